@@ -1,0 +1,334 @@
+"""KMExClassifier: k-means prototypes of each class; the most similar one decides."""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
+from sklearn.utils import check_random_state
+
+from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._compat import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+    _fit_context,
+)
+from sklearn_kmex._learning import fit_classes
+from sklearn_kmex._prototypes import ClassPrototypes
+from sklearn_kmex._streaming import PrototypeStream
+from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
+from sklearn_kmex._validation import (
+    check_classes,
+    check_no_class_is_empty,
+    check_rows,
+    prototypes_per_class,
+    rows_of_classes,
+    warn_of_fewer,
+)
+
+
+class KMExClassifier(PrototypeStream):
+    """Classifier that decides by the most similar of its k-means prototypes.
+
+    K-means on the training rows of each class gives that class's prototypes; a
+    sample belongs to the class of the prototype it is most similar to, so that
+    every decision reads "it looks like this training example". On the embeddings
+    of a trained network it is KMEx [1]_, which makes the network a prototypical
+    self-explainable model without training it again (see `make_kmex`); on the
+    columns of a table it is an interpretable classifier of its own.
+
+    Read more in the :ref:`User Guide <classifier>`.
+
+    Parameters
+    ----------
+    n_prototypes : int or dict of class label to int, default=5
+        Number of prototypes of each class. A class with fewer distinct rows gets
+        as many as it has, and a `KMExWarning` names it.
+
+    similarity : {"log", "gaussian"}, default="log"
+        Similarity of a sample at Euclidean distance d from a prototype: "log" is
+        `log((d + 1) / (d + epsilon))`, between 0 and `-log(epsilon)`; "gaussian"
+        is `-d**2 / 2`, at most 0. Larger is more similar.
+
+    epsilon : float in (0, 1), default=1e-4
+        Bounds the log similarity at distance 0.
+
+    aggregation : {"max", "sum"}, default="max"
+        Score of a class from the similarities to its prototypes: "max" is the
+        largest of them, the nearest-prototype rule of the paper; "sum" is the
+        logarithm of the sum of their exponentials.
+
+    temperature : float or "auto", default="auto"
+        Class scores are divided by it before the softmax that makes them
+        probabilities; it changes no decision. "auto" fits it on training rows
+        scored by prototypes of the other folds, three in all, with smoothed
+        targets, so that it stays finite on separable classes.
+
+    prototype : {"centroid", "medoid"}, default="centroid"
+        The vector that decides: the k-means center, or the training row of the
+        class that is nearest to it.
+
+    clusterer : estimator, default=None
+        Clusterer with a parameter `n_clusters` and a fitted attribute
+        `cluster_centers_`, cloned for each class. None is
+        :class:`~sklearn.cluster.KMeans` with `n_init`, `max_iter` and `tol`.
+
+    n_init : int, default=10
+        Restarts of the default clusterer; the one of least inertia is kept.
+
+    max_iter : int, default=100
+        Largest number of iterations of a restart of the default clusterer.
+
+    tol : float, default=1e-4
+        Relative movement of the centers at which the default clusterer stops.
+
+    max_samples : int or float in (0, 1], default=None
+        Number or share of the distinct rows of each class that clustering sees,
+        never fewer than `n_prototypes`. Counts, inertia and nearest rows still
+        come from all rows. None is all of them.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws one seed for each class, in the order of `classes_`. None gives
+        other draws at each fit.
+
+    n_jobs : int, default=None
+        Number of classes clustered at the same time. None is 1 unless in a
+        :obj:`joblib.parallel_backend` context, -1 is one for each processor. The
+        result does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+
+    prototypes_ : ndarray of shape (n_prototypes_total, n_features)
+        Prototypes, grouped by class in the order of `classes_`.
+
+    prototype_classes_ : ndarray of shape (n_prototypes_total,)
+        Class label of each prototype.
+
+    prototype_counts_ : ndarray of shape (n_prototypes_total,), dtype=float64
+        Weight of the training rows of its class to which each prototype is the
+        nearest of that class; more than 0.
+
+    prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
+        Row number of the training row of the same class nearest to each prototype.
+
+    n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
+        Number of prototypes of each class.
+
+    inertia_ : ndarray of shape (n_classes,), dtype=float64
+        Weighted sum of squared distances of the training rows of each class to
+        the nearest prototype of that class.
+
+    n_iter_ : int
+        Iterations of the clusterer, the most that a class took.
+
+    n_samples_seen_ : int
+        Number of training rows, over all calls to `partial_fit` since `fit`.
+
+    temperature_ : float
+        Temperature of the probabilities.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during fit, where they are all strings.
+
+    See Also
+    --------
+    make_kmex : A trained model with its encoder frozen, followed by this classifier.
+    sklearn.neighbors.NearestCentroid : One centroid for each class.
+    sklearn.neighbors.KNeighborsClassifier : All training rows vote.
+
+    Notes
+    -----
+    Equal rows of a class count as one row of their summed weight, so that a row
+    of weight k is exactly k copies of it, and the order of the rows does not
+    matter. The reading of the similarity to probabilities is not the paper's: at
+    temperature 1 the log similarity is almost uniform over classes.
+
+    `fit` costs as much as the clusterer on each class; `predict` costs
+    O(n_samples * n_prototypes_total * n_features), in blocks of rows.
+
+    References
+    ----------
+    .. [1] S. Gautam, A. Boubekki, M. Höhne and M. Kampffmeyer, "Prototypical
+       Self-Explainable Models Without Re-training", 2024, arXiv:2312.07822.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifier(n_prototypes=2, random_state=0).fit(X, y)
+    >>> psem.predict(X[:2])
+    array([0, 0])
+    >>> similarity, prototype = psem.nearest_prototypes(X[:1])
+    >>> int(psem.prototype_indices_[prototype[0, 0]])  # it looks like this row
+    48
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "n_prototypes": [Interval(Integral, 1, None, closed="left"), Mapping],
+        "similarity": [StrOptions({"log", "gaussian"})],
+        "epsilon": [Interval(Real, 0, 1, closed="neither")],
+        "aggregation": [StrOptions({"max", "sum"})],
+        "temperature": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "prototype": [StrOptions({"centroid", "medoid"})],
+        "clusterer": [HasMethods(["fit", "get_params", "set_params"]), None],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_samples": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="right"),
+            None,
+        ],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        n_prototypes: int | Mapping[Any, int] = 5,
+        *,
+        similarity: Literal["log", "gaussian"] = "log",
+        epsilon: float = 1e-4,
+        aggregation: Literal["max", "sum"] = "max",
+        temperature: float | Literal["auto"] = "auto",
+        prototype: Literal["centroid", "medoid"] = "centroid",
+        clusterer: BaseEstimator | None = None,
+        n_init: int = 10,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        max_samples: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_prototypes = n_prototypes
+        self.similarity = similarity
+        self.epsilon = epsilon
+        self.aggregation = aggregation
+        self.temperature = temperature
+        self.prototype = prototype
+        self.clusterer = clusterer
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Find the prototypes of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, or their embeddings. float32 is kept; a memory-mapped
+            array is read class by class.
+
+        y : array-like of shape (n_samples,)
+            Class labels, at least two different ones.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, at least 0: k is k copies, 0 leaves the row out.
+            None is 1 for all rows.
+
+        Returns
+        -------
+        KMExClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If an input or a parameter cannot be used; the estimator is then as
+            it was before the call.
+        """
+        with unchanged_on_error(self):
+            X, y, weights = check_rows(self, X, y, sample_weight, reset=True)
+            classes = check_classes(y)
+            groups = rows_of_classes(y, weights, classes)
+            check_no_class_is_empty(groups, classes)
+            self._start_anew()
+            self._learn(X, weights, classes, groups, [None] * len(classes))
+            wanted = prototypes_per_class(self.n_prototypes, classes)
+            warn_of_fewer(wanted, self.n_prototypes_, classes)
+        return self
+
+    def _learn(
+        self,
+        X: NDArray,
+        weights: NDArray,
+        classes: NDArray,
+        groups: list[NDArray],
+        known: list[ClassPrototypes | None],
+    ) -> None:
+        """Cluster each class that has rows, then set the fitted attributes."""
+        counts = prototypes_per_class(self.n_prototypes, classes)
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(classes))
+        learned = fit_classes(
+            X,
+            weights,
+            groups,
+            known,
+            counts,
+            seeds,
+            first_row=self.n_samples_seen_,
+            hold_out=self.temperature == "auto",
+            n_jobs=self.n_jobs,
+            clusterer=self._clusterer(),
+            prototype=self.prototype,
+            max_samples=None if any(known) else self.max_samples,
+        )
+        self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
+        self._set_temperature(X, [folds for _, folds in learned])
+        self.n_samples_seen_ += len(X)
+
+    def _clusterer(self) -> BaseEstimator:
+        if self.clusterer is None:
+            return KMeans(n_init=self.n_init, max_iter=self.max_iter, tol=self.tol)
+        return self.clusterer
+
+    def _set_prototypes(
+        self, classes: NDArray, learned: list[ClassPrototypes | None]
+    ) -> None:
+        found = [prototypes for prototypes in learned if prototypes is not None]
+        self.classes_ = classes
+        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
+        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
+        self.prototypes_ = np.concatenate([p.vectors for p in found])
+        self.prototype_counts_ = np.concatenate([p.counts for p in found])
+        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
+        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
+        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
+        self.n_iter_ = max(p.n_iter for p in found)
+
+    def _set_temperature(self, X: NDArray, folds: list[list[Fold]]) -> None:
+        if self.temperature != "auto":
+            self.temperature_ = float(self.temperature)
+            return
+        scores, codes, weights = held_out_scores(
+            X, self.n_samples_seen_, [f for f in folds if f], self._score
+        )
+        new, weight = fit_temperature(scores, codes, weights)
+        old = getattr(self, "temperature_", 1.0)
+        total = self._temperature_weight + weight
+        share = weight / total if total else 1.0
+        self.temperature_ = float(old ** (1 - share) * new**share)
+        self._temperature_weight = total

@@ -1,0 +1,214 @@
+"""What fitted prototypes answer: labels, scores, probabilities, neighbours."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_kmex._base import KMExBaseEstimator
+from sklearn_kmex._compat import _check_feature_names_in
+from sklearn_kmex._similarity import (
+    class_scores,
+    log_probabilities,
+    map_blocks,
+    probabilities,
+    row_blocks,
+    similarities,
+)
+
+
+class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
+    """Classify by the similarity to `prototypes_`, grouped by class.
+
+    Asks for `classes_`, `prototypes_`, `n_prototypes_` and `temperature_`, and for
+    the parameters `similarity`, `epsilon` and `aggregation`.
+    """
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict the class of the largest score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        winner = self._scores(X).argmax(axis=1)
+        return self.classes_[winner]
+
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Score each class by the similarities to its prototypes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Class scores before the temperature; for two classes, that of
+            `classes_[1]` minus that of `classes_[0]`.
+        """
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Estimate class probabilities: the softmax of class scores over temperature.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in [0, 1]; the predicted class has the largest.
+        """
+        return probabilities(self._scores(X), self.temperature_)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray:
+        """Estimate logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Natural logarithms of the probabilities, at most 0.
+        """
+        return log_probabilities(self._scores(X), self.temperature_)
+
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Compute the similarity of each row to each prototype.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to compare.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_prototypes_total)
+            Similarities, larger is more similar, in the dtype of X.
+        """
+        X = self._check_input(X)
+        return map_blocks(self._similarities, X)
+
+    def nearest_prototypes(
+        self, X: ArrayLike, n: int = 1
+    ) -> tuple[NDArray, NDArray[np.intp]]:
+        """Find the prototypes that each row is most similar to.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to compare.
+
+        n : int, default=1
+            Number of prototypes for each row.
+
+        Returns
+        -------
+        similarities : ndarray of shape (n_samples, n)
+            Similarities, in descending order.
+
+        prototypes : ndarray of shape (n_samples, n), dtype=intp
+            Indices into `prototypes_`; of equal ones the smaller comes first.
+
+        Raises
+        ------
+        ValueError
+            If `n` is not between 1 and the number of prototypes.
+        """
+        X = self._check_input(X)
+        if not isinstance(n, int | np.integer) or not 1 <= n <= len(self.prototypes_):
+            raise ValueError(
+                f"n must be an int between 1 and the number of prototypes, "
+                f"{len(self.prototypes_)}; got {n!r}."
+            )
+        similar, ids = [], []
+        for block in row_blocks(X):
+            values = self._similarities(block)
+            ids.append(np.argsort(-values, axis=1, kind="stable")[:, :n])
+            similar.append(np.take_along_axis(values, ids[-1], axis=1))
+        return np.concatenate(similar), np.concatenate(ids)
+
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Compute the largest similarity of each row to any prototype.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to compare.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Similarity to the nearest prototype: low means that nothing like the
+            row was seen.
+        """
+        return self.nearest_prototypes(X)[0][:, 0]
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Name the columns of `transform`: "<class>_prototype_<number in class>".
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not used, but checked against the features seen in fit.
+
+        Returns
+        -------
+        ndarray of shape (n_prototypes_total,), dtype=object
+            Names, in the order of `prototypes_`.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        return np.array(
+            [
+                f"{label}_prototype_{j}"
+                for label, count in zip(self.classes_, self.n_prototypes_, strict=True)
+                for j in range(count)
+            ],
+            dtype=object,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "temperature_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check_input(self, X: ArrayLike) -> NDArray:
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+
+    def _scores(self, X: ArrayLike) -> NDArray:
+        """Class scores, (n_samples, n_classes): all decisions come from here."""
+        X = self._check_input(X)
+        owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
+        return self._score(X, self.prototypes_, owners, len(self.classes_))
+
+    def _score(
+        self, X: NDArray, prototypes: NDArray, owners: NDArray, n_classes: int
+    ) -> NDArray:
+        def score(block: NDArray) -> NDArray:
+            similar = similarities(block, prototypes, self.similarity, self.epsilon)
+            return class_scores(similar, owners, n_classes, self.aggregation)
+
+        return map_blocks(score, X)
+
+    def _similarities(self, block: NDArray) -> NDArray:
+        return similarities(block, self.prototypes_, self.similarity, self.epsilon)

@@ -1,0 +1,136 @@
+"""Prototypes of one class: k-means on its rows, then what each prototype stands for."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import has_fit_parameter
+
+from sklearn_kmex._similarity import map_blocks, squared_distances
+
+
+class Rows(NamedTuple):
+    """Rows of one class: their values, row numbers in the training set and weights."""
+
+    values: NDArray
+    numbers: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def take(self, positions: NDArray) -> "Rows":
+        return Rows(*(field[positions] for field in self))
+
+
+class ClassPrototypes(NamedTuple):
+    """Prototypes of one class, and the training row nearest to each of them."""
+
+    vectors: NDArray
+    counts: NDArray[np.float64]
+    nearest: Rows
+    inertia: float
+    n_iter: int
+
+
+def distinct_rows(rows: Rows) -> Rows:
+    """Merge equal rows into one that carries their weight, in an order of its own.
+
+    A row given k times and a row of weight k are then the same input, and the
+    order of the training set does not matter.
+    """
+    values = np.ascontiguousarray(rows.values) + rows.values.dtype.type(0)  # no -0.0
+    keys = values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    weights = np.bincount(inverse, weights=rows.weights).astype(np.float64)
+    return Rows(values[first], rows.numbers[first], weights)
+
+
+def cluster(
+    rows: Rows, n_clusters: int, clusterer: BaseEstimator, seed: int
+) -> tuple[NDArray, int]:
+    """Cluster the rows about their mean; return the centers and the iterations."""
+    center = np.average(rows.values, axis=0, weights=rows.weights)
+    values = (rows.values - center).astype(rows.values.dtype, copy=False)
+    model = clone(clusterer).set_params(n_clusters=n_clusters)
+    if model.get_params(deep=False).get("random_state", 0) is None:
+        model.set_params(random_state=seed)
+    with warnings.catch_warnings():
+        # Fewer clusters than asked for: found again, and reported once, by fit.
+        warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
+        _fit_weighted(model, values, rows.weights)
+    centers = np.asarray(model.cluster_centers_) + center
+    return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
+
+
+def _fit_weighted(model: BaseEstimator, values: NDArray, weights: NDArray) -> None:
+    """Fit a clusterer; one that takes no weights gets whole ones as repeated rows."""
+    copies = weights / weights.min()
+    if has_fit_parameter(model, "sample_weight"):
+        model.fit(values, sample_weight=weights)
+    elif np.all(copies == np.rint(copies)):
+        model.fit(np.repeat(values, copies.astype(np.intp), axis=0))
+    else:
+        raise ValueError(
+            f"clusterer must take sample_weight in fit when rows are weighted; got "
+            f"{model!r}. Leave sample_weight out, or use KMeans."
+        )
+
+
+def class_prototypes(
+    rows: Rows,
+    n_prototypes: int,
+    seed: int,
+    *,
+    clusterer: BaseEstimator,
+    prototype: str,
+    max_samples: int | float | None = None,
+    known: ClassPrototypes | None = None,
+) -> ClassPrototypes:
+    """Prototypes of the distinct rows of one class.
+
+    Prototypes `known` from earlier rows count as rows of the weight they stand
+    for, which is how clusterings of a stream are merged (Guha et al. 2003,
+    "Clustering data streams: theory and practice").
+    """
+    points = candidates = rows
+    if known is not None:
+        numbers = known.nearest.numbers
+        points = _stack(Rows(known.vectors, numbers, known.counts), rows)
+        candidates = _stack(known.nearest, rows)
+    seen = _sample(points, max_samples, n_prototypes, seed)
+    centers, n_iter = cluster(
+        seen, min(n_prototypes, len(seen.values)), clusterer, seed
+    )
+    if prototype == "medoid":
+        centers = candidates.values[_distances(candidates, centers).argmin(axis=0)]
+    distances = _distances(points, centers)
+    members = np.bincount(
+        distances.argmin(axis=1), weights=points.weights, minlength=len(centers)
+    )
+    vectors, counts = centers[members > 0], members[members > 0].astype(np.float64)
+    nearest = candidates.take(_distances(candidates, vectors).argmin(axis=0))
+    inertia = float(points.weights @ distances.min(axis=1))
+    if known is not None:
+        inertia += known.inertia
+    return ClassPrototypes(vectors, counts, nearest, inertia, n_iter)
+
+
+def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
+    """Draw a number or a share of the rows, without replacement."""
+    n_rows = len(rows.values)
+    if isinstance(size, float | np.floating):
+        size = int(np.ceil(size * n_rows))
+    if size is None or size >= n_rows:
+        return rows
+    size = min(n_rows, max(size, at_least))
+    drawn = np.random.RandomState(seed).choice(n_rows, size, replace=False)
+    return rows.take(np.sort(drawn))
+
+
+def _stack(first: Rows, second: Rows) -> Rows:
+    return Rows(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+
+
+def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
+    return map_blocks(lambda block: squared_distances(block, vectors), rows.values)

@@ -1,0 +1,102 @@
+"""Distance -> similarity -> class score -> probability, as pure functions."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.utils import gen_batches
+
+# Elements of the float64 working copy of a block of rows: 8 MiB.
+BLOCK_ELEMENTS = 2**20
+
+
+def squared_distances(X: NDArray, prototypes: NDArray) -> NDArray[np.float64]:
+    """Squared Euclidean distances, (n_samples, n_prototypes).
+
+    Taken in float64 about the mean of the prototypes, so that an offset common
+    to all features costs no digits, whatever the dtype of the input.
+    """
+    center = prototypes.mean(axis=0, dtype=np.float64)
+    X = X - center
+    prototypes = prototypes - center
+    distances = X @ prototypes.T
+    distances *= -2
+    distances += np.einsum("ij,ij->i", X, X)[:, np.newaxis]
+    distances += np.einsum("ij,ij->i", prototypes, prototypes)
+    if not np.isfinite(distances).all():
+        raise ValueError(
+            "X must be small enough for squared distances in float64; got a value of "
+            f"{np.abs(X).max():.3g} from the prototypes' mean. Rescale X, for example "
+            "with StandardScaler."
+        )
+    return np.maximum(distances, 0, out=distances)
+
+
+def log_similarity(distances: NDArray, epsilon: float) -> NDArray:
+    """Return log((d + 1) / (d + epsilon)), with all its digits where d is large."""
+    return np.log1p((1 - epsilon) / (distances + epsilon))
+
+
+def similarities(
+    X: NDArray, prototypes: NDArray, similarity: str, epsilon: float
+) -> NDArray:
+    """Similarity of each row to each prototype, in the dtype of X."""
+    squared = squared_distances(X, prototypes)
+    if similarity == "gaussian":
+        result = np.divide(squared, -2, out=squared)
+    else:
+        result = log_similarity(np.sqrt(squared, out=squared), epsilon)
+    return np.maximum(result, np.finfo(X.dtype).min).astype(X.dtype, copy=False)
+
+
+def class_scores(
+    similarities: NDArray, prototype_codes: NDArray, n_classes: int, aggregation: str
+) -> NDArray:
+    """Score of each class from the similarities to its prototypes.
+
+    `prototype_codes` holds the sorted class code of each prototype; a class
+    without a prototype scores minus infinity.
+    """
+    codes, starts = np.unique(prototype_codes, return_index=True)
+    best = np.maximum.reduceat(similarities, starts, axis=1)
+    if aggregation == "sum":
+        of_prototype = np.searchsorted(codes, prototype_codes)
+        mass = np.exp(similarities - best[:, of_prototype])
+        best += np.log(np.add.reduceat(mass, starts, axis=1))
+    scores = np.full((len(similarities), n_classes), -np.inf, dtype=best.dtype)
+    scores[:, codes] = best
+    return scores
+
+
+def log_probabilities(scores: NDArray, temperature: float) -> NDArray:
+    """Logarithm of the softmax of `scores / temperature`."""
+    with np.errstate(over="ignore"):
+        logits = (scores - scores.max(axis=1, keepdims=True)) / temperature
+    return keep_winner(log_softmax(logits, axis=1), scores)
+
+
+def probabilities(scores: NDArray, temperature: float) -> NDArray:
+    """Softmax of `scores / temperature`."""
+    return keep_winner(np.exp(log_probabilities(scores, temperature)), scores)
+
+
+def keep_winner(values: NDArray, scores: NDArray) -> NDArray:
+    """Undo ties: rounding may level values whose scores still differed."""
+    rows = np.arange(len(values))
+    winner = scores.argmax(axis=1)
+    tied = values.argmax(axis=1) != winner
+    lead = np.nextafter(values[tied].max(axis=1), np.inf, dtype=values.dtype)
+    values[rows[tied], winner[tied]] = lead
+    return values
+
+
+def row_blocks(X: NDArray) -> Iterator[NDArray]:
+    """Yield X block by block, so that no working copy of the whole is made."""
+    size = max(1, BLOCK_ELEMENTS // X.shape[1])
+    return (X[rows] for rows in gen_batches(len(X), size))
+
+
+def map_blocks(function: Callable[[NDArray], NDArray], X: NDArray) -> NDArray:
+    """Apply a row-wise function to each block of X."""
+    return np.concatenate([function(block) for block in row_blocks(X)])

@@ -1,0 +1,109 @@
+"""partial_fit: prototypes of a stream, one batch at a time."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._compat import _fit_context
+from sklearn_kmex._predictor import PrototypePredictor
+from sklearn_kmex._prototypes import ClassPrototypes, Rows
+from sklearn_kmex._validation import (
+    check_rows,
+    check_stream_classes,
+    rows_of_classes,
+)
+
+
+class PrototypeStream(PrototypePredictor):
+    """Learn in batches, with the `_learn` of the classifier that inherits this."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Take in a batch of rows, as one part of a stream.
+
+        The prototypes known so far count as rows of the weight they stand for,
+        and are clustered together with the batch [1]_. Memory is bounded by the
+        batch and the prototypes; `max_samples` is not used. Row numbers in
+        `prototype_indices_` count the rows of all batches, and are taken among the
+        batch and the nearest rows known before it. With `temperature="auto"`, the
+        temperatures of the batches are averaged by their weight, in logarithms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the batch.
+
+        y : array-like of shape (n_samples,)
+            Class labels of the batch.
+
+        classes : array-like of shape (n_classes,), default=None
+            All labels that the stream will hold. A class without rows so far has
+            no prototypes and is not predicted. None, in the first call, is the keys
+            of `n_prototypes` where that is a dict; otherwise labels are added as
+            they appear.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, as in `fit`.
+
+        Returns
+        -------
+        KMExClassifier
+            The updated classifier.
+
+        Raises
+        ------
+        ValueError
+            If an input or a parameter cannot be used, or a label is not in
+            `classes`; the estimator is then as it was before the call.
+
+        References
+        ----------
+        .. [1] S. Guha, A. Meyerson, N. Mishra, R. Motwani and L. O'Callaghan,
+           "Clustering data streams: theory and practice", IEEE Transactions on
+           Knowledge and Data Engineering 15(3), 2003.
+        """
+        with unchanged_on_error(self):
+            first = not self.__sklearn_is_fitted__()
+            X, y, weights = check_rows(self, X, y, sample_weight, reset=first)
+            if first:
+                self._start_anew()
+                if classes is None and isinstance(self.n_prototypes, Mapping):
+                    classes = list(self.n_prototypes)
+            known = {} if first else self._known_prototypes()
+            labels = check_stream_classes(
+                y, classes, None if first else self.classes_, self._classes_given
+            )
+            self._classes_given |= classes is not None
+            groups = rows_of_classes(y, weights, labels)
+            self._learn(X, weights, labels, groups, [known.get(c) for c in labels])
+        return self
+
+    def _start_anew(self) -> None:
+        """Start anew: no rows seen, no labels named, no temperature learned."""
+        self.n_samples_seen_, self._temperature_weight = 0, 0.0
+        self._classes_given = False
+
+    def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
+        """Prototypes of each class that has some, as `_learn` left them."""
+        ends = np.cumsum(self.n_prototypes_)
+        known = {}
+        for code in np.flatnonzero(self.n_prototypes_):
+            own = slice(ends[code] - self.n_prototypes_[code], ends[code])
+            counts = self.prototype_counts_[own]
+            known[self.classes_[code]] = ClassPrototypes(
+                self.prototypes_[own],
+                counts,
+                Rows(self._nearest_rows[own], self.prototype_indices_[own], counts),
+                self.inertia_[code],
+                self.n_iter_,
+            )
+        return known

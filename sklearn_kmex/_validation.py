@@ -1,0 +1,133 @@
+"""What `fit` and `partial_fit` accept, each refusal in one sentence."""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import validate_data
+
+from sklearn_kmex._compat import _check_sample_weight
+from sklearn_kmex.exceptions import KMExWarning
+
+
+def check_rows(
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
+) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
+    """Validate training rows, labels and weights."""
+    rows, labels = validate_data(
+        estimator, X, y, dtype=[np.float64, np.float32], reset=reset
+    )
+    check_classification_targets(labels)
+    weights = _check_sample_weight(
+        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise ValueError(
+            "sample_weight must be positive for at least one row; all are zero."
+        )
+    return rows, labels, weights
+
+
+def check_classes(y: NDArray) -> NDArray:
+    """Return the labels, of which there must be two."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least 2 classes; got 1 class: {classes.tolist()}."
+        )
+    return classes
+
+
+def check_stream_classes(
+    y: NDArray, named: ArrayLike | None, known: NDArray | None, closed: bool
+) -> NDArray:
+    """Return the labels of a stream after a batch.
+
+    `named` are those given as `classes`, `known` those before the batch, if any; a
+    `closed` stream has named all its labels before.
+    """
+    labels = [] if known is None else [known]
+    if named is not None:
+        given = np.unique(np.asarray(named))
+        if closed and not np.array_equal(given, labels[0]):
+            raise ValueError(
+                "classes must be those of the first call to partial_fit, "
+                f"{labels[0].tolist()}; got {given.tolist()}."
+            )
+        labels.append(given)
+        closed = True
+    every = unique_labels(*labels, y)
+    if closed and len(every) > len(unique_labels(*labels)):
+        new = np.setdiff1d(y, unique_labels(*labels)).tolist()
+        raise ValueError(
+            f"y must hold only labels that classes named; got {new} besides."
+        )
+    return every
+
+
+def rows_of_classes(y: NDArray, weights: NDArray, classes: NDArray) -> list[NDArray]:
+    """Row numbers of each class, in order, without those of weight 0."""
+    rows = np.flatnonzero(weights)
+    codes = np.searchsorted(classes, y[rows])
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(1, len(classes)))
+    return np.split(rows[order], bounds)
+
+
+def check_no_class_is_empty(groups: list[NDArray], classes: NDArray) -> None:
+    """Refuse classes all of whose rows have weight 0."""
+    labels = classes.tolist()
+    empty = [c for c, rows in zip(labels, groups, strict=True) if len(rows) == 0]
+    if empty:
+        raise ValueError(
+            "sample_weight must be positive for a row of each class; it is zero for "
+            f"every row of {empty}. Leave these classes out of X and y."
+        )
+
+
+def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[int]:
+    """Resolve `n_prototypes` to a count for each class."""
+    labels = classes.tolist()
+    if not isinstance(n_prototypes, Mapping):
+        return [n_prototypes] * len(labels)
+    for problem, keys in (
+        ("names classes that y does not hold", set(n_prototypes) - set(labels)),
+        ("lacks classes of y", set(labels) - set(n_prototypes)),
+    ):
+        if keys:
+            raise ValueError(
+                f"n_prototypes must give a count for each class of y; it {problem}: "
+                f"{sorted(keys, key=str)}."
+            )
+    for label, count in n_prototypes.items():
+        if not isinstance(count, int | np.integer) or count is True or count < 1:
+            raise ValueError(
+                "n_prototypes must give an int of at least 1 for each class; got "
+                f"{count!r} for class {label!r}."
+            )
+    return [n_prototypes[label] for label in labels]
+
+
+def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:
+    """Name the classes that got fewer prototypes than asked for, in one warning."""
+    short = [
+        f"{label!r} ({n} of {of})"
+        for label, n, of in zip(classes.tolist(), found, wanted, strict=True)
+        if n < of
+    ]
+    if short:
+        more = f" and {len(short) - 10} more" if len(short) > 10 else ""
+        warnings.warn(
+            "Fewer prototypes than n_prototypes for classes with fewer distinct rows "
+            f"or clusters: {', '.join(short[:10])}{more}.",
+            KMExWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,105 @@
+"""SkorchEmbedder: activations of a layer of a fitted skorch net."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_kmex._compat import HasMethods, StrOptions
+from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.utils import check_dependency
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+
+
+class SkorchEmbedder(BaseEmbedder):
+    """Embed samples by a layer of a fitted skorch net.
+
+    The net runs through its own iterator and on its own device; it is afterwards
+    as it was. `clone` shares the net.
+
+    Read more in the :ref:`User Guide <embedding>`.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The fitted net.
+
+    layer : str, default=None
+        Dotted name, as in `net.module_.named_modules()`, of the layer whose output
+        is the embedding. None is the input of the last linear layer that runs.
+
+    input_shape : tuple of int, default=None
+        Shape of one sample, to which rows are reshaped. None leaves X as it is.
+
+    pooling : {"mean", "flatten"}, default="mean"
+        How an activation with more than one axis becomes a vector: "mean" over the
+        positions of a feature map (channels first) or the tokens of a sequence
+        (channels last), or "flatten".
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns seen during fit, where X has two axes.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen during fit, where they are all strings.
+
+    See Also
+    --------
+    TorchEmbedder : The same for a torch module.
+    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skorch import NeuralNetClassifier
+    >>> from sklearn_kmex.embedding import SkorchEmbedder
+    >>> module = torch.nn.Sequential(
+    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
+    ... )
+    >>> X = np.zeros((6, 4), dtype=np.float32)
+    >>> net = NeuralNetClassifier(module, max_epochs=1, train_split=None, verbose=0)
+    >>> net = net.fit(X, np.arange(6) % 3)
+    >>> SkorchEmbedder(net).transform(X).shape
+    (6, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "net": [HasMethods(["forward_iter", "predict_proba"])],
+        "layer": [str, None],
+        "input_shape": [tuple, list, None],
+        "pooling": [StrOptions({"mean", "flatten"})],
+    }
+
+    def __init__(
+        self,
+        net: "NeuralNet",
+        layer: str | None = None,
+        *,
+        input_shape: tuple[int, ...] | None = None,
+        pooling: Literal["mean", "flatten"] = "mean",
+    ) -> None:
+        self.net = net
+        self.layer = layer
+        self.input_shape = input_shape
+        self.pooling = pooling
+
+    def _embed(self, X: Any) -> NDArray[np.float32]:
+        check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
+        from sklearn_kmex._torch_backend import embed
+
+        check_is_fitted(self.net)
+        outputs = self.net.forward_iter(X, training=False)
+        return embed(self.net.module_, self.layer, self.pooling, outputs)
+
+    def _output(self, X: Any) -> NDArray:
+        check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
+        from sklearn_kmex._torch_backend import frozen
+
+        check_is_fitted(self.net)
+        with frozen(self.net.module_):
+            return self.net.predict_proba(X)

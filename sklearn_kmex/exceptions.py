@@ -1,0 +1,38 @@
+"""Warnings and errors of the package."""
+
+__all__ = ["KMExWarning", "MissingDependencyError"]
+
+
+class KMExWarning(UserWarning):
+    """Warning of a fit that gave less than was asked for.
+
+    See Also
+    --------
+    MissingDependencyError : Error of a feature whose package is not installed.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.exceptions import KMExWarning
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     psem = KMExClassifier(3).fit([[0.0], [1.0], [5.0], [6.0]], [0, 0, 1, 1])
+    >>> issubclass(caught[0].category, KMExWarning)
+    True
+    """
+
+
+class MissingDependencyError(ImportError):
+    """Error of a feature whose optional package is not installed.
+
+    See Also
+    --------
+    KMExWarning : Warning of a fit that gave less than was asked for.
+
+    Examples
+    --------
+    >>> from sklearn_kmex.exceptions import MissingDependencyError
+    >>> issubclass(MissingDependencyError, ImportError)
+    True
+    """

@@ -1,0 +1,39 @@
+"""Versions to put into a bug report."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "sklearn-kmex", "scikit-learn", "numpy", "scipy", "joblib", "torch", "torchvision",
+    "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars",
+)  # fmt: skip
+
+
+def show_versions() -> None:
+    """Print the versions of Python, the system and the packages in use.
+
+    See Also
+    --------
+    sklearn.show_versions : The same for scikit-learn, with its thread pools.
+
+    Examples
+    --------
+    >>> from sklearn_kmex import show_versions
+    >>> show_versions()
+    System:
+    ...
+    """
+    print("System:")
+    print(f"{'python':>14}: {sys.version.split()[0]}")
+    print(f"{'machine':>14}: {platform.platform()}")
+    print("\nPackages:")
+    for name in PACKAGES:
+        print(f"{name:>14}: {_version(name)}")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
