@@ -9,28 +9,37 @@ from sklearn.utils import gen_batches
 
 # Elements of the float64 working copy of a block of rows: 8 MiB.
 BLOCK_ELEMENTS = 2**20
+# Share of |x|^2 + |p|^2 below which too few digits of |x - p|^2 are left.
+CANCELLED = 1e-6
 
 
 def squared_distances(X: NDArray, prototypes: NDArray) -> NDArray[np.float64]:
-    """Squared Euclidean distances, (n_samples, n_prototypes).
+    """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
 
     Taken in float64 about the mean of the prototypes, so that an offset common
-    to all features costs no digits, whatever the dtype of the input.
+    to all features costs no digits, whatever the dtype of the input. Where the
+    expanded product cancels, differences are taken instead: a row equal to a
+    prototype is at distance 0.
     """
     center = prototypes.mean(axis=0, dtype=np.float64)
     X = X - center
     prototypes = prototypes - center
-    distances = X @ prototypes.T
-    distances *= -2
-    distances += np.einsum("ij,ij->i", X, X)[:, np.newaxis]
-    distances += np.einsum("ij,ij->i", prototypes, prototypes)
+    norms = np.einsum("ij,ij->i", X, X)[:, np.newaxis]
+    norms = norms + np.einsum("ij,ij->i", prototypes, prototypes)
+    distances = norms - 2 * (X @ prototypes.T)
     if not np.isfinite(distances).all():
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value of "
             f"{np.abs(X).max():.3g} from the prototypes' mean. Rescale X, for example "
             "with StandardScaler."
         )
-    return np.maximum(distances, 0, out=distances)
+    near = np.argwhere(distances <= CANCELLED * norms)
+    size = max(1, BLOCK_ELEMENTS // X.shape[1])
+    for start in range(0, len(near), size):
+        rows, columns = near[start : start + size].T
+        differences = X[rows] - prototypes[columns]
+        distances[rows, columns] = np.einsum("ij,ij->i", differences, differences)
+    return distances
 
 
 def log_similarity(distances: NDArray, epsilon: float) -> NDArray:

@@ -102,4 +102,5 @@ class BaseEmbedder(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []  # always float32
         return tags

@@ -1,0 +1,64 @@
+# `make demo` needs python3 (3.11 or newer) and a network to install from, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+OLDEST ?= .venv-oldest
+BIN := $(VENV)/bin
+# Two threads are enough for the tests, and more only get into each other's way.
+export OMP_NUM_THREADS ?= 2
+export OPENBLAS_NUM_THREADS ?= 2
+
+.PHONY: help demo test test-oldest check format docs bench clean
+
+help:
+	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
+	@echo "make test         all tests, with branch coverage"
+	@echo "make test-oldest  the tests without torch, on the oldest supported versions"
+	@echo "make check        ruff, mypy, import-linter, numpydoc"
+	@echo "make docs         the site, into docs/_build/html"
+	@echo "make bench        ratios against peers, into benchmarks/results"
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -e ".[all]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/python -m pip install -e ".[all]" --group dev
+	touch $@
+
+$(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --upgrade pip
+	$(OLDEST)/bin/python -m pip install -e . --group test --constraint constraints/oldest.txt
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/demo_digits.py --output demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py"
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/numpydoc lint $$(git ls-files 'sklearn_kmex/*.py')
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/fit.py
+
+clean:
+	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples

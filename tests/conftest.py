@@ -1,0 +1,43 @@
+"""Fixtures: real data, and seeds that do not leak between tests."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+DATA = Path(
+    os.environ.get(
+        "SKLEARN_KMEX_DATA", Path(__file__).parents[2] / "shared" / "data"
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def load_data():
+    """Load a file of the data folder, or skip with the reason."""
+
+    def load(name):
+        if not (DATA / name).exists():
+            pytest.skip(f"{name} is not in {DATA}: set SKLEARN_KMEX_DATA")
+        with np.load(DATA / name) as archive:
+            return {key: archive[key] for key in archive.files}
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Handwritten digits: X_train, X_test, y_train, y_test."""
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
+
+
+@pytest.fixture
+def blobs():
+    """Three well-separated classes of four features."""
+    rng = np.random.RandomState(0)
+    y = np.arange(90) % 3
+    return rng.normal(size=(90, 4)) + 8 * y[:, np.newaxis], y
