@@ -149,10 +149,10 @@ class KMExClassifier(PrototypeStream):
 
     Notes
     -----
-    Equal rows of a class count as one row of their summed weight, so that a row
-    of weight k is exactly k copies of it, and the order of the rows does not
-    matter. The reading of the similarity to probabilities is not the paper's: at
-    temperature 1 the log similarity is almost uniform over classes.
+    Equal rows of a class are merged into one of their summed weight, so that a row
+    of weight k is exactly k copies of it. The reading of similarities as
+    probabilities is not the paper's: at temperature 1 the log similarity is almost
+    uniform over classes.
 
     `fit` costs as much as the clusterer on each class; `predict` costs
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.

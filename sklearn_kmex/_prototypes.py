@@ -33,17 +33,23 @@ class ClassPrototypes(NamedTuple):
     n_iter: int
 
 
-def distinct_rows(rows: Rows) -> Rows:
-    """Merge equal rows into one that carries their weight, in an order of its own.
+def row_keys(values: NDArray) -> NDArray[np.void]:
+    """View each row of a C-contiguous array as one value that can be sorted."""
+    return values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
 
-    A row given k times and a row of weight k are then the same input, and the
-    order of the training set does not matter.
+
+def distinct_rows(rows: Rows) -> Rows:
+    """Merge equal rows into the first of them, which carries the weight of all.
+
+    A row of weight k is then the same input as k copies of it, and no two
+    prototypes can start from copies of one row.
     """
     values = np.ascontiguousarray(rows.values) + rows.values.dtype.type(0)  # no -0.0
-    keys = values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
+    keys = row_keys(values)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     weights = np.bincount(inverse, weights=rows.weights).astype(np.float64)
-    return Rows(values[first], rows.numbers[first], weights)
+    order = np.argsort(first)
+    return Rows(values[first[order]], rows.numbers[first[order]], weights[order])
 
 
 def cluster(
@@ -52,13 +58,21 @@ def cluster(
     """Cluster the rows about their mean; return the centers and the iterations."""
     center = np.average(rows.values, axis=0, weights=rows.weights)
     values = (rows.values - center).astype(rows.values.dtype, copy=False)
-    model = clone(clusterer).set_params(n_clusters=n_clusters)
+    model = clone(clusterer)
+    if "n_clusters" not in model.get_params(deep=False):
+        raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
+    model.set_params(n_clusters=n_clusters)
     if model.get_params(deep=False).get("random_state", 0) is None:
         model.set_params(random_state=seed)
     with warnings.catch_warnings():
         # Fewer clusters than asked for: found again, and reported once, by fit.
         warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
         _fit_weighted(model, values, rows.weights)
+    if not hasattr(model, "cluster_centers_"):
+        raise ValueError(
+            "clusterer must have cluster_centers_ after fit; "
+            f"{type(model).__name__} has none. Use one that does, such as KMeans."
+        )
     centers = np.asarray(model.cluster_centers_) + center
     return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
 

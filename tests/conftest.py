@@ -9,9 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 DATA = Path(
-    os.environ.get(
-        "SKLEARN_KMEX_DATA", Path(__file__).parents[2] / "shared" / "data"
-    )
+    os.environ.get("SKLEARN_KMEX_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
 
 
