@@ -315,6 +315,7 @@ class KMExClassifier(PrototypeStream):
         self.prototypes_ = np.concatenate([p.vectors for p in found])
         self.prototype_counts_ = np.concatenate([p.counts for p in found])
         self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
+        self._member_means = np.concatenate([p.means for p in found])
         self._nearest_rows = np.concatenate([p.nearest.values for p in found])
         self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
         self.n_iter_ = max(p.n_iter for p in found)

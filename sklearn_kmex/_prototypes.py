@@ -24,13 +24,19 @@ class Rows(NamedTuple):
 
 
 class ClassPrototypes(NamedTuple):
-    """Prototypes of one class, and the training row nearest to each of them."""
+    """Prototypes of one class, their members, and the training row nearest to each."""
 
     vectors: NDArray
+    means: NDArray  # of the members, by which a stream goes on
     counts: NDArray[np.float64]
     nearest: Rows
     inertia: float
     n_iter: int
+
+    def spread(self) -> float:
+        """Sum of squared distances of the members to their own mean."""
+        moved = ((self.means - self.vectors) ** 2).sum(axis=1, dtype=np.float64)
+        return self.inertia - float(self.counts @ moved)
 
 
 def row_keys(values: NDArray) -> NDArray[np.void]:
@@ -103,14 +109,14 @@ def class_prototypes(
 ) -> ClassPrototypes:
     """Prototypes of the distinct rows of one class.
 
-    Prototypes `known` from earlier rows count as rows of the weight they stand
-    for, which is how clusterings of a stream are merged (Guha et al. 2003,
-    "Clustering data streams: theory and practice").
+    The members of prototypes `known` from earlier rows count as one row, their mean,
+    of their weight, which is how clusterings of a stream are merged (Guha et al.
+    2003, "Clustering data streams: theory and practice").
     """
     points = candidates = rows
     if known is not None:
         numbers = known.nearest.numbers
-        points = _stack(Rows(known.vectors, numbers, known.counts), rows)
+        points = _stack(Rows(known.means, numbers, known.counts), rows)
         candidates = _stack(known.nearest, rows)
     seen = _sample(points, max_samples, n_prototypes, seed)
     centers, n_iter = cluster(
@@ -119,15 +125,18 @@ def class_prototypes(
     if prototype == "medoid":
         centers = candidates.values[_distances(candidates, centers).argmin(axis=0)]
     distances = _distances(points, centers)
-    members = np.bincount(
-        distances.argmin(axis=1), weights=points.weights, minlength=len(centers)
-    )
-    vectors, counts = centers[members > 0], members[members > 0].astype(np.float64)
-    nearest = candidates.take(_distances(candidates, vectors).argmin(axis=0))
+    owner = distances.argmin(axis=1)
+    kept = np.unique(owner)  # a center without members is no prototype
+    vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     inertia = float(points.weights @ distances.min(axis=1))
-    if known is not None:
-        inertia += known.inertia
-    return ClassPrototypes(vectors, counts, nearest, inertia, n_iter)
+    return ClassPrototypes(
+        vectors,
+        np.stack([_mean(points.take(own)) for own in members]),
+        np.array([points.weights[own].sum() for own in members]),
+        candidates.take(_distances(candidates, vectors).argmin(axis=0)),
+        inertia if known is None else inertia + known.spread(),
+        n_iter,
+    )
 
 
 def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
@@ -140,6 +149,11 @@ def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> R
     size = min(n_rows, max(size, at_least))
     drawn = np.random.RandomState(seed).choice(n_rows, size, replace=False)
     return rows.take(np.sort(drawn))
+
+
+def _mean(rows: Rows) -> NDArray:
+    mean = np.average(rows.values, axis=0, weights=rows.weights)
+    return mean.astype(rows.values.dtype, copy=False)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:

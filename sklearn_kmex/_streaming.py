@@ -30,12 +30,13 @@ class PrototypeStream(PrototypePredictor):
     ) -> Self:
         """Take in a batch of rows, as one part of a stream.
 
-        The prototypes known so far count as rows of the weight they stand for,
-        and are clustered together with the batch [1]_. Memory is bounded by the
-        batch and the prototypes; `max_samples` is not used. Row numbers in
-        `prototype_indices_` count the rows of all batches, and are taken among the
-        batch and the nearest rows known before it. With `temperature="auto"`, the
-        temperatures of the batches are averaged by their weight, in logarithms.
+        The members of each prototype known so far count as one row, their mean, of
+        their weight, and are clustered together with the batch [1]_. Memory is
+        bounded by the batch and the prototypes; `max_samples` is not used. Row
+        numbers in `prototype_indices_` count the rows of all batches, and are taken
+        among the batch and the nearest rows known before it. With
+        `temperature="auto"`, the temperatures of the batches are averaged by their
+        weight, in logarithms.
 
         Parameters
         ----------
@@ -101,6 +102,7 @@ class PrototypeStream(PrototypePredictor):
             counts = self.prototype_counts_[own]
             known[self.classes_[code]] = ClassPrototypes(
                 self.prototypes_[own],
+                self._member_means[own],
                 counts,
                 Rows(self._nearest_rows[own], self.prototype_indices_[own], counts),
                 self.inertia_[code],
