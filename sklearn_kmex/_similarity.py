@@ -82,9 +82,8 @@ def log_probabilities(scores: NDArray, temperature: float) -> NDArray:
     """Logarithm of the softmax of `scores / temperature`."""
     below = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64, copy=False)
     with np.errstate(over="ignore"):  # a tiny temperature: the rest is impossible
-        result = log_softmax(below / temperature, axis=1)
-        result = result.astype(scores.dtype, copy=False)
-    return keep_winner(result, scores)
+        logits = (below / temperature).astype(scores.dtype, copy=False)
+    return keep_winner(log_softmax(logits, axis=1), scores)
 
 
 def probabilities(scores: NDArray, temperature: float) -> NDArray:

@@ -94,11 +94,11 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 def batches(module: nn.Module, X: ArrayLike | Tensor, size: int) -> Iterator[Tensor]:
-    """Split X into batches on the device, and in the dtype, of the module."""
+    """Split X into batches on the device of the module; real numbers in its dtype."""
     like = next(module.parameters(), torch.empty(0))
     X = X if isinstance(X, Tensor) else torch.as_tensor(X)
     for rows in torch.split(X, size):
-        yield rows.to(like)
+        yield rows.to(like) if X.is_floating_point() else rows.to(like.device)
 
 
 def run(module: nn.Module, X: ArrayLike | Tensor, size: int) -> Iterator[Tensor]:

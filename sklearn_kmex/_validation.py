@@ -26,13 +26,13 @@ def check_rows(
         estimator, X, y, dtype=[np.float64, np.float32], reset=reset
     )
     check_classification_targets(labels)
+    if sample_weight is not None and not np.any(sample_weight):
+        raise ValueError(
+            "sample_weight must be positive for at least one row; all weights are zero."
+        )
     weights = _check_sample_weight(
         sample_weight, rows, dtype=np.float64, ensure_non_negative=True
     )
-    if not weights.any():
-        raise ValueError(
-            "sample_weight must be positive for at least one row; all are zero."
-        )
     return rows, labels, weights
 
 

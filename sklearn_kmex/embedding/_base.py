@@ -1,5 +1,6 @@
 """What all embedders share: a model that is never fitted, copied or changed."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn_kmex._compat import _fit_context
 
 
 class BaseEmbedder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator, ABC
 ):
     """A stateless transformer over a frozen model."""
 
@@ -72,11 +73,13 @@ class BaseEmbedder(
         """
         return self._output(self._check_input(X, reset=False))
 
+    @abstractmethod
     def _embed(self, X: Any) -> NDArray[np.float32]:
-        raise NotImplementedError
+        """Embed checked input."""
 
+    @abstractmethod
     def _output(self, X: Any) -> NDArray:
-        raise NotImplementedError
+        """Run the whole model on checked input."""
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Rows or images as float32 in the shape the model takes; tensors as given."""

@@ -1,0 +1,65 @@
+"""Diversity against entropies worked out by hand, and what it does not depend on."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+
+from sklearn_kmex.metrics import diversity_score, prototype_overlap_rate
+
+
+def test_two_prototypes_by_hand():
+    # Similarities log(1e4) and log(2 / 1.0001) at distances 0 and 1.
+    own, other = 1e4, 2 / 1.0001
+    q = np.array([own, other]) / (own + other)
+    overlap = -(q * np.log(q)).sum() / np.log(2)
+    assert_allclose(prototype_overlap_rate([[0.0], [1.0]]), overlap, rtol=1e-12)
+    assert_allclose(diversity_score([[0.0], [1.0]]), 1 - overlap, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fifty_prototypes_in_512_dimensions_have_their_exact_value(dtype):
+    """The expanded product leaves 1e-2 on the diagonal, and would give 0.08."""
+    points = np.abs(np.random.RandomState(0).normal(size=(50, 512))).astype(dtype)
+    exact = points.astype(np.float64)
+    d = np.sqrt(((exact[:, None] - exact[None]) ** 2).sum(axis=2))
+    mass = (d + 1) / (d + 1e-4)
+    q = mass / mass.sum(axis=1, keepdims=True)
+    expected = -(q * np.log(q)).sum(axis=1).mean() / np.log(50)
+    assert expected < 0.02
+    assert_allclose(prototype_overlap_rate(points), expected, rtol=1e-5)
+
+
+def test_extremes():
+    assert diversity_score([[3.0, 4.0]]) == 1
+    assert_allclose(diversity_score(np.ones((7, 3))), 0, atol=1e-12)
+    assert diversity_score(1e9 * np.eye(4)) > 0.99
+
+
+@given(
+    arrays(np.float64, (6, 2), elements=st.floats(-100, 100)), st.permutations(range(6))
+)
+def test_invariances(points, order):
+    overlap = prototype_overlap_rate(points)
+    assert 0 <= overlap <= 1
+    assert_allclose(prototype_overlap_rate(points[order]), overlap, atol=1e-9)
+    rotated = points @ np.array([[0.6, -0.8], [0.8, 0.6]])
+    assert_allclose(prototype_overlap_rate(rotated), overlap, atol=1e-6)
+
+
+def test_blocks_of_rows_give_the_same(monkeypatch):
+    points = np.random.RandomState(0).normal(size=(30, 4))
+    whole = prototype_overlap_rate(points)
+    monkeypatch.setattr("sklearn_kmex.metrics._diversity.BLOCK_ELEMENTS", 100)
+    assert_allclose(prototype_overlap_rate(points), whole)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        diversity_score([1.0, 2.0])
+    with pytest.raises(ValueError, match="NaN"):
+        diversity_score([[np.nan]])
+    with pytest.raises(ValueError, match="'epsilon' parameter"):
+        prototype_overlap_rate([[1.0]], epsilon=0)

@@ -1,0 +1,58 @@
+"""Usage, ghosting and transparency against counts done by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.metrics import ghosting_rate, prototype_usage, transparency_score
+
+
+def test_by_hand():
+    activations = [3, 1, 1, 3, 3]
+    assert_array_equal(prototype_usage(activations, 5), [0, 2, 0, 3, 0])
+    assert ghosting_rate(activations, 5) == 0.6
+    assert transparency_score(activations, 5) == pytest.approx(0.4)
+    assert ghosting_rate([0], 1) == 0
+    assert ghosting_rate([0], 100) == 0.99
+
+
+@given(st.lists(st.integers(0, 9), min_size=1), st.randoms())
+def test_the_order_of_samples_and_the_names_of_prototypes_do_not_matter(ids, random):
+    rate = ghosting_rate(ids, 10)
+    assert 0 <= rate < 1
+    assert transparency_score(ids, 10) == 1 - rate
+    new = random.sample(range(10), 10)
+    assert ghosting_rate([new[i] for i in random.sample(ids, len(ids))], 10) == rate
+
+
+def test_kmex_has_no_ghosts_on_its_training_digits(digits):
+    X, _, y, _ = digits
+    psem = KMExClassifier(5, random_state=0).fit(X, y)
+    assert ghosting_rate(psem.transform(X).argmax(axis=1), 50) == 0
+
+
+def test_a_prototype_shadowed_by_another_class_is_a_ghost():
+    X = np.array([[0.0], [10.0], [20.0]])
+    psem = KMExClassifier(1).fit(X, [0, 1, 0])  # class 0 sits on class 1
+    psem.prototypes_ = np.array([[10.0], [10.0]])
+    assert ghosting_rate(psem.transform(X).argmax(axis=1), 2) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("activations", "n_prototypes", "message"),
+    [
+        ([0, 3], 3, "below n_prototypes=3"),
+        ([0, -1], 3, "got -1 to 0"),
+        ([0.0, 1.0], 3, r"take argmax\(axis=1\)"),
+        ([[0, 1]], 3, r"shape \(1, 2\)"),
+        ([], 3, "minimum of 1 is required"),
+        ([0], 0, "'n_prototypes' parameter"),
+    ],
+)
+def test_refusals(activations, n_prototypes, message):
+    for metric in (prototype_usage, ghosting_rate, transparency_score):
+        with pytest.raises(ValueError, match=message):
+            metric(activations, n_prototypes)

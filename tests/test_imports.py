@@ -1,0 +1,85 @@
+"""What importing the package costs, and what is said when a package is missing."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import sklearn_kmex
+from sklearn_kmex import KMExClassifier, show_versions
+from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
+from sklearn_kmex.exceptions import MissingDependencyError
+from sklearn_kmex.utils import check_dependency
+
+HEAVY = ["torch", "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars"]
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    "module", ["sklearn_kmex", "sklearn_kmex.embedding", "sklearn_kmex.metrics"]
+)
+def test_import_loads_nothing_heavy(module):
+    # scikit-learn itself loads pandas where it is installed: that is not ours.
+    code = (
+        "import sys, sklearn.utils.fixes; before = set(sys.modules); "
+        f"import {module}; print([m for m in {HEAVY} if m in sys.modules and "
+        "m not in before])"
+    )
+    assert run(code).strip() == "[]"
+
+
+def test_subpackages_load_when_used():
+    code = "import sklearn_kmex; print(sklearn_kmex.metrics.fidelity_score([1], [1]))"
+    assert run(code).strip() == "1.0"
+    assert "metrics" in dir(sklearn_kmex)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sklearn_kmex.nothing
+
+
+def test_missing_packages_are_named_with_their_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "skorch", None)
+
+    class Model:
+        named_modules = parameters = forward_iter = predict_proba = None
+
+    for embedder, name in ((TorchEmbedder, "torch"), (SkorchEmbedder, "skorch")):
+        for method in ("transform", "black_box_output"):
+            with pytest.raises(MissingDependencyError) as caught:
+                getattr(embedder(Model()), method)(np.ones((2, 2)))
+            assert str(caught.value) == (
+                f"{embedder.__name__} requires {name}. Install it with "
+                "`pip install sklearn-kmex[torch]`."
+            )
+
+
+def test_check_dependency_returns_the_module():
+    assert check_dependency("numpy", caller="this test", extra="all") is np
+
+
+def test_show_versions(capsys):
+    show_versions()
+    printed = capsys.readouterr().out
+    assert "scikit-learn: " in printed
+    assert np.__version__ in printed
+    assert sklearn_kmex.__version__ in printed
+
+
+def test_show_versions_of_what_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("sklearn_kmex.utils._show_versions.PACKAGES", ("no-such",))
+    show_versions()
+    assert "no-such: not installed" in capsys.readouterr().out
+
+
+def test_doc_link_leads_to_the_api_page():
+    link = KMExClassifier()._get_doc_link()
+    assert link.endswith("/api/sklearn_kmex.KMExClassifier.html")

@@ -1,0 +1,89 @@
+"""make_kmex: each kind of model in, a pipeline out."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.metrics import fidelity_score, ghosting_rate
+
+
+def test_a_fitted_transformer_is_frozen(digits):
+    X, X_test, y, y_test = digits
+    pca = PCA(20, random_state=0).fit(X[:200])
+    components = pca.components_.copy()
+    psem = make_kmex(pca, n_prototypes=3, random_state=0).fit(X, y)
+    assert_array_equal(pca.components_, components)
+    assert_allclose(psem[:-1].transform(X), pca.transform(X))
+    assert psem.score(X_test, y_test) > 0.9
+    assert clone(psem)["embed"].estimator is pca
+
+
+def test_other_transformers_and_callables(digits):
+    X, X_test, y, y_test = digits
+    scaled = make_kmex(StandardScaler(), random_state=0).fit(X, y)
+    assert_allclose(scaled["embed"].mean_, X.mean(axis=0))
+    stateless = make_kmex(FunctionTransformer(np.sqrt), random_state=0)
+    called = make_kmex(np.sqrt, random_state=0)
+    for psem in (scaled, stateless.fit(X, y), called.fit(X, y)):
+        assert psem.score(X_test, y_test) > 0.9
+    assert_array_equal(stateless.predict(X_test), called.predict(X_test))
+
+
+def test_parameters_reach_the_classifier():
+    psem = make_kmex(np.sqrt, n_prototypes={0: 1}, similarity="gaussian", n_jobs=2)
+    kmex = psem["kmex"]
+    assert (kmex.n_prototypes, kmex.similarity, kmex.n_jobs) == ({0: 1}, "gaussian", 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "message"),
+    [
+        (LogisticRegression(), None, "torch.nn.Module, .* got LogisticRegression"),
+        (3, None, "got int"),
+        (PCA, None, "must be an instance; got the class PCA"),
+        (np.sqrt, "fc", "layer must be None .* got layer='fc' for ufunc"),
+    ],
+)
+def test_models_it_cannot_place(model, layer, message):
+    with pytest.raises(TypeError, match=message):
+        make_kmex(model, layer=layer)
+
+
+def test_torch_and_skorch_end_to_end(digits):
+    torch = pytest.importorskip("torch")
+    skorch = pytest.importorskip("skorch")
+    X, X_test, y, y_test = digits
+    X, X_test = (X / 16).astype(np.float32), (X_test / 16).astype(np.float32)
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
+    )
+    net = skorch.NeuralNetClassifier(
+        module,
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=0.01,
+        max_epochs=40,
+        batch_size=64,
+        verbose=0,
+        train_split=None,
+    ).fit(X, y)
+    psem = make_kmex(net, random_state=0).fit(X, y)
+    same = make_kmex(net.module_, layer="1", random_state=0).fit(X, y)
+    assert_allclose(psem.predict_proba(X_test), same.predict_proba(X_test), atol=1e-4)
+    assert psem.score(X_test, y_test) > net.score(X_test, y_test) - 0.02
+    assert fidelity_score(net.predict(X_test), psem.predict(X_test)) > 0.95
+    assert ghosting_rate(psem.transform(X).argmax(axis=1), 50) == 0
+    ours = log_loss(y_test, psem.predict_proba(X_test))
+    assert ours < 1.5 * log_loss(y_test, net.predict_proba(X_test))
+
+    search = GridSearchCV(psem, {"kmex__n_prototypes": [1, 3]}, cv=2, n_jobs=2)
+    assert search.fit(X, y).best_score_ > 0.9
+    assert search.best_estimator_["embed"].net is net

@@ -1,0 +1,100 @@
+"""The temperature against its optimum, and what it cannot learn from."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex._temperature import fit_temperature
+
+
+def scores_and_labels(scale=1.0, n=400):
+    rng = np.random.RandomState(0)
+    codes = rng.randint(3, size=n)
+    return scale * (rng.normal(size=(n, 3)) + 1.5 * np.eye(3)[codes]), codes
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_it_has_the_least_log_loss(scale):
+    scores, codes = scores_and_labels(scale)
+    temperature, weight = fit_temperature(scores, codes, np.ones(400))
+    assert weight == 400
+
+    def loss(t):
+        logits = scores / t
+        p = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return log_loss(codes, p / p.sum(axis=1, keepdims=True))
+
+    grid = scale * np.geomspace(0.05, 20, 200)
+    assert loss(temperature) < min(map(loss, grid)) + 1e-3
+
+
+@given(st.floats(1e-3, 1e3))
+def test_it_follows_the_unit_of_the_scores(unit):
+    scores, codes = scores_and_labels(n=60)
+    one, _ = fit_temperature(scores, codes, np.ones(60))
+    other, _ = fit_temperature(unit * scores, codes, np.ones(60))
+    assert_allclose(other, unit * one, rtol=1e-3)
+
+
+def test_the_scale_of_weights_does_not_matter():
+    scores, codes = scores_and_labels()
+    weights = 1.0 + np.arange(400) % 3
+    one, _ = fit_temperature(scores, codes, weights)
+    other, _ = fit_temperature(scores, codes, weights / weights.sum())
+    assert_allclose(one, other)
+
+
+def test_perfect_scores_give_a_finite_temperature_that_falls_with_their_number():
+    def of(n):
+        codes = np.arange(n) % 2
+        return fit_temperature(np.eye(2)[codes], codes, np.ones(n))[0]
+
+    assert 0 < of(1000) < of(100) < of(10) < 1
+    # Platt's targets: p = 1 - 1 / (n + 2) of the true class, up to the mean over both.
+    assert_allclose(of(100), 1 / np.log((1 - 0.5 / 102) / (0.5 / 102)), rtol=1e-3)
+
+
+def test_scores_that_are_worse_than_chance_become_uniform():
+    codes = np.arange(100) % 2
+    temperature, _ = fit_temperature(1 - np.eye(2)[codes], codes, np.ones(100))
+    assert 1000 < temperature < np.inf
+
+
+@pytest.mark.parametrize("scores", [np.empty((0, 2)), np.ones((5, 2))])
+def test_nothing_to_learn_from(scores):
+    codes = np.zeros(len(scores), dtype=int)
+    assert fit_temperature(scores, codes, np.ones(len(scores))) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+def test_hidden_layers_of_small_tables(load):
+    """An MLP that has learned its training rows by heart is the hard case."""
+    X, y = load(return_X_y=True)
+    losses = []
+    for seed in range(3):
+        A, B, a, b = train_test_split(
+            X, y, test_size=0.3, stratify=y, random_state=seed
+        )
+        scaler = StandardScaler().fit(A)
+        A, B = scaler.transform(A), scaler.transform(B)
+        mlp = MLPClassifier((64,), max_iter=600, random_state=seed).fit(A, a)
+        A, B = (np.maximum(Z @ mlp.coefs_[0] + mlp.intercepts_[0], 0) for Z in (A, B))
+        auto = KMExClassifier(random_state=0).fit(A, a)
+        fixed = KMExClassifier(random_state=0, temperature=1.0).fit(A, a)
+        best = KMExClassifier(random_state=0).fit(A, a)
+        grid = []
+        for best.temperature_ in np.geomspace(1e-4, 10, 100):
+            grid.append(log_loss(b, best.predict_proba(B)))
+        ours = log_loss(b, auto.predict_proba(B))
+        assert ours < 0.6 * log_loss(b, fixed.predict_proba(B))
+        losses.append((ours, min(grid)))
+    ours, best = np.mean(losses, axis=0)
+    assert ours < best + 0.15
