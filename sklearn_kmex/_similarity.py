@@ -22,22 +22,20 @@ def squared_distances(X: NDArray, prototypes: NDArray) -> NDArray[np.float64]:
     prototype is at distance 0.
     """
     center = prototypes.mean(axis=0, dtype=np.float64)
-    X = X - center
-    prototypes = prototypes - center
-    norms = np.einsum("ij,ij->i", X, X)[:, np.newaxis]
-    norms = norms + np.einsum("ij,ij->i", prototypes, prototypes)
-    distances = norms - 2 * (X @ prototypes.T)
+    Z, P = X - center, prototypes - center
+    norms = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", P, P)
+    distances = norms - 2 * (Z @ P.T)
     if not np.isfinite(distances).all():
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value of "
-            f"{np.abs(X).max():.3g} from the prototypes' mean. Rescale X, for example "
+            f"{np.abs(Z).max():.3g} from the prototypes' mean. Rescale X, for example "
             "with StandardScaler."
         )
     near = np.argwhere(distances <= CANCELLED * norms)
     size = max(1, BLOCK_ELEMENTS // X.shape[1])
     for start in range(0, len(near), size):
         rows, columns = near[start : start + size].T
-        differences = X[rows] - prototypes[columns]
+        differences = np.subtract(X[rows], prototypes[columns], dtype=np.float64)
         distances[rows, columns] = np.einsum("ij,ij->i", differences, differences)
     return distances
 

@@ -1,0 +1,12 @@
+"""Leave out what needs torch where torch is not installed."""
+
+import importlib.util
+
+collect_ignore = []
+if importlib.util.find_spec("torch") is None:
+    collect_ignore = [
+        "sklearn_kmex/_torch_backend.py",
+        "sklearn_kmex/embedding/_skorch.py",
+        "sklearn_kmex/embedding/_torch.py",
+        "tests/torch_modules.py",
+    ]
