@@ -26,7 +26,7 @@ def check_rows(
         estimator, X, y, dtype=[np.float64, np.float32], reset=reset
     )
     check_classification_targets(labels)
-    if sample_weight is not None and not np.any(sample_weight):
+    if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."
         )
