@@ -207,24 +207,22 @@ def test_only_the_ratios_of_weights_matter(digits):
     assert_allclose(big.predict_proba(X_test), small.predict_proba(X_test))
 
 
-def test_float32_far_from_the_origin(digits, load_data):
-    X, X_test, y, _ = digits
-    cases = [(X, X_test, y)]
-    features = load_data("mvtec_resnet18_features.npz")
-    Z, labels = features["features"].astype(np.float64), features["labels"]
-    cases.append((Z[::2], Z[1::2], labels[::2]))
-    for train, test, labels in cases:
-        # Whole steps of the float32 grid at 1e4: the offset itself rounds nothing.
-        train, test = np.round(train * 1024) / 1024, np.round(test * 1024) / 1024
-        exact = KMExClassifier(5, random_state=0, n_init=2).fit(train, labels)
-        shifted = KMExClassifier(5, random_state=0, n_init=2).fit(
-            (train + 1e4).astype(np.float32), labels
-        )
-        scores = np.sort(exact.decision_function(test), axis=1)
-        clear = scores[:, -1] - scores[:, -2] > 1e-3 * scores[:, -1]
-        assert clear.mean() > 0.95
-        moved = shifted.predict((test + 1e4).astype(np.float32))
-        assert_array_equal(moved[clear], exact.predict(test)[clear])
+@pytest.mark.parametrize("source", ["digits", "photographs"])
+def test_float32_far_from_the_origin(digits, load_data, source):
+    if source == "digits":
+        train, test, labels, _ = digits
+    else:
+        data = load_data("mvtec_resnet18_features.npz")
+        features = data["features"].astype(np.float64)
+        train, test, labels = features[::2], features[1::2], data["labels"][::2]
+    exact = KMExClassifier(5, random_state=0).fit(train, labels)
+    shifted = KMExClassifier(5, random_state=0)
+    shifted.fit((train + 1e4).astype(np.float32), labels)
+    scores = np.sort(exact.decision_function(test), axis=1)
+    clear = scores[:, -1] - scores[:, -2] > 0.02 * scores[:, -1]
+    assert clear.mean() > 0.9
+    moved = shifted.predict((test + 1e4).astype(np.float32))
+    assert_array_equal(moved[clear], exact.predict(test)[clear])
 
 
 def test_input_is_only_read(digits, tmp_path):
