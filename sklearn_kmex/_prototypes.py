@@ -61,9 +61,15 @@ def distinct_rows(rows: Rows) -> Rows:
 def cluster(
     rows: Rows, n_clusters: int, clusterer: BaseEstimator, seed: int
 ) -> tuple[NDArray, int]:
-    """Cluster the rows about their mean; return the centers and the iterations."""
+    """Cluster the rows about their mean; return the centers and the iterations.
+
+    They are divided by a power of two, which rounds nothing, so that squares of
+    float32 neither overflow nor vanish.
+    """
     center = np.average(rows.values, axis=0, weights=rows.weights)
-    values = (rows.values - center).astype(rows.values.dtype, copy=False)
+    values = rows.values - center
+    scale = np.ldexp(1.0, np.frexp(np.abs(values).max())[1])
+    values = (values / scale).astype(rows.values.dtype, copy=False)
     model = clone(clusterer)
     if "n_clusters" not in model.get_params(deep=False):
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
@@ -79,7 +85,7 @@ def cluster(
             "clusterer must have cluster_centers_ after fit; "
             f"{type(model).__name__} has none. Use one that does, such as KMeans."
         )
-    centers = np.asarray(model.cluster_centers_) + center
+    centers = np.asarray(model.cluster_centers_, dtype=np.float64) * scale + center
     return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
 
 

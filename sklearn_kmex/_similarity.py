@@ -23,8 +23,9 @@ def squared_distances(X: NDArray, prototypes: NDArray) -> NDArray[np.float64]:
     """
     center = prototypes.mean(axis=0, dtype=np.float64)
     Z, P = X - center, prototypes - center
-    norms = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", P, P)
-    distances = norms - 2 * (Z @ P.T)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", P, P)
+        distances = norms - 2 * (Z @ P.T)
     if not np.isfinite(distances).all():
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value of "

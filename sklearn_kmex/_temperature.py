@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn_kmex._prototypes import ClassPrototypes, Rows, class_prototypes, row_keys
 
 # Enough rows for one number, whatever the size of the data.
-N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 20_000, 20, 10_000
+N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 20_000, 20, 5_000
 
 Score = Callable[[NDArray, NDArray, NDArray, int], NDArray]
 
@@ -109,7 +109,8 @@ def fit_temperature(
     spread = float(np.mean(np.ptp(scores, axis=1))) if len(scores) else 0.0
     if spread == 0.0:
         return 1.0, 0.0
-    smoothing = 1 / (weights.sum() ** 2 / (weights**2).sum() + 2)
+    share = weights / weights.max()
+    smoothing = 1 / (share.sum() ** 2 / (share**2).sum() + 2)
     rows = np.arange(len(scores))
 
     def loss(log_temperature: float) -> float:

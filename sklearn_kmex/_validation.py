@@ -97,7 +97,7 @@ def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[
     """Resolve `n_prototypes` to a count for each class."""
     labels = classes.tolist()
     if not isinstance(n_prototypes, Mapping):
-        return [n_prototypes] * len(labels)
+        return [int(n_prototypes)] * len(labels)
     for problem, keys in (
         ("names classes that y does not hold", set(n_prototypes) - set(labels)),
         ("lacks classes of y", set(labels) - set(n_prototypes)),
@@ -113,7 +113,7 @@ def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[
                 "n_prototypes must give an int of at least 1 for each class; got "
                 f"{count!r} for class {label!r}."
             )
-    return [n_prototypes[label] for label in labels]
+    return [int(n_prototypes[label]) for label in labels]
 
 
 def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:

@@ -225,6 +225,15 @@ def test_float32_far_from_the_origin(digits, load_data, source):
     assert_array_equal(moved[clear], exact.predict(test)[clear])
 
 
+@pytest.mark.parametrize("unit", [1e-15, 1e30])
+def test_float32_of_any_size_is_clustered(digits, unit):
+    X, X_test, y, _ = digits
+    psem = KMExClassifier(3, random_state=0).fit(X.astype(np.float32), y)
+    X, X_test = (X * unit).astype(np.float32), (X_test * unit).astype(np.float32)
+    other = KMExClassifier(3, random_state=0).fit(X, y)
+    assert_allclose(other.prototypes_ / unit, psem.prototypes_, atol=1e-4)
+
+
 def test_input_is_only_read(digits, tmp_path):
     X, _, y, _ = digits
     np.save(tmp_path / "X.npy", X.astype(np.float32))
@@ -345,7 +354,6 @@ X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
     ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn_kmex.exceptions.KMExWarning")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_bad_input_is_refused_and_changes_nothing(parameters, X, y, weights, message):
     new = KMExClassifier(**parameters)
     with pytest.raises(ValueError, match=message):
