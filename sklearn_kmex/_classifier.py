@@ -325,7 +325,7 @@ class KMExClassifier(PrototypeStream):
             self.temperature_ = float(self.temperature)
             return
         scores, codes, weights = held_out_scores(
-            X, self.n_samples_seen_, [f for f in folds if f], self._score
+            X, self.n_samples_seen_, [f for f in folds if f], self._class_scores
         )
         new, weight = fit_temperature(scores, codes, weights)
         old = getattr(self, "temperature_", 1.0)

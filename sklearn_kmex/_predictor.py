@@ -199,9 +199,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Class scores, (n_samples, n_classes): all decisions come from here."""
         X = self._check_input(X)
         owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
-        return self._score(X, self.prototypes_, owners, len(self.classes_))
+        return self._class_scores(X, self.prototypes_, owners, len(self.classes_))
 
-    def _score(
+    def _class_scores(
         self, X: NDArray, prototypes: NDArray, owners: NDArray, n_classes: int
     ) -> NDArray:
         def score(block: NDArray) -> NDArray:

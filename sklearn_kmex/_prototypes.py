@@ -66,10 +66,10 @@ def cluster(
     They are divided by a power of two, which rounds nothing, so that squares of
     float32 neither overflow nor vanish.
     """
-    center = np.average(rows.values, axis=0, weights=rows.weights)
+    center = _mean(rows)
     values = rows.values - center
     scale = np.ldexp(1.0, np.frexp(np.abs(values).max())[1])
-    values = (values / scale).astype(rows.values.dtype, copy=False)
+    values /= scale
     model = clone(clusterer)
     if "n_clusters" not in model.get_params(deep=False):
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
@@ -134,12 +134,13 @@ def class_prototypes(
     owner = distances.argmin(axis=1)
     kept = np.unique(owner)  # a center without members is no prototype
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
+    apart = distances[:, kept] if known is None else _distances(candidates, vectors)
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
         np.stack([_mean(points.take(own)) for own in members]),
         np.array([points.weights[own].sum() for own in members]),
-        candidates.take(_distances(candidates, vectors).argmin(axis=0)),
+        candidates.take(apart.argmin(axis=0)),
         inertia if known is None else inertia + known.spread(),
         n_iter,
     )
@@ -158,8 +159,9 @@ def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> R
 
 
 def _mean(rows: Rows) -> NDArray:
-    mean = np.average(rows.values, axis=0, weights=rows.weights)
-    return mean.astype(rows.values.dtype, copy=False)
+    """Weighted mean, summed in float64 without a float64 copy of the rows."""
+    total = np.einsum("i,ij->j", rows.weights, rows.values)
+    return (total / rows.weights.sum()).astype(rows.values.dtype, copy=False)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:
