@@ -138,7 +138,7 @@ class KMExClassifier(PrototypeStream):
     n_features_in_ : int
         Number of features seen during fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during fit, where they are all strings.
 
     See Also

@@ -44,7 +44,7 @@ class SkorchEmbedder(BaseEmbedder):
     n_features_in_ : int
         Number of columns seen during fit, where X has two axes.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during fit, where they are all strings.
 
     See Also

@@ -1,0 +1,41 @@
+"""The API reference as data: sections of public names, checked by a test."""
+
+API_REFERENCE = {
+    "sklearn_kmex": {
+        "title": "Self-explainable models",
+        "description": "The classifier, and the way from a trained model to it.",
+        "names": ["KMExClassifier", "make_kmex", "show_versions"],
+    },
+    "sklearn_kmex.embedding": {
+        "title": "Embedders",
+        "description": "Transformers that run a frozen model up to one of its layers.",
+        "names": ["SkorchEmbedder", "TorchEmbedder"],
+    },
+    "sklearn_kmex.metrics": {
+        "title": "Metrics",
+        "description": (
+            "The predicates of self-explainable models: transparency, diversity, "
+            "trustworthiness. Names in `_score` are better when higher, names in "
+            "`_rate` when lower; 0 is parity for the gap."
+        ),
+        "names": [
+            "accuracy_gap",
+            "diversity_score",
+            "fidelity_score",
+            "ghosting_rate",
+            "prototype_overlap_rate",
+            "prototype_usage",
+            "transparency_score",
+        ],
+    },
+    "sklearn_kmex.exceptions": {
+        "title": "Warnings and errors",
+        "description": "What to catch.",
+        "names": ["KMExWarning", "MissingDependencyError"],
+    },
+    "sklearn_kmex.utils": {
+        "title": "Utilities",
+        "description": "For those who build on the package.",
+        "names": ["check_dependency"],
+    },
+}

@@ -1,0 +1,71 @@
+"""Write one page for each public object, and the page that lists them."""
+
+import importlib
+import inspect
+
+from api_reference import API_REFERENCE
+
+PAGE = """\
+{name}
+{underline}
+
+.. currentmodule:: {module}
+
+.. {directive}:: {name}
+{methods}{gallery}"""
+
+METHOD = """
+   .. automethod:: {name}
+"""
+
+GALLERY = """
+.. minigallery:: {module}.{name}
+   :add-heading: Examples with {name}
+"""
+
+
+def write_pages(folder):
+    """Write the reference into a folder; pages that have not changed are left."""
+    folder.mkdir(exist_ok=True)
+    for module, section in API_REFERENCE.items():
+        for name in section["names"]:
+            write(folder / f"{module}.{name}.rst", object_page(module, name, folder))
+    write(folder / "index.rst", index_page())
+
+
+def write(path, text):
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def object_page(module, name, folder):
+    thing = getattr(importlib.import_module(module), name)
+    examples = (folder.parents[1] / "examples").glob("plot_*.py")
+    shown = any(name in path.read_text() for path in examples)
+    return PAGE.format(
+        name=name,
+        module=module,
+        underline="=" * len(name),
+        directive="autoclass" if inspect.isclass(thing) else "autofunction",
+        methods="".join(METHOD.format(name=method) for method in own_methods(thing)),
+        gallery=GALLERY.format(name=name, module=module) if shown else "",
+    )
+
+
+def own_methods(thing):
+    """Methods that the package defines; scikit-learn documents the others."""
+    members = inspect.getmembers(thing, inspect.isfunction)
+    own = [name for name, f in members if f.__module__.startswith("sklearn_kmex")]
+    return [name for name in own if not name.startswith("_")]
+
+
+def index_page():
+    lines = ["API reference", "=============", ""]
+    for module, section in API_REFERENCE.items():
+        title = f"{section['title']}: {module}"
+        lines += [title, "-" * len(title), "", section["description"], ""]
+        lines += [f".. currentmodule:: {module}", "", ".. autosummary::", ""]
+        lines += [f"   {name}" for name in section["names"]]
+        lines += ["", ".. toctree::", "   :hidden:", ""]
+        lines += [f"   {module}.{name}" for name in section["names"]] + [""]
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""
+Learning from a stream
+======================
+
+`partial_fit` takes the data batch by batch. Whether the batches come shuffled or class
+by class, the prototypes end about as good as those of a `fit` on everything.
+"""
+
+# %%
+# The digits, once in random order and once sorted by class.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from sklearn_kmex import KMExClassifier
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+orders = {
+    "shuffled": np.arange(len(y_train)),
+    "class by class": np.argsort(y_train, kind="stable"),
+}
+whole = KMExClassifier(5, random_state=0).fit(X_train, y_train)
+
+# %%
+# Accuracy on the test images after each batch of 50.
+fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+streams = {}
+for (name, order), style in zip(orders.items(), ("-", "--"), strict=True):
+    psem, seen, accuracy = KMExClassifier(5, random_state=0), [], []
+    for start in range(0, len(order), 50):
+        rows = order[start : start + 50]
+        psem.partial_fit(X_train[rows], y_train[rows])
+        seen.append(psem.n_samples_seen_)
+        accuracy.append(psem.score(X_test, y_test))
+    ax.plot(seen, accuracy, style, color="#3f90da", label=name)
+    streams[name] = psem
+ax.axhline(whole.score(X_test, y_test), color="gray", linestyle=":", label="fit")
+ax.set(xlabel="training images seen", ylabel="accuracy on test images", ylim=(0, 1))
+ax.legend()
+plt.show()
+
+# %%
+# What the stream costs: the sum of squared distances to the prototypes, in the units of
+# the whole fit.
+print(f"{'':16}{'accuracy':>10}{'inertia / fit':>15}{'temperature':>13}")
+for name, psem in {**streams, "fit": whole}.items():
+    inertia = psem.inertia_.sum() / whole.inertia_.sum()
+    score = psem.score(X_test, y_test)
+    print(f"{name:16}{score:10.3f}{inertia:15.3f}{psem.temperature_:13.5f}")
