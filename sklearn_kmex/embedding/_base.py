@@ -39,7 +39,7 @@ class BaseEmbedder(
         """
         with unchanged_on_error(self):
             checked = self._check_input(X, reset=True)
-            self._n_features_out = self._embed(checked[:1]).shape[1]
+            self._n_features_out = self._embed(self._first(checked)).shape[1]
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -48,8 +48,9 @@ class BaseEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, or images in the shape that the model takes; a tensor is used as
-            it is.
+            Rows, or images in the shape that the model takes. Tensors, lists of
+            them and torch Datasets are used as they are; of samples with a label,
+            the label is left out.
 
         Returns
         -------
@@ -74,6 +75,10 @@ class BaseEmbedder(
         return self._output(self._check_input(X, reset=False))
 
     @abstractmethod
+    def _first(self, X: Any) -> Any:
+        """Take the first sample of checked input, as input of its own."""
+
+    @abstractmethod
     def _embed(self, X: Any) -> NDArray[np.float32]:
         """Embed checked input."""
 
@@ -82,9 +87,13 @@ class BaseEmbedder(
         """Run the whole model on checked input."""
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Rows or images as float32 in the shape the model takes; tensors as given."""
-        if type(X).__module__.startswith("torch"):
+        """Arrays as float32 in the shape the model takes; torch objects as given."""
+        if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
             return X
+        if isinstance(X, list | tuple):
+            if len(X) and _is_of_torch(X[0]):
+                return X
+            X = np.asarray(X)
         if getattr(X, "ndim", 2) > 2:
             X = check_array(X, dtype=np.float32, allow_nd=True)
         else:
@@ -107,3 +116,9 @@ class BaseEmbedder(
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = []  # always float32
         return tags
+
+
+def _is_of_torch(X: Any) -> bool:
+    """Tell tensors, Datasets and skorch's slices of them, without importing torch."""
+    packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
+    return bool(packages & {"torch", "skorch"})

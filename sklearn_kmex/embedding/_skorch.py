@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class SkorchEmbedder(BaseEmbedder):
     """Embed samples by a layer of a fitted skorch net.
 
-    The net runs through its own iterator and on its own device; it is afterwards
-    as it was. `clone` shares the net.
+    A private copy of the net that shares its weights runs through the net's own
+    iterator and on its own device; the net itself does not notice. `clone` shares
+    the net.
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -34,10 +35,10 @@ class SkorchEmbedder(BaseEmbedder):
     input_shape : tuple of int, default=None
         Shape of one sample, to which rows are reshaped. None leaves X as it is.
 
-    pooling : {"mean", "flatten"}, default="mean"
+    pooling : {"mean", "cls", "flatten"}, default="mean"
         How an activation with more than one axis becomes a vector: "mean" over the
         positions of a feature map (channels first) or the tokens of a sequence
-        (channels last), or "flatten".
+        (channels last), "cls" for the first token of a sequence, or "flatten".
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class SkorchEmbedder(BaseEmbedder):
         "net": [HasMethods(["forward_iter", "predict_proba"])],
         "layer": [str, None],
         "input_shape": [tuple, list, None],
-        "pooling": [StrOptions({"mean", "flatten"})],
+        "pooling": [StrOptions({"mean", "cls", "flatten"})],
     }
 
     def __init__(
@@ -81,25 +82,32 @@ class SkorchEmbedder(BaseEmbedder):
         layer: str | None = None,
         *,
         input_shape: tuple[int, ...] | None = None,
-        pooling: Literal["mean", "flatten"] = "mean",
+        pooling: Literal["mean", "cls", "flatten"] = "mean",
     ) -> None:
         self.net = net
         self.layer = layer
         self.input_shape = input_shape
         self.pooling = pooling
 
-    def _embed(self, X: Any) -> NDArray[np.float32]:
-        check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import embed
+    def _first(self, X: Any) -> Any:
+        check_dependency("torch", caller="SkorchEmbedder", extra="torch")
+        from sklearn_kmex._torch_backend import first
 
-        check_is_fitted(self.net)
-        outputs = self.net.forward_iter(X, training=False)
-        return embed(self.net.module_, self.layer, self.pooling, outputs)
+        return first(X)
+
+    def _embed(self, X: Any) -> NDArray[np.float32]:
+        net = self._private_net()
+        from sklearn_kmex._torch_backend import read_layer
+
+        outputs = net.forward_iter(X, training=False)
+        return read_layer(net.module_, self.layer, self.pooling, outputs)
 
     def _output(self, X: Any) -> NDArray:
+        return self._private_net().predict_proba(X)
+
+    def _private_net(self) -> "NeuralNet":
         check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import frozen
+        from sklearn_kmex._torch_backend import private_net
 
         check_is_fitted(self.net)
-        with frozen(self.net.module_):
-            return self.net.predict_proba(X)
+        return private_net(self.net)

@@ -1,6 +1,7 @@
 """TorchEmbedder: the right activations, and a module that does not notice."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("skorch")
+from skorch.helper import SliceDataset
 from torch import nn
 
 from sklearn_kmex.embedding import TorchEmbedder
@@ -199,6 +202,240 @@ def test_clone_shares_the_module_and_pickle_copies_it(network, images):
     loaded = pickle.loads(pickle.dumps(embedder))
     assert loaded.module is not network
     assert_array_equal(loaded.transform(images), embedder.transform(images))
+
+
+class Pairs(torch.utils.data.Dataset):
+    """Images with labels, as a user's own Dataset."""
+
+    def __init__(self, images, broken=None):
+        self.images, self.broken = images, broken
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        if index == self.broken:
+            raise OSError("disk on fire")
+        return self.images[index], index % 10
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        Pairs,
+        lambda images: torch.utils.data.TensorDataset(torch.from_numpy(images)),
+        list,
+        lambda images: [torch.from_numpy(image) for image in images],
+        lambda images: images.tolist(),
+        lambda images: SliceDataset(Pairs(images)),
+    ],
+    ids=["own", "tensors", "arrays", "list of tensors", "numbers", "slices"],
+)
+def test_samples_of_any_kind(network, images, wrap):
+    expected = TorchEmbedder(network).transform(images)
+    embedder = TorchEmbedder(network, batch_size=30)
+    out = embedder.fit(wrap(images)).transform(wrap(images))
+    assert_allclose(out, expected, rtol=1e-4, atol=1e-6)
+
+
+def flip(image):
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_samples_are_preprocessed(network, images, num_workers):
+    embedder = TorchEmbedder(network, preprocess=flip, num_workers=num_workers)
+    expected = TorchEmbedder(network).transform(images[:, :, ::-1].copy())
+    assert_allclose(embedder.fit_transform(images), expected, rtol=1e-4, atol=1e-6)
+    assert_allclose(embedder.transform(Pairs(images)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_uint8_images_become_real_and_ids_do_not(network, images):
+    bytes_ = (images * 16).astype(np.uint8)
+    expected = TorchEmbedder(network).transform(bytes_)
+    tensor = TorchEmbedder(network).transform(torch.from_numpy(bytes_))
+    assert_allclose(tensor, expected)
+
+
+def test_the_first_token_may_stand_for_the_sequence():
+    tokens = nn.Embedding(11, 6)
+    ids = torch.arange(20).reshape(4, 5) % 11
+    out = TorchEmbedder(nn.Sequential(tokens), "0", pooling="cls").transform(ids)
+    assert_array_equal(out, tokens(ids)[:, 0].detach())
+
+
+def test_batches_of_named_inputs(images):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, pixels, mask):
+            return self.head(pixels.flatten(1) * mask)
+
+    class Named(Pairs):
+        def __getitem__(self, index):
+            return {"pixels": self.images[index], "mask": np.float32([2.0])}
+
+    out = TorchEmbedder(Net()).transform(Named(images))
+    assert_allclose(out, 2 * images.reshape(100, 64))
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    """A residual net with batch norms that have seen something."""
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    module = torchvision.models.resnet18(weights=None, num_classes=5)
+    with torch.no_grad():
+        for _ in range(3):
+            module(torch.randn(16, 3, 32, 32))
+    return module
+
+
+@pytest.fixture(scope="module")
+def many():
+    return np.random.default_rng(0).standard_normal((520, 3, 32, 32), dtype=np.float32)
+
+
+@pytest.mark.parametrize("layer", [None, "layer3.0.conv1", "layer3.0.bn1", "layer2"])
+def test_many_samples_get_the_same_numbers_sooner(resnet, many, layer):
+    before = state_of(resnet)
+    strides = [p.stride() for p in resnet.parameters()]
+    fast = TorchEmbedder(resnet, layer).transform(many)
+    few = TorchEmbedder(resnet, layer)
+    plain = np.vstack([few.transform(many[:260]), few.transform(many[260:])])
+    assert np.linalg.norm(fast - plain) < 1e-5 * np.linalg.norm(plain)
+    assert not np.array_equal(fast, plain)  # another way was taken
+    assert_same(before, state_of(resnet))
+    assert [p.stride() for p in resnet.parameters()] == strides
+
+
+def test_batch_norms_are_folded_where_nothing_else_reads_the_convolution():
+    from sklearn_kmex._folding_backend import speed_up
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.norm_a = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)
+            self.b, self.norm_b = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
+
+        def forward(self, X):
+            X = self.norm_a(self.a(X))
+            kept = self.b(X)
+            return self.norm_b(kept) + kept
+
+    net = Net().eval()
+    X = torch.randn(3, 1, 6, 6)
+    expected = net(X)
+    speed_up(net, None)
+    assert isinstance(net.norm_a, nn.Identity)
+    assert isinstance(net.norm_b, nn.BatchNorm2d)
+    assert_allclose(net(X).detach(), expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_modules_that_cannot_be_traced_run_all_the_same(digits):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, X):
+            return self.head(X) if X.sum() > 0 else self.head(-X)
+
+    X = digits[0].astype(np.float32)
+    assert len(X) > 512
+    assert_allclose(TorchEmbedder(Net()).transform(X), X)
+
+
+def test_changed_weights_are_never_served_stale(resnet, many):
+    embedder = TorchEmbedder(resnet)
+    before = embedder.transform(many)
+    with torch.no_grad():
+        resnet.layer4[1].bn2.weight.data.mul_(2)
+    try:
+        assert not np.allclose(embedder.transform(many), before, rtol=1e-2)
+    finally:
+        resnet.layer4[1].bn2.weight.data.div_(2)
+    assert_array_equal(embedder.transform(many), before)
+
+
+def test_threads_share_one_embedder(network, images):
+    embedder = TorchEmbedder(network, batch_size=10)
+    expected = embedder.transform(images)
+    with ThreadPoolExecutor(4) as pool:
+        for out in pool.map(embedder.transform, [images] * 12):
+            assert_array_equal(out, expected)
+
+
+def test_bfloat16_is_near_and_leaves_the_weights(network, images):
+    before = state_of(network)
+    out = TorchEmbedder(network, precision="bfloat16").transform(images)
+    expected = TorchEmbedder(network).transform(images)
+    assert out.dtype == np.float32
+    assert np.linalg.norm(out - expected) < 0.02 * np.linalg.norm(expected)
+    assert not np.array_equal(out, expected)
+    assert_same(before, state_of(network))
+
+
+def test_another_device_and_one_that_is_not_there(network, images):
+    assert_array_equal(
+        TorchEmbedder(network, device="cpu").transform(images),
+        TorchEmbedder(network).transform(images),
+    )
+    moved = TorchEmbedder(network, device="meta")
+    with pytest.raises(NotImplementedError):  # a device without numbers
+        moved.transform(images)
+    assert next(network.parameters()).device.type == "cpu"
+    with pytest.raises(ValueError, match="device='nowhere' one that is there"):
+        TorchEmbedder(network, device="nowhere").transform(images)
+
+
+def test_progress_is_shown_on_demand(network, images, capsys):
+    TorchEmbedder(network, batch_size=10).transform(images)
+    assert "batch" not in capsys.readouterr().err
+    TorchEmbedder(network, batch_size=10, verbose=True).transform(images)
+    assert "10/10" in capsys.readouterr().err
+
+
+def test_what_goes_wrong_in_the_middle_is_said(network, images):
+    before = state_of(network)
+    with pytest.raises(RuntimeError, match=r"Sample 57 of X could not .*disk on fire"):
+        TorchEmbedder(network, batch_size=10).transform(Pairs(images, broken=57))
+    with pytest.raises(ValueError, match="at least one sample; got none"):
+        TorchEmbedder(network).transform(Pairs(images[:0]))
+    assert_same(before, state_of(network))
+
+
+def test_embeddings_that_are_not_numbers_are_named(images):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, X):
+            return self.head(X.flatten(1).sqrt())
+
+    images = images.copy()
+    images[[3, 8]] *= -1
+    with pytest.raises(ValueError, match=r"Net must give finite .* for rows 3, 8\."):
+        TorchEmbedder(Net()).transform(images)
+    with pytest.raises(ValueError, match=r"for rows 0, 1, 2, 3, 4, \.\.\.\."):
+        TorchEmbedder(Net()).transform(-1 - images)
+
+
+def test_black_boxes_must_give_a_tensor(images):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, X):
+            return {"logits": self.head(X.flatten(1))}
+
+    assert TorchEmbedder(Net()).transform(images).shape == (100, 64)
+    with pytest.raises(TypeError, match=r"Net must give a tensor .*got dict"):
+        TorchEmbedder(Net()).black_box_output(images)
 
 
 def test_names_of_the_embedding(network, images):
