@@ -237,7 +237,7 @@ class KMExClassifier(PrototypeStream):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, or their embeddings. float32 is kept; a memory-mapped
             array is read class by class.
 
@@ -272,7 +272,7 @@ class KMExClassifier(PrototypeStream):
 
     def _learn(
         self,
-        X: NDArray,
+        X: Any,
         weights: NDArray,
         classes: NDArray,
         groups: list[NDArray],
@@ -298,7 +298,7 @@ class KMExClassifier(PrototypeStream):
         )
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
-        self.n_samples_seen_ += len(X)
+        self.n_samples_seen_ += X.shape[0]
 
     def _clusterer(self) -> BaseEstimator:
         if self.clusterer is None:
@@ -320,7 +320,7 @@ class KMExClassifier(PrototypeStream):
         self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
         self.n_iter_ = max(p.n_iter for p in found)
 
-    def _set_temperature(self, X: NDArray, folds: list[list[Fold]]) -> None:
+    def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
             return

@@ -27,7 +27,7 @@ def fit_class(
 
 
 def fit_classes(
-    X: NDArray,
+    X: Any,
     weights: NDArray,
     groups: Sequence[NDArray],
     known: Sequence[ClassPrototypes | None],

@@ -1,5 +1,7 @@
 """What fitted prototypes answer: labels, scores, probabilities, neighbours."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, TransformerMixin
@@ -30,7 +32,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to classify.
 
         Returns
@@ -46,7 +48,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to score.
 
         Returns
@@ -63,7 +65,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to classify.
 
         Returns
@@ -78,7 +80,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to classify.
 
         Returns
@@ -93,7 +95,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to compare.
 
         Returns
@@ -111,7 +113,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to compare.
 
         n : int, default=1
@@ -148,7 +150,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to compare.
 
         Returns
@@ -188,12 +190,19 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _check_input(self, X: ArrayLike) -> NDArray:
+    def _check_input(self, X: ArrayLike) -> Any:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=False,
+        )
 
     def _scores(self, X: ArrayLike) -> NDArray:
         """Class scores, (n_samples, n_classes): all decisions come from here."""
@@ -202,13 +211,13 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         return self._class_scores(X, self.prototypes_, owners, len(self.classes_))
 
     def _class_scores(
-        self, X: NDArray, prototypes: NDArray, owners: NDArray, n_classes: int
+        self, X: Any, prototypes: NDArray, owners: NDArray, n_classes: int
     ) -> NDArray:
-        def score(block: NDArray) -> NDArray:
+        def score(block: Any) -> NDArray:
             similar = similarities(block, prototypes, self.similarity, self.epsilon)
             return class_scores(similar, owners, n_classes, self.aggregation)
 
         return map_blocks(score, X)
 
-    def _similarities(self, block: NDArray) -> NDArray:
+    def _similarities(self, block: Any) -> NDArray:
         return similarities(block, self.prototypes_, self.similarity, self.epsilon)

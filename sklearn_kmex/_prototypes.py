@@ -1,21 +1,25 @@
 """Prototypes of one class: k-means on its rows, then what each prototype stands for."""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_kmex._similarity import map_blocks, squared_distances
+from sklearn_kmex._similarity import dense, map_blocks, squared_distances
 
 
 class Rows(NamedTuple):
-    """Rows of one class: their values, row numbers in the training set and weights."""
+    """Rows of one class: their values, row numbers in the training set and weights.
 
-    values: NDArray
+    The values are an array or a CSR matrix.
+    """
+
+    values: Any
     numbers: NDArray[np.intp]
     weights: NDArray[np.float64]
 
@@ -39,9 +43,25 @@ class ClassPrototypes(NamedTuple):
         return self.inertia - float(self.counts @ moved)
 
 
-def row_keys(values: NDArray) -> NDArray[np.void]:
-    """View each row of a C-contiguous array as one value that can be sorted."""
+def row_keys(values: Any) -> NDArray:
+    """Turn each row into one value that can be sorted."""
+    if sparse.issparse(values):
+        ends = zip(values.indptr[:-1], values.indptr[1:], strict=True)
+        rows = [(values.indices[a:b], values.data[a:b]) for a, b in ends]
+        keys = np.empty(len(rows), dtype=object)
+        keys[:] = [where.tobytes() + what.tobytes() for where, what in rows]
+        return keys
     return values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
+
+
+def canonical(values: Any) -> Any:
+    """Make equal rows equal to the byte: no -0.0, sorted indices, no stored zero."""
+    if not sparse.issparse(values):
+        return np.ascontiguousarray(values) + values.dtype.type(0)
+    values = values.tocsr(copy=True)
+    values.sum_duplicates()
+    values.eliminate_zeros()
+    return values
 
 
 def distinct_rows(rows: Rows) -> Rows:
@@ -50,9 +70,10 @@ def distinct_rows(rows: Rows) -> Rows:
     A row of weight k is then the same input as k copies of it, and no two
     prototypes can start from copies of one row.
     """
-    values = np.ascontiguousarray(rows.values) + rows.values.dtype.type(0)  # no -0.0
-    keys = row_keys(values)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    values = canonical(rows.values)
+    _, first, inverse = np.unique(
+        row_keys(values), return_index=True, return_inverse=True
+    )
     weights = np.bincount(inverse, weights=rows.weights).astype(np.float64)
     order = np.argsort(first)
     return Rows(values[first[order]], rows.numbers[first[order]], weights[order])
@@ -64,12 +85,15 @@ def cluster(
     """Cluster the rows about their mean; return the centers and the iterations.
 
     They are divided by a power of two, which rounds nothing, so that squares of
-    float32 neither overflow nor vanish.
+    float32 neither overflow nor vanish. Sparse rows are not centered.
     """
-    center = _mean(rows)
-    values = rows.values - center
-    scale = np.ldexp(1.0, np.frexp(np.abs(values).max())[1])
-    values /= scale
+    center: Any = 0.0
+    values = rows.values
+    if not sparse.issparse(values):
+        center = _mean(rows)
+        values = values - center
+    scale = np.ldexp(1.0, np.frexp(abs(values).max())[1])
+    values = values / values.dtype.type(scale)
     model = clone(clusterer)
     if "n_clusters" not in model.get_params(deep=False):
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
@@ -89,13 +113,13 @@ def cluster(
     return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
 
 
-def _fit_weighted(model: BaseEstimator, values: NDArray, weights: NDArray) -> None:
+def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
     """Fit a clusterer; one that takes no weights gets whole ones as repeated rows."""
     copies = weights / weights.min()
     if has_fit_parameter(model, "sample_weight"):
         model.fit(values, sample_weight=weights)
     elif np.all(copies == np.rint(copies)):
-        model.fit(np.repeat(values, copies.astype(np.intp), axis=0))
+        model.fit(values[np.repeat(np.arange(len(copies)), copies.astype(np.intp))])
     else:
         raise ValueError(
             f"clusterer must take sample_weight in fit when rows are weighted; got "
@@ -126,21 +150,24 @@ def class_prototypes(
         candidates = _stack(known.nearest, rows)
     seen = _sample(points, max_samples, n_prototypes, seed)
     centers, n_iter = cluster(
-        seen, min(n_prototypes, len(seen.values)), clusterer, seed
+        seen, min(n_prototypes, len(seen.numbers)), clusterer, seed
     )
     if prototype == "medoid":
-        centers = candidates.values[_distances(candidates, centers).argmin(axis=0)]
+        centers = dense(
+            candidates.values[_distances(candidates, centers).argmin(axis=0)]
+        )
     distances = _distances(points, centers)
     owner = distances.argmin(axis=1)
     kept = np.unique(owner)  # a center without members is no prototype
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
+    nearest = candidates.take(apart.argmin(axis=0))
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
         np.stack([_mean(points.take(own)) for own in members]),
         np.array([points.weights[own].sum() for own in members]),
-        candidates.take(apart.argmin(axis=0)),
+        nearest._replace(values=dense(nearest.values)),
         inertia if known is None else inertia + known.spread(),
         n_iter,
     )
@@ -148,7 +175,7 @@ def class_prototypes(
 
 def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
     """Draw a number or a share of the rows, without replacement."""
-    n_rows = len(rows.values)
+    n_rows = len(rows.numbers)
     if isinstance(size, float | np.floating):
         size = int(np.ceil(size * n_rows))
     if size is None or size >= n_rows:
@@ -160,12 +187,19 @@ def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> R
 
 def _mean(rows: Rows) -> NDArray:
     """Weighted mean, summed in float64 without a float64 copy of the rows."""
-    total = np.einsum("i,ij->j", rows.weights, rows.values)
+    if sparse.issparse(rows.values):
+        total = rows.values.T @ rows.weights
+    else:
+        total = np.einsum("i,ij->j", rows.weights, rows.values)
     return (total / rows.weights.sum()).astype(rows.values.dtype, copy=False)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:
-    return Rows(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+    values, *rest = zip(first, second, strict=True)
+    numbers, weights = map(np.concatenate, rest)
+    if sparse.issparse(second.values):
+        return Rows(sparse.vstack(values).tocsr(), numbers, weights)
+    return Rows(np.concatenate(values), numbers, weights)
 
 
 def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:

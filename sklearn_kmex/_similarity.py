@@ -1,9 +1,11 @@
 """Distance -> similarity -> class score -> probability, as pure functions."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.special import log_softmax
 from sklearn.utils import gen_batches
 
@@ -13,32 +15,48 @@ BLOCK_ELEMENTS = 2**20
 CANCELLED = 1e-6
 
 
-def squared_distances(X: NDArray, prototypes: NDArray) -> NDArray[np.float64]:
+def squared_distances(X: Any, prototypes: NDArray) -> NDArray[np.float64]:
     """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
 
     Taken in float64 about the mean of the prototypes, so that an offset common
-    to all features costs no digits, whatever the dtype of the input. Where the
+    to all features costs no digits, whatever the dtype of the input; sparse rows
+    stay sparse, and are not centered. Where the
     expanded product cancels, differences are taken instead: a row equal to a
     prototype is at distance 0.
     """
-    center = prototypes.mean(axis=0, dtype=np.float64)
-    Z, P = X - center, prototypes - center
+    Z, P = X, prototypes.astype(np.float64, copy=False)
+    if not sparse.issparse(X):
+        center = P.mean(axis=0)
+        Z, P = X - center, P - center
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", P, P)
+        norms = squared_norms(Z)[:, np.newaxis] + squared_norms(P)
         distances = norms - 2 * (Z @ P.T)
     if not np.isfinite(distances).all():
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value of "
-            f"{np.abs(Z).max():.3g} from the prototypes' mean. Rescale X, for example "
+            f"{abs(Z).max():.3g} from the prototypes' mean. Rescale X, for example "
             "with StandardScaler."
         )
     near = np.argwhere(distances <= CANCELLED * norms)
     size = max(1, BLOCK_ELEMENTS // X.shape[1])
     for start in range(0, len(near), size):
         rows, columns = near[start : start + size].T
-        differences = np.subtract(X[rows], prototypes[columns], dtype=np.float64)
-        distances[rows, columns] = np.einsum("ij,ij->i", differences, differences)
+        differences = np.subtract(dense(X[rows]), prototypes[columns], dtype=np.float64)
+        distances[rows, columns] = squared_norms(differences)
     return distances
+
+
+def squared_norms(X: Any) -> NDArray[np.float64]:
+    """Squared norms of rows, in float64."""
+    if sparse.issparse(X):
+        X = X.astype(np.float64)
+        return np.asarray(X.multiply(X).sum(axis=1)).ravel()
+    return np.einsum("ij,ij->i", X, X)
+
+
+def dense(X: Any) -> NDArray:
+    """Return rows as an array, sparse or not."""
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def log_similarity(distances: NDArray, epsilon: float) -> NDArray:
@@ -47,7 +65,7 @@ def log_similarity(distances: NDArray, epsilon: float) -> NDArray:
 
 
 def similarities(
-    X: NDArray, prototypes: NDArray, similarity: str, epsilon: float
+    X: Any, prototypes: NDArray, similarity: str, epsilon: float
 ) -> NDArray:
     """Similarity of each row to each prototype, in the dtype of X."""
     squared = squared_distances(X, prototypes)
@@ -100,12 +118,14 @@ def keep_winner(values: NDArray, scores: NDArray) -> NDArray:
     return values
 
 
-def row_blocks(X: NDArray) -> Iterator[NDArray]:
+def row_blocks(X: Any) -> Iterator[Any]:
     """Yield X block by block, so that no working copy of the whole is made."""
-    size = max(1, BLOCK_ELEMENTS // X.shape[1])
-    return (X[rows] for rows in gen_batches(len(X), size))
+    n_rows, width = X.shape
+    if sparse.issparse(X):
+        width = 1 + X.nnz // n_rows
+    return (X[rows] for rows in gen_batches(n_rows, max(1, BLOCK_ELEMENTS // width)))
 
 
-def map_blocks(function: Callable[[NDArray], NDArray], X: NDArray) -> NDArray:
+def map_blocks(function: Callable[[Any], NDArray], X: Any) -> NDArray:
     """Apply a row-wise function to each block of X."""
     return np.concatenate([function(block) for block in row_blocks(X)])

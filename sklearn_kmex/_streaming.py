@@ -40,7 +40,7 @@ class PrototypeStream(PrototypePredictor):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows of the batch.
 
         y : array-like of shape (n_samples,)

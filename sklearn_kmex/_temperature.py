@@ -14,7 +14,7 @@ from sklearn_kmex._prototypes import ClassPrototypes, Rows, class_prototypes, ro
 # Enough rows for one number, whatever the size of the data.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 20_000, 20, 5_000
 
-Score = Callable[[NDArray, NDArray, NDArray, int], NDArray]
+Score = Callable[[Any, NDArray, NDArray, int], NDArray]
 
 
 class Fold(NamedTuple):
@@ -69,7 +69,7 @@ def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
 
 
 def held_out_scores(
-    X: NDArray, first_row: int, folds: Sequence[Sequence[Fold]], score: Score
+    X: Any, first_row: int, folds: Sequence[Sequence[Fold]], score: Score
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Class scores of rows that their prototypes were not drawn to.
 

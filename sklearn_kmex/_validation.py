@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +21,15 @@ def check_rows(
     sample_weight: ArrayLike | None,
     *,
     reset: bool,
-) -> tuple[NDArray, NDArray, NDArray[np.float64]]:
+) -> tuple[Any, NDArray, NDArray[np.float64]]:
     """Validate training rows, labels and weights."""
     rows, labels = validate_data(
-        estimator, X, y, dtype=[np.float64, np.float32], reset=reset
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        reset=reset,
     )
     check_classification_targets(labels)
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.cluster import (
     DBSCAN,
@@ -232,6 +233,34 @@ def test_float32_of_any_size_is_clustered(digits, unit):
     X, X_test = (X * unit).astype(np.float32), (X_test * unit).astype(np.float32)
     other = KMExClassifier(3, random_state=0).fit(X, y)
     assert_allclose(other.prototypes_ / unit, psem.prototypes_, atol=1e-4)
+
+
+@pytest.mark.parametrize("prototype", ["centroid", "medoid"])
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.coo_array])
+def test_sparse_rows_are_classified_like_dense_ones(digits, prototype, container):
+    X, X_test, y, _ = digits
+    X, X_test = X * (X > 6), X_test * (X_test > 6)
+    X[5] = X[0]  # copies, and a stored zero
+    psem = KMExClassifier(3, prototype=prototype, random_state=0).fit(X, y)
+    stored = container(X)
+    stored.data[np.flatnonzero(stored.data == 7)[:5]] = 0
+    rows = KMExClassifier(3, prototype=prototype, random_state=0).fit(stored, y)
+    assert isinstance(rows.prototypes_, np.ndarray)
+    agree = rows.predict(container(X_test)) == psem.predict(X_test)
+    assert agree.mean() > 0.97
+    assert_allclose(rows.transform(container(X_test)), rows.transform(X_test))
+    similar = rows.nearest_prototypes(container(X_test), 2)[0]
+    assert_allclose(similar, rows.nearest_prototypes(X_test, 2)[0])
+
+
+def test_sparse_streams_and_clusterers_without_weights(digits):
+    X, X_test, y, y_test = digits
+    X = sparse.csr_array(X)
+    psem = KMExClassifier(3, clusterer=MeansWithoutWeights(), random_state=0)
+    for start in range(0, 600, 100):
+        psem.partial_fit(X[start : start + 100], y[start : start + 100])
+    assert psem.prototype_counts_.sum() == 600
+    assert psem.score(X_test, y_test) > 0.9
 
 
 def test_input_is_only_read(digits, tmp_path):

@@ -73,11 +73,12 @@ def test_every_public_estimator_is_checked():
 def expected_failures(estimator):
     if getattr(estimator, "n_prototypes", 1) == 1:
         return {}
-    name = "check_sample_weight_equivalence_on_dense_data"
     reason = (
-        "k-means starts from rows drawn by their place, and the check shuffles them"
+        "k-means starts from rows drawn by their place, which the check shuffles; "
+        "scikit-learn's KMeans is expected to fail it too"
     )
-    return {name: f"{reason}; scikit-learn's KMeans is expected to fail it too"}
+    kinds = ("dense", "sparse")
+    return {f"check_sample_weight_equivalence_on_{kind}_data": reason for kind in kinds}
 
 
 @parametrize_with_checks(INSTANCES, expected_failed_checks=expected_failures)
