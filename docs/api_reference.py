@@ -9,7 +9,7 @@ API_REFERENCE = {
     "sklearn_kmex.embedding": {
         "title": "Embedders",
         "description": "Transformers that run a frozen model up to one of its layers.",
-        "names": ["SkorchEmbedder", "TorchEmbedder"],
+        "names": ["MLPEmbedder", "SkorchEmbedder", "TorchEmbedder", "TreeEmbedder"],
     },
     "sklearn_kmex.metrics": {
         "title": "Metrics",

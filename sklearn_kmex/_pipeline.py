@@ -4,20 +4,53 @@ import sys
 from typing import Any
 
 from joblib import Memory
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
+from sklearn_kmex.embedding import (
+    MLPEmbedder,
+    SkorchEmbedder,
+    TorchEmbedder,
+    TreeEmbedder,
+)
+from sklearn_kmex.embedding._base import BaseEmbedder
+
+NETWORKS: tuple[tuple[str, str, Any], ...] = (
+    ("torch.nn", "Module", TorchEmbedder),
+    ("skorch", "NeuralNet", SkorchEmbedder),
+    ("sklearn.neural_network", "MLPClassifier", MLPEmbedder),
+    ("sklearn.neural_network", "MLPRegressor", MLPEmbedder),
+)
+TREES = (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 
 
 def make_kmex(
     model: Any,
     *,
-    layer: str | None = None,
+    layer: str | int | None = None,
     n_prototypes: int | dict = 5,
     memory: str | Memory | None = None,
     **kmex_params: Any,
@@ -31,13 +64,17 @@ def make_kmex(
 
     Parameters
     ----------
-    model : torch.nn.Module, fitted skorch net, transformer or callable
-        The trained model. A fitted transformer is frozen; a callable takes X and
-        returns embeddings of shape (n_samples, n_features).
+    model : object
+        The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
+        random forest, extra trees or gradient boosting; a fitted `Pipeline` that ends
+        in one of these, whose earlier steps run first; a transformer, frozen if it
+        is fitted; or a callable that takes X and returns embeddings of shape
+        (n_samples, n_features).
 
-    layer : str, default=None
-        Layer of a torch module or skorch net whose output is the embedding. None is
-        the input of its last linear layer.
+    layer : str or int, default=None
+        Layer of a network whose output is the embedding: a dotted name for torch, the
+        number of a hidden layer for an MLP. None is what the network's own linear
+        head takes in.
 
     n_prototypes : int or dict of class label to int, default=5
         Number of prototypes of each class.
@@ -82,25 +119,38 @@ def make_kmex(
     )
 
 
-def _make_embedder(model: Any, layer: str | None) -> Any:
-    if _is_instance(model, "torch.nn", "Module"):
-        return TorchEmbedder(model, layer)
-    if _is_instance(model, "skorch", "NeuralNet"):
-        return SkorchEmbedder(model, layer)
+def _make_embedder(model: Any, layer: str | int | None) -> Any:
+    """Wrap a network, whatever steps come before it; or anything without layers."""
+    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
+        before = FrozenEstimator(model[:-1])
+        return make_pipeline(before, _make_embedder(model[-1], layer))
+    for package, name, embedder in NETWORKS:
+        if _is_instance(model, package, name):
+            return embedder(model) if layer is None else embedder(model, layer)
     if layer is not None:
         raise TypeError(
-            f"layer must be None unless model is a torch module or a skorch net; got "
+            "layer must be None unless model is a network; got "
             f"layer={layer!r} for {type(model).__name__}."
         )
+    return _make_transformer(model)
+
+
+def _make_transformer(model: Any) -> Any:
     if isinstance(model, type):
         raise TypeError(f"model must be an instance; got the class {model.__name__}.")
+    if isinstance(model, TREES):
+        return TreeEmbedder(model)
+    if isinstance(model, BaseEmbedder):
+        return model
     if hasattr(model, "transform"):
         return FrozenEstimator(model) if _is_fitted(model) else model
     if callable(model):
         return FunctionTransformer(model)
     raise TypeError(
-        "model must be a torch.nn.Module, a fitted skorch net, a transformer or a "
-        f"callable that returns embeddings; got {type(model).__name__}."
+        "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
+        "extra trees or gradient boosting, a Pipeline that ends in one of these, a "
+        "transformer, or a callable that returns embeddings; got "
+        f"{type(model).__name__}."
     )
 
 

@@ -1,16 +1,28 @@
 """make_kmex: each kind of model in, a pipeline out."""
 
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.embedding import MLPEmbedder
 from sklearn_kmex.metrics import fidelity_score, ghosting_rate
 
 
@@ -49,11 +61,48 @@ def test_parameters_reach_the_classifier():
         (3, None, "got int"),
         (PCA, None, "must be an instance; got the class PCA"),
         (np.sqrt, "fc", "layer must be None .* got layer='fc' for ufunc"),
+        (RandomForestClassifier(), "fc", "got layer='fc' for RandomForest"),
     ],
 )
 def test_models_it_cannot_place(model, layer, message):
     with pytest.raises(TypeError, match=message):
         make_kmex(model, layer=layer)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MLPClassifier((32,), max_iter=300, random_state=0),
+        RandomForestClassifier(50, random_state=0),
+        ExtraTreesClassifier(50, random_state=0),
+        GradientBoostingClassifier(n_estimators=50, max_features=8, random_state=0),
+        HistGradientBoostingClassifier(max_iter=30, random_state=0),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_models_of_scikit_learn(digits, model, scaled):
+    X, X_test, y, y_test = digits
+    model = make_pipeline(StandardScaler(), model) if scaled else model
+    black_box = clone(model).fit(X, y)
+    before = pickle.dumps(black_box)
+    psem = make_kmex(black_box, random_state=0).fit(X, y)
+    assert psem.score(X_test, y_test) > black_box.score(X_test, y_test) - 0.04
+    assert fidelity_score(black_box.predict(X_test), psem.predict(X_test)) > 0.93
+    assert pickle.dumps(black_box) == before
+    clone(psem).fit(X[:300], y[:300])
+    assert pickle.dumps(black_box) == before
+
+
+def test_an_embedder_is_taken_as_it_is(digits):
+    X, _, y, _ = digits
+    mlp = MLPClassifier((16, 8), max_iter=50, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        mlp.fit(X, y)
+    embedder = MLPEmbedder(mlp, layer=0)
+    assert make_kmex(embedder)["embed"] is embedder
+    assert make_kmex(mlp, layer=0).fit(X, y)["kmex"].n_features_in_ == 16
+    assert make_kmex(mlp).fit(X, y)["kmex"].n_features_in_ == 8
 
 
 def test_torch_and_skorch_end_to_end(digits):

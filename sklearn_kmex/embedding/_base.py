@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import _fit_context
@@ -18,8 +18,6 @@ class BaseEmbedder(
 ):
     """A stateless transformer over a frozen model."""
 
-    input_shape: tuple[int, ...] | None
-
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Check the input and the width of the embedding; the model is not trained.
@@ -27,7 +25,7 @@ class BaseEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, or images; only the first is run through the model.
+            Samples that the model takes; only the first is run through it.
 
         y : None
             Ignored.
@@ -42,20 +40,19 @@ class BaseEmbedder(
             self._n_features_out = self._embed(self._first(checked)).shape[1]
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+    def transform(self, X: ArrayLike) -> Any:
         """Embed X.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, or images in the shape that the model takes. Tensors, lists of
-            them and torch Datasets are used as they are; of samples with a label,
-            the label is left out.
+            Samples that the model takes. For torch models, also tensors, lists of
+            them and torch Datasets, whose labels are left out.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features_out), dtype=float32
-            Embeddings, C-contiguous.
+        {ndarray, sparse matrix} of shape (n_samples, n_features_out)
+            Embeddings.
         """
         return self._embed(self._check_input(X, reset=False))
 
@@ -65,7 +62,7 @@ class BaseEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, or images in the shape that the model takes.
+            Samples that the model takes.
 
         Returns
         -------
@@ -74,12 +71,12 @@ class BaseEmbedder(
         """
         return self._output(self._check_input(X, reset=False))
 
-    @abstractmethod
     def _first(self, X: Any) -> Any:
         """Take the first sample of checked input, as input of its own."""
+        return X[:1]
 
     @abstractmethod
-    def _embed(self, X: Any) -> NDArray[np.float32]:
+    def _embed(self, X: Any) -> Any:
         """Embed checked input."""
 
     @abstractmethod
@@ -87,25 +84,8 @@ class BaseEmbedder(
         """Run the whole model on checked input."""
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Arrays as float32 in the shape the model takes; torch objects as given."""
-        if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
-            return X
-        if isinstance(X, list | tuple):
-            if len(X) and _is_of_torch(X[0]):
-                return X
-            X = np.asarray(X)
-        if getattr(X, "ndim", 2) > 2:
-            X = check_array(X, dtype=np.float32, allow_nd=True)
-        else:
-            X = validate_data(self, X, dtype=np.float32, reset=reset)
-        if self.input_shape is None:
-            return X
-        if np.prod(X.shape[1:]) != np.prod(self.input_shape):
-            raise ValueError(
-                f"X must hold samples of input_shape {tuple(self.input_shape)}; got "
-                f"samples of shape {X.shape[1:]}."
-            )
-        return X.reshape(-1, *self.input_shape)
+        """Rows of a table; embedders of other input check it themselves."""
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
 
     def __sklearn_clone__(self) -> Self:
         """Share the model: a copy of its weights would be another black box."""
@@ -114,11 +94,4 @@ class BaseEmbedder(
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = []  # always float32
         return tags
-
-
-def _is_of_torch(X: Any) -> bool:
-    """Tell tensors, Datasets and skorch's slices of them, without importing torch."""
-    packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
-    return bool(packages & {"torch", "skorch"})

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._compat import HasMethods, StrOptions
-from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
 
 
-class SkorchEmbedder(BaseEmbedder):
+class SkorchEmbedder(TorchInputEmbedder):
     """Embed samples by a layer of a fitted skorch net.
 
     A private copy of the net that shares its weights runs through the net's own
@@ -88,12 +88,6 @@ class SkorchEmbedder(BaseEmbedder):
         self.layer = layer
         self.input_shape = input_shape
         self.pooling = pooling
-
-    def _first(self, X: Any) -> Any:
-        check_dependency("torch", caller="SkorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import first
-
-        return first(X)
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         net = self._private_net()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
-from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sklearn_kmex._torch_backend import Run
 
 
-class TorchEmbedder(BaseEmbedder):
+class TorchEmbedder(TorchInputEmbedder):
     """Embed samples by a layer of a trained torch module.
 
     A private copy that shares the module's weights is run, in evaluation mode and
@@ -132,12 +132,6 @@ class TorchEmbedder(BaseEmbedder):
         self.preprocess = preprocess
         self.num_workers = num_workers
         self.verbose = verbose
-
-    def _first(self, X: Any) -> Any:
-        check_dependency("torch", caller="TorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import first
-
-        return first(X)
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_dependency("torch", caller="TorchEmbedder", extra="torch")

@@ -1,0 +1,108 @@
+"""MLPEmbedder: a hidden layer of scikit-learn's own networks."""
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import is_classifier
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_kmex._compat import HasMethods
+from sklearn_kmex.embedding._base import BaseEmbedder
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
+
+ACTIVATIONS = {
+    "identity": lambda X: X,
+    "logistic": expit,
+    "relu": lambda X: np.maximum(X, 0),
+    "tanh": np.tanh,
+}
+
+
+class MLPEmbedder(BaseEmbedder):
+    """Embed rows by a hidden layer of a fitted `MLPClassifier`.
+
+    `clone` shares the network.
+
+    Read more in the :ref:`User Guide <embedding>`.
+
+    Parameters
+    ----------
+    mlp : MLPClassifier or MLPRegressor
+        The fitted network.
+
+    layer : int, default=-1
+        Number of the hidden layer, from 0; negative numbers count from the last.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns seen during fit, where they are all strings.
+
+    See Also
+    --------
+    TorchEmbedder : The same for a torch module.
+    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from sklearn_kmex.embedding import MLPEmbedder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> mlp = MLPClassifier((8,), solver="lbfgs", max_iter=500, random_state=0)
+    >>> MLPEmbedder(mlp.fit(X, y)).transform(X).shape
+    (150, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "mlp": [HasMethods(["fit", "predict"])],
+        "layer": [Integral],
+    }
+
+    def __init__(self, mlp: "MLPClassifier", layer: int = -1) -> None:
+        self.mlp = mlp
+        self.layer = layer
+
+    def _embed(self, X: Any) -> NDArray:
+        check_is_fitted(self.mlp)
+        n_hidden = len(self.mlp.coefs_) - 1
+        if not -n_hidden <= self.layer < n_hidden:
+            raise ValueError(
+                f"layer must be between {-n_hidden} and {n_hidden - 1} for a network "
+                f"with {n_hidden} hidden layer(s); got {self.layer}."
+            )
+        self._check_width(X)
+        activate = ACTIVATIONS[self.mlp.activation]
+        for depth in range(self.layer % n_hidden + 1):
+            X = activate(X @ self.mlp.coefs_[depth] + self.mlp.intercepts_[depth])
+        return X
+
+    def _output(self, X: Any) -> NDArray:
+        check_is_fitted(self.mlp)
+        return (
+            self.mlp.predict_proba(X)
+            if is_classifier(self.mlp)
+            else (self.mlp.predict(X))
+        )
+
+    def _check_width(self, X: NDArray) -> None:
+        expected = getattr(self.mlp, "n_features_in_", X.shape[1])
+        if X.shape[1] != expected:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but the network was fitted on "
+                f"{expected}."
+            )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

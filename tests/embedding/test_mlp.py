@@ -1,0 +1,64 @@
+"""MLPEmbedder: the hidden layer, to the digit."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex.embedding import MLPEmbedder
+
+
+def fitted(digits, activation="relu", kind=MLPClassifier):
+    X, _, y, _ = digits
+    mlp = kind(
+        hidden_layer_sizes=(12, 7),
+        activation=activation,
+        solver="lbfgs",
+        max_iter=5000,
+        random_state=0,
+    )
+    return mlp.fit(StandardScaler().fit_transform(X[:200]), y[:200])
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
+def test_the_linear_head_on_the_embedding_is_the_network(digits, activation):
+    mlp = fitted(digits, activation)
+    X = digits[1][:50]
+    hidden = MLPEmbedder(mlp).transform(X)
+    assert hidden.shape == (50, 7)
+    scores = hidden @ mlp.coefs_[-1] + mlp.intercepts_[-1]
+    p = np.exp(scores - scores.max(axis=1, keepdims=True))
+    assert_allclose(p / p.sum(axis=1, keepdims=True), mlp.predict_proba(X), atol=1e-9)
+
+
+def test_layers_count_from_either_end(digits):
+    mlp = fitted(digits)
+    X = digits[1][:50]
+    for one, other, width in ((0, -2, 12), (1, -1, 7)):
+        first = MLPEmbedder(mlp, one).fit_transform(X)
+        assert first.shape == (50, width)
+        assert_allclose(first, MLPEmbedder(mlp, other).transform(X))
+    with pytest.raises(ValueError, match=r"between -2 and 1 .* got 2"):
+        MLPEmbedder(mlp, 2).transform(X)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_black_box_output(digits, kind):
+    mlp = fitted(digits, kind=kind)
+    X = digits[1][:50]
+    says = mlp.predict_proba if kind is MLPClassifier else mlp.predict
+    assert_allclose(MLPEmbedder(mlp).black_box_output(X), says(X))
+
+
+def test_refusals_and_sharing(digits):
+    mlp = fitted(digits)
+    assert clone(MLPEmbedder(mlp)).mlp is mlp
+    with pytest.raises(ValueError, match=r"X has 3 features, .* fitted on 64"):
+        MLPEmbedder(mlp).transform(np.ones((2, 3)))
+    with pytest.raises(NotFittedError):
+        MLPEmbedder(MLPClassifier()).transform(np.ones((2, 3)))
+    with pytest.raises(NotFittedError):
+        MLPEmbedder(MLPClassifier()).black_box_output(np.ones((2, 3)))
