@@ -40,6 +40,7 @@ def test_import_loads_nothing_heavy(module):
 def test_subpackages_load_when_used():
     code = "import sklearn_kmex; print(sklearn_kmex.metrics.fidelity_score([1], [1]))"
     assert run(code).strip() == "1.0"
+    assert sklearn_kmex.__getattr__("metrics") is sys.modules["sklearn_kmex.metrics"]
     assert "metrics" in dir(sklearn_kmex)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sklearn_kmex.nothing
