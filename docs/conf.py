@@ -43,6 +43,7 @@ copybutton_prompt_is_regexp = True
 if os.environ.get("READTHEDOCS"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
+        "joblib": ("https://joblib.readthedocs.io/en/stable", None),
         "numpy": ("https://numpy.org/doc/stable", None),
         "scipy": ("https://docs.scipy.org/doc/scipy", None),
         "sklearn": ("https://scikit-learn.org/stable", None),

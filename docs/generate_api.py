@@ -27,15 +27,16 @@ GALLERY = """
 def write_pages(folder):
     """Write the reference into a folder; pages that have not changed are left."""
     folder.mkdir(exist_ok=True)
+    pages = {folder / "index.rst": index_page()}
     for module, section in API_REFERENCE.items():
         for name in section["names"]:
-            write(folder / f"{module}.{name}.rst", object_page(module, name, folder))
-    write(folder / "index.rst", index_page())
-
-
-def write(path, text):
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+            path = folder / f"{module}.{name}.rst"
+            pages[path] = object_page(module, name, folder)
+    for old in set(folder.glob("*.rst")) - set(pages):
+        old.unlink()
+    for path, text in pages.items():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
 
 
 def object_page(module, name, folder):

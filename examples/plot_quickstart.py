@@ -3,8 +3,8 @@ This looks like that
 ====================
 
 Five prototypes of each handwritten digit, the training images behind them, and why a
-test image was taken for what it is. No network is
-involved: the pixels are the embedding.
+test image was taken for what it is. No network is involved: the pixels are the
+embedding.
 """
 
 # %%
@@ -46,9 +46,9 @@ X_wrong, y_wrong = X_test[wrong][:3], y_test[wrong][:3]
 similarity, prototype = psem.nearest_prototypes(X_wrong, n=3)
 probability = psem.predict_proba(X_wrong).max(axis=1)
 
-fig, axes = plt.subplots(3, 4, figsize=(7, 6), layout="constrained")
+fig, axes = plt.subplots(3, 4, figsize=(8, 6.4), layout="constrained")
 for i, row in enumerate(axes):
-    show(row[0], X_wrong[i], f"is a {y_wrong[i]}, p = {probability[i]:.2f}")
+    show(row[0], X_wrong[i], f"a true {y_wrong[i]}, p = {probability[i]:.2f}")
     for ax, s, k in zip(row[1:], similarity[i], prototype[i], strict=True):
         label = psem.prototype_classes_[k]
         show(ax, X_train[psem.prototype_indices_[k]], f"this {label}: {s:.4f}")

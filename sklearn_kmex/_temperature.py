@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn_kmex._prototypes import ClassPrototypes, Rows, class_prototypes, row_keys
 
 # Enough rows for one number, whatever the size of the data.
-N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 20_000, 20, 5_000
+N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 
 Score = Callable[[Any, NDArray, NDArray, int], NDArray]
 

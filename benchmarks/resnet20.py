@@ -1,0 +1,67 @@
+"""ResNet-20 for CIFAR-10 (He et al. 2015), as its published weights name its parts."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Block(nn.Module):
+    """Two convolutions beside a shortcut without weights."""
+
+    def __init__(self, before, after, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.stride, self.pad = stride, (after - before) // 2
+
+    def forward(self, X):
+        out = torch.relu(self.bn1(self.conv1(X)))
+        out = self.bn2(self.conv2(out))
+        shortcut = X
+        if self.stride > 1:
+            shortcut = functional.pad(X[:, :, ::2, ::2], 4 * (0,) + 2 * (self.pad,))
+        return torch.relu(out + shortcut)
+
+
+def stack(before, after, stride):
+    first = Block(before, after, stride)
+    return nn.Sequential(first, Block(after, after, 1), Block(after, after, 1))
+
+
+class ResNet20(nn.Module):
+    """Takes standardized RGB images of 32 x 32, gives ten scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.layer1 = stack(16, 16, 1)
+        self.layer2 = stack(16, 32, 2)
+        self.layer3 = stack(32, 64, 2)
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, X):
+        out = torch.relu(self.bn1(self.conv1(X)))
+        out = self.layer3(self.layer2(self.layer1(out)))
+        return self.linear(out.mean(dim=(2, 3)))
+
+
+def load(weights):
+    """Make the network from a mapping of names to arrays."""
+    network = ResNet20()
+    state = {name: torch.from_numpy(values) for name, values in weights.items()}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    return network.eval()
+
+
+def standardize(images):
+    """Turn uint8 images, channels last, into what the network takes."""
+    X = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (MEAN, STD))
+    return ((X - mean) / std).numpy()
