@@ -44,9 +44,9 @@ ax.legend()
 plt.show()
 
 # %%
-# What the stream costs: the sum of squared distances to the prototypes, in the units of
-# the whole fit, and the log-loss. The temperatures of the batches are averaged, the
-# unsure first ones too, so that a stream ends less certain than it could be.
+# What the stream costs: the sum of squared distances to the prototypes, in the units
+# of the whole fit, and the log-loss of the probabilities, whose temperature is averaged
+# over the batches.
 print(f"{'':16}{'accuracy':>10}{'inertia / fit':>15}{'temperature':>13}{'log-loss':>9}")
 for name, psem in {**streams, "fit": whole}.items():
     inertia = psem.inertia_.sum() / whole.inertia_.sum()

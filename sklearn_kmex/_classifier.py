@@ -327,9 +327,9 @@ class KMExClassifier(PrototypeStream):
         scores, codes, weights = held_out_scores(
             X, self.n_samples_seen_, [f for f in folds if f], self._class_scores
         )
-        new, weight = fit_temperature(scores, codes, weights)
+        new, n_rows = fit_temperature(scores, codes, weights, self._temperature_rows)
         old = getattr(self, "temperature_", 1.0)
-        total = self._temperature_weight + weight
-        share = weight / total if total else 1.0
+        total = self._temperature_rows + n_rows
+        share = n_rows / total if total else 1.0
         self.temperature_ = float(old ** (1 - share) * new**share)
-        self._temperature_weight = total
+        self._temperature_rows = total

@@ -36,7 +36,7 @@ class PrototypeStream(PrototypePredictor):
         numbers in `prototype_indices_` count the rows of all batches, and are taken
         among the batch and the nearest rows known before it. With
         `temperature="auto"`, the temperatures of the batches are averaged by their
-        weight, in logarithms.
+        rows, in logarithms.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class PrototypeStream(PrototypePredictor):
 
     def _start_anew(self) -> None:
         """Start anew: no rows seen, no labels named, no temperature learned."""
-        self.n_samples_seen_, self._temperature_weight = 0, 0.0
+        self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given = False
 
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:

@@ -95,22 +95,24 @@ def held_out_scores(
 
 
 def fit_temperature(
-    scores: NDArray, codes: NDArray, weights: NDArray
+    scores: NDArray, codes: NDArray, weights: NDArray, known: float = 0.0
 ) -> tuple[float, float]:
-    """Temperature with the least smoothed log-loss, and the weight it rests on.
+    """Temperature with the least smoothed log-loss, and the rows it rests on.
 
     Temperature scaling (Guo et al. 2017, arXiv 1706.04599) with the targets of
     Platt (1999), 1 - 1 / (n + 2) instead of 1: scores that tell every row apart
     would otherwise ask for a temperature of 0. `n` is Kish's effective sample
-    size, so that the scale of the weights does not matter. Scores that cannot
-    teach a temperature give 1.0, with weight 0.
+    size, so that the scale of the weights does not matter, together with the rows
+    `known` from earlier batches. Scores that cannot teach a temperature give 1.0,
+    from 0 rows.
     """
     scores = scores.astype(np.float64, copy=False)
     spread = float(np.mean(np.ptp(scores, axis=1))) if len(scores) else 0.0
     if spread == 0.0:
         return 1.0, 0.0
     share = weights / weights.max()
-    smoothing = 1 / (share.sum() ** 2 / (share**2).sum() + 2)
+    n_rows = float(share.sum() ** 2 / (share**2).sum())
+    smoothing = 1 / (known + n_rows + 2)
     rows = np.arange(len(scores))
 
     def loss(log_temperature: float) -> float:
@@ -120,4 +122,4 @@ def fit_temperature(
 
     bounds = np.log(spread) + np.array([-12.0, 7.0])
     best = minimize_scalar(loss, bounds=bounds, method="bounded")
-    return float(np.exp(best.x)), float(weights.sum())
+    return float(np.exp(best.x)), n_rows

@@ -24,8 +24,8 @@ def scores_and_labels(scale=1.0, n=400):
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_it_has_the_least_log_loss(scale):
     scores, codes = scores_and_labels(scale)
-    temperature, weight = fit_temperature(scores, codes, np.ones(400))
-    assert weight == 400
+    temperature, n_rows = fit_temperature(scores, codes, np.ones(400))
+    assert n_rows == 400
 
     def loss(t):
         logits = scores / t

@@ -51,7 +51,7 @@ class TreeEmbedder(BaseEmbedder):
 
     References
     ----------
-    .. [1] L. Breiman, "Random Forests", Machine Learning 45, 2001.
+    .. [1] Leo Breiman, "Random Forests", Machine Learning 45, 2001.
 
     Examples
     --------
