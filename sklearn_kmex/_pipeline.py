@@ -113,8 +113,8 @@ def make_kmex(
 def _make_embedder(model: Any, layer: str | int | None) -> Any:
     """Wrap a network, whatever steps come before it; or anything without layers."""
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        before = FrozenEstimator(model[:-1])
-        return make_pipeline(before, _make_embedder(model[-1], layer))
+        before = [FrozenEstimator(model[:-1])] if len(model) > 1 else []
+        return make_pipeline(*before, _make_embedder(model[-1], layer))
     for package, name, embedder in NETWORKS:
         if _is_instance(model, package, name):
             return embedder(model) if layer is None else embedder(model, layer)

@@ -123,7 +123,8 @@ def test_a_rare_class_keeps_its_prototype(digits):
 )
 def test_any_clusterer_with_centers(digits, clusterer):
     X, X_test, y, y_test = digits
-    X[0] = X[1] = X[np.flatnonzero(y == y[1])[-1]]  # a repeated row
+    X = X.copy()
+    X[1] = X[np.flatnonzero(y == y[1])[-1]]  # a repeated row
     psem = KMExClassifier(3, clusterer=clusterer, random_state=0).fit(X, y)
     again = KMExClassifier(3, clusterer=clusterer, random_state=0).fit(X, y)
     assert psem.score(X_test, y_test) > 0.9

@@ -94,6 +94,14 @@ def test_models_of_scikit_learn(digits, model, scaled):
     assert pickle.dumps(black_box) == before
 
 
+def test_a_pipeline_of_one_step(digits):
+    X, X_test, y, _ = digits
+    forest = RandomForestClassifier(20, random_state=0).fit(X, y)
+    alone = make_kmex(make_pipeline(forest), random_state=0).fit(X, y)
+    plain = make_kmex(forest, random_state=0).fit(X, y)
+    assert_array_equal(alone.predict_proba(X_test), plain.predict_proba(X_test))
+
+
 def test_an_embedder_is_taken_as_it_is(digits):
     X, _, y, _ = digits
     mlp = MLPClassifier((16, 8), max_iter=50, random_state=0)
