@@ -5,7 +5,8 @@ import importlib.util
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
     collect_ignore = [
-        "sklearn_kmex/_folding_backend.py",
+        "sklearn_kmex/_layers_backend.py",
+        "sklearn_kmex/_speed_backend.py",
         "sklearn_kmex/_torch_backend.py",
         "sklearn_kmex/embedding/_skorch.py",
         "sklearn_kmex/embedding/_torch.py",

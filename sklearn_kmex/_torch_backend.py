@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from sklearn_kmex._folding_backend import speed_up
+from sklearn_kmex._layers_backend import Capture, Tap, find_tap, first_layer
+from sklearn_kmex._speed_backend import halve, speed_up
 
 # From this number of samples on, preparing the copy costs less than it saves.
 MANY_SAMPLES = 512
@@ -50,94 +51,41 @@ class Samples(Dataset):
             ) from error
 
 
-class Capture:
-    """What passes a layer: its output, or the input of the last linear layer run."""
-
-    def __init__(self, module: nn.Module, layer: str | None) -> None:
-        self.name = "a linear layer" if layer is None else f"layer {layer!r}"
-        self.seen: list[Any] = []
-        if layer is not None:
-            find_layer(module, layer).register_forward_hook(self._keep_output)
-            return
-        for part in linear_layers(module):
-            part.register_forward_pre_hook(self._keep_input)
-
-    def _keep_output(self, _module: nn.Module, _args: Any, output: Any) -> None:
-        self.seen.append(output)
-
-    def _keep_input(self, _module: nn.Module, args: tuple) -> None:
-        self.seen = [args[0]]
-
-    def take(self) -> Tensor:
-        """Hand over what was seen in one forward pass."""
-        seen, self.seen = self.seen, []
-        if len(seen) != 1:
-            raise ValueError(
-                f"{self.name} must run once in a forward pass; it ran {len(seen)} "
-                "times. Name another layer."
-            )
-        if not isinstance(seen[0], Tensor):
-            raise TypeError(
-                f"{self.name} must give a tensor; got {type(seen[0]).__name__}. Name a "
-                "layer inside it."
-            )
-        return seen[0]
-
-
-def find_layer(module: nn.Module, layer: str) -> nn.Module:
-    """Look a layer up by its dotted name; suggest others where there is none."""
-    layers = dict(module.named_modules())
-    if layer in layers and layer:
-        return layers[layer]
-    names = [name for name in layers if name]
-    close = get_close_matches(layer, names) or names[-5:]
-    raise ValueError(
-        f"layer must name a layer of {type(module).__name__}; got {layer!r}. "
-        f"Did you mean one of {close}?"
-    )
-
-
-def linear_layers(module: nn.Module) -> list[nn.Linear]:
-    """Return the linear layers of a module, of which there must be one."""
-    found = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    if not found:
-        names = [name for name, _ in module.named_modules() if name]
-        raise ValueError(
-            f"{type(module).__name__} has no linear layer, whose input is the default "
-            f"embedding. Give layer, for example one of {names[-5:]}."
-        )
-    return found
-
-
-def replica(module: nn.Module, device: str = "auto", precision: str = "float32") -> Any:
+def replica(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
     """Copy a module for evaluation; its weights are shared where they can be.
 
     Flags, hooks and buffers of the copy are its own: the module notices nothing,
     also when several threads run it at once or a run fails half way.
     """
-    home = next(module.parameters(), torch.empty(0)).device
+    home = home_of(module).device
     try:
         to = home if device == "auto" else torch.device(device)
-        stays = to == home and precision == "float32"
-        shared = {id(weight): weight for weight in module.parameters()} if stays else {}
-        twin = copy.deepcopy(module, shared).to(to).eval()
+        if to.type == "meta":
+            raise RuntimeError("tensors on the meta device hold no numbers")
+        shared = {id(weight): weight for weight in module.parameters()}
+        twin = copy.deepcopy(module, shared if share and to == home else {})
+        return twin.to(to).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
             f"module must be one that copy.deepcopy copies, and device={device!r} one "
             f"that is there; got the error: {error}"
         ) from error
-    return twin.to(torch.bfloat16) if precision == "bfloat16" else twin
+
+
+def home_of(module: nn.Module) -> Tensor:
+    """Give a tensor of the dtype and on the device that the module computes with."""
+    return next(module.parameters(), torch.empty(0))
 
 
 def first(X: Any) -> Any:
     """Take the first sample, as input of its own."""
+    if len(X) == 0:
+        raise ValueError("X must hold at least one sample; got none.")
     return Subset(X, [0]) if isinstance(X, Dataset) else X[:1]
 
 
 def batches(X: Any, how: Run) -> Iterable[Any]:
     """Split X into batches; what is not an array or tensor goes through a loader."""
-    if len(X) == 0:
-        raise ValueError("X must hold at least one sample; got none.")
     if how.preprocess is None and isinstance(X, np.ndarray):
         starts = range(0, len(X), how.batch_size)
         return (torch.tensor(X[i : i + how.batch_size]) for i in starts)
@@ -156,39 +104,75 @@ def progress(steps: Iterable[Any], total: int, how: Run) -> Iterable[Any]:
     return tqdm(steps, total=-(-total // how.batch_size), unit="batch")
 
 
-def run(twin: nn.Module, X: Any, how: Run) -> Iterator[Any]:
+def run(twin: nn.Module, X: Any, how: Run, dtype: torch.dtype) -> Iterator[Any]:
     """Yield the output of the module for each batch of X."""
-    like = next(twin.parameters(), torch.empty(0))
+    device = home_of(twin).device
 
     def place(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: place(part) for key, part in value.items()}
         if value.dtype != torch.uint8 and not value.is_floating_point():
-            return value.to(like.device)  # token ids
-        value = value.to(like)
+            return value.to(device)  # token ids
+        value = value.to(device, dtype)
         last = value.ndim == 4 and len(X) >= MANY_SAMPLES
         return value.contiguous(memory_format=torch.channels_last) if last else value
 
     for batch in progress(batches(X, how), len(X), how):
         placed = place(batch)
-        yield twin(**placed) if isinstance(placed, dict) else twin(placed)
+        with clear_errors(twin, placed):
+            named = isinstance(placed, dict)
+            result = twin(**placed) if named else twin(placed)
+        yield result
+
+
+@contextmanager
+def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
+    """Say what a module was given when it fails; memory that runs out is itself."""
+    try:
+        yield
+    except (torch.cuda.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{type(module).__name__} must take a batch of X, images channels first; "
+            f"given {describe(batch)} on device {home_of(module).device}, it failed: "
+            f"{error}"
+        ) from error
+
+
+def describe(batch: Any) -> str:
+    """Shape of what a module is given."""
+    if isinstance(batch, Mapping):
+        return ", ".join(f"{name}: {describe(part)}" for name, part in batch.items())
+    shape = getattr(batch, "shape", None)
+    return type(batch).__name__ if shape is None else f"shape {tuple(shape)}"
 
 
 def embed(
     module: nn.Module, X: Any, layer: str | None, pooling: str, how: Run
 ) -> NDArray[np.float32]:
     """Activations of a layer, (n_samples, n_features)."""
-    twin = replica(module, how.device, how.precision)
+    half = how.precision == "bfloat16"
+    twin = replica(module, how.device, share=not half)
+    dtype, one = home_of(twin).dtype, first(X)
+
+    def trial() -> None:
+        next(run(twin, one, how._replace(verbose=False, num_workers=0), dtype))
+
+    tap = find_tap(twin, layer, trial)
+    start = first_layer(twin, trial) if half else None
     if len(X) >= MANY_SAMPLES:
         speed_up(twin, layer)
-    return read_layer(twin, layer, pooling, run(twin, X, how))
+    if half:
+        dtype = halve(twin, start)
+    return read_layer(twin, tap, pooling, run(twin, X, how, dtype))
 
 
 def read_layer(
-    twin: nn.Module, layer: str | None, pooling: str, outputs: Iterable[Any]
+    twin: nn.Module, tap: Tap, pooling: str, outputs: Iterable[Any]
 ) -> NDArray[np.float32]:
-    """Read the layer while `outputs` runs the batches."""
-    captured = Capture(twin, layer)
+    """Read the tap while `outputs` runs the batches."""
+    captured = Capture(twin, tap)
     with torch.inference_mode():
         rows = np.concatenate([to_rows(captured.take(), pooling) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -202,11 +186,11 @@ def read_layer(
 
 
 def output(module: nn.Module, X: Any, how: Run) -> NDArray:
-    """Run the whole module; return what it says as one array."""
-    twin = replica(module, how.device, how.precision)
+    """Run the whole module as it is; return what it says as one array."""
+    twin = replica(module, how.device)
     parts = []
     with torch.inference_mode():
-        for values in run(twin, X, how):
+        for values in run(twin, X, how, home_of(twin).dtype):
             if not isinstance(values, Tensor):
                 raise TypeError(
                     f"{type(module).__name__} must give a tensor for "
@@ -228,6 +212,26 @@ def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
     elif values.ndim > 3 and pooling != "flatten":
         values = values.mean(dim=tuple(range(2, values.ndim)))
     return values.flatten(1).float().cpu().numpy()
+
+
+def embed_by_net(
+    net: Any, X: Any, layer: str | None, pooling: str
+) -> NDArray[np.float32]:
+    """Activations of a layer of a skorch net, (n_samples, n_features)."""
+    twin = private_net(net)
+
+    def trial() -> None:
+        data = twin.get_iterator(twin.get_dataset(first(X)), training=False)
+        inputs, _ = next(iter(data))
+        with clear_errors(twin.module_, inputs):
+            twin.infer(inputs)
+
+    def outputs() -> Iterator[Any]:
+        with clear_errors(twin.module_, X):
+            yield from twin.forward_iter(X, training=False)
+
+    tap = find_tap(twin.module_, layer, trial)
+    return read_layer(twin.module_, tap, pooling, outputs())
 
 
 def private_net(net: Any) -> Any:

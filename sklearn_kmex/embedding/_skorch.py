@@ -90,18 +90,17 @@ class SkorchEmbedder(TorchInputEmbedder):
         self.pooling = pooling
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
-        net = self._private_net()
-        from sklearn_kmex._torch_backend import read_layer
+        self._check_net()
+        from sklearn_kmex._torch_backend import embed_by_net
 
-        outputs = net.forward_iter(X, training=False)
-        return read_layer(net.module_, self.layer, self.pooling, outputs)
+        return embed_by_net(self.net, X, self.layer, self.pooling)
 
     def _output(self, X: Any) -> NDArray:
-        return self._private_net().predict_proba(X)
-
-    def _private_net(self) -> "NeuralNet":
-        check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
+        self._check_net()
         from sklearn_kmex._torch_backend import private_net
 
+        return private_net(self.net).predict_proba(X)
+
+    def _check_net(self) -> None:
+        check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
         check_is_fitted(self.net)
-        return private_net(self.net)

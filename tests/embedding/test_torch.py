@@ -56,6 +56,76 @@ def test_default_is_the_input_of_the_last_linear_layer(network, images):
     assert_allclose(out, by_hand(network, images, 8), rtol=1e-5, atol=1e-6)
 
 
+class Branches(nn.Module):
+    """Two linear heads on the input, or on maps of their own."""
+
+    def __init__(self, shared):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, 8), nn.ReLU(inplace=True))
+        self.other = self.body if shared else nn.Linear(64, 8)
+        self.class_head, self.age_head = nn.Linear(8, 3), nn.Linear(8, 1)
+        self.shared = shared
+
+    def forward(self, X):
+        X = X.flatten(1)
+        Z = self.body(X)
+        other = Z if self.shared else self.other(X)
+        return self.class_head(Z), self.age_head(other)
+
+
+def test_heads_of_one_embedding_are_one_and_of_several_are_ambiguous(images):
+    shared = Branches(shared=True)
+    expected = shared.body(torch.from_numpy(images).flatten(1)).detach()
+    assert_allclose(TorchEmbedder(shared).transform(images), expected, rtol=1e-5)
+    parted = Branches(shared=False)
+    with pytest.raises(ValueError, match=r"\['class_head', 'age_head'\], which makes"):
+        TorchEmbedder(parted).transform(images)
+    assert_allclose(
+        TorchEmbedder(parted, "body").transform(images),
+        parted.body(torch.from_numpy(images).flatten(1)).detach(),
+        rtol=1e-5,
+    )
+    for weight in parted.parameters():
+        weight.requires_grad_(False)
+    with pytest.raises(ValueError, match="embedding ambiguous"):
+        TorchEmbedder(parted).transform(images)
+
+
+def test_a_network_that_tells_no_gradients_ends_in_the_last_to_run(images):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(64, 5), nn.Linear(5, 2)
+
+        @torch.no_grad()
+        def forward(self, X):
+            return self.head(self.body(X.flatten(1)))
+
+    net = Net()
+    expected = net.body(torch.from_numpy(images).flatten(1)).detach()
+    assert_allclose(TorchEmbedder(net).transform(images), expected, rtol=1e-5)
+    with torch.inference_mode():
+        born_so = Net()
+        expected = born_so.body(torch.from_numpy(images).flatten(1)).numpy()
+    assert_allclose(TorchEmbedder(born_so).transform(images), expected, rtol=1e-5)
+
+
+def test_linear_layers_that_never_run_or_twice_are_no_default(images):
+    class Net(nn.Module):
+        def __init__(self, times):
+            super().__init__()
+            self.body, self.head, self.times = nn.Linear(64, 64), nn.Linear(9, 9), times
+
+        def forward(self, X):
+            X = X.flatten(1)
+            return sum(self.body(X + i) for i in range(self.times)) + X
+
+    with pytest.raises(ValueError, match="runs none of its linear layers"):
+        TorchEmbedder(Net(0)).transform(images)
+    with pytest.raises(ValueError, match=r"'body' must run once.* ran 2 times"):
+        TorchEmbedder(Net(2)).transform(images)
+
+
 def test_last_means_the_last_to_run(images):
     class Net(nn.Module):
         def __init__(self):
@@ -133,7 +203,7 @@ def test_the_module_stays_as_it_was(network, images):
     embedder.fit(images).transform(images)
     embedder.black_box_output(images)
     assert_same(before, state_of(network))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match=r"channels first; given shape \(1, 1, 3, 8\)"):
         embedder.transform(images[:, :, :3])
     with pytest.raises(ValueError, match="must run once"):
         TorchEmbedder(Twice(network), "inner").transform(images)
@@ -312,7 +382,7 @@ def test_many_samples_get_the_same_numbers_sooner(resnet, many, layer):
 
 
 def test_batch_norms_are_folded_where_nothing_else_reads_the_convolution():
-    from sklearn_kmex._folding_backend import speed_up
+    from sklearn_kmex._speed_backend import speed_up
 
     class Net(nn.Module):
         def __init__(self):
@@ -383,9 +453,10 @@ def test_another_device_and_one_that_is_not_there(network, images):
         TorchEmbedder(network, device="cpu").transform(images),
         TorchEmbedder(network).transform(images),
     )
-    moved = TorchEmbedder(network, device="meta")
-    with pytest.raises(NotImplementedError):  # a device without numbers
-        moved.transform(images)
+    with pytest.raises(ValueError, match="the meta device hold no numbers"):
+        TorchEmbedder(network, device="meta").transform(images)
+    with pytest.raises(ValueError, match="the meta device hold no numbers"):
+        TorchEmbedder(make_network().to("meta")).transform(images)
     assert next(network.parameters()).device.type == "cpu"
     with pytest.raises(ValueError, match="device='nowhere' one that is there"):
         TorchEmbedder(network, device="nowhere").transform(images)
@@ -445,3 +516,50 @@ def test_names_of_the_embedding(network, images):
         "torchembedder1",
     ]
     assert len(embedder.get_feature_names_out()) == 16
+
+
+@pytest.mark.parametrize("kernel", [{}, {"stride": 2}, {"dilation": 2, "padding": 2}])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 4), (3, 1), (3, 3)])
+def test_convolutions_of_small_maps_are_products(kernel, size):
+    from sklearn_kmex._speed_backend import Convolution
+
+    torch.manual_seed(0)
+    conv = nn.Conv2d(5, 7, 3, **{"padding": 1, **kernel})
+    maps = torch.randn(4, 5, *size)
+    with torch.inference_mode():
+        expected = conv(maps)
+        fast = Convolution(conv)
+        assert_allclose(fast(maps), expected, rtol=1e-4, atol=1e-5)
+    assert len(fast.products) == (np.prod(size) <= 4)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (6, 6)])
+@pytest.mark.parametrize("kind", [{"groups": 2}, {"padding_mode": "reflect"}, {}])
+def test_other_convolutions_run_as_they_are(kind, size):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(4, 4, 3, padding="same", bias=False, **kind),
+        nn.BatchNorm2d(4),
+        nn.Conv2d(4, 2, 1),
+        nn.Flatten(),
+    )
+    maps = np.random.default_rng(0).standard_normal((520, 4, *size), dtype=np.float32)
+    fast = TorchEmbedder(net, "3").transform(maps)
+    plain = TorchEmbedder(net, "3").transform(maps[:500])
+    assert_allclose(fast[:500], plain, rtol=1e-3, atol=1e-5)
+
+
+def test_bfloat16_rounds_after_the_first_layer(resnet, many):
+    exact = TorchEmbedder(resnet).transform(many)
+    half = TorchEmbedder(resnet, precision="bfloat16")
+    error = np.linalg.norm(half.transform(many) - exact) / np.linalg.norm(exact)
+    assert 1e-4 < error < 0.02
+    # The first layer alone sees small steps of large inputs.
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    net[0].weight.data.fill_(1), net[0].bias.data.fill_(-1000)
+    steps = np.float32([[1000], [1001], [1002]])
+    half = TorchEmbedder(net, precision="bfloat16")
+    assert_array_equal(half.transform(steps).ravel(), [0, 1, 2])
+    normed = nn.Sequential(nn.LayerNorm(1), nn.Linear(1, 1))
+    half = TorchEmbedder(normed, precision="bfloat16")
+    assert half.transform(steps).shape == (3, 1)
