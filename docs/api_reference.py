@@ -9,7 +9,14 @@ API_REFERENCE = {
     "sklearn_kmex.embedding": {
         "title": "Embedders",
         "description": "Transformers that run a frozen model up to one of its layers.",
-        "names": ["MLPEmbedder", "SkorchEmbedder", "TorchEmbedder", "TreeEmbedder"],
+        "names": [
+            "CachedEmbedder",
+            "MLPEmbedder",
+            "SkorchEmbedder",
+            "TorchEmbedder",
+            "TreeEmbedder",
+            "embed_to_file",
+        ],
     },
     "sklearn_kmex.metrics": {
         "title": "Metrics",

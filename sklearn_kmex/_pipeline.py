@@ -7,18 +7,21 @@ from joblib import Memory
 from sklearn import ensemble
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex.embedding import (
+    CachedEmbedder,
     MLPEmbedder,
     SkorchEmbedder,
     TorchEmbedder,
     TreeEmbedder,
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._cached import FROZEN
+from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 
 NETWORKS: tuple[tuple[str, str, Any], ...] = (
     ("torch.nn", "Module", TorchEmbedder),
@@ -71,7 +74,10 @@ def make_kmex(
         Number of prototypes of each class.
 
     memory : str or joblib.Memory, default=None
-        Cache of the pipeline. None caches nothing.
+        Where embeddings are kept, so that each distinct sample meets the frozen encoder
+        once, whatever the folds, candidates and processes of a search (see
+        :class:`~sklearn_kmex.embedding.CachedEmbedder`). For a transformer that is
+        fitted with the pipeline, the cache of the `Pipeline`. None keeps nothing.
 
     **kmex_params : dict
         Further parameters of `KMExClassifier`.
@@ -101,20 +107,21 @@ def make_kmex(
     >>> psem.named_steps["kmex"].prototypes_.shape
     (6, 2)
     """
-    return Pipeline(
-        [
-            ("embed", _make_embedder(model, layer)),
-            ("kmex", KMExClassifier(n_prototypes, **kmex_params)),
-        ],
-        memory=memory,
-    )
+    embedder = _make_embedder(model, layer)
+    if memory is not None and isinstance(embedder, FROZEN):
+        embedder, memory = CachedEmbedder(embedder, memory), None
+    kmex = KMExClassifier(n_prototypes, **kmex_params)
+    return Pipeline([("embed", embedder), ("kmex", kmex)], memory=memory)
 
 
 def _make_embedder(model: Any, layer: str | int | None) -> Any:
     """Wrap a network, whatever steps come before it; or anything without layers."""
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        before = [FrozenEstimator(model[:-1])] if len(model) > 1 else []
-        return make_pipeline(*before, _make_embedder(model[-1], layer))
+        embedder = _make_embedder(model[-1], layer)
+        if len(model) == 1:
+            return embedder
+        before = FrozenEstimator(model[:-1])
+        return EmbeddingPipeline([("before", before), ("model", embedder)])
     for package, name, embedder in NETWORKS:
         if _is_instance(model, package, name):
             return embedder(model) if layer is None else embedder(model, layer)
@@ -136,7 +143,7 @@ def _make_transformer(model: Any) -> Any:
     if hasattr(model, "transform"):
         return FrozenEstimator(model) if _is_fitted(model) else model
     if callable(model):
-        return FunctionTransformer(model)
+        return FrozenEstimator(FunctionTransformer(model))  # its clone shares model
     raise TypeError(
         "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
         "extra trees or gradient boosting, a Pipeline that ends in one of these, a "

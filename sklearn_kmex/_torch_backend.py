@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from sklearn_kmex._base import RowsError
 from sklearn_kmex._layers_backend import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._speed_backend import halve, speed_up
 
@@ -46,9 +47,8 @@ class Samples(Dataset):
                 sample = sample[0]
             return sample if self.preprocess is None else self.preprocess(sample)
         except Exception as error:
-            raise RuntimeError(
-                f"Sample {index} of X could not be read: {error!r}"
-            ) from error
+            what = f" of X could not be read: {error!r}"
+            raise RowsError("Sample ", [index], what) from error
 
 
 def replica(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
@@ -175,13 +175,10 @@ def read_layer(
     captured = Capture(twin, tap)
     with torch.inference_mode():
         rows = np.concatenate([to_rows(captured.take(), pooling) for _ in outputs])
-    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(bad):
-        more = ", ..." if len(bad) > 5 else ""
-        raise ValueError(
-            f"{type(twin).__name__} must give finite embeddings; they are NaN or "
-            f"infinite for rows {', '.join(map(str, bad[:5]))}{more}."
-        )
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
+    if bad:
+        what = "must give finite embeddings; they are NaN or infinite for rows"
+        raise RowsError(f"{type(twin).__name__} {what} ", bad, ".")
     return rows
 
 

@@ -1,8 +1,17 @@
 """Embedders: transformers that run a frozen model up to one of its layers."""
 
+from sklearn_kmex.embedding._cached import CachedEmbedder
+from sklearn_kmex.embedding._file import embed_to_file
 from sklearn_kmex.embedding._mlp import MLPEmbedder
 from sklearn_kmex.embedding._skorch import SkorchEmbedder
 from sklearn_kmex.embedding._torch import TorchEmbedder
 from sklearn_kmex.embedding._tree import TreeEmbedder
 
-__all__ = ["MLPEmbedder", "SkorchEmbedder", "TorchEmbedder", "TreeEmbedder"]
+__all__ = [
+    "CachedEmbedder",
+    "MLPEmbedder",
+    "SkorchEmbedder",
+    "TorchEmbedder",
+    "TreeEmbedder",
+    "embed_to_file",
+]

@@ -83,6 +83,10 @@ class BaseEmbedder(
     def _output(self, X: Any) -> NDArray:
         """Run the whole model on checked input."""
 
+    def _content(self) -> dict[str, Any]:
+        """Hand over all that the embeddings depend on."""
+        return self.get_params(deep=False)
+
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Rows of a table; embedders of other input check it themselves."""
         return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)

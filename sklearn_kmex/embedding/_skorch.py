@@ -101,6 +101,15 @@ class SkorchEmbedder(TorchInputEmbedder):
 
         return private_net(self.net).predict_proba(X)
 
+    def _content(self) -> dict[str, Any]:
+        check_is_fitted(self.net)
+        data = self.net.get_params_for("dataset"), self.net.get_params_for("iterator")
+        valid = self.net.get_params_for("iterator_valid")
+        return {
+            **super()._content(),
+            "net": (self.net.module_, self.net.dataset, *data, valid),
+        }
+
     def _check_net(self) -> None:
         check_dependency("skorch", caller="SkorchEmbedder", extra="torch")
         check_is_fitted(self.net)

@@ -145,6 +145,10 @@ class TorchEmbedder(TorchInputEmbedder):
 
         return output(self.module, X, self._how())
 
+    def _content(self) -> dict[str, Any]:
+        names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")
+        return {name: getattr(self, name) for name in names}
+
     def _how(self) -> "Run":
         from sklearn_kmex._torch_backend import Run
 

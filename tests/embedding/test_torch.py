@@ -471,7 +471,7 @@ def test_progress_is_shown_on_demand(network, images, capsys):
 
 def test_what_goes_wrong_in_the_middle_is_said(network, images):
     before = state_of(network)
-    with pytest.raises(RuntimeError, match=r"Sample 57 of X could not .*disk on fire"):
+    with pytest.raises(ValueError, match=r"Sample 57 of X could not .*disk on fire"):
         TorchEmbedder(network, batch_size=10).transform(Pairs(images, broken=57))
     with pytest.raises(ValueError, match="at least one sample; got none"):
         TorchEmbedder(network).transform(Pairs(images[:0]))
