@@ -213,8 +213,10 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
         run, store = getattr(self._encoder(), method), self._store()
         if store is None or len_of(X) == 0:
             return run(X)
-        keys = row_digests(X, fingerprint((method, self.embedder)))
-        samples = {key: row for row, key in enumerate(keys)}
+        keys = row_digests(X, method.encode() + fingerprint(self.embedder))
+        samples: dict[bytes, int] = {}
+        for row, key in enumerate(keys):
+            samples.setdefault(key, row)
         kept = store.read(list(samples))
         missing = [key for key in samples if key not in kept]
         for some in chunks(missing, chunk_rows(X)):
@@ -232,9 +234,9 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
 
     def _store(self) -> Store | None:
         memory = self.memory
-        backend = (
-            memory if isinstance(memory, Memory) else Memory(memory)
-        ).store_backend
+        if not isinstance(memory, Memory):
+            memory = Memory(memory and os.fspath(memory))
+        backend = memory.store_backend
         if backend is None:
             return None
         return Store(Path(backend.location) / "sklearn_kmex" / "embeddings.sqlite")

@@ -42,6 +42,18 @@ def fingerprint(thing: Any) -> bytes:
 class Fingerprint(NumpyHasher):
     """joblib's hash; tensors by their values, a user's own functions by their code."""
 
+    def save(self, thing: Any) -> None:
+        """Add a thing; what cannot be hashed is not hidden by what contains it."""
+        try:
+            super().save(thing)
+        except TypeError as error:  # joblib takes it for keys that cannot be sorted
+            raise ValueError(str(error)) from error
+
+    def memoize(self, thing: Any) -> None:
+        """Remember things by identity; tuples only by value, as joblib does strings."""
+        if not isinstance(thing, tuple):
+            super().memoize(thing)
+
     def reducer_override(self, thing: Any) -> Any:
         """Replace what pickle would store by what the thing computes with."""
         content = self._content(thing)
