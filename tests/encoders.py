@@ -1,5 +1,6 @@
 """Encoders that tell what they were asked; importable, so that they can be pickled."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Logging:
 
 
 class Dying(Logging):
-    """Ends its process, as a killed one ends, when it has met enough rows."""
+    """Ends its process, as a killed one ends, the first time it has met enough rows."""
 
     def __init__(self, log, enough):
         super().__init__(log)
@@ -31,6 +32,17 @@ class Dying(Logging):
 
     def __call__(self, X):
         out = super().__call__(X)
-        if len(self.rows_met()) >= self.enough:
+        died = self.log.with_suffix(".died")
+        if len(self.rows_met()) >= self.enough and not died.exists():
+            died.touch()
             os._exit(9)
         return out
+
+
+def run_in_process(function, *args):
+    """Run a function in a process of its own; return how it ended."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=function, args=args)
+    process.start()
+    process.join()
+    return process.exitcode

@@ -1,6 +1,9 @@
 """scikit-learn's own checks, and those that `check_estimator` leaves out."""
 
+import atexit
 import importlib.util
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.embedding import (
+    CachedEmbedder,
     MLPEmbedder,
     SkorchEmbedder,
     TorchEmbedder,
@@ -27,6 +31,9 @@ pytestmark = [
     # A check without the package or setting that it needs skips itself by a warning.
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
 ]
+
+MEMORY = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, MEMORY)
 
 LEFT_OUT = [
     "check_param_validation",
@@ -51,7 +58,8 @@ def instances():
         KMExClassifier(2, prototype="medoid", temperature=0.5, max_samples=0.5),
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
     ]
-    tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest())]
+    cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), MEMORY)
+    tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest()), cached]
     if importlib.util.find_spec("torch") is None:
         return [*classifiers, *tables]
     return [*classifiers, *tables, *torch_embedders()]

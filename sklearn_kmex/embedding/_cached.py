@@ -17,6 +17,7 @@ from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._fingerprint import fingerprint
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 from sklearn_kmex.embedding._rows import (
+    as_samples,
     chunk_rows,
     chunks,
     len_of,
@@ -145,6 +146,7 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
                 "embedder must be frozen: an embedder of sklearn_kmex or a "
                 f"FrozenEstimator; got {type(self.embedder).__name__}."
             )
+        X = as_samples(X)
         with unchanged_on_error(self):
             first = take(X, [0]) if len_of(X) else X
             self.embedder_ = clone(self.embedder).fit(first, None)
@@ -210,6 +212,7 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
 
     def _cached(self, X: Any, method: str) -> Any:
         """Read what is kept, and run the encoder on the rest, a chunk at a time."""
+        X = as_samples(X)
         run, store = getattr(self._encoder(), method), self._store()
         if store is None or len_of(X) == 0:
             return run(X)

@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn_kmex._base import numbered
 from sklearn_kmex.embedding._fingerprint import fingerprint
 from sklearn_kmex.embedding._rows import (
+    as_samples,
     chunk_rows,
     len_of,
     row_digests,
@@ -78,6 +79,7 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     """
     path = Path(path)
     part, journal = (path.with_name(path.name + end) for end in (".part", ".journal"))
+    X = as_samples(X)
     n_samples = len_of(X)
     if n_samples == 0:
         raise ValueError("X must hold at least one sample; got none.")

@@ -22,6 +22,21 @@ CHUNK_ROWS = (512, 4_096)
 ROWS_HASHED = 256
 
 
+def as_samples(X: Any) -> Any:
+    """Make X something whose samples can be counted and taken by number."""
+    if sparse.issparse(X):
+        return X.tocsr()
+    if hasattr(X, "__array__") and not hasattr(X, "__len__"):
+        X = np.asarray(X)
+    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
+        raise TypeError(
+            "X must hold samples that can be counted and taken by number, as an array, "
+            f"tensor, list or Dataset does; got {type(X).__name__}. Of a DataLoader, "
+            "pass its dataset."
+        )
+    return X
+
+
 def row_digests(X: Any, model: bytes) -> list[bytes]:
     """Hash the content of each sample, for one model.
 

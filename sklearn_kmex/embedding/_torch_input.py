@@ -7,6 +7,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._rows import as_samples
 from sklearn_kmex.utils import check_dependency
 
 
@@ -18,7 +19,7 @@ class TorchInputEmbedder(BaseEmbedder):
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Arrays as float32 in the shape the model takes; torch objects as given."""
         if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
-            return X
+            return as_samples(X)
         if isinstance(X, list | tuple):
             if len(X) and _is_of_torch(X[0]):
                 return X

@@ -1,6 +1,5 @@
 """CachedEmbedder: each distinct sample meets the encoder once, and none is stale."""
 
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from encoders import Dying, Logging
+from encoders import Dying, Logging, run_in_process
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -83,21 +82,13 @@ def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
     assert len(met) == len(set(met)) == len(X)
 
 
-def embed_in_process(embedder, X):
-    embedder.transform(X)
-
-
 def test_a_process_that_dies_holds_up_nobody(digits, tmp_path, memory):
-    X = digits[0]
-    dying = CachedEmbedder(frozen(Dying(tmp_path / "log", enough=1)), memory)
-    process = multiprocessing.get_context("spawn").Process(
-        target=embed_in_process, args=(dying, X)
-    )
-    process.start()
-    process.join()
-    assert process.exitcode == 9
-    living = CachedEmbedder(frozen(np.sqrt), memory)
-    assert_array_equal(living.transform(X), np.sqrt(X))
+    X, dying = digits[0], Dying(tmp_path / "log", enough=1)
+    embedder = CachedEmbedder(frozen(dying), memory)
+    assert run_in_process(embedder.transform, X) == 9
+    assert_array_equal(embedder.transform(X), np.sqrt(X))
+    assert run_in_process(embedder.transform, X) == 0
+    assert len(dying.rows_met()) == 2 * len(X)  # none in the last process
 
 
 @pytest.mark.parametrize("memory", [None, Memory(None)])

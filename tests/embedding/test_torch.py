@@ -475,6 +475,8 @@ def test_what_goes_wrong_in_the_middle_is_said(network, images):
         TorchEmbedder(network, batch_size=10).transform(Pairs(images, broken=57))
     with pytest.raises(ValueError, match="at least one sample; got none"):
         TorchEmbedder(network).transform(Pairs(images[:0]))
+    with pytest.raises(TypeError, match=r"got DataLoader\. .*pass its dataset"):
+        TorchEmbedder(network).transform(torch.utils.data.DataLoader(Pairs(images)))
     assert_same(before, state_of(network))
 
 
