@@ -62,6 +62,7 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/search.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples

@@ -7,7 +7,6 @@ ResNet-20. Results go to benchmarks/results/embedding.json.
 
 import argparse
 import json
-import os
 import platform
 from pathlib import Path
 
@@ -21,9 +20,6 @@ from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
 
 RESULTS = Path(__file__).parent / "results" / "embedding.json"
-BESIDE = Path(__file__).parents[2] / "shared" / "data"
-DATA = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
-FILES = ("resnet20_cifar10_weights", "cifar10_jpeg_train12k", "cifar10_jpeg_test10k")
 
 
 def plain_loop(encoder, X, batch_size=256):
@@ -58,16 +54,10 @@ def time_resnet34(n_samples, repeats):
 
 
 def agreement_on_cifar10():
-    names = (
-        "resnet20_cifar10_weights",
-        "cifar10_jpeg_train12k",
-        "cifar10_jpeg_test10k",
-    )
-    if not all((DATA / f"{name}.npz").exists() for name in names):
-        print(f"\nno CIFAR-10 in {DATA}: set SKLEARN_KMEX_DATA")
+    found = resnet20.load_cifar10()
+    if found is None:
         return None
-    weights, train, test = (dict(np.load(DATA / f"{name}.npz")) for name in FILES)
-    network = resnet20.load(weights)
+    network, train, test = found
     X, X_test = resnet20.standardize(train["x"]), resnet20.standardize(test["x"])
     psem = make_kmex(network, random_state=0).fit(X, train["y"])
     half = TorchEmbedder(network, precision="bfloat16")

@@ -1,9 +1,16 @@
 """ResNet-20 for CIFAR-10 (He et al. 2015), as its published weights name its parts."""
 
+import os
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
+FILES = ("resnet20_cifar10_weights", "cifar10_jpeg_train12k", "cifar10_jpeg_test10k")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -65,3 +72,13 @@ def standardize(images):
     X = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (MEAN, STD))
     return ((X - mean) / std).numpy()
+
+
+def load_cifar10():
+    """Network, training and test images, or None where they are not there."""
+    paths = [DATA / f"{name}.npz" for name in FILES]
+    if not all(path.exists() for path in paths):
+        print(f"\nno CIFAR-10 in {DATA}: set SKLEARN_KMEX_DATA")
+        return None
+    weights, train, test = (dict(np.load(path)) for path in paths)
+    return load(weights), train, test
