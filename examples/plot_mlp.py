@@ -1,0 +1,93 @@
+"""
+A scikit-learn network that shows its cases
+===========================================
+
+An `MLPClassifier` behind a `StandardScaler` tells three kinds of wine by their
+chemistry. `make_kmex` keeps both as they are, and puts prototypes behind the last
+hidden layer. The reason for a decision is then a wine of the training table, in the
+columns of that table.
+"""
+
+# %%
+# The black box: a fitted Pipeline.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_wine
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.metrics import accuracy_gap, fidelity_score
+
+wine = load_wine()
+X_train, X_test, y_train, y_test = train_test_split(
+    wine.data, wine.target, test_size=0.5, stratify=wine.target, random_state=0
+)
+model = make_pipeline(
+    StandardScaler(), MLPClassifier((32, 16), max_iter=1000, random_state=0)
+).fit(X_train, y_train)
+
+# %%
+# Convert it. The scaler and the hidden layers become the step "embed", and are not
+# fitted again; the step "kmex" holds the prototypes, in the 16 columns of the last
+# hidden layer.
+psem = make_kmex(model, n_prototypes=2, random_state=0).fit(X_train, y_train)
+kmex = psem[-1]
+print(" -> ".join(psem.named_steps), "   prototypes:", kmex.prototypes_.shape)
+
+# %%
+# The training wines nearest to the prototypes, as the table has them. The colour says
+# how far a number is from the mean of its column.
+cases = X_train[kmex.prototype_indices_]
+scaled = model[0].transform(cases)
+fig, ax = plt.subplots(figsize=(10, 5), layout="constrained")
+image = ax.imshow(scaled.T, cmap="RdBu_r", vmin=-2.5, vmax=2.5, aspect="auto")
+for (column, case), value in np.ndenumerate(cases.T):
+    pale = abs(scaled[case, column]) < 1.5
+    color = "black" if pale else "white"
+    ax.text(case, column, f"{value:.4g}", ha="center", va="center", color=color)
+ax.set_xticks(
+    range(len(cases)),
+    [
+        f"row {row}\n{wine.target_names[label]}\n{count:.0f} members"
+        for row, label, count in zip(
+            kmex.prototype_indices_,
+            kmex.prototype_classes_,
+            kmex.prototype_counts_,
+            strict=True,
+        )
+    ],
+)
+ax.set_yticks(range(len(wine.feature_names)), wine.feature_names)
+fig.colorbar(image, label="standard deviations from the mean")
+ax.set_title("Wines nearest to the prototypes")
+plt.show()
+
+# %%
+# How the two compare on wines that neither has seen.
+by_mlp, by_psem = model.predict(X_test), psem.predict(X_test)
+print(f"{'accuracy of the network':24}{np.mean(by_mlp == y_test):7.3f}")
+print(f"{'accuracy of the PSEM':24}{np.mean(by_psem == y_test):7.3f}")
+print(f"{'accuracy gap':24}{accuracy_gap(y_test, by_mlp, by_psem):7.3f}")
+print(f"{'fidelity':24}{fidelity_score(by_mlp, by_psem):7.3f}")
+
+# %%
+# The decision it is least sure of: the wine beside the training wines behind the two
+# prototypes that it is most similar to. The larger similarity decides.
+unsure = psem.predict_proba(X_test).max(axis=1).argmin()
+similarity, prototype = kmex.nearest_prototypes(
+    psem[:-1].transform(X_test[[unsure]]), n=2
+)
+like = kmex.prototype_indices_[prototype[0]]
+by_psem_name, true_name = wine.target_names[[by_psem[unsure], y_test[unsure]]]
+print(f"taken to be {by_psem_name}, is {true_name}\n")
+print(f"{'':30}{'this wine':>12}{f'row {like[0]}':>12}{f'row {like[1]}':>12}")
+for name, *values in zip(
+    wine.feature_names, X_test[unsure], *X_train[like], strict=True
+):
+    print(f"{name:30}" + "".join(f"{value:12.2f}" for value in values))
+first, second = wine.target_names[y_train[like]]
+print(f"{'class':30}{true_name:>12}{first:>12}{second:>12}")
+print(f"{'similarity':42}" + "".join(f"{value:12.4f}" for value in similarity[0]))
