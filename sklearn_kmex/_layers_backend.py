@@ -1,6 +1,6 @@
 """Layers of a torch module: found by name or by a trial run, and read as they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -65,8 +65,9 @@ def last_linear(module: nn.Module, trial: Callable) -> str:
 def final_runs(
     module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
 ) -> list[LinearRun]:
-    """Run once; keep the runs of linear layers that no other's input depends on."""
+    """Run once; keep what reaches the output through no other linear layer."""
     runs: list[LinearRun] = []
+    outputs: list[Any] = []
 
     def follow(_module: nn.Module, args: tuple) -> tuple:
         return tuple(stand_in(part).clone() for part in args)
@@ -80,10 +81,12 @@ def final_runs(
 
     hooks = [part.register_forward_hook(cut(name)) for name, part in linear.items()]
     hooks.append(module.register_forward_pre_hook(follow))
+    hooks.append(module.register_forward_hook(lambda *args: outputs.append(args[2])))
     try:
         with torch.enable_grad():
             trial()
-        fed = {name for run in runs for name in read_by(run, runs)}
+        fed = {name for run in runs for name in read_by([run.taken], runs)}
+        told = read_by(tensors_in(outputs), runs)
     except (RuntimeError, ValueError):  # no gradients to be had, or it cannot run
         runs.clear()
         with torch.no_grad():
@@ -92,8 +95,10 @@ def final_runs(
     finally:
         for hook in hooks:
             hook.remove()
-    blind = bool(runs) and not runs[-1].taken.requires_grad
-    return runs[-1:] if blind else [run for run in runs if run.name not in fed]
+    if runs and not runs[-1].taken.requires_grad:
+        return runs[-1:]
+    ends = [run for run in runs if run.name not in fed]
+    return [run for run in ends if run.name in told] or ends
 
 
 def stand_in(values: Tensor) -> Tensor:
@@ -101,14 +106,22 @@ def stand_in(values: Tensor) -> Tensor:
     return values.detach().requires_grad_(values.is_floating_point())
 
 
-def read_by(reader: LinearRun, runs: list[LinearRun]) -> list[str]:
-    """Name the linear layers whose output is part of what this one takes in."""
-    if not reader.taken.requires_grad:
+def tensors_in(value: Any) -> list[Tensor]:
+    """List the tensors of an output, whatever holds them."""
+    if isinstance(value, Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, Mapping) else value
+    is_holder = isinstance(value, Mapping | list | tuple)
+    return [one for part in parts for one in tensors_in(part)] if is_holder else []
+
+
+def read_by(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
+    """Name the linear layers whose output is part of some values."""
+    sums = [value.sum() for value in values if value.requires_grad]
+    if not sums:
         return []
     given = [run.given for run in runs]
-    gradients = torch.autograd.grad(
-        reader.taken.sum(), given, allow_unused=True, retain_graph=True
-    )
+    gradients = torch.autograd.grad(sums, given, allow_unused=True, retain_graph=True)
     return [
         run.name
         for run, gradient in zip(runs, gradients, strict=True)
@@ -159,6 +172,6 @@ class Capture:
         if not isinstance(seen[0], Tensor):
             raise TypeError(
                 f"layer {self.tap.layer!r} must give a tensor; got "
-                f"{type(seen[0]).__name__}. Name a layer inside it."
+                f"{type(seen[0]).__name__}. Name a layer inside or behind it."
             )
         return seen[0]

@@ -6,7 +6,12 @@ from typing import Any, ClassVar, Self
 
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
@@ -23,7 +28,6 @@ from sklearn_kmex.embedding._rows import (
     len_of,
     row_digests,
     run_part,
-    take,
 )
 from sklearn_kmex.embedding._store import Store, pack, unpack
 
@@ -34,11 +38,9 @@ def has_black_box(self: "CachedEmbedder") -> bool:
     return hasattr(self.embedder, "black_box_output")
 
 
-def has_names(self: "CachedEmbedder") -> bool:
-    return hasattr(self.embedder, "get_feature_names_out")
-
-
-class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
+class CachedEmbedder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator
+):
     """Embed samples, and keep each embedding on disk for the next time.
 
     Embeddings are kept by the content of the sample together with the weights, layer
@@ -59,7 +61,7 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
     Attributes
     ----------
     embedder_ : estimator
-        The encoder, checked against the first sample.
+        The encoder, checked against X.
 
     n_features_in_ : int
         Number of columns seen during fit, where the encoder counts them.
@@ -126,7 +128,7 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:
-        """Embed X, as `transform` does, after a check of the encoder.
+        """Embed X, as `transform` does, after a check of encoder and input.
 
         Parameters
         ----------
@@ -148,12 +150,15 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
             )
         X = as_samples(X)
         with unchanged_on_error(self):
-            first = take(X, [0]) if len_of(X) else X
-            self.embedder_ = clone(self.embedder).fit(first, None)
+            self.embedder_ = clone(self.embedder)
+            if isinstance(self.embedder_, BaseEmbedder):
+                self.embedder_._check_input(X, reset=True)
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self.embedder_, name):
                     setattr(self, name, getattr(self.embedder_, name))
-            return self._cached(X, "transform")
+            embeddings = self._cached(X, "transform")
+            self._n_features_out = embeddings.shape[1]
+            return embeddings
 
     def transform(self, X: ArrayLike) -> Any:
         """Embed X; run the encoder on samples that are not kept yet.
@@ -191,29 +196,11 @@ class CachedEmbedder(TransformerMixin, KMExBaseEstimator):
         """
         return self._cached(X, "black_box_output")
 
-    @available_if(has_names)
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
-        """Name the columns of the embedding, as the encoder does.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of X.
-
-        Returns
-        -------
-        ndarray of str
-            Names.
-        """
-        return self._encoder().get_feature_names_out(input_features)
-
-    def _encoder(self) -> Any:
-        return getattr(self, "embedder_", self.embedder)
-
     def _cached(self, X: Any, method: str) -> Any:
         """Read what is kept, and run the encoder on the rest, a chunk at a time."""
         X = as_samples(X)
-        run, store = getattr(self._encoder(), method), self._store()
+        encoder = getattr(self, "embedder_", self.embedder)
+        run, store = getattr(encoder, method), self._store()
         if store is None or len_of(X) == 0:
             return run(X)
         keys = row_digests(X, method.encode() + fingerprint(self.embedder))

@@ -65,8 +65,7 @@ class Fingerprint(NumpyHasher):
             values = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             return (str(thing.dtype), tuple(thing.shape), values.numpy())
         if torch and isinstance(thing, torch.nn.Module):
-            state = vars(thing).items()
-            return (type(thing), {k: v for k, v in state if v and k not in NO_MATTER})
+            return (type(thing), module_content(thing))
         if hasattr(type(thing), "_content"):  # an embedder
             return (type(thing), thing._content())
         if isinstance(thing, ModuleType):
@@ -78,6 +77,15 @@ class Fingerprint(NumpyHasher):
         if isinstance(thing, CodeType):
             return (thing.co_code, thing.co_consts, thing.co_names)
         return None
+
+
+def module_content(module: Any) -> dict[str, Any]:
+    """All that a torch module holds; most have a dozen kinds of hooks, and none."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if name not in NO_MATTER and not (isinstance(value, dict) and not value)
+    }
 
 
 def function_content(function: FunctionType) -> tuple:

@@ -112,7 +112,7 @@ def is_numeric(X: Any) -> bool:
 def sample(X: Any, index: int) -> Any:
     """Take one sample; of a Dataset that gives labels as well, without them."""
     try:
-        value = X[index]
+        value = getattr(X, "iloc", X)[index]  # by place, not by label
     except Exception as error:
         what = f" of X could not be read: {error!r}"
         raise RowsError("Sample ", [index], what) from error

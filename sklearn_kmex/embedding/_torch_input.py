@@ -19,7 +19,8 @@ class TorchInputEmbedder(BaseEmbedder):
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Arrays as float32 in the shape the model takes; torch objects as given."""
         if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
-            return as_samples(X)
+            X = as_samples(X)
+            return np.asarray(X) if hasattr(X, "iloc") else X
         if isinstance(X, list | tuple):
             if len(X) and _is_of_torch(X[0]):
                 return X

@@ -247,6 +247,32 @@ def test_rows_come_in_the_order_asked_for(tmp_path_factory, X, seed):
     assert_array_equal(found, X[rows][..., ::-1])
 
 
+def test_settings_of_a_module_count_whatever_they_are(digits, memory):
+    torch = pytest.importorskip("torch")
+
+    class Shifted(torch.nn.Module):
+        def __init__(self, by):
+            super().__init__()
+            self.by, self.inner = by, torch.nn.Identity()
+
+        def forward(self, X):
+            return self.inner(X + (9.0 if self.by is None else self.by))
+
+    X = digits[0][:5].astype(np.float32)
+    for by in (0, None, torch.arange(64.0), torch.ones(64)):
+        embedder = TorchEmbedder(Shifted(by), "inner")
+        kept = CachedEmbedder(embedder, memory).fit_transform(X)
+        assert_array_equal(kept, embedder.transform(X))
+
+
+def test_texts_of_a_series_are_taken_by_place(memory):
+    texts = pd.Series(["aaa", "b", "cc"], index=[2, 0, 1])
+    length = frozen(lambda X: np.array([[len(text)] for text in X]))
+    embedder = CachedEmbedder(length, memory)
+    assert_array_equal(embedder.fit_transform(texts), [[3], [1], [2]])
+    assert_array_equal(embedder.transform(texts[1:]), [[1], [2]])
+
+
 def test_errors_name_rows_of_x(digits, memory, small_chunks):
     torch = pytest.importorskip("torch")
     X = digits[0].astype(np.float32)

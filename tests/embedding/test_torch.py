@@ -4,6 +4,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -89,6 +90,23 @@ def test_heads_of_one_embedding_are_one_and_of_several_are_ambiguous(images):
         weight.requires_grad_(False)
     with pytest.raises(ValueError, match="embedding ambiguous"):
         TorchEmbedder(parted).transform(images)
+
+
+def test_a_head_that_nothing_comes_of_is_none(images):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(64, 5), nn.Linear(5, 2)
+            self.unused = nn.Linear(64, 3)
+
+        def forward(self, X):
+            X = X.flatten(1)
+            self.unused(X)
+            return {"logits": (self.head(self.body(X)),), "seen": X.argmax(dim=1)}
+
+    net = Net()
+    expected = net.body(torch.from_numpy(images).flatten(1)).detach()
+    assert_allclose(TorchEmbedder(net).transform(images), expected, rtol=1e-5)
 
 
 def test_a_network_that_tells_no_gradients_ends_in_the_last_to_run(images):
@@ -318,6 +336,17 @@ def test_samples_are_preprocessed(network, images, num_workers):
     expected = TorchEmbedder(network).transform(images[:, :, ::-1].copy())
     assert_allclose(embedder.fit_transform(images), expected, rtol=1e-4, atol=1e-6)
     assert_allclose(embedder.transform(Pairs(images)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_of_a_series_are_taken_by_place():
+    texts = pd.Series(["aaa", "b", "cc"], index=[2, 0, 1])
+    lengths = torch.nn.Sequential(nn.Identity())
+    embedder = TorchEmbedder(
+        lengths, "0", preprocess=lambda text: torch.tensor([float(len(text))])
+    )
+    assert_array_equal(embedder.fit_transform(texts), [[3], [1], [2]])
+    assert_array_equal(embedder.transform(texts[1:]), [[1], [2]])
+    assert_array_equal(embedder.transform(texts.to_frame()[[0]]), [[1], [1], [1]])
 
 
 def test_uint8_images_become_real_and_ids_do_not(network, images):
