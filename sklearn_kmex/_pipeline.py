@@ -4,7 +4,6 @@ import sys
 from typing import Any
 
 from joblib import Memory
-from sklearn import ensemble
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -22,22 +21,13 @@ from sklearn_kmex.embedding import (
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._cached import FROZEN
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
+from sklearn_kmex.embedding._tree import is_tree_ensemble
 
 NETWORKS: tuple[tuple[str, str, Any], ...] = (
     ("torch.nn", "Module", TorchEmbedder),
     ("skorch", "NeuralNet", SkorchEmbedder),
     ("sklearn.neural_network", "MLPClassifier", MLPEmbedder),
     ("sklearn.neural_network", "MLPRegressor", MLPEmbedder),
-)
-TREES = (
-    ensemble.ExtraTreesClassifier,
-    ensemble.ExtraTreesRegressor,
-    ensemble.GradientBoostingClassifier,
-    ensemble.GradientBoostingRegressor,
-    ensemble.HistGradientBoostingClassifier,
-    ensemble.HistGradientBoostingRegressor,
-    ensemble.RandomForestClassifier,
-    ensemble.RandomForestRegressor,
 )
 
 
@@ -60,10 +50,10 @@ def make_kmex(
     ----------
     model : object
         The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
-        random forest, extra trees or gradient boosting; a fitted `Pipeline` that ends
-        in one of these, whose earlier steps run first; a transformer, frozen if it
-        is fitted; or a callable that takes X and returns embeddings of shape
-        (n_samples, n_features).
+        random forest, extra trees, gradient boosting or decision tree, of scikit-learn,
+        XGBoost or LightGBM; a fitted `Pipeline` that ends in one of these, whose
+        earlier steps run first; a transformer, frozen if it is fitted; or a callable
+        that takes X and returns embeddings of shape (n_samples, n_features).
 
     layer : str or int, default=None
         Layer of a network whose output is the embedding: a dotted name for torch, the
@@ -136,7 +126,7 @@ def _make_embedder(model: Any, layer: str | int | None) -> Any:
 def _make_transformer(model: Any) -> Any:
     if isinstance(model, type):
         raise TypeError(f"model must be an instance; got the class {model.__name__}.")
-    if isinstance(model, TREES):
+    if is_tree_ensemble(model):
         return TreeEmbedder(model)
     if isinstance(model, BaseEmbedder):
         return model
@@ -146,9 +136,9 @@ def _make_transformer(model: Any) -> Any:
         return FrozenEstimator(FunctionTransformer(model))  # its clone shares model
     raise TypeError(
         "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
-        "extra trees or gradient boosting, a Pipeline that ends in one of these, a "
-        "transformer, or a callable that returns embeddings; got "
-        f"{type(model).__name__}."
+        "extra trees, gradient boosting or decision tree (of scikit-learn, XGBoost or "
+        "LightGBM), a Pipeline that ends in one of these, a transformer, or a callable "
+        f"that returns embeddings; got {type(model).__name__}."
     )
 
 

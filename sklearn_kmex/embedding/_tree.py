@@ -1,5 +1,7 @@
 """TreeEmbedder: the leaves that an ensemble of trees puts a row into."""
 
+import json
+import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,13 +12,16 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
-from sklearn.utils import Tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods, histogram_leaves
 from sklearn_kmex.embedding._base import BaseEmbedder
 
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+# Told by name, for neither library is imported here.
+LIGHTGBM, XGBOOST = "lightgbm.sklearn.LGBMModel", "xgboost.sklearn.XGBModel"
+PRUNED = 2**31 - 1  # what XGBoost splits at in a node that it has pruned
 
 
 class TreeEmbedder(BaseEmbedder):
@@ -33,8 +38,11 @@ class TreeEmbedder(BaseEmbedder):
     ----------
     ensemble : estimator
         The fitted ensemble: `RandomForestClassifier`, `ExtraTreesClassifier`,
-        `GradientBoostingClassifier`, `HistGradientBoostingClassifier`, or the
-        regressor of one of them.
+        `GradientBoostingClassifier` or `HistGradientBoostingClassifier` of
+        scikit-learn, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
+        `LGBMClassifier` of LightGBM, the regressor or ranker of one of them, or a
+        single decision tree. Anything else is a `TypeError`, and a booster without
+        trees a `ValueError`.
 
     Attributes
     ----------
@@ -48,6 +56,12 @@ class TreeEmbedder(BaseEmbedder):
     --------
     MLPEmbedder : The same for a network of scikit-learn.
     sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+
+    Notes
+    -----
+    The trees are those that `predict` uses: after early stopping, up to the best
+    iteration. X is what the ensemble takes, with its own meaning: a frame reaches it
+    with its names and categories, a sparse matrix where it takes one.
 
     References
     ----------
@@ -70,13 +84,38 @@ class TreeEmbedder(BaseEmbedder):
     def __init__(self, ensemble: BaseEstimator) -> None:
         self.ensemble = ensemble
 
-    def _check_input(self, X: Any, reset: bool) -> NDArray:
-        return validate_data(
-            self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset
-        )
+    def _check_input(self, X: Any, reset: bool) -> Any:
+        self._check_ensemble()
+        if not hasattr(X, "columns") or _takes_arrays(self.ensemble):
+            X = validate_data(
+                self,
+                X,
+                dtype=[np.float64, np.float32],
+                accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
+                ensure_all_finite="allow-nan",
+                reset=reset,
+            )
+        elif reset or hasattr(self, "n_features_in_"):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+        expected = getattr(self.ensemble, "n_features_in_", X.shape[1])
+        if X.shape[1] != expected:  # XGBoost would take columns left out as missing
+            raise ValueError(
+                f"X has {X.shape[1]} features, but the ensemble was fitted on "
+                f"{expected}."
+            )
+        # LightGBM takes sparse matrices, but no sparse arrays.
+        return sparse.csr_matrix(X) if sparse.issparse(X) else X
 
-    def _embed(self, X: NDArray) -> Any:
+    def _check_ensemble(self) -> None:
+        if not is_tree_ensemble(self.ensemble):
+            raise TypeError(
+                "ensemble must be a fitted random forest, extra trees, gradient "
+                "boosting or decision tree of scikit-learn, XGBoost or LightGBM; got "
+                f"{type(self.ensemble).__name__}."
+            )
         check_is_fitted(self.ensemble)
+
+    def _embed(self, X: Any) -> Any:
         columns, n_leaves = _leaves(self.ensemble, X)
         n_rows, n_trees = columns.shape
         values = np.full(n_rows * n_trees, np.sqrt(0.5 / n_trees))
@@ -85,8 +124,7 @@ class TreeEmbedder(BaseEmbedder):
             (values, columns.ravel(), ends), shape=(n_rows, n_leaves)
         )
 
-    def _output(self, X: NDArray) -> NDArray:
-        check_is_fitted(self.ensemble)
+    def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):
             return self.ensemble.predict_proba(X)
         return self.ensemble.predict(X)
@@ -94,25 +132,69 @@ class TreeEmbedder(BaseEmbedder):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = get_tags(self.ensemble).input_tags.sparse
         tags.transformer_tags.preserves_dtype = []  # always float64
         return tags
 
 
-def _leaves(ensemble: BaseEstimator, X: NDArray) -> tuple[NDArray[np.intp], int]:
+def is_tree_ensemble(model: Any) -> bool:
+    """Tell an ensemble whose leaves can be read from any other model."""
+    boosted = isinstance(model, HISTOGRAM) or _is_instance(model, LIGHTGBM)
+    return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
+
+
+def _is_instance(model: Any, name: str) -> bool:
+    kinds = type(model).__mro__
+    return any(f"{kind.__module__}.{kind.__name__}" == name for kind in kinds)
+
+
+def _takes_arrays(ensemble: Any) -> bool:
+    """Whether a frame is but its values: to a forest that was fitted on no names."""
+    return hasattr(ensemble, "estimators_") and not hasattr(
+        ensemble, "feature_names_in_"
+    )
+
+
+def _leaves(ensemble: Any, X: Any) -> tuple[NDArray[np.intp], int]:
     """Column of the leaf of each row in each tree, and the number of leaves in all."""
-    if isinstance(ensemble, HISTOGRAM):
-        nodes, leaf_masks = histogram_leaves(ensemble, X)
-    elif hasattr(ensemble, "apply"):
-        nodes = ensemble.apply(X).reshape(len(X), -1).astype(np.intp)
-        trees = np.ravel(ensemble.estimators_)
-        leaf_masks = [tree.tree_.children_left == -1 for tree in trees]
-    else:
-        raise TypeError(
-            "ensemble must be a fitted random forest, extra trees or gradient boosting "
-            f"of scikit-learn; got {type(ensemble).__name__}."
-        )
+    nodes, leaf_masks = _nodes(ensemble, X)
+    nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
+    leaf_masks = leaf_masks[: nodes.shape[1]]  # up to the best iteration
     first = np.cumsum([0, *(mask.sum() for mask in leaf_masks)])
     columns = np.empty(nodes.shape, dtype=np.intp)
     for tree, mask in enumerate(leaf_masks):
         columns[:, tree] = first[tree] + (np.cumsum(mask) - 1)[nodes[:, tree]]
     return columns, int(first[-1])
+
+
+def _nodes(ensemble: Any, X: Any) -> tuple[NDArray, list[NDArray[np.bool_]]]:
+    """Node of each row in each tree, and which nodes of each tree are leaves."""
+    if isinstance(ensemble, HISTOGRAM):
+        return histogram_leaves(ensemble, X)
+    if _is_instance(ensemble, LIGHTGBM):  # it numbers nothing but leaves
+        model = ensemble.booster_.model_to_string()  # its JSON takes ten times as long
+        n_leaves = re.findall(r"^num_leaves=(\d+)$", model, re.MULTILINE)
+        leaf_masks = [np.ones(int(n), dtype=bool) for n in n_leaves]
+        return ensemble.predict(X, pred_leaf=True), leaf_masks
+    if _is_instance(ensemble, XGBOOST):
+        leaf_masks = _xgboost_leaves(ensemble)
+    else:
+        trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
+        leaf_masks = [tree.tree_.children_left == -1 for tree in trees]
+    return ensemble.apply(X), leaf_masks
+
+
+def _xgboost_leaves(ensemble: Any) -> list[NDArray[np.bool_]]:
+    model = json.loads(ensemble.get_booster().save_raw("json"))
+    booster = model["learner"]["gradient_booster"]
+    trees = booster.get("gbtree", booster)["model"].get("trees")  # in dart, a gbtree
+    if not trees:
+        raise ValueError(
+            f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
+            f"{booster['name']!r} has none."
+        )
+    return [
+        (np.array(tree["left_children"]) == -1)
+        & (np.array(tree["split_indices"]) != PRUNED)
+        for tree in trees
+    ]
