@@ -4,7 +4,12 @@ API_REFERENCE = {
     "sklearn_kmex": {
         "title": "Self-explainable models",
         "description": "The classifier, and the way from a trained model to it.",
-        "names": ["KMExClassifier", "make_kmex", "show_versions"],
+        "names": [
+            "KMExClassifier",
+            "KMExClassifierCV",
+            "make_kmex",
+            "show_versions",
+        ],
     },
     "sklearn_kmex.embedding": {
         "title": "Embedders",
@@ -23,16 +28,28 @@ API_REFERENCE = {
         "description": (
             "The predicates of self-explainable models: transparency, diversity, "
             "trustworthiness. Names in `_score` are better when higher, names in "
-            "`_rate` when lower; 0 is parity for the gap."
+            "`_rate`, `_loss` and `_error` when lower; 0 is parity for the gap."
         ),
         "names": [
             "accuracy_gap",
+            "accuracy_gap_scorer",
+            "average_drop_loss",
+            "average_increase_score",
             "diversity_score",
+            "diversity_scorer",
             "fidelity_score",
+            "fidelity_scorer",
             "ghosting_rate",
+            "local_lipschitz_error",
+            "make_faithfulness_scorer",
+            "make_robustness_scorer",
             "prototype_overlap_rate",
             "prototype_usage",
+            "relevance_divergence_loss",
+            "sem_scorers",
             "transparency_score",
+            "transparency_scorer",
+            "usage_entropy_score",
         ],
     },
     "sklearn_kmex.exceptions": {

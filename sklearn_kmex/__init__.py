@@ -4,12 +4,19 @@ import importlib
 from types import ModuleType
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._classifier_cv import KMExClassifierCV
 from sklearn_kmex._pipeline import make_kmex
 from sklearn_kmex.utils import show_versions
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["KMExClassifier", "__version__", "make_kmex", "show_versions"]
+__all__ = [
+    "KMExClassifier",
+    "KMExClassifierCV",
+    "__version__",
+    "make_kmex",
+    "show_versions",
+]
 
 _SUBPACKAGES = ("embedding", "exceptions", "metrics", "utils")
 

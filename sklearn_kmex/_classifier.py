@@ -18,6 +18,7 @@ from sklearn_kmex._compat import (
     StrOptions,
     _fit_context,
 )
+from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
 from sklearn_kmex._learning import fit_classes
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._streaming import PrototypeStream
@@ -46,9 +47,11 @@ class KMExClassifier(PrototypeStream):
 
     Parameters
     ----------
-    n_prototypes : int or dict of class label to int, default=5
+    n_prototypes : int, dict of class label to int, or "auto", default=5
         Number of prototypes of each class. A class with fewer distinct rows gets
-        as many as it has, and a `KMExWarning` names it.
+        as many as it has, and a `KMExWarning` names it. "auto" is the smallest of
+        1 to 10 whose held-out accuracy is within one standard error of the best,
+        as `KMExClassifierCV` chooses it.
 
     similarity : {"log", "gaussian"}, default="log"
         Similarity of a sample at Euclidean distance d from a prototype: "log" is
@@ -143,6 +146,7 @@ class KMExClassifier(PrototypeStream):
 
     See Also
     --------
+    KMExClassifierCV : The same, with the number of prototypes chosen by held-out rows.
     make_kmex : A trained model with its encoder frozen, followed by this classifier.
     sklearn.neighbors.NearestCentroid : One centroid for each class.
     sklearn.neighbors.KNeighborsClassifier : All training rows vote.
@@ -176,7 +180,11 @@ class KMExClassifier(PrototypeStream):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "n_prototypes": [Interval(Integral, 1, None, closed="left"), Mapping],
+        "n_prototypes": [
+            Interval(Integral, 1, None, closed="left"),
+            Mapping,
+            StrOptions({"auto"}),
+        ],
         "similarity": [StrOptions({"log", "gaussian"})],
         "epsilon": [Interval(Real, 0, 1, closed="neither")],
         "aggregation": [StrOptions({"max", "sum"})],
@@ -200,7 +208,7 @@ class KMExClassifier(PrototypeStream):
 
     def __init__(
         self,
-        n_prototypes: int | Mapping[Any, int] = 5,
+        n_prototypes: int | Mapping[Any, int] | Literal["auto"] = 5,
         *,
         similarity: Literal["log", "gaussian"] = "log",
         epsilon: float = 1e-4,
@@ -265,9 +273,9 @@ class KMExClassifier(PrototypeStream):
             groups = rows_of_classes(y, weights, classes)
             check_no_class_is_empty(groups, classes)
             self._start_anew()
-            self._learn(X, weights, classes, groups, [None] * len(classes))
-            wanted = prototypes_per_class(self.n_prototypes, classes)
-            warn_of_fewer(wanted, self.n_prototypes_, classes)
+            counts = self._choose_counts(X, y, weights, classes)
+            self._learn(X, weights, classes, groups, [None] * len(classes), counts)
+            warn_of_fewer(counts, self.n_prototypes_, classes)
         return self
 
     def _learn(
@@ -277,11 +285,10 @@ class KMExClassifier(PrototypeStream):
         classes: NDArray,
         groups: list[NDArray],
         known: list[ClassPrototypes | None],
+        counts: list[int],
     ) -> None:
         """Cluster each class that has rows, then set the fitted attributes."""
-        counts = prototypes_per_class(self.n_prototypes, classes)
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=len(classes))
+        seeds = self._draw_seeds(len(classes))
         learned = fit_classes(
             X,
             weights,
@@ -299,6 +306,24 @@ class KMExClassifier(PrototypeStream):
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
         self.n_samples_seen_ += X.shape[0]
+
+    def _choose_counts(
+        self,
+        X: Any,
+        y: NDArray,
+        weights: NDArray,
+        classes: NDArray,
+    ) -> list[int]:
+        """Resolve `n_prototypes` to a count for each class."""
+        if isinstance(self.n_prototypes, str):
+            splits = few_folds(y, weights)
+            choice = search_counts(self, X, y, weights, classes, splits, AUTO_COUNTS)
+            return [AUTO_COUNTS[place] for place in choice.places]
+        return prototypes_per_class(self.n_prototypes, classes)
+
+    def _draw_seeds(self, n_classes: int) -> NDArray:
+        rng = check_random_state(self.random_state)
+        return rng.randint(np.iinfo(np.int32).max, size=n_classes)
 
     def _clusterer(self) -> BaseEstimator:
         if self.clusterer is None:

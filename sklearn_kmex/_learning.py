@@ -1,6 +1,6 @@
 """Every class on its own, several at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -32,7 +32,7 @@ def fit_classes(
     groups: Sequence[NDArray],
     known: Sequence[ClassPrototypes | None],
     counts: Sequence[int],
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     *,
     first_row: int,
     hold_out: bool,

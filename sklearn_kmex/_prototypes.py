@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
@@ -80,12 +81,17 @@ def distinct_rows(rows: Rows) -> Rows:
 
 
 def cluster(
-    rows: Rows, n_clusters: int, clusterer: BaseEstimator, seed: int
+    rows: Rows,
+    n_clusters: int,
+    clusterer: BaseEstimator,
+    seed: int,
+    start: NDArray | None = None,
 ) -> tuple[NDArray, int]:
     """Cluster the rows about their mean; return the centers and the iterations.
 
     They are divided by a power of two, which rounds nothing, so that squares of
-    float32 neither overflow nor vanish. Sparse rows are not centered.
+    float32 neither overflow nor vanish. Sparse rows are not centered. Where `start`
+    is given, k-means moves on from there; other clusterers take no start.
     """
     center: Any = 0.0
     values = rows.values
@@ -95,11 +101,14 @@ def cluster(
     scale = np.ldexp(1.0, np.frexp(abs(values).max())[1])
     values = values / values.dtype.type(scale)
     model = clone(clusterer)
-    if "n_clusters" not in model.get_params(deep=False):
+    settings = model.get_params(deep=False)
+    if "n_clusters" not in settings:
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
     model.set_params(n_clusters=n_clusters)
-    if model.get_params(deep=False).get("random_state", 0) is None:
+    if settings.get("random_state", 0) is None:
         model.set_params(random_state=seed)
+    if start is not None and isinstance(model, KMeans | MiniBatchKMeans):
+        model.set_params(init=((start - center) / scale).astype(values.dtype), n_init=1)
     with warnings.catch_warnings():
         # Fewer clusters than asked for: found again, and reported once, by fit.
         warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
@@ -136,8 +145,9 @@ def class_prototypes(
     prototype: str,
     max_samples: int | float | None = None,
     known: ClassPrototypes | None = None,
+    start: NDArray | None = None,
 ) -> ClassPrototypes:
-    """Prototypes of the distinct rows of one class.
+    """Prototypes of the distinct rows of one class, searched for from `start` on.
 
     The members of prototypes `known` from earlier rows count as one row, their mean,
     of their weight, which is how clusterings of a stream are merged (Guha et al.
@@ -149,9 +159,8 @@ def class_prototypes(
         points = _stack(Rows(known.means, numbers, known.counts), rows)
         candidates = _stack(known.nearest, rows)
     seen = _sample(points, max_samples, n_prototypes, seed)
-    centers, n_iter = cluster(
-        seen, min(n_prototypes, len(seen.numbers)), clusterer, seed
-    )
+    n_clusters = min(n_prototypes, len(seen.numbers))
+    centers, n_iter = cluster(seen, n_clusters, clusterer, seed, start)
     if prototype == "medoid":
         centers = dense(
             candidates.values[_distances(candidates, centers).argmin(axis=0)]

@@ -13,6 +13,7 @@ from sklearn_kmex._prototypes import ClassPrototypes, Rows
 from sklearn_kmex._validation import (
     check_rows,
     check_stream_classes,
+    prototypes_per_class,
     rows_of_classes,
 )
 
@@ -85,7 +86,9 @@ class PrototypeStream(PrototypePredictor):
             )
             self._classes_given |= classes is not None
             groups = rows_of_classes(y, weights, labels)
-            self._learn(X, weights, labels, groups, [known.get(c) for c in labels])
+            counts = prototypes_per_class(self.n_prototypes, labels)
+            before = [known.get(c) for c in labels]
+            self._learn(X, weights, labels, groups, before, counts)
         return self
 
     def _start_anew(self) -> None:

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, KMExClassifierCV
 from sklearn_kmex.embedding import (
     CachedEmbedder,
     MLPEmbedder,
@@ -57,6 +57,8 @@ def instances():
         KMExClassifier(1, similarity="gaussian", aggregation="sum"),
         KMExClassifier(2, prototype="medoid", temperature=0.5, max_samples=0.5),
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
+        KMExClassifier("auto"),
+        KMExClassifierCV(3),
     ]
     cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), MEMORY)
     tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest()), cached]

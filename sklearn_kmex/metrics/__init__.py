@@ -1,19 +1,49 @@
 """The predicates of self-explainable models, as numbers."""
 
 from sklearn_kmex.metrics._diversity import diversity_score, prototype_overlap_rate
+from sklearn_kmex.metrics._faithfulness import (
+    average_drop_loss,
+    average_increase_score,
+    relevance_divergence_loss,
+)
+from sklearn_kmex.metrics._relevance_scorers import (
+    make_faithfulness_scorer,
+    make_robustness_scorer,
+)
+from sklearn_kmex.metrics._robustness import local_lipschitz_error
+from sklearn_kmex.metrics._scorers import (
+    accuracy_gap_scorer,
+    diversity_scorer,
+    fidelity_scorer,
+    sem_scorers,
+    transparency_scorer,
+)
 from sklearn_kmex.metrics._transparency import (
     ghosting_rate,
     prototype_usage,
     transparency_score,
+    usage_entropy_score,
 )
 from sklearn_kmex.metrics._trustworthiness import accuracy_gap, fidelity_score
 
 __all__ = [
     "accuracy_gap",
+    "accuracy_gap_scorer",
+    "average_drop_loss",
+    "average_increase_score",
     "diversity_score",
+    "diversity_scorer",
     "fidelity_score",
+    "fidelity_scorer",
     "ghosting_rate",
+    "local_lipschitz_error",
+    "make_faithfulness_scorer",
+    "make_robustness_scorer",
     "prototype_overlap_rate",
     "prototype_usage",
+    "relevance_divergence_loss",
+    "sem_scorers",
     "transparency_score",
+    "transparency_scorer",
+    "usage_entropy_score",
 ]

@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import entr
 from sklearn.utils import check_array
 
 from sklearn_kmex._compat import Interval, validate_params
@@ -143,3 +144,58 @@ def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
     0.5
     """
     return 1 - ghosting_rate(activations, n_prototypes)
+
+
+def usage_entropy_score(activations: ArrayLike, n_prototypes: int) -> float:
+    """Compute how evenly the prototypes share a reference set among them.
+
+    With u_k the share of the samples that prototype k decides, the score is the
+    entropy `-sum(u * log(u)) / log(n_prototypes)`: 1 where all decide equally often,
+    0 where one decides everything, and 1 for a single prototype, which has nobody
+    to share with.
+
+    Read more in the :ref:`User Guide <transparency>`.
+
+    Parameters
+    ----------
+    activations : array-like of shape (n_samples,), dtype=int
+        Index of the most similar prototype of each sample of the reference set.
+
+    n_prototypes : int
+        Number of prototypes in all, over all classes.
+
+    Returns
+    -------
+    float
+        Score in [0, 1]; 1 is best.
+
+    Raises
+    ------
+    ValueError
+        If an index is not in `[0, n_prototypes)`.
+
+    See Also
+    --------
+    ghosting_rate : Share of the prototypes that decide nothing at all.
+    prototype_usage : The counts behind it.
+
+    Notes
+    -----
+    The score is ours. A rate of ghosts counts a prototype of one sample as well used;
+    this one does not. Where classes differ in size, so do their prototypes' shares:
+    the best score that a good model can reach is then below 1. It costs
+    O(n_samples + n_prototypes).
+
+    Examples
+    --------
+    >>> from sklearn_kmex.metrics import usage_entropy_score
+    >>> usage_entropy_score([0, 1, 2, 3], n_prototypes=4)
+    1.0
+    >>> round(usage_entropy_score([0, 2, 2, 0, 0], n_prototypes=4), 4)
+    0.4855
+    """
+    usage = prototype_usage(activations, n_prototypes)
+    if n_prototypes == 1:
+        return 1.0
+    entropy = float(entr(usage / usage.sum()).sum())
+    return min(1.0, entropy / float(np.log(n_prototypes)))

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex.metrics import ghosting_rate, prototype_usage, transparency_score
+from sklearn_kmex.metrics import (
+    ghosting_rate,
+    prototype_usage,
+    transparency_score,
+    usage_entropy_score,
+)
 
 
 def test_by_hand():
@@ -28,10 +33,41 @@ def test_the_order_of_samples_and_the_names_of_prototypes_do_not_matter(ids, ran
     assert ghosting_rate([new[i] for i in random.sample(ids, len(ids))], 10) == rate
 
 
+def test_usage_entropy_by_hand():
+    """Shares 1/2, 1/4, 1/4 and 0 have 3/2 bits, of 2."""
+    score = usage_entropy_score([3, 1, 3, 0], 4)
+    assert type(score) is float
+    assert score == pytest.approx(3 / 4)
+    assert usage_entropy_score([3, 1], 4) == pytest.approx(1 / 2)
+    assert usage_entropy_score([0, 1, 2], 3) == pytest.approx(1)
+    assert usage_entropy_score([2, 2, 2], 3) == 0
+    assert usage_entropy_score([4], 5) == 0
+    assert usage_entropy_score([0, 0], 1) == 1
+
+
+@given(st.lists(st.integers(0, 9), min_size=1), st.randoms())
+def test_usage_entropy_knows_counts_alone(ids, random):
+    score = usage_entropy_score(ids, 10)
+    assert 0 <= score <= 1
+    new = random.sample(range(10), 10)
+    permuted = [new[i] for i in random.sample(ids, len(ids))]
+    assert usage_entropy_score(permuted, 10) == pytest.approx(score, abs=1e-12)
+    assert usage_entropy_score(3 * ids, 10) == pytest.approx(score, abs=1e-12)
+    assert usage_entropy_score([*ids, *range(10)], 10) >= score - 1e-12
+
+
+@pytest.mark.parametrize("n_prototypes", [2, 5, 12, 1000])
+def test_even_usage_is_best_and_never_above_one(n_prototypes):
+    score = usage_entropy_score(np.arange(n_prototypes), n_prototypes)
+    assert 1 - 1e-12 < score <= 1
+
+
 def test_kmex_has_no_ghosts_on_its_training_digits(digits):
     X, _, y, _ = digits
     psem = KMExClassifier(5, random_state=0).fit(X, y)
-    assert ghosting_rate(psem.transform(X).argmax(axis=1), 50) == 0
+    activations = psem.transform(X).argmax(axis=1)
+    assert ghosting_rate(activations, 50) == 0
+    assert 0.95 < usage_entropy_score(activations, 50) < 1
 
 
 def test_a_prototype_shadowed_by_another_class_is_a_ghost():
@@ -53,6 +89,11 @@ def test_a_prototype_shadowed_by_another_class_is_a_ghost():
     ],
 )
 def test_refusals(activations, n_prototypes, message):
-    for metric in (prototype_usage, ghosting_rate, transparency_score):
+    for metric in (
+        prototype_usage,
+        ghosting_rate,
+        transparency_score,
+        usage_entropy_score,
+    ):
         with pytest.raises(ValueError, match=message):
             metric(activations, n_prototypes)

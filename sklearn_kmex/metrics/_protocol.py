@@ -1,0 +1,56 @@
+"""The protocol: what makes a model a prototypical self-explainable one."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+PROTOCOL = ("classes_", "prototypes_", "prototype_classes_", "transform")
+
+
+def find_sem(estimator: Any) -> Any:
+    """Return the prototypical self-explainable model that an estimator ends in.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted classifier with `classes_`, `prototypes_`, `prototype_classes_` and
+        `transform`, or a `Pipeline`, nested or not, that ends in one.
+
+    Returns
+    -------
+    object
+        The classifier itself: the last step of a `Pipeline`.
+
+    Raises
+    ------
+    TypeError
+        If it lacks a part of the protocol.
+
+    NotFittedError
+        If it is a classifier with `transform` that was not fitted.
+    """
+    model = estimator
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    missing = [name for name in PROTOCOL if not hasattr(model, name)]
+    if not missing:
+        return model
+    if isinstance(model, BaseEstimator) and is_classifier(model):
+        _check_is_fitted(model)
+    of = "" if model is estimator else f", the last step of the {_name(estimator)}"
+    raise TypeError(
+        f"estimator must be a prototypical self-explainable model; {_name(model)}{of}, "
+        f"lacks {', '.join(missing)}, which a fitted KMExClassifier has."
+    )
+
+
+def _check_is_fitted(model: BaseEstimator) -> None:
+    """Refuse a model that may be one once it is fitted."""
+    if hasattr(model, "transform"):
+        check_is_fitted(model)
+
+
+def _name(thing: Any) -> str:
+    return thing.__name__ if isinstance(thing, type) else type(thing).__name__

@@ -1,0 +1,51 @@
+"""prototype_path: each count from the one above, as good as clustered anew."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import BisectingKMeans, KMeans
+
+from sklearn_kmex._path import merge, prototype_path
+from sklearn_kmex._prototypes import Rows
+from sklearn_kmex._similarity import squared_distances
+
+HOW = {"clusterer": KMeans(n_init=10), "prototype": "centroid"}
+
+
+def rows_of(values):
+    n_rows = values.shape[0]
+    return Rows(values, np.arange(n_rows), np.ones(n_rows))
+
+
+def inertia(values, vectors):
+    return squared_distances(values, vectors).min(axis=1).sum()
+
+
+def test_means_are_merged_by_what_adds_least_to_the_inertia():
+    # By hand: 0 and 1 add 3 * 1 / 4, 10 and 12 add 1 * 1 / 2 * 4; then 1/4 and 10.
+    means, weights = np.array([[0.0], [1.0], [10.0], [12.0]]), np.array([3, 1, 1, 1.0])
+    assert_allclose(merge(means, weights, 3), [[0.25], [10], [12]])
+    assert_allclose(merge(means, weights, 2), [[0.25], [11]])
+    assert_allclose(merge(means, weights, 1), [[23 / 6]])
+    assert_array_equal(means.ravel(), [0, 1, 10, 12])
+
+
+def test_every_count_is_nearly_as_tight_as_clustered_anew(digits):
+    X, _, y, _ = digits
+    values, counts = X[y == 8], [1, 2, 5, 10, 20]
+    path = prototype_path(rows_of(values), counts, 0, **HOW)
+    assert [len(vectors) for vectors in path] == counts
+    for count, vectors in zip(counts, path, strict=True):
+        anew = KMeans(count, n_init=10, random_state=0).fit(values).inertia_
+        assert inertia(values, vectors) < 1.03 * anew
+    assert_allclose(path[0][0], values.mean(axis=0))
+
+
+@pytest.mark.parametrize("clusterer", [KMeans(n_init=2), BisectingKMeans()])
+@pytest.mark.parametrize("prototype", ["centroid", "medoid"])
+def test_few_rows_and_any_clusterer(clusterer, prototype):
+    values = np.array([[0.0], [0.0], [1.0], [5.0]])
+    how = {"clusterer": clusterer, "prototype": prototype}
+    path = prototype_path(rows_of(values), [1, 2, 3, 9], 0, **how)
+    assert [len(vectors) for vectors in path] == [1, 2, 3, 3]
+    assert_allclose(np.sort(path[3], axis=0), [[0], [1], [5]])
