@@ -63,6 +63,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/counts.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples

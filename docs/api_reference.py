@@ -33,6 +33,7 @@ API_REFERENCE = {
         "names": [
             "accuracy_gap",
             "accuracy_gap_scorer",
+            "audit",
             "average_drop_loss",
             "average_increase_score",
             "diversity_score",

@@ -321,6 +321,9 @@ class KMExClassifier(PrototypeStream):
             return [AUTO_COUNTS[place] for place in choice.places]
         return prototypes_per_class(self.n_prototypes, classes)
 
+    def _chooses_counts(self) -> bool:
+        return isinstance(self.n_prototypes, str)
+
     def _draw_seeds(self, n_classes: int) -> NDArray:
         rng = check_random_state(self.random_state)
         return rng.randint(np.iinfo(np.int32).max, size=n_classes)

@@ -179,12 +179,8 @@ class KMExClassifierCV(KMExClassifier):
         self.tolerance = tolerance
         self.per_class = per_class
 
-    @property
-    def partial_fit(self) -> Any:
-        """Not there: a stream has no folds."""
-        raise AttributeError(
-            f"{type(self).__name__} has no partial_fit; use KMExClassifier."
-        )
+    def _chooses_counts(self) -> bool:
+        return True
 
     def _choose_counts(
         self, X: Any, y: NDArray, weights: NDArray, classes: NDArray

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
@@ -18,9 +19,20 @@ from sklearn_kmex._validation import (
 )
 
 
+def counts_are_given(classifier: Any) -> bool:
+    """Whether a stream can start; counts are chosen by all rows."""
+    if classifier._chooses_counts():
+        raise AttributeError(
+            f"{type(classifier).__name__} must be given n_prototypes as numbers for "
+            "partial_fit; let fit or KMExClassifierCV choose them before."
+        )
+    return True
+
+
 class PrototypeStream(PrototypePredictor):
     """Learn in batches, with the `_learn` of the classifier that inherits this."""
 
+    @available_if(counts_are_given)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,

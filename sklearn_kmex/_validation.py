@@ -99,16 +99,9 @@ def check_no_class_is_empty(groups: list[NDArray], classes: NDArray) -> None:
         )
 
 
-def prototypes_per_class(
-    n_prototypes: int | Mapping | str, classes: NDArray
-) -> list[int]:
+def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[int]:
     """Resolve `n_prototypes` to a count for each class."""
     labels = classes.tolist()
-    if isinstance(n_prototypes, str):
-        raise ValueError(
-            f"n_prototypes must be given as numbers to partial_fit; got "
-            f"{n_prototypes!r}. Choose them by fit, or by KMExClassifierCV."
-        )
     if not isinstance(n_prototypes, Mapping):
         return [int(n_prototypes)] * len(labels)
     for problem, keys in (

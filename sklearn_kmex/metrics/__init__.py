@@ -1,5 +1,6 @@
 """The predicates of self-explainable models, as numbers."""
 
+from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._diversity import diversity_score, prototype_overlap_rate
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
@@ -29,6 +30,7 @@ from sklearn_kmex.metrics._trustworthiness import accuracy_gap, fidelity_score
 __all__ = [
     "accuracy_gap",
     "accuracy_gap_scorer",
+    "audit",
     "average_drop_loss",
     "average_increase_score",
     "diversity_score",

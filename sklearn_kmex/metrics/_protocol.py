@@ -39,10 +39,12 @@ def find_sem(estimator: Any) -> Any:
         return model
     if isinstance(model, BaseEstimator) and is_classifier(model):
         _check_is_fitted(model)
-    of = "" if model is estimator else f", the last step of the {_name(estimator)}"
+    what = _name(model)
+    if model is not estimator:
+        what += f", the last step of the {_name(estimator)},"
     raise TypeError(
-        f"estimator must be a prototypical self-explainable model; {_name(model)}{of}, "
-        f"lacks {', '.join(missing)}, which a fitted KMExClassifier has."
+        f"estimator must be a prototypical self-explainable model; {what} lacks "
+        f"{', '.join(missing)}, which a fitted KMExClassifier has."
     )
 
 
@@ -53,4 +55,6 @@ def _check_is_fitted(model: BaseEstimator) -> None:
 
 
 def _name(thing: Any) -> str:
-    return thing.__name__ if isinstance(thing, type) else type(thing).__name__
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    return type(thing).__name__

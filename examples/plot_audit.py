@@ -1,0 +1,57 @@
+"""
+Which labels look wrong
+=======================
+
+Handwritten digits, of which one in fifty carries a wrong label. A model is fitted on
+these labels as they are; `audit` then ranks the rows that resemble another class more
+than their own.
+"""
+
+# %%
+# Wrong labels, and a network that learns from them. It stops early: a network trained
+# for long learns the mistakes by heart.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.neural_network import MLPClassifier
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.metrics import audit
+
+X, truth = load_digits(return_X_y=True)
+X = X / 16
+rng = np.random.RandomState(0)
+wrong = rng.choice(len(truth), len(truth) // 50, replace=False)
+y = truth.copy()
+y[wrong] = (y[wrong] + rng.randint(1, 10, len(wrong))) % 10
+
+network = MLPClassifier(64, early_stopping=True, random_state=0).fit(X, y)
+psem = make_kmex(network, n_prototypes=5, random_state=0).fit(X, y)
+found = audit(psem, X, y)
+
+# %%
+# How many of the wrong labels are among the rows ranked most suspect.
+for share in (0.02, 0.03, 0.05):
+    top = found.suspect_rows[: int(share * len(y))]
+    print(f"{share:4.0%} of the rows hold {np.isin(wrong, top).mean():4.0%} of them")
+
+# %%
+# What else there is to look at.
+print(f"outvoted prototypes:       {found.outvoted_prototypes}")
+print(f"impure prototypes:         {found.impure_prototypes.prototype}")
+print(f"shadowed prototypes:       {found.shadowed_prototypes}")
+print(f"near-duplicate prototypes: {len(found.duplicate_prototypes.prototype)} pairs")
+print(found.frame().head())
+
+# %%
+# The rows to look at first: the label they carry, and the class they look like. Red
+# ones were labelled wrongly here; the black ones are honest, and odd.
+fig, axes = plt.subplots(4, 10, figsize=(9, 4.6), layout="constrained")
+top = zip(axes.flat, found.suspect_rows, found.suggested_labels, strict=False)
+for ax, row, suggested in top:
+    ax.imshow(X[row].reshape(8, 8), cmap="gray_r")
+    color = "tab:red" if row in wrong else "black"
+    ax.set_title(f"{y[row]}, like {suggested}", color=color, fontsize=9)
+    ax.set_axis_off()
+fig.suptitle("Most suspect labels, row by row")
+plt.show()

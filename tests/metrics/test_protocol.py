@@ -1,0 +1,54 @@
+"""What counts as a prototypical self-explainable model."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.metrics._protocol import find_sem
+
+
+def test_a_pipeline_is_looked_through(blobs):
+    kmex = KMExClassifier(1)
+    nested = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), kmex))
+    nested.fit(*blobs)
+    assert find_sem(nested) is kmex
+    assert find_sem(kmex) is kmex
+
+
+def test_any_object_with_the_protocol_will_do():
+    model = SimpleNamespace(
+        classes_=[0], prototypes_=[[0.0]], prototype_classes_=[0], transform=np.negative
+    )
+    assert find_sem(model) is model
+    del model.prototypes_, model.transform
+    with pytest.raises(TypeError, match="SimpleNamespace lacks prototypes_, transform"):
+        find_sem(model)
+
+
+@pytest.mark.parametrize(
+    "model", [KMExClassifier(), make_pipeline(StandardScaler(), KMExClassifier())]
+)
+def test_fit_comes_first(model):
+    with pytest.raises(NotFittedError, match="KMExClassifier instance is not fitted"):
+        find_sem(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (LogisticRegression(), "LogisticRegression lacks classes_, prototypes_"),
+        (make_pipeline(StandardScaler()), "the last step of the Pipeline, lacks"),
+        (make_pipeline("passthrough"), "str, the last step of the Pipeline, lacks"),
+        (KMExClassifier, "the class KMExClassifier lacks classes_"),
+        (None, "a fitted KMExClassifier has"),
+    ],
+)
+def test_anything_else_is_refused(model, message):
+    with pytest.raises(TypeError, match=message):
+        find_sem(model)
