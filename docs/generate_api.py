@@ -55,6 +55,8 @@ def object_page(module, name, folder):
 
 def own_methods(thing):
     """Methods that the package defines; scikit-learn documents the others."""
+    if not inspect.isclass(thing):  # a function, or a scorer that stands for one
+        return []
     members = inspect.getmembers(thing, inspect.isfunction)
     own = [name for name, f in members if f.__module__.startswith("sklearn_kmex")]
     return [name for name in own if not name.startswith("_")]
