@@ -18,7 +18,7 @@ __all__ = [
     "show_versions",
 ]
 
-_SUBPACKAGES = ("embedding", "exceptions", "metrics", "utils")
+_SUBPACKAGES = ("embedding", "exceptions", "explain", "metrics", "utils")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -122,7 +122,7 @@ class KMExClassifierCV(KMExClassifier):
     >>> psem = KMExClassifierCV(5, random_state=0).fit(X, y)
     >>> psem.cv_results_["mean_test_score"].shape
     (5,)
-    >>> len(psem.prototypes_) == psem.n_prototypes_.sum()
+    >>> len(psem.prototypes_) == int(psem.n_prototypes_.sum())
     True
     """
 

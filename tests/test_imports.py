@@ -12,6 +12,7 @@ from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.utils import check_dependency
 
+MODULES = ["sklearn_kmex", *(f"sklearn_kmex.{n}" for n in sklearn_kmex._SUBPACKAGES)]
 HEAVY = ["torch", "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars"]
 
 
@@ -24,9 +25,7 @@ def run(code):
     ).stdout
 
 
-@pytest.mark.parametrize(
-    "module", ["sklearn_kmex", "sklearn_kmex.embedding", "sklearn_kmex.metrics"]
-)
+@pytest.mark.parametrize("module", MODULES)
 def test_import_loads_nothing_heavy(module):
     # scikit-learn itself loads pandas where it is installed: that is not ours.
     code = (

@@ -10,7 +10,7 @@ from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     relevance_divergence_loss,
 )
-from sklearn_kmex.metrics._protocol import find_sem
+from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.metrics._robustness import local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
 

@@ -1,0 +1,3 @@
+"""Explanations: what a sample looks like, where, and why this class and not that."""
+
+__all__: list[str] = []
