@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     relevance_divergence_loss,
 )
-from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.metrics._robustness import local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
 
