@@ -21,13 +21,18 @@ def speed_up(twin: nn.Module, layer: str | None) -> None:
     convolution, and the output of `layer` stays as it was; convolutions run channels
     last, and as a matrix product where their feature maps are small.
     """
+    fold_norms(twin, layer)
+    for part in twin.modules():
+        if type(part) is nn.Conv2d and "weight" in part._parameters:
+            part.forward = Convolution(part)  # type: ignore[assignment]
+
+
+def fold_norms(twin: nn.Module, layer: str | None) -> None:
+    """Fold batch norms into the convolutions before them, as the graph allows."""
     for conv, norm in foldable(twin):
         if not changes(layer, conv, norm):
             fold(twin.get_submodule(conv), twin.get_submodule(norm))
             replace(twin, norm, nn.Identity())
-    for part in twin.modules():
-        if type(part) is nn.Conv2d and "weight" in part._parameters:
-            part.forward = Convolution(part)  # type: ignore[assignment]
 
 
 @torch.no_grad()

@@ -104,21 +104,27 @@ def progress(steps: Iterable[Any], total: int, how: Run) -> Iterable[Any]:
     return tqdm(steps, total=-(-total // how.batch_size), unit="batch")
 
 
+def place(
+    value: Any, device: torch.device, dtype: torch.dtype, channels_last: bool = False
+) -> Any:
+    """Move a batch to where, and into what, the module computes with."""
+    if isinstance(value, Mapping):
+        return {
+            key: place(part, device, dtype, channels_last)
+            for key, part in value.items()
+        }
+    if value.dtype != torch.uint8 and not value.is_floating_point():
+        return value.to(device)  # token ids
+    value = value.to(device, dtype)
+    last = channels_last and value.ndim == 4
+    return value.contiguous(memory_format=torch.channels_last) if last else value
+
+
 def run(twin: nn.Module, X: Any, how: Run, dtype: torch.dtype) -> Iterator[Any]:
     """Yield the output of the module for each batch of X."""
     device = home_of(twin).device
-
-    def place(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: place(part) for key, part in value.items()}
-        if value.dtype != torch.uint8 and not value.is_floating_point():
-            return value.to(device)  # token ids
-        value = value.to(device, dtype)
-        last = value.ndim == 4 and len(X) >= MANY_SAMPLES
-        return value.contiguous(memory_format=torch.channels_last) if last else value
-
     for batch in progress(batches(X, how), len(X), how):
-        placed = place(batch)
+        placed = place(batch, device, dtype, channels_last=len(X) >= MANY_SAMPLES)
         with clear_errors(twin, placed):
             named = isinstance(placed, dict)
             result = twin(**placed) if named else twin(placed)
@@ -199,6 +205,11 @@ def output(module: nn.Module, X: Any, how: Run) -> NDArray:
 
 
 def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
+    """Reduce a batch of activations to one vector per sample."""
+    return pool(values, pooling).float().cpu().numpy()
+
+
+def pool(values: Tensor, pooling: str) -> Tensor:
     """Reduce a batch of activations to one vector per sample.
 
     Channels come first where two axes or more follow them (images), and last where
@@ -208,7 +219,7 @@ def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
         values = values.mean(dim=1) if pooling == "mean" else values[:, 0]
     elif values.ndim > 3 and pooling != "flatten":
         values = values.mean(dim=tuple(range(2, values.ndim)))
-    return values.flatten(1).float().cpu().numpy()
+    return values.flatten(1)
 
 
 def embed_by_net(

@@ -12,6 +12,7 @@ from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
+    from torch import nn
 
 
 class SkorchEmbedder(TorchInputEmbedder):
@@ -109,6 +110,10 @@ class SkorchEmbedder(TorchInputEmbedder):
             **super()._content(),
             "net": (self.net.module_, self.net.dataset, *data, valid),
         }
+
+    def _network(self) -> "nn.Module":
+        self._check_net()
+        return self.net.module_
 
     def _check_net(self) -> None:
         check_dependency("skorch", caller="SkorchEmbedder", extra="torch")

@@ -149,6 +149,9 @@ class TorchEmbedder(TorchInputEmbedder):
         names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")
         return {name: getattr(self, name) for name in names}
 
+    def _network(self) -> "nn.Module":
+        return self.module
+
     def _how(self) -> "Run":
         from sklearn_kmex._torch_backend import Run
 

@@ -1,3 +1,5 @@
 """Explanations: what a sample looks like, where, and why this class and not that."""
 
-__all__: list[str] = []
+from sklearn_kmex.explain._relevance import black_box_relevance, relevance
+
+__all__ = ["black_box_relevance", "relevance"]

@@ -1,0 +1,239 @@
+"""LRP on zennit: a rule for each layer, and for what happens between layers."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+from zennit.composites import (
+    EpsilonAlpha2Beta1,
+    EpsilonPlus,
+    MixedComposite,
+    NameMapComposite,
+)
+from zennit.core import BasicHook, Composite, Hook
+from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
+from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
+
+from sklearn_kmex._layers_backend import first_layer, tensors_in
+from sklearn_kmex._speed_backend import fold_norms
+
+# What functions do with the values that depend on the input, by their names without
+# underscores: `+=` is called `add_`, and `1 - X` `__rsub__`.
+MOVES = {
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax",
+    "broadcast_tensors", "cat", "chunk", "clone", "contiguous", "dropout",
+    "dropout1d", "dropout2d", "dropout3d", "expand", "expand_as", "flatten",
+    "float", "get", "getitem", "identity", "index_select", "max", "max_pool1d",
+    "max_pool2d", "max_pool3d", "moveaxis", "movedim", "narrow", "pad", "permute",
+    "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "reshape_as", "roll",
+    "select", "split", "squeeze", "stack", "swapaxes", "t", "to", "transpose",
+    "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
+}  # fmt: skip
+ACTS = {
+    "batch_norm", "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh",
+    "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softplus", "tanh",
+}  # fmt: skip
+ADDS = {"add", "radd", "iadd", "sub", "isub", "subtract"}
+SCALES = {
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "div", "divide", "interpolate",
+    "linear", "matmul", "mean", "mul", "multiply", "neg", "rmul", "rsub", "sum",
+    "truediv", "upsample",
+}  # fmt: skip
+RULED = (Linear, AvgPool, BatchNorm, Activation)
+FIRST = {
+    "": lambda bounds: None,
+    "_flat": lambda bounds: Flat(),
+    "_box": lambda bounds: ZBox(*bounds),
+}
+# The biases of convolutions take no relevance: batch norms folded into them would
+# take up to all of it. Linear layers follow the plain epsilon rule.
+LINEAR = [((nn.Linear,), Epsilon())]
+REST: dict[str, Callable[[], Composite]] = {
+    "epsilon": lambda: EpsilonPlus(layer_map=[((Convolution,), Epsilon())]),
+    "epsilon_plus": lambda: EpsilonPlus(layer_map=LINEAR, zero_params=["bias"]),
+    "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
+        layer_map=LINEAR, zero_params=["bias"]
+    ),
+}
+INSTEAD = (
+    'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or '
+    '"occlusion", or concept_maps.'
+)
+
+
+class Step(nn.Module):
+    """A function as a layer, which a rule can be given to."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.forward = function  # type: ignore[assignment]
+
+
+class Recorder(TorchFunctionMode):
+    """Gives a rule to each function that a forward pass calls outside of layers.
+
+    A sum of two branches shares relevance in proportion to what each adds, instead of
+    handing all of it to both; what has no rule is refused.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.kind = type(module).__name__
+        self.rules: list[Hook] = []
+        self.start()
+
+    def start(self) -> None:
+        """Forget the pass before, which may have ended in the middle of a layer."""
+        self.inside = 0
+        self.running: list[str] = []
+        self.ran: Counter[str] = Counter()
+        for rule in self.rules:
+            rule.remove()
+        self.rules.clear()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = function.__name__.strip("_")
+        traced = [depends(part) for part in args]
+        if self.inside or name in MOVES or not any(traced):
+            return function(*args, **kwargs)
+        n_traced = sum(traced)
+        if name in ADDS and n_traced == 1 and traced[0]:
+            return function(*args, **kwargs)  # a constant takes no relevance
+        if name in ADDS and n_traced == 2 and traced[:2] == [True, True]:
+            pair = torch.stack(torch.broadcast_tensors(*args[:2]), dim=-1)
+            return self.by(
+                Norm(), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+            )
+        if name in ACTS | SCALES | ADDS and n_traced == 1:
+            place = traced.index(True)
+            before, after = args[:place], args[place + 1 :]
+            return self.by(
+                Pass() if name in ACTS else Norm(),
+                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
+                args[place],
+            )
+        result = function(*args, **kwargs)
+        if any(map(depends, tensors_in(result))):
+            raise ValueError(
+                f"LRP has no rule for {name}, called in {self.where()} of {self.kind}. "
+                f"{INSTEAD}"
+            )
+        return result
+
+    def by(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
+        """Call a function under a rule."""
+        step = Step(function)
+        rule.register(step)
+        self.rules.append(rule)
+        self.inside += 1
+        result = step(values)
+        self.inside -= 1
+        return result
+
+    def where(self) -> str:
+        named = [name for name in self.running if name]
+        return f"layer {named[-1]!r}" if named else "the forward pass"
+
+    def enter(self, name: str, layer: nn.Module, rule: Hook | None) -> None:
+        """Follow the pass into a layer."""
+        if isinstance(layer, torch.jit.ScriptModule):
+            raise ValueError(f"LRP cannot look into the scripted {name!r}. {INSTEAD}")
+        self.ran[name] += 1
+        if isinstance(rule, BasicHook) and self.ran[name] > 1:
+            raise ValueError(
+                f"LRP needs each layer to run once; {name!r} of {self.kind} ran again. "
+                f"{INSTEAD}"
+            )
+        self.running.append(name)
+        self.inside += has_rule(layer)
+
+    def leave(self, layer: nn.Module) -> None:
+        self.running.pop()
+        self.inside -= has_rule(layer)
+
+
+def depends(value: Any) -> bool:
+    """Whether relevance flows through a value: weights of the copy need no gradient."""
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def plain(function: Any) -> Any:
+    """Return the function that does the same without writing to its input."""
+    name = function.__name__
+    if name.endswith("_") and not name.startswith("__"):
+        return getattr(torch.Tensor, name[:-1], function)
+    return function
+
+
+def out_of_place(kwargs: dict) -> dict:
+    return {**kwargs, "inplace": False} if kwargs.get("inplace") else kwargs
+
+
+def has_rule(layer: nn.Module) -> bool:
+    """Whether zennit's composites have a rule for the type of a layer."""
+    return isinstance(layer, RULED) and not isinstance(layer, nn.MultiheadAttention)
+
+
+def prepare(twin: nn.Module, layer: str | None) -> None:
+    """Bring a copy of a module into the form that rules are for."""
+    fold_norms(twin, layer)
+    for name, part in twin.named_modules():
+        if parametrize.is_parametrized(part):
+            for weight in list(part.parametrizations):
+                parametrize.remove_parametrizations(part, weight)
+        if isinstance(part, Linear) and "weight" not in part._parameters:
+            raise ValueError(
+                f"LRP needs layers to hold their own weights; {name!r} computes them. "
+                f"{INSTEAD}"
+            )
+        if hasattr(part, "inplace"):
+            part.inplace = False
+        for key, weight in part._parameters.items():
+            if weight is not None:
+                part._parameters[key] = nn.Parameter(weight.detach(), False)
+
+
+def make_composite(
+    method: str, bounds: Any, twin: nn.Module, trial: Callable
+) -> Composite:
+    """Make the composite of a method, whose name tells its parts.
+
+    They are the rule of linear layers, that of convolutions, and that of the layer
+    that runs first.
+    """
+    name = max((name for name in REST if method.startswith(name)), key=len)
+    first = FIRST[method.removeprefix(name)](bounds)
+    start = None if first is None else first_layer(twin, trial)
+    if start is None:
+        return REST[name]()
+    return MixedComposite([NameMapComposite([((start,), first)]), REST[name]()])
+
+
+@contextmanager
+def ruled(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
+    """Give rules to the layers of a copy of a module, and to all between them."""
+    recorder = Recorder(twin)
+    context: dict = {}
+    for name, part in twin.named_modules():
+        rule = composite.module_map(context, name, part)
+        part.register_forward_pre_hook(
+            lambda layer, _, name=name, rule=rule: recorder.enter(name, layer, rule)
+        )
+    composite.register(twin)
+    for part in twin.modules():
+        part.register_forward_hook(lambda layer, *_: recorder.leave(layer))
+    try:
+        yield recorder
+    finally:
+        composite.remove()
+        recorder.start()

@@ -1,0 +1,72 @@
+"""The network inside a self-explainable model, and what it is given."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
+
+if TYPE_CHECKING:
+    from sklearn_kmex._attribution_backend import Network
+
+
+class FoundNetwork(NamedTuple):
+    """A self-explainable model taken apart, and X as its network takes it."""
+
+    sem: Any
+    embedder: TorchInputEmbedder
+    inputs: Any
+
+    def network(self, batch_size: int) -> "Network":
+        """Network up to the embedding, run in batches of another size."""
+        from sklearn_kmex._attribution_backend import Network
+        from sklearn_kmex._torch_backend import Run
+
+        embedder = self.embedder
+        run = Run(
+            batch_size,
+            getattr(embedder, "device", "auto"),
+            "float32",
+            getattr(embedder, "preprocess", None),
+            getattr(embedder, "num_workers", 0),
+            getattr(embedder, "verbose", False),
+        )
+        return Network(embedder._network(), embedder.layer, embedder.pooling, run)
+
+    def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Give the outputs of the network that stand for these places in `classes_`."""
+        known = getattr(getattr(self.embedder, "net", None), "classes_", None)
+        if known is None:
+            return codes
+        return np.searchsorted(known, self.sem.classes_[codes])
+
+
+def find_network(psem: Any, X: Any) -> FoundNetwork:
+    """Find the torch encoder right before the classifier, and what it takes in."""
+    sem = find_sem(psem)
+    steps = flat_steps(psem)[:-1]
+    if not steps or not isinstance(steps[-1], TorchInputEmbedder):
+        names = ", ".join(type(step).__name__ for step in steps) or "no step at all"
+        raise TypeError(
+            "psem must end in a TorchEmbedder or SkorchEmbedder and a classifier to "
+            f"have relevance maps; before its classifier it has {names}. For tables "
+            "see contrast."
+        )
+    for step in steps[:-1]:
+        X = step.transform(X)
+    return FoundNetwork(sem, steps[-1], steps[-1]._check_input(X, reset=False))
+
+
+def flat_steps(estimator: Any) -> list[Any]:
+    """List the steps of a Pipeline and of those inside it, without their caches."""
+    if isinstance(estimator, Pipeline):
+        steps = [
+            step for _, step in estimator.steps if step not in (None, "passthrough")
+        ]
+        return [part for step in steps for part in flat_steps(step)]
+    if hasattr(estimator, "embedder"):  # a cache
+        return flat_steps(estimator.embedder)
+    return [estimator]
