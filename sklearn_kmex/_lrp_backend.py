@@ -15,7 +15,7 @@ from zennit.composites import (
     MixedComposite,
     NameMapComposite,
 )
-from zennit.core import BasicHook, Composite, Hook
+from zennit.core import BasicHook, Composite, Hook, stabilize
 from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
 
@@ -47,19 +47,49 @@ SCALES = {
     "truediv", "upsample",
 }  # fmt: skip
 RULED = (Linear, AvgPool, BatchNorm, Activation)
+
+
+def relative(values: Tensor) -> Tensor:
+    """Keep denominators from zero by a millionth of their size in the sample.
+
+    A fixed number would take relevance from layers whose values are as small.
+    """
+    typical = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
+    return stabilize(values, 1e-6 * typical + torch.finfo(values.dtype).tiny)
+
+
+class Mean(Norm):
+    """Share relevance in proportion to the values; evenly where all of them are zero.
+
+    A channel that is off everywhere would keep its relevance to itself.
+    """
+
+    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
+        values = self.stored_tensors["input"][0].detach().requires_grad_()
+        with torch.enable_grad():
+            means = module.forward(values)
+        missed = torch.where(means == 0, grad_output[0], 0)
+        (evenly,) = torch.autograd.grad(means, values, missed)
+        shares = super().backward(module, grad_input, grad_output)
+        return tuple(part if part is None else part + evenly for part in shares)
+
+
 FIRST = {
     "": lambda bounds: None,
-    "_flat": lambda bounds: Flat(),
-    "_box": lambda bounds: ZBox(*bounds),
+    "_flat": lambda bounds: Flat(relative),
+    "_box": lambda bounds: ZBox(*bounds, relative),
 }
 # The biases of convolutions take no relevance: batch norms folded into them would
 # take up to all of it. Linear layers follow the plain epsilon rule.
-LINEAR = [((nn.Linear,), Epsilon())]
+MEANS = ((AvgPool,), Mean(relative))
+LAYERS = [MEANS, ((nn.Linear,), Epsilon(relative))]
 REST: dict[str, Callable[[], Composite]] = {
-    "epsilon": lambda: EpsilonPlus(layer_map=[((Convolution,), Epsilon())]),
-    "epsilon_plus": lambda: EpsilonPlus(layer_map=LINEAR, zero_params=["bias"]),
+    "epsilon": lambda: EpsilonPlus(
+        relative, relative, [MEANS, ((Convolution,), Epsilon(relative))]
+    ),
+    "epsilon_plus": lambda: EpsilonPlus(relative, relative, LAYERS, ["bias"]),
     "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
-        layer_map=LINEAR, zero_params=["bias"]
+        relative, relative, LAYERS, ["bias"]
     ),
 }
 INSTEAD = (
@@ -112,16 +142,19 @@ class Recorder(TorchFunctionMode):
         if name in ADDS and n_traced == 2 and traced[:2] == [True, True]:
             pair = torch.stack(torch.broadcast_tensors(*args[:2]), dim=-1)
             return self.by(
-                Norm(), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
             )
         if name in ACTS | SCALES | ADDS and n_traced == 1:
             place = traced.index(True)
             before, after = args[:place], args[place + 1 :]
             return self.by(
-                Pass() if name in ACTS else Norm(),
+                rule_of(name),
                 lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
                 args[place],
             )
+        if name == "mul" and n_traced == 2 and args[0].numel() != args[1].numel():
+            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
+            return self.by(Pass(), lambda x: x * gate.detach(), signal)
         result = function(*args, **kwargs)
         if any(map(depends, tensors_in(result))):
             raise ValueError(
@@ -160,6 +193,13 @@ class Recorder(TorchFunctionMode):
     def leave(self, layer: nn.Module) -> None:
         self.running.pop()
         self.inside -= has_rule(layer)
+
+
+def rule_of(name: str) -> Hook:
+    """Give the rule of a function of one value that relevance flows through."""
+    if name in ACTS:
+        return Pass()
+    return Mean(relative) if "avg_pool" in name or name == "mean" else Norm(relative)
 
 
 def depends(value: Any) -> bool:

@@ -76,11 +76,13 @@ def prp(Z: Tensor, vectors: Tensor, scores: Tensor) -> Tensor:
     """Share scores among channels: more to those where embedding and prototype agree.
 
     With a channel's squared difference d, it gets 1 / (d + m), m the mean of d over
-    the channels, so that no single channel takes all.
+    the channels, so that no single channel takes all. A channel that is off has no
+    input to hand it on to.
     """
     apart = (Z[:, None] - vectors) ** 2
     typical = apart.mean(-1, keepdim=True).clamp(min=torch.finfo(Z.dtype).tiny)
-    agreement = typical / (apart + typical)
+    is_on = (Z != 0) | (Z == 0).all(1, keepdim=True)
+    agreement = is_on[:, None] * typical / (apart + typical)
     return scores[..., None] * agreement / agreement.sum(-1, keepdim=True)
 
 
