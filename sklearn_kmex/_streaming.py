@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import unchanged_on_error
@@ -23,8 +23,8 @@ def counts_are_given(classifier: Any) -> bool:
     """Whether a stream can start; counts are chosen by all rows."""
     if classifier._chooses_counts():
         raise AttributeError(
-            f"{type(classifier).__name__} must be given n_prototypes as numbers for "
-            "partial_fit; let fit or KMExClassifierCV choose them before."
+            f"{type(classifier).__name__} must be given n_prototypes as whole numbers "
+            "for partial_fit; let fit or KMExClassifierCV choose them before."
         )
     return True
 
@@ -108,8 +108,23 @@ class PrototypeStream(PrototypePredictor):
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given = False
 
+    def _set_prototypes(
+        self, classes: NDArray, learned: list[ClassPrototypes | None]
+    ) -> None:
+        found = [prototypes for prototypes in learned if prototypes is not None]
+        self.classes_ = classes
+        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
+        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
+        self.prototypes_ = np.concatenate([p.vectors for p in found])
+        self.prototype_counts_ = np.concatenate([p.counts for p in found])
+        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
+        self._member_means = np.concatenate([p.means for p in found])
+        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
+        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
+        self.n_iter_ = max(p.n_iter for p in found)
+
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
-        """Prototypes of each class that has some, as `_learn` left them."""
+        """Prototypes of each class that has some, as `_set_prototypes` left them."""
         ends = np.cumsum(self.n_prototypes_)
         known = {}
         for code in np.flatnonzero(self.n_prototypes_):

@@ -138,12 +138,14 @@ def test_sparse_rows_folds_of_the_users_own_and_both_aggregations(digits):
 
 def test_refusals(digits):
     X, _, y, _ = digits
-    for numbers in ([0, 1], [1.5], [], [[1, 2]]):
-        with pytest.raises(ValueError, match=r"a sequence of ints of at least 1; got"):
+    for numbers in ([0, 1], [1.5], [0.5, 2], [0.0, 0.1], [], [[1, 2]]):
+        with pytest.raises(
+            ValueError, match=r"of ints of at least 1 or of shares .* 1; got"
+        ):
             KMExClassifierCV(numbers).fit(X, y)
     with pytest.raises(AttributeError, match="partial_fit") as caught:
         KMExClassifier("auto").partial_fit(X, y)
-    assert "must be given n_prototypes as numbers" in str(caught.value.__cause__)
+    assert "must be given n_prototypes as whole numbers" in str(caught.value.__cause__)
     assert hasattr(KMExClassifier(), "partial_fit")
     assert not hasattr(KMExClassifierCV(), "partial_fit")
     failed = KMExClassifierCV(3, cv=2000)
