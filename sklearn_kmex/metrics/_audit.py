@@ -150,6 +150,7 @@ def audit(
 
     See Also
     --------
+    sklearn_kmex.KMExClassifier : Merges duplicate prototypes with `merge_threshold`.
     ghosting_rate : Share of the shadowed prototypes.
     prototype_usage : How often each prototype is activated.
 
