@@ -113,6 +113,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     ) -> tuple[NDArray, NDArray[np.intp]]:
         """Find the prototypes that each row is most similar to.
 
+        With unequal priors, or the aggregation "sum", the first need not be of the
+        predicted class.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)

@@ -49,7 +49,8 @@ class PrototypeStream(PrototypePredictor):
         numbers in `prototype_indices_` count the rows of all batches, and are taken
         among the batch and the nearest rows known before it. With
         `temperature="auto"`, the temperatures of the batches are averaged by their
-        rows, in logarithms.
+        rows, in logarithms. Empirical priors are those of all batches, and
+        `merge_threshold` merges prototypes of classes with rows in the batch.
 
         Parameters
         ----------

@@ -57,7 +57,7 @@ def instances():
         KMExClassifier(1, similarity="gaussian", aggregation="sum"),
         KMExClassifier(2, prototype="medoid", temperature=0.5, max_samples=0.5),
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
-        KMExClassifier(1, priors="empirical", merge_threshold=0.5),
+        KMExClassifier(3, priors="empirical", merge_threshold=0.5),
         KMExClassifier(0.3, aggregation="sum", priors="empirical"),
         KMExClassifier("auto"),
         KMExClassifierCV(3),
