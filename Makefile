@@ -64,6 +64,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py
+	$(BIN)/python benchmarks/imbalance.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples

@@ -19,7 +19,8 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
-from sklearn_kmex._learning import fit_classes
+from sklearn_kmex._learning import class_weights, counts_by_share
+from sklearn_kmex._merging import fit_merged
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._streaming import PrototypeStream
 from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
@@ -27,6 +28,7 @@ from sklearn_kmex._validation import (
     check_classes,
     check_no_class_is_empty,
     check_rows,
+    class_priors,
     prototypes_per_class,
     rows_of_classes,
     warn_of_fewer,
@@ -47,11 +49,13 @@ class KMExClassifier(PrototypeStream):
 
     Parameters
     ----------
-    n_prototypes : int, dict of class label to int, or "auto", default=5
+    n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
         Number of prototypes of each class. A class with fewer distinct rows gets
-        as many as it has, and a `KMExWarning` names it. "auto" is the smallest of
-        1 to 10 whose held-out accuracy is within one standard error of the best,
-        as `KMExClassifierCV` chooses it.
+        as many as it has, and a `KMExWarning` names it. A float is the share of
+        the distinct rows of each class, rounded up, so that classes get prototypes
+        in proportion to their size. "auto" is the smallest of 1 to 10 whose
+        held-out accuracy is within one standard error of the best, as
+        `KMExClassifierCV` chooses it.
 
     similarity : {"log", "gaussian"}, default="log"
         Similarity of a sample at Euclidean distance d from a prototype: "log" is
@@ -66,11 +70,20 @@ class KMExClassifier(PrototypeStream):
         largest of them, the nearest-prototype rule of the paper; "sum" is the
         logarithm of the sum of their exponentials.
 
+    priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
+            default="uniform"
+        How frequent the classes are taken to be, in the order of `classes_`:
+        `temperature_ * log(priors)` is added to the class scores. "empirical" is
+        the weight of their training rows. Unless all are equal, a rare class has
+        to be more similar by a margin, and the most similar prototype need not
+        decide.
+
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax that makes them
-        probabilities; it changes no decision. "auto" fits it on training rows
-        scored by prototypes of the other folds, three in all, with smoothed
-        targets, so that it stays finite on separable classes.
+        probabilities; with uniform priors it changes no decision. "auto" fits it,
+        before any priors, on training rows scored by prototypes of the other folds,
+        three in all, with smoothed targets, so that it stays finite on separable
+        classes.
 
     prototype : {"centroid", "medoid"}, default="centroid"
         The vector that decides: the k-means center, or the training row of the
@@ -94,6 +107,12 @@ class KMExClassifier(PrototypeStream):
         Number or share of the distinct rows of each class that clustering sees,
         never fewer than `n_prototypes`. Counts, inertia and nearest rows still
         come from all rows. None is all of them.
+
+    merge_threshold : float, default=None
+        Prototypes of a class that are at most this far apart are merged, relative
+        to the median distance from a prototype to the nearest one of another
+        class; 0.1 is what :func:`~sklearn_kmex.metrics.audit` calls
+        near-duplicates. None merges none.
 
     random_state : int, RandomState instance or None, default=None
         Draws one seed for each class, in the order of `classes_`. None gives
@@ -124,6 +143,9 @@ class KMExClassifier(PrototypeStream):
 
     n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
         Number of prototypes of each class.
+
+    class_prior_ : ndarray of shape (n_classes,), dtype=float64
+        Prior probability of each class.
 
     inertia_ : ndarray of shape (n_classes,), dtype=float64
         Weighted sum of squared distances of the training rows of each class to
@@ -182,12 +204,14 @@ class KMExClassifier(PrototypeStream):
     _parameter_constraints: ClassVar[dict] = {
         "n_prototypes": [
             Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
             Mapping,
             StrOptions({"auto"}),
         ],
         "similarity": [StrOptions({"log", "gaussian"})],
         "epsilon": [Interval(Real, 0, 1, closed="neither")],
         "aggregation": [StrOptions({"max", "sum"})],
+        "priors": [StrOptions({"uniform", "empirical"}), "array-like"],
         "temperature": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
@@ -202,17 +226,19 @@ class KMExClassifier(PrototypeStream):
             Interval(RealNotInt, 0, 1, closed="right"),
             None,
         ],
+        "merge_threshold": [Interval(Real, 0, None, closed="left"), None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     }
 
     def __init__(
         self,
-        n_prototypes: int | Mapping[Any, int] | Literal["auto"] = 5,
+        n_prototypes: float | Mapping[Any, int] | Literal["auto"] = 5,
         *,
         similarity: Literal["log", "gaussian"] = "log",
         epsilon: float = 1e-4,
         aggregation: Literal["max", "sum"] = "max",
+        priors: Literal["uniform", "empirical"] | ArrayLike = "uniform",
         temperature: float | Literal["auto"] = "auto",
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
@@ -220,6 +246,7 @@ class KMExClassifier(PrototypeStream):
         max_iter: int = 100,
         tol: float = 1e-4,
         max_samples: float | None = None,
+        merge_threshold: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -227,6 +254,7 @@ class KMExClassifier(PrototypeStream):
         self.similarity = similarity
         self.epsilon = epsilon
         self.aggregation = aggregation
+        self.priors = priors
         self.temperature = temperature
         self.prototype = prototype
         self.clusterer = clusterer
@@ -234,6 +262,7 @@ class KMExClassifier(PrototypeStream):
         self.max_iter = max_iter
         self.tol = tol
         self.max_samples = max_samples
+        self.merge_threshold = merge_threshold
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -275,7 +304,8 @@ class KMExClassifier(PrototypeStream):
             self._start_anew()
             counts = self._choose_counts(X, y, weights, classes)
             self._learn(X, weights, classes, groups, [None] * len(classes), counts)
-            warn_of_fewer(counts, self.n_prototypes_, classes)
+            if self.merge_threshold is None:
+                warn_of_fewer(counts, self.n_prototypes_, classes)
         return self
 
     def _learn(
@@ -289,7 +319,9 @@ class KMExClassifier(PrototypeStream):
     ) -> None:
         """Cluster each class that has rows, then set the fitted attributes."""
         seeds = self._draw_seeds(len(classes))
-        learned = fit_classes(
+        mass = class_weights(weights, groups, known)
+        self.class_prior_ = class_priors(self.priors, mass)
+        learned = fit_merged(
             X,
             weights,
             groups,
@@ -302,6 +334,7 @@ class KMExClassifier(PrototypeStream):
             clusterer=self._clusterer(),
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
+            threshold=self.merge_threshold,
         )
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
@@ -317,12 +350,15 @@ class KMExClassifier(PrototypeStream):
         """Resolve `n_prototypes` to a count for each class."""
         if isinstance(self.n_prototypes, str):
             splits = few_folds(y, weights)
-            choice = search_counts(self, X, y, weights, classes, splits, AUTO_COUNTS)
-            return [AUTO_COUNTS[place] for place in choice.places]
-        return prototypes_per_class(self.n_prototypes, classes)
+            counts = np.tile(AUTO_COUNTS, (len(classes), 1))
+            return search_counts(self, X, y, weights, classes, splits, counts)[0]
+        if isinstance(self.n_prototypes, Integral | Mapping):
+            return prototypes_per_class(self.n_prototypes, classes)
+        groups = rows_of_classes(y, weights, classes)
+        return counts_by_share(X, weights, groups, self.n_prototypes).tolist()
 
     def _chooses_counts(self) -> bool:
-        return isinstance(self.n_prototypes, str)
+        return not isinstance(self.n_prototypes, Integral | Mapping)
 
     def _draw_seeds(self, n_classes: int) -> NDArray:
         rng = check_random_state(self.random_state)
@@ -332,21 +368,6 @@ class KMExClassifier(PrototypeStream):
         if self.clusterer is None:
             return KMeans(n_init=self.n_init, max_iter=self.max_iter, tol=self.tol)
         return self.clusterer
-
-    def _set_prototypes(
-        self, classes: NDArray, learned: list[ClassPrototypes | None]
-    ) -> None:
-        found = [prototypes for prototypes in learned if prototypes is not None]
-        self.classes_ = classes
-        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
-        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
-        self.prototypes_ = np.concatenate([p.vectors for p in found])
-        self.prototype_counts_ = np.concatenate([p.counts for p in found])
-        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
-        self._member_means = np.concatenate([p.means for p in found])
-        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
-        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
-        self.n_iter_ = max(p.n_iter for p in found)
 
     def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
         if self.temperature != "auto":

@@ -5,13 +5,15 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
 from sklearn_kmex._counts import Choice, search_counts
+from sklearn_kmex._learning import counts_by_share
+from sklearn_kmex._validation import rows_of_classes
 
 
 class KMExClassifierCV(KMExClassifier):
@@ -26,8 +28,9 @@ class KMExClassifierCV(KMExClassifier):
 
     Parameters
     ----------
-    n_prototypes : int or sequence of int, default=10
-        Numbers to choose from; an int is all from 1 to it.
+    n_prototypes : int, or sequence of int or of float in (0, 1), default=10
+        Numbers to choose from; an int is all from 1 to it. Floats are shares of the
+        distinct rows of each class, rounded up.
 
     cv : int, cross-validation generator or iterable, default=None
         Folds, as in :func:`~sklearn.model_selection.check_cv`. None is 5 stratified
@@ -55,6 +58,10 @@ class KMExClassifierCV(KMExClassifier):
     aggregation : {"max", "sum"}, default="max"
         Score of a class from the similarities to its prototypes.
 
+    priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
+            default="uniform"
+        How frequent the classes are taken to be, in the search, too.
+
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax.
 
@@ -77,6 +84,9 @@ class KMExClassifierCV(KMExClassifier):
     max_samples : int or float in (0, 1], default=None
         Number or share of the distinct rows of each class that clustering sees.
 
+    merge_threshold : float, default=None
+        As in `KMExClassifier`; the search does not merge, the fit after it does.
+
     random_state : int, RandomState instance or None, default=None
         Draws one seed for each class, for the search and for the fit after it.
 
@@ -89,7 +99,7 @@ class KMExClassifierCV(KMExClassifier):
         Number of prototypes of each class.
 
     cv_results_ : dict of str to ndarray
-        Curve over equal numbers in all classes: "n_prototypes",
+        Curve over the same number, or share, in all classes: "n_prototypes",
         "split0_test_score" and so on, "mean_test_score" and "std_test_score", each of
         shape (n_numbers,).
 
@@ -140,7 +150,7 @@ class KMExClassifierCV(KMExClassifier):
 
     def __init__(
         self,
-        n_prototypes: int | Sequence[int] = 10,
+        n_prototypes: int | Sequence[float] = 10,
         *,
         cv: int | BaseCrossValidator | None = None,
         scoring: Literal["accuracy", "balanced_accuracy"] = "accuracy",
@@ -149,6 +159,7 @@ class KMExClassifierCV(KMExClassifier):
         similarity: Literal["log", "gaussian"] = "log",
         epsilon: float = 1e-4,
         aggregation: Literal["max", "sum"] = "max",
+        priors: Literal["uniform", "empirical"] | ArrayLike = "uniform",
         temperature: float | Literal["auto"] = "auto",
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
@@ -156,6 +167,7 @@ class KMExClassifierCV(KMExClassifier):
         max_iter: int = 100,
         tol: float = 1e-4,
         max_samples: float | None = None,
+        merge_threshold: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -164,6 +176,7 @@ class KMExClassifierCV(KMExClassifier):
             similarity=similarity,
             epsilon=epsilon,
             aggregation=aggregation,
+            priors=priors,
             temperature=temperature,
             prototype=prototype,
             clusterer=clusterer,
@@ -171,6 +184,7 @@ class KMExClassifierCV(KMExClassifier):
             max_iter=max_iter,
             tol=tol,
             max_samples=max_samples,
+            merge_threshold=merge_threshold,
             random_state=random_state,
             n_jobs=n_jobs,
         )
@@ -185,10 +199,14 @@ class KMExClassifierCV(KMExClassifier):
     def _choose_counts(
         self, X: Any, y: NDArray, weights: NDArray, classes: NDArray
     ) -> list[int]:
-        counts = numbers_to_try(self.n_prototypes)
+        numbers = numbers_to_try(self.n_prototypes)
+        counts = np.tile(numbers, (len(classes), 1))
+        if counts.dtype.kind == "f":
+            groups = rows_of_classes(y, weights, classes)
+            counts = counts_by_share(X, weights, groups, numbers)
         rows = np.flatnonzero(weights)
         folds = check_cv(self.cv, y[rows], classifier=True).split(rows, y[rows])
-        choice = search_counts(
+        chosen, choice = search_counts(
             self,
             X,
             y,
@@ -200,30 +218,31 @@ class KMExClassifierCV(KMExClassifier):
             per_class=self.per_class,
             balanced=self.scoring == "balanced_accuracy",
         )
-        self.cv_results_ = results(counts, choice)
+        self.cv_results_ = results(numbers, choice)
         self.cv_threshold_ = float(choice.wanted)
-        return [counts[place] for place in choice.places]
+        return chosen
 
 
-def numbers_to_try(n_prototypes: Any) -> list[int]:
-    """List the numbers, ascending."""
+def numbers_to_try(n_prototypes: Any) -> NDArray:
+    """List the numbers or shares, ascending."""
     if isinstance(n_prototypes, int | np.integer):
-        return list(range(1, int(n_prototypes) + 1))
+        return np.arange(1, int(n_prototypes) + 1)
     numbers = np.asarray(n_prototypes)
-    is_list = numbers.ndim == 1 and np.issubdtype(numbers.dtype, np.integer)
-    if not (is_list and len(numbers) and numbers.min() >= 1):
+    least, most = {"i": (1, np.inf), "f": (0, 1)}.get(numbers.dtype.kind, (1, 0))
+    fits = (least <= numbers) & (numbers < most) & (numbers > 0)
+    if numbers.ndim != 1 or not len(numbers) or not fits.all():
         raise ValueError(
-            "n_prototypes must be an int or a sequence of ints of at least 1; got "
-            f"{n_prototypes!r}."
+            "n_prototypes must be an int, or a sequence of ints of at least 1 or of "
+            f"shares between 0 and 1; got {n_prototypes!r}."
         )
-    return np.unique(numbers).tolist()
+    return np.unique(numbers)
 
 
-def results(counts: Sequence[int], choice: Choice) -> dict[str, NDArray]:
+def results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
     """Lay out the curve as scikit-learn's searches do."""
     splits = enumerate(choice.curve.T)
     return {
-        "n_prototypes": np.array(counts),
+        "n_prototypes": numbers,
         **{f"split{number}_test_score": scores for number, scores in splits},
         "mean_test_score": choice.curve.mean(axis=1),
         "std_test_score": choice.curve.std(axis=1),

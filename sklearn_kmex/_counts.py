@@ -11,6 +11,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from sklearn_kmex._path import prototype_path
 from sklearn_kmex._prototypes import Rows
+from sklearn_kmex._similarity import add_priors
+from sklearn_kmex._temperature import fit_temperature
+from sklearn_kmex._validation import class_priors
 
 AUTO_COUNTS = range(1, 11)
 AUTO_FOLDS = 5
@@ -30,10 +33,10 @@ class HeldOut(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Counts chosen for each class, and what they were chosen by."""
+    """Places of counts chosen for each class, and what they were chosen by."""
 
-    places: NDArray[np.intp]  # in the list of counts, of each class
-    curve: NDArray[np.float64]  # accuracies with equal counts, (n_counts, n_folds)
+    places: NDArray[np.intp]  # in the counts of each class
+    curve: NDArray[np.float64]  # accuracies with equal places, (n_counts, n_folds)
     wanted: float  # accuracy to be reached
 
 
@@ -44,18 +47,25 @@ def search_counts(
     weights: NDArray,
     classes: NDArray,
     splits: Iterable[tuple[NDArray, NDArray]],
-    counts: Sequence[int],
+    counts: NDArray[np.intp],
     *,
     tolerance: float | str = "standard_error",
     per_class: bool = False,
     balanced: bool = False,
-) -> Choice:
-    """Choose counts for a `KMExClassifier`, by the held-out rows of each fold."""
+) -> tuple[list[int], Choice]:
+    """Choose counts for a `KMExClassifier`, by the held-out rows of each fold.
+
+    `counts` holds those to choose from, ascending, in a row for each class.
+    """
     codes = np.searchsorted(classes, y)
+    priors = class_priors(estimator.priors, np.bincount(codes, weights))
     folds = held_out(estimator, X, codes, weights, list(splits), counts)
-    return choose_counts(
+    folds = with_priors(folds, priors, estimator.temperature)
+    choice = choose_counts(
         [fold.balanced() for fold in folds] if balanced else folds, tolerance, per_class
     )
+    chosen = counts[np.arange(len(counts)), choice.places]
+    return chosen.tolist(), choice
 
 
 def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
@@ -76,18 +86,16 @@ def held_out(
     codes: NDArray[np.intp],
     weights: NDArray,
     folds: Sequence[tuple[NDArray, NDArray]],
-    counts: Sequence[int],
+    counts: NDArray[np.intp],
 ) -> list[HeldOut]:
     """Score the held-out rows of each fold by prototypes of its training rows."""
     seeds = estimator._draw_seeds(codes.max() + 1)
     score = delayed(score_class)
     found = iter(
         Parallel(n_jobs=estimator.n_jobs)(
-            score(
-                estimator, X, weights, train[codes[train] == code], test, counts, seed
-            )
+            score(estimator, X, weights, train[codes[train] == code], test, row, seed)
             for train, test in folds
-            for code, seed in enumerate(seeds)
+            for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
         )
     )
     scores = [np.stack([next(found) for _ in seeds], axis=1) for _ in folds]
@@ -123,6 +131,33 @@ def score_class(
         for vectors in path
     ]
     return np.concatenate(scores, axis=1)
+
+
+def with_priors(
+    folds: list[HeldOut], priors: NDArray, temperature: float | str
+) -> list[HeldOut]:
+    """Add priors, at the temperature of each place where that is fitted."""
+    if np.ptp(priors) == 0:
+        return folds
+    shifted = [np.empty_like(fold.scores) for fold in folds]
+    for place in range(folds[0].scores.shape[2]):
+        at = [fold.scores[:, :, place] for fold in folds]
+        of_place = temperature_of(folds, at) if temperature == "auto" else temperature
+        for new, scores in zip(shifted, at, strict=True):
+            new[:, :, place] = add_priors(scores, priors, float(of_place))
+    return [f._replace(scores=s) for f, s in zip(folds, shifted, strict=True)]
+
+
+def temperature_of(folds: Sequence[HeldOut], scores: Sequence[NDArray]) -> float:
+    """Fit the temperature to the folds whose training rows had every class."""
+    whole = [k for k, values in enumerate(scores) if np.isfinite(values).all()]
+    if not whole:
+        return 1.0
+    return fit_temperature(
+        np.concatenate([scores[k] for k in whole]),
+        np.concatenate([folds[k].codes for k in whole]),
+        np.concatenate([folds[k].weights for k in whole]),
+    )[0]
 
 
 def choose_counts(

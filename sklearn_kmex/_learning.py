@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
@@ -15,12 +16,39 @@ from sklearn_kmex._prototypes import (
 from sklearn_kmex._temperature import Fold, held_out_folds, unchanged_folds
 
 
+def counts_by_share(
+    X: Any, weights: NDArray, groups: Sequence[NDArray], shares: ArrayLike
+) -> NDArray[np.intp]:
+    """Each share of the distinct rows of each class, rounded up."""
+    sizes = [
+        len(distinct_rows(Rows(X[rows], rows, weights[rows])).numbers)
+        for rows in groups
+    ]
+    return np.ceil(np.multiply.outer(sizes, shares)).astype(np.intp)
+
+
+def class_weights(
+    weights: NDArray, groups: Sequence[NDArray], known: Sequence[ClassPrototypes | None]
+) -> list[float]:
+    """Weight of all rows of each class, those of earlier batches included."""
+    return [
+        weights[rows].sum() + (old.counts.sum() if old else 0.0)
+        for rows, old in zip(groups, known, strict=True)
+    ]
+
+
 def fit_class(
-    rows: Rows, n_prototypes: int, n_classes: int, seed: int, hold_out: bool, **how: Any
+    rows: Rows,
+    n_prototypes: int,
+    n_classes: int,
+    seed: int,
+    hold_out: bool,
+    start: NDArray | None,
+    **how: Any,
 ) -> tuple[ClassPrototypes, list[Fold]]:
     """Prototypes of one class and, where asked for, those of its folds."""
     rows = distinct_rows(rows)
-    fitted = class_prototypes(rows, n_prototypes, seed, **how)
+    fitted = class_prototypes(rows, n_prototypes, seed, start=start, **how)
     if not hold_out:
         return fitted, []
     return fitted, held_out_folds(rows, n_prototypes, n_classes, seed, **how)
@@ -37,6 +65,7 @@ def fit_classes(
     first_row: int,
     hold_out: bool,
     n_jobs: int | None,
+    starts: Sequence[NDArray | None] | None = None,
     **settings: Any,
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
     """Prototypes of each class; one without rows keeps those it is `known` by.
@@ -44,6 +73,7 @@ def fit_classes(
     The rows of a class are gathered when its turn comes, so that a memory-mapped
     X is never copied whole.
     """
+    starts = [None] * len(groups) if starts is None else starts
     fitted = iter(
         Parallel(n_jobs=n_jobs)(
             delayed(fit_class)(
@@ -52,10 +82,13 @@ def fit_classes(
                 len(groups),
                 seed,
                 hold_out,
+                start,
                 known=old,
                 **settings,
             )
-            for rows, count, seed, old in zip(groups, counts, seeds, known, strict=True)
+            for rows, count, seed, old, start in zip(
+                groups, counts, seeds, known, starts, strict=True
+            )
             if len(rows)
         )
     )

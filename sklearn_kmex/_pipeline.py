@@ -1,7 +1,7 @@
 """make_kmex: a trained model, frozen, with a KMExClassifier behind it."""
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from joblib import Memory
 from sklearn.exceptions import NotFittedError
@@ -35,7 +35,7 @@ def make_kmex(
     model: Any,
     *,
     layer: str | int | None = None,
-    n_prototypes: int | dict = 5,
+    n_prototypes: float | dict | Literal["auto"] = 5,
     memory: str | Memory | None = None,
     **kmex_params: Any,
 ) -> Pipeline:
@@ -60,8 +60,8 @@ def make_kmex(
         number of a hidden layer for an MLP. None is what the network's own linear
         head takes in.
 
-    n_prototypes : int or dict of class label to int, default=5
-        Number of prototypes of each class.
+    n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
+        Number of prototypes of each class, as in `KMExClassifier`.
 
     memory : str or joblib.Memory, default=None
         Where embeddings are kept, so that each distinct sample meets the frozen encoder

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_kmex._base import KMExBaseEstimator
 from sklearn_kmex._compat import _check_feature_names_in
 from sklearn_kmex._similarity import (
+    add_priors,
     class_scores,
     log_probabilities,
     map_blocks,
@@ -23,8 +24,8 @@ from sklearn_kmex._similarity import (
 class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     """Classify by the similarity to `prototypes_`, grouped by class.
 
-    Asks for `classes_`, `prototypes_`, `n_prototypes_` and `temperature_`, and for
-    the parameters `similarity`, `epsilon` and `aggregation`.
+    Asks for `classes_`, `prototypes_`, `n_prototypes_`, `temperature_` and
+    `class_prior_`, and for the parameters `similarity`, `epsilon` and `aggregation`.
     """
 
     def predict(self, X: ArrayLike) -> NDArray:
@@ -54,8 +55,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Class scores before the temperature; for two classes, that of
-            `classes_[1]` minus that of `classes_[0]`.
+            Class scores before the temperature, with `temperature_` times the
+            logarithm of the prior, over the largest, added; for two classes, that
+            of `classes_[1]` minus that of `classes_[0]`.
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
@@ -110,6 +112,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         self, X: ArrayLike, n: int = 1
     ) -> tuple[NDArray, NDArray[np.intp]]:
         """Find the prototypes that each row is most similar to.
+
+        With unequal priors, or the aggregation "sum", the first need not be of the
+        predicted class.
 
         Parameters
         ----------
@@ -208,7 +213,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Class scores, (n_samples, n_classes): all decisions come from here."""
         X = self._check_input(X)
         owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
-        return self._class_scores(X, self.prototypes_, owners, len(self.classes_))
+        scores = self._class_scores(X, self.prototypes_, owners, len(self.classes_))
+        present = np.where(self.n_prototypes_, self.class_prior_, 0)
+        return add_priors(scores, present, self.temperature_)
 
     def _class_scores(
         self, X: Any, prototypes: NDArray, owners: NDArray, n_classes: int

@@ -95,6 +95,17 @@ def class_scores(
     return scores
 
 
+def add_priors(scores: NDArray, priors: NDArray, temperature: float) -> NDArray:
+    """Shift scores so that their softmax over the temperature has these priors.
+
+    The shift is 0 for the most frequent class, and so for all where they are equal.
+    A class of prior 0 scores minus infinity.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        shift = temperature * np.log(priors / priors.max())
+        return scores + shift.astype(scores.dtype)
+
+
 def log_probabilities(scores: NDArray, temperature: float) -> NDArray:
     """Logarithm of the softmax of `scores / temperature`."""
     below = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64, copy=False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import unchanged_on_error
@@ -23,8 +23,8 @@ def counts_are_given(classifier: Any) -> bool:
     """Whether a stream can start; counts are chosen by all rows."""
     if classifier._chooses_counts():
         raise AttributeError(
-            f"{type(classifier).__name__} must be given n_prototypes as numbers for "
-            "partial_fit; let fit or KMExClassifierCV choose them before."
+            f"{type(classifier).__name__} must be given n_prototypes as whole numbers "
+            "for partial_fit; let fit or KMExClassifierCV choose them before."
         )
     return True
 
@@ -49,7 +49,8 @@ class PrototypeStream(PrototypePredictor):
         numbers in `prototype_indices_` count the rows of all batches, and are taken
         among the batch and the nearest rows known before it. With
         `temperature="auto"`, the temperatures of the batches are averaged by their
-        rows, in logarithms.
+        rows, in logarithms. Empirical priors are those of all batches, and
+        `merge_threshold` merges prototypes of classes with rows in the batch.
 
         Parameters
         ----------
@@ -108,8 +109,23 @@ class PrototypeStream(PrototypePredictor):
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given = False
 
+    def _set_prototypes(
+        self, classes: NDArray, learned: list[ClassPrototypes | None]
+    ) -> None:
+        found = [prototypes for prototypes in learned if prototypes is not None]
+        self.classes_ = classes
+        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
+        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
+        self.prototypes_ = np.concatenate([p.vectors for p in found])
+        self.prototype_counts_ = np.concatenate([p.counts for p in found])
+        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
+        self._member_means = np.concatenate([p.means for p in found])
+        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
+        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
+        self.n_iter_ = max(p.n_iter for p in found)
+
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
-        """Prototypes of each class that has some, as `_learn` left them."""
+        """Prototypes of each class that has some, as `_set_prototypes` left them."""
         ends = np.cumsum(self.n_prototypes_)
         known = {}
         for code in np.flatnonzero(self.n_prototypes_):

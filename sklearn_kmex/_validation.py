@@ -122,6 +122,29 @@ def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[
     return [int(n_prototypes[label]) for label in labels]
 
 
+def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64]:
+    """Resolve `priors` for classes of this weight of rows."""
+    mass = np.asarray(mass, dtype=np.float64)
+    if isinstance(priors, str):
+        return (
+            mass / mass.sum()
+            if priors == "empirical"
+            else np.ones_like(mass) / len(mass)
+        )
+    given = np.asarray(priors, dtype=np.float64)
+    if given.shape != mass.shape:
+        raise ValueError(
+            "priors must be one number for each class, in the order of classes_; got "
+            f"an array of shape {given.shape} for {len(mass)} classes."
+        )
+    if not (given > 0).all() or not np.isclose(given.sum(), 1):
+        raise ValueError(
+            f"priors must be positive and sum to 1; got {given.tolist()}. Divide them "
+            "by their sum, and leave classes that never occur out of X and y."
+        )
+    return given / given.sum()
+
+
 def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:
     """Name the classes that got fewer prototypes than asked for, in one warning."""
     short = [

@@ -336,6 +336,16 @@ def test_temperature_given_is_used_and_changes_no_decision(digits):
     assert_array_equal(fixed.decision_function(X_test), auto.decision_function(X_test))
 
 
+def test_priors_from_weights(blobs):
+    X, y = blobs
+    weights = np.where(y == 0, 4.0, 1.0)
+    uniform = KMExClassifier(2, random_state=0).fit(X, y, weights)
+    assert_allclose(uniform.class_prior_, np.full(3, 1 / 3))
+    psem = KMExClassifier(2, priors="empirical", random_state=0).fit(X, y, weights)
+    assert_allclose(psem.class_prior_, [4 / 6, 1 / 6, 1 / 6])
+    assert_array_equal(psem.prototypes_, uniform.prototypes_)
+
+
 X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
 
 
@@ -366,6 +376,19 @@ X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
             "not hold",
         ),
         ({"n_prototypes": {0: 1}}, X_GOOD, Y_GOOD, None, r"lacks classes of y: \[1\]"),
+        ({"n_prototypes": 1.0}, X_GOOD, Y_GOOD, None, "'n_prototypes' parameter"),
+        ({"merge_threshold": -0.1}, X_GOOD, Y_GOOD, None, "'merge_threshold'"),
+        ({"priors": "equal"}, X_GOOD, Y_GOOD, None, "'priors' parameter"),
+        ({"priors": [1.0]}, X_GOOD, Y_GOOD, None, r"shape \(1,\) for 2 classes"),
+        ({"priors": [1, 0]}, X_GOOD, Y_GOOD, None, r"sum to 1; got \[1.0, 0.0\]"),
+        ({"priors": [1, 1]}, X_GOOD, Y_GOOD, None, "Divide them by their sum"),
+        (
+            {"priors": [1.0], "n_prototypes": "auto"},
+            X_GOOD,
+            Y_GOOD,
+            None,
+            "for each class, in the order of classes_",
+        ),
         ({"temperature": 0.0}, X_GOOD, Y_GOOD, None, "'temperature' parameter"),
         ({"temperature": "hot"}, X_GOOD, Y_GOOD, None, "'temperature' parameter"),
         ({"similarity": "cos"}, X_GOOD, Y_GOOD, None, "'similarity' parameter"),

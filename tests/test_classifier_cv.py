@@ -136,14 +136,59 @@ def test_sparse_rows_folds_of_the_users_own_and_both_aggregations(digits):
     assert_array_equal(psem.cv_results_["mean_test_score"], [0, 0])
 
 
+def test_shares_of_the_classes(rings):
+    X, y = rings
+    X, y = X[:600], y[:600]  # 400 of the blob, 200 of the ring
+    psem = KMExClassifierCV([0.05, 0.005, 0.02], tolerance=0, random_state=0).fit(X, y)
+    assert_array_equal(psem.cv_results_["n_prototypes"], [0.005, 0.02, 0.05])
+    share = psem.cv_results_["n_prototypes"][
+        psem.cv_results_["mean_test_score"].argmax()
+    ]
+    assert_array_equal(psem.n_prototypes_, np.ceil(share * np.array([400, 200])))
+    each = KMExClassifierCV([0.005, 0.02, 0.05], per_class=True, random_state=0)
+    blob, ring = each.fit(X, y).n_prototypes_
+    assert blob in (2, 8, 20)
+    assert ring in (1, 4, 10)
+
+
+@pytest.mark.parametrize("temperature", ["auto", 0.5])
+def test_priors_decide_in_the_search_too(rings, temperature):
+    X, y = rings
+    y = np.where(y == "ring", "a ring", y)
+    cv = StratifiedKFold(3)
+    priors = [0.02, 0.98]
+    settings = {"temperature": temperature, "priors": priors, "random_state": 0}
+    psem = KMExClassifierCV([1, 4], cv=cv, tolerance=0, **settings).fit(X, y)
+    plain = KMExClassifierCV([1, 4], cv=cv, random_state=0).fit(X, y)
+    curve = psem.cv_results_["mean_test_score"]
+    assert not np.allclose(curve, plain.cv_results_["mean_test_score"])
+    for number, mean in zip([1, 4], curve, strict=True):
+        kmex = KMExClassifier(number, **settings)
+        assert_allclose(cross_val_score(kmex, X, y, cv=cv).mean(), mean, atol=0.03)
+    auto = KMExClassifier("auto", **settings).fit(X, y)
+    assert_allclose(auto.class_prior_, priors)
+
+
+def test_a_class_of_one_row_and_priors():
+    X = np.array([[0.0], [0.2], [0.4], [0.6], [5.0], [0.8]])
+    psem = KMExClassifier("auto", priors="empirical", random_state=0)
+    psem.fit(X, [0, 0, 0, 0, 1, 0])
+    assert_array_equal(psem.n_prototypes_, [1, 1])
+    split = [([0, 1, 2], [3, 4, 5])] * 2  # no fold has a row of class 1 to learn from
+    searched = KMExClassifierCV(2, cv=split, priors="empirical", random_state=0)
+    assert_array_equal(searched.fit(X, [0, 0, 0, 0, 1, 0]).n_prototypes_, [1, 1])
+
+
 def test_refusals(digits):
     X, _, y, _ = digits
-    for numbers in ([0, 1], [1.5], [], [[1, 2]]):
-        with pytest.raises(ValueError, match=r"a sequence of ints of at least 1; got"):
+    for numbers in ([0, 1], [1.5], [0.5, 2], [0.0, 0.1], [], [[1, 2]]):
+        with pytest.raises(
+            ValueError, match=r"of ints of at least 1 or of shares .* 1; got"
+        ):
             KMExClassifierCV(numbers).fit(X, y)
     with pytest.raises(AttributeError, match="partial_fit") as caught:
         KMExClassifier("auto").partial_fit(X, y)
-    assert "must be given n_prototypes as numbers" in str(caught.value.__cause__)
+    assert "must be given n_prototypes as whole numbers" in str(caught.value.__cause__)
     assert hasattr(KMExClassifier(), "partial_fit")
     assert not hasattr(KMExClassifierCV(), "partial_fit")
     failed = KMExClassifierCV(3, cv=2000)

@@ -57,8 +57,11 @@ def instances():
         KMExClassifier(1, similarity="gaussian", aggregation="sum"),
         KMExClassifier(2, prototype="medoid", temperature=0.5, max_samples=0.5),
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
+        KMExClassifier(3, priors="empirical", merge_threshold=0.5),
+        KMExClassifier(0.3, aggregation="sum", priors="empirical"),
         KMExClassifier("auto"),
         KMExClassifierCV(3),
+        KMExClassifierCV([0.1, 0.3], priors="empirical", per_class=True),
     ]
     cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), MEMORY)
     tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest()), cached]

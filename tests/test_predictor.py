@@ -127,6 +127,13 @@ def test_feature_names_and_frames(digits):
 FLOATS = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
 
+def priors_of(n_classes):
+    """Equal ones half of the time, and unequal ones down to 1e-12."""
+    some = st.lists(st.floats(1e-12, 1), min_size=n_classes, max_size=n_classes)
+    given = some.map(lambda values: list(np.array(values) / np.sum(values)))
+    return st.one_of(st.just("uniform"), st.just("empirical"), given, given)
+
+
 @st.composite
 def problems(draw):
     """Rows with many ties and scales, labels of two classes or more, settings."""
@@ -146,6 +153,7 @@ def problems(draw):
         "temperature": draw(
             st.one_of(st.just("auto"), st.floats(1e-300, 1e300, exclude_min=True))
         ),
+        "priors": draw(priors_of(n_classes)),
         "n_init": 1,
         "random_state": 0,
     }
@@ -176,7 +184,7 @@ def test_all_decisions_agree_and_no_prototype_is_a_ghost(problem):
         assert_array_equal(label, psem.classes_[log_p.argmax(axis=1)])
         assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         assert (log_p <= 0).all()
-        if parameters["aggregation"] == "max":
+        if parameters["aggregation"] == "max" and np.ptp(psem.class_prior_) == 0:
             ids = psem.nearest_prototypes(rows)[1][:, 0]
             assert_array_equal(psem.prototype_classes_[ids], label)
 
@@ -197,6 +205,48 @@ def test_a_row_equal_to_a_medoid_has_the_largest_similarity():
     )
     itself = psem.transform(psem.prototypes_).diagonal()
     assert_allclose(itself, np.log(1e4), rtol=1e-12)
+
+
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_priors_are_those_of_bayes(digits, aggregation):
+    X, X_test, y, _ = digits
+    priors = np.r_[0.91, np.full(9, 0.01)]
+    plain = KMExClassifier(3, aggregation=aggregation, random_state=0).fit(X, y)
+    psem = KMExClassifier(3, aggregation=aggregation, priors=priors, random_state=0)
+    psem.fit(X, y)
+    assert_allclose(psem.class_prior_, priors)
+    assert psem.temperature_ == plain.temperature_
+    mass = plain.predict_proba(X_test) * priors
+    posterior = mass / mass.sum(axis=1, keepdims=True)
+    assert_allclose(psem.predict_proba(X_test), posterior, atol=1e-9)
+    shift = psem.temperature_ * np.log(priors / 0.91)
+    assert_allclose(
+        psem.decision_function(X_test), plain.decision_function(X_test) + shift
+    )
+    assert (psem.predict(X_test) == 0).sum() > (plain.predict(X_test) == 0).sum()
+
+
+@pytest.mark.parametrize("temperature", [1e-300, "auto", 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_priors_change_nothing(digits, temperature, dtype):
+    X, X_test, y, _ = digits
+    settings = {"n_init": 1, "random_state": 0, "temperature": temperature}
+    answers = [
+        (psem.decision_function(X_test), psem.predict_proba(X_test))
+        for priors in ("uniform", [0.1] * 10)
+        for psem in [KMExClassifier(2, priors=priors, **settings)]
+        if psem.fit(X.astype(dtype), y)
+    ]
+    assert_array_equal(answers[0][0], answers[1][0])
+    assert_array_equal(answers[0][1], answers[1][1])
+    similar = psem_scores(X.astype(dtype), y, X_test, settings)
+    assert_array_equal(answers[0][0], similar)
+
+
+def psem_scores(X, y, X_test, settings):
+    """Largest similarity to a prototype of each class: the score without priors."""
+    psem = KMExClassifier(2, **settings).fit(X, y)
+    return psem.transform(X_test).reshape(len(X_test), 10, 2).max(axis=2)
 
 
 def test_html_representation_shows_the_fitted_attributes(psem):

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex._similarity import (
+    add_priors,
     class_scores,
     keep_winner,
     log_similarity,
@@ -55,6 +56,23 @@ def test_class_scores_by_hand():
     assert_allclose(np.exp(best), [[2, 0, 4], [3, 0, 1]])
     mass = class_scores(similar, owners, 3, "sum")
     assert_allclose(np.exp(mass), [[3, 0, 4], [4, 0, 1]])
+
+
+def test_priors_by_hand():
+    scores = np.array([[1.0, 2.0, -np.inf], [0.0, 0.0, 5.0]])
+    shifted = add_priors(scores, np.array([0.8, 0.1, 0.1]), 3.0)
+    down = 3 * np.log(8)
+    assert_allclose(shifted, [[1, 2 - down, -np.inf], [0, -down, 5 - down]])
+    assert_array_equal(add_priors(scores, np.full(3, 1 / 3), 1e300), scores)
+    never = add_priors(scores, np.array([0.0, 0.5, 0.5]), 1.0)
+    assert_array_equal(never[:, 0], [-np.inf, -np.inf])
+
+
+def test_priors_at_a_temperature_beyond_float32():
+    scores = np.zeros((1, 2), dtype=np.float32)
+    shifted = add_priors(scores, np.array([0.3, 0.7]), 1e300)
+    assert shifted.dtype == np.float32
+    assert_array_equal(shifted, [[-np.inf, 0]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

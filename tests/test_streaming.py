@@ -65,6 +65,22 @@ def test_row_numbers_go_through_all_batches(digits):
     assert psem.prototype_indices_.max() > 200
 
 
+def test_priors_count_all_batches(blobs):
+    X, y = blobs
+    psem = KMExClassifier(2, priors="empirical", random_state=0)
+    psem.partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+    assert_allclose(psem.class_prior_, [1 / 2, 1 / 2, 0])
+    assert_array_equal(psem.predict_proba(X)[:, 2], 0)
+    weights = np.full((y == 2).sum(), 2.0)
+    psem.partial_fit(X[y == 2], y[y == 2], sample_weight=weights)
+    assert_allclose(psem.class_prior_, [1 / 4, 1 / 4, 1 / 2])
+    given = KMExClassifier(2, priors=[0.8, 0.1, 0.1], random_state=0)
+    given.partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+    assert set(given.predict(X)) == {1, 2}  # nothing is known of the frequent class
+    with pytest.raises(ValueError, match=r"shape \(3,\) for 2 classes"):
+        KMExClassifier(2, priors=[0.8, 0.1, 0.1]).partial_fit(X[y > 0], y[y > 0])
+
+
 def test_weights_count_in_a_stream(blobs):
     X, y = blobs
     copies = np.repeat(np.arange(90), 1 + np.arange(90) % 2)

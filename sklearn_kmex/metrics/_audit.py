@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.spatial.distance import cdist
 from sklearn.utils import Bunch, check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._merging import pairs_within_classes
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex._prototypes import canonical, row_keys
 from sklearn_kmex._similarity import BLOCK_ELEMENTS
@@ -150,6 +150,7 @@ def audit(
 
     See Also
     --------
+    sklearn_kmex.KMExClassifier : Merges duplicate prototypes with `merge_threshold`.
     ghosting_rate : Share of the shadowed prototypes.
     prototype_usage : How often each prototype is activated.
 
@@ -295,17 +296,7 @@ def _near_duplicates(
     """List pairs within a class that are near, on the scale of the classes."""
     points = check_array(prototypes, dtype=np.float64)
     owners = reference.owners
-    distances = cdist(points, points)
-    same = owners[:, np.newaxis] == owners
-    first, second = np.nonzero(np.triu(same, k=1))
-    apart = distances[first, second]
-    if same.all():
-        scale = np.median(apart) if len(apart) else 0.0
-    else:
-        scale = np.median(np.where(same, np.inf, distances).min(axis=1))
-    relative = np.divide(
-        apart, scale, out=np.where(apart > 0, np.inf, 0.0), where=scale > 0
-    )
+    first, second, apart, relative = pairs_within_classes(points, owners)
     near = np.flatnonzero(relative <= threshold)
     near = near[np.argsort(relative[near], kind="stable")]
     return Bunch(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
+from sklearn_kmex import KMExClassifier
 from sklearn_kmex.metrics import diversity_score, prototype_overlap_rate
 
 
@@ -32,8 +33,32 @@ def test_fifty_prototypes_in_512_dimensions_have_their_exact_value(dtype):
     assert_allclose(prototype_overlap_rate(points), expected, rtol=1e-5)
 
 
+def test_float32_prototypes_have_the_diversity_of_float64_ones(digits):
+    X, _, y, _ = digits
+    for points in (
+        KMExClassifier(5, random_state=0).fit(X, y).prototypes_,
+        np.random.RandomState(0).normal(size=(50, 512)),
+        10 * np.random.RandomState(0).normal(size=(50, 512)),
+    ):
+        exact = diversity_score(points)
+        assert_allclose(diversity_score(points.astype(np.float32)), exact, atol=1e-5)
+        overlap = prototype_overlap_rate(points)
+        assert_allclose(
+            prototype_overlap_rate(points.astype(np.float32)), overlap, rtol=1e-5
+        )
+
+
+def test_more_is_better():
+    points = np.random.RandomState(0).normal(size=(8, 3))
+    scores = [diversity_score(scale * points) for scale in (0.001, 0.1, 10)]
+    assert scores == sorted(scores)
+    twice = np.vstack([points, points])
+    assert diversity_score(twice) < diversity_score(points)
+
+
 def test_extremes():
     assert diversity_score([[3.0, 4.0]]) == 1
+    assert prototype_overlap_rate(np.float32([[3.0, 4.0]])) == 0
     assert_allclose(diversity_score(np.ones((7, 3))), 0, atol=1e-12)
     assert diversity_score(1e9 * np.eye(4)) > 0.99
 

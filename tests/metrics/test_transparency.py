@@ -70,6 +70,49 @@ def test_kmex_has_no_ghosts_on_its_training_digits(digits):
     assert 0.95 < usage_entropy_score(activations, 50) < 1
 
 
+def test_similarities_in_float32_activate_the_same_prototypes(digits):
+    X, X_test, y, _ = digits
+    psem = KMExClassifier(20, random_state=0).fit(X, y)
+    exact, single = (
+        psem.transform(X_test.astype(dtype)).argmax(axis=1)
+        for dtype in (np.float64, np.float32)
+    )
+    assert psem.transform(X_test.astype(np.float32)).dtype == np.float32
+    assert_array_equal(prototype_usage(single, 200), prototype_usage(exact, 200))
+    assert 0 < ghosting_rate(exact, 200) < 1  # of 540 rows
+    for metric in (ghosting_rate, transparency_score, usage_entropy_score):
+        assert metric(single, 200) == pytest.approx(metric(exact, 200), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_indices_of_any_integer_type(dtype):
+    activations = np.array([3, 1, 1, 3, 3], dtype=dtype)
+    assert_array_equal(prototype_usage(activations, 5), [0, 2, 0, 3, 0])
+    assert usage_entropy_score(activations, 5) == pytest.approx(
+        usage_entropy_score([3, 1, 1, 3, 3], 5), abs=1e-12
+    )
+
+
+def test_of_identical_prototypes_one_is_activated():
+    psem = KMExClassifier(1).fit([[0.0], [4.0]], [0, 1])
+    psem.prototypes_ = np.array([[1.0], [1.0]])
+    for rows in ([[1.0]], [[0.0], [1.0], [2.0]]):
+        activations = psem.transform(rows).argmax(axis=1)
+        assert (
+            ghosting_rate(activations, 2) == transparency_score(activations, 2) == 0.5
+        )
+        assert usage_entropy_score(activations, 2) == 0
+
+
+def test_a_single_class_and_a_single_sample():
+    psem = KMExClassifier(2, random_state=0).partial_fit([[0.0], [4.0]], ["a", "a"])
+    activations = psem.transform([[0.0], [1.0], [4.0]]).argmax(axis=1)
+    assert ghosting_rate(activations, 2) == 0
+    assert sorted(prototype_usage(activations, 2)) == [1, 2]
+    assert prototype_usage([1], 2).tolist() == [0, 1]
+    assert transparency_score([1], 2) == 0.5
+
+
 def test_a_prototype_shadowed_by_another_class_is_a_ghost():
     X = np.array([[0.0], [10.0], [20.0]])
     psem = KMExClassifier(1).fit(X, [0, 1, 0])  # class 0 sits on class 1
