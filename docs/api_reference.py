@@ -53,6 +53,19 @@ API_REFERENCE = {
             "usage_entropy_score",
         ],
     },
+    "sklearn_kmex.explain": {
+        "title": "Explanations",
+        "description": (
+            "What a sample looks like, where, and why this class and not that one."
+        ),
+        "names": [
+            "black_box_relevance",
+            "concept_maps",
+            "faithfulness",
+            "relevance",
+            "robustness",
+        ],
+    },
     "sklearn_kmex.exceptions": {
         "title": "Warnings and errors",
         "description": "What to catch.",

@@ -77,7 +77,7 @@ class Mean(Norm):
 FIRST = {
     "": lambda bounds: None,
     "_flat": lambda bounds: Flat(relative),
-    "_box": lambda bounds: ZBox(*bounds, relative),
+    "_box": lambda bounds: ZBox(*map(torch.as_tensor, bounds), relative),
 }
 # The biases of convolutions take no relevance: batch norms folded into them would
 # take up to all of it. Linear layers follow the plain epsilon rule.
@@ -103,7 +103,7 @@ class Step(nn.Module):
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.forward = function  # type: ignore[assignment]
+        self.forward = function
 
 
 class Recorder(TorchFunctionMode):

@@ -10,7 +10,8 @@ from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 
 if TYPE_CHECKING:
-    from sklearn_kmex._attribution_backend import Network
+    from sklearn_kmex._encoder_backend import Network
+    from sklearn_kmex._gradients_backend import Method
 
 
 class FoundNetwork(NamedTuple):
@@ -19,10 +20,18 @@ class FoundNetwork(NamedTuple):
     sem: Any
     embedder: TorchInputEmbedder
     inputs: Any
+    shape: tuple[int, ...] | None  # of the rows that were reshaped into the inputs
+
+    def as_given(self, maps: NDArray) -> NDArray:
+        """Give maps the shape that the samples came in."""
+        if self.shape is None or maps.ndim == 2:
+            return maps
+        n_axes = self.inputs.ndim - 1
+        return maps.reshape(*maps.shape[: maps.ndim - n_axes], *self.shape)
 
     def network(self, batch_size: int) -> "Network":
         """Network up to the embedding, run in batches of another size."""
-        from sklearn_kmex._attribution_backend import Network
+        from sklearn_kmex._encoder_backend import Network
         from sklearn_kmex._torch_backend import Run
 
         embedder = self.embedder
@@ -43,6 +52,19 @@ class FoundNetwork(NamedTuple):
             return codes
         return np.searchsorted(known, self.sem.classes_[codes])
 
+    def output_maps(
+        self,
+        columns: NDArray[np.intp],
+        batch_size: int,
+        how: "Method",
+        shuffled: bool = False,
+    ) -> NDArray:
+        """Explain outputs of the network, or of a head of shuffled weights."""
+        from sklearn_kmex._attribution_backend import explain_output
+
+        network = self.network(batch_size)
+        return explain_output(network, self.inputs, columns, how, shuffled)
+
 
 def find_network(psem: Any, X: Any) -> FoundNetwork:
     """Find the torch encoder right before the classifier, and what it takes in."""
@@ -57,7 +79,10 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
         )
     for step in steps[:-1]:
         X = step.transform(X)
-    return FoundNetwork(sem, steps[-1], steps[-1]._check_input(X, reset=False))
+    inputs = steps[-1]._check_input(X, reset=False)
+    shape = getattr(X, "shape", ())[1:]
+    reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
+    return FoundNetwork(sem, steps[-1], inputs, shape if reshaped else None)
 
 
 def flat_steps(estimator: Any) -> list[Any]:

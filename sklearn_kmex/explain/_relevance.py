@@ -1,36 +1,20 @@
 """Relevance maps: which parts of an input a decision by prototypes goes back to."""
 
-import warnings
-from itertools import product
-from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
-from sklearn_kmex._compat import HasMethods, Interval, StrOptions, validate_params
-from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex._compat import StrOptions, validate_params
+from sklearn_kmex.explain._asked import (
+    SETTINGS,
+    class_codes,
+    prototype_ids,
+    say_if_zero,
+    settings,
+)
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.utils import check_dependency
-
-LRP = [
-    "".join(parts)
-    for parts in product(
-        ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"), ("", "_flat", "_box")
-    )
-]
-METHODS = [*LRP, "gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
-SETTINGS = {
-    "method": [StrOptions(set(METHODS)), HasMethods(["register", "module_map"])],
-    "bounds": ["array-like", None],
-    "baseline": [Real, "array-like"],
-    "n_steps": [Interval(Integral, 1, None, closed="left")],
-    "noise": [Interval(Real, 0, None, closed="neither")],
-    "window": [Interval(Integral, 1, None, closed="left"), None],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "random_state": ["random_state"],
-}
 
 
 @validate_params(
@@ -124,8 +108,9 @@ default=None
     Returns
     -------
     ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
-        Maps of the shape of the network's input, in its dtype; positive speaks for
-        what is explained. Several for each sample where `prototypes` has two axes.
+        Maps of the shape of the network's input, or of the rows that `input_shape`
+        reshapes, in its dtype; positive speaks for what is explained. Several for each
+        sample where `prototypes` has two axes.
 
     Raises
     ------
@@ -228,7 +213,7 @@ default=None
         found.network(batch_size), found.inputs, asked, known, how
     )
     several = target == "similarity" and ids.ndim == 2
-    return say_if_zero(maps if several else maps[:, 0])
+    return say_if_zero(found.as_given(maps if several else maps[:, 0]))
 
 
 @validate_params(SETTINGS, prefer_skip_nested_validation=True)
@@ -334,80 +319,7 @@ def black_box_relevance(
     """
     found = find_network(psem, X)
     check_dependency("zennit", caller="black_box_relevance", extra="explain")
-    from sklearn_kmex._attribution_backend import explain_output
-
     codes = class_codes(psem, X, labels, found.sem.classes_)
     how = settings(method, bounds, baseline, n_steps, noise, window, random_state)
-    network, columns = found.network(batch_size), found.columns(codes)
-    return say_if_zero(explain_output(network, found.inputs, columns, how))
-
-
-def settings(method: Any, bounds: Any, baseline: Any, *rest: Any) -> Any:
-    """Put the settings of a method together, checked against each other."""
-    from sklearn_kmex._attribution_backend import Method
-
-    *numbers, random_state = rest
-    if str(method).endswith("_box") != (bounds is not None):
-        raise ValueError(
-            'bounds must be given for the methods that end in "_box", and for these '
-            f"alone, as (low, high) of the inputs; got {bounds!r} for {method!r}."
-        )
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return Method(method, bounds, baseline, *numbers, seed)
-
-
-def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.intp]:
-    """Prototypes to explain, (n_samples,) or (n_samples, n_maps)."""
-    n_samples, n_prototypes = similar.shape
-    if prototypes is None:
-        return similar.argmax(axis=1)
-    ids = np.asarray(prototypes)
-    if ids.ndim == 0:
-        ids = np.full(n_samples, ids)
-    if ids.dtype.kind not in "iu" or ids.ndim > 2 or len(ids) != n_samples:
-        raise ValueError(
-            f"prototypes must be an int or ints of shape ({n_samples},) or "
-            f"({n_samples}, n_maps); got an array of shape {ids.shape} and dtype "
-            f"{ids.dtype}."
-        )
-    if ids.size and not 0 <= ids.min() <= ids.max() < n_prototypes:
-        raise ValueError(
-            f"prototypes must be places in prototypes_, from 0 to {n_prototypes - 1}; "
-            f"got {ids.min()} to {ids.max()}."
-        )
-    return ids.astype(np.intp)
-
-
-def class_codes(
-    psem: Any, X: Any, labels: ArrayLike | None, classes: NDArray
-) -> NDArray[np.intp]:
-    """Places in `classes_` of the labels to explain, one for each sample."""
-    given = np.asarray(psem.predict(X) if labels is None else labels)
-    n_samples = len(X)
-    unknown = given[~np.isin(given, classes)].ravel()
-    if given.ndim and given.shape != (n_samples,):
-        raise ValueError(
-            f"labels must be one label or one for each of {n_samples} samples; got an "
-            f"array of shape {given.shape}."
-        )
-    if len(unknown):
-        raise ValueError(
-            f"labels must be among the classes {classes.tolist()}; got "
-            f"{unknown[0].item()!r}."
-        )
-    return np.broadcast_to(np.searchsorted(classes, given), n_samples).copy()
-
-
-def say_if_zero(maps: NDArray) -> NDArray:
-    """Warn of maps without relevance, which compare to nothing."""
-    zero = np.flatnonzero(~maps.reshape(len(maps), -1).any(axis=1))
-    if len(zero):
-        more = ", ..." if len(zero) > 5 else ""
-        warnings.warn(
-            f"Relevance is zero everywhere for rows {', '.join(map(str, zero[:5]))}"
-            f"{more}: nothing in them reaches the score. Another method or baseline "
-            "may tell more.",
-            KMExWarning,
-            stacklevel=3,
-        )
-    return maps
+    maps = found.output_maps(found.columns(codes), batch_size, how)
+    return say_if_zero(found.as_given(maps))

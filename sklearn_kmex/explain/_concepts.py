@@ -1,0 +1,119 @@
+"""Concept maps: where in the input a prototype is found, without gradients."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex.explain._asked import prototype_ids
+from sklearn_kmex.explain._network import find_network
+from sklearn_kmex.utils import check_dependency
+
+
+@validate_params(
+    {"batch_size": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def concept_maps(
+    psem: Any,
+    X: Any,
+    *,
+    prototypes: ArrayLike | None = None,
+    batch_size: int = 32,
+) -> NDArray[np.float32]:
+    """Show where in the input a prototype is found.
+
+    An embedding that is the mean of the locations of a feature map, or of patch
+    tokens, is compared with a prototype one location at a time. No gradient is taken,
+    and nothing is asked of the layers before.
+
+    Read more in the :ref:`User Guide <concept_maps>`.
+
+    Parameters
+    ----------
+    psem : Pipeline
+        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
+        before it or not, and a `KMExClassifier` right behind it.
+
+    X : array-like of shape (n_samples, ...)
+        Samples, as `psem.predict` takes them.
+
+    prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
+default=None
+        Prototypes to look for, by their places in `prototypes_`. None is the most
+        similar one.
+
+    batch_size : int, default=32
+        Number of samples run at a time.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...), dtype=float32
+        Maps of the size of the network's input, without channels. Several for each
+        sample where `prototypes` has two axes.
+
+    Raises
+    ------
+    TypeError
+        If there is no torch encoder right before the classifier.
+
+    ValueError
+        If the embedding is not the mean of locations, nor a token beside patches, or
+        a prototype is not there.
+
+    MissingDependencyError
+        If torch is not installed.
+
+    See Also
+    --------
+    relevance : Maps back to the input, whatever the embedding is.
+
+    Notes
+    -----
+    The value of a location f is the inner product f'p with the prototype p. Its mean
+    over the locations is z'p, the part of `d(z, p)**2` = |z|**2 - 2 z'p + |p|**2 that
+    sample and prototype have in common, so that the locations share it exactly. The
+    distance of each location to p would not do: a prototype is a mean over objects and
+    what surrounds them, and no location is near to that.
+
+    Maps are as coarse as the feature map, and made larger by interpolation. The idea is
+    inspired by [1]_, where maps come from clusters of locations; the inner product is
+    ours. Beside a class token there is no such sum: there, the maps are similarities of
+    the patch tokens and no more.
+
+    References
+    ----------
+    .. [1] A. Boubekki and L. K. H. Clemmensen, "Post-hoc Self-explanation of CNNs",
+       2026, arXiv:2603.28466.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn_kmex import make_kmex
+    >>> from sklearn_kmex.explain import concept_maps
+    >>> _ = torch.manual_seed(0)
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(1, 4, 3),
+    ...     torch.nn.ReLU(),
+    ...     torch.nn.AdaptiveAvgPool2d(1),
+    ...     torch.nn.Flatten(),
+    ...     torch.nn.Linear(4, 2),
+    ... )
+    >>> X = np.random.default_rng(0).normal(size=(20, 1, 8, 8)).astype(np.float32)
+    >>> psem = make_kmex(network, random_state=0).fit(X, np.arange(20) % 2)
+    >>> concept_maps(psem, X[:3]).shape
+    (3, 8, 8)
+    """
+    found = find_network(psem, X)
+    check_dependency("torch", caller="concept_maps", extra="torch")
+    from sklearn_kmex._concepts_backend import concepts
+
+    ids = prototype_ids(prototypes, np.asarray(psem.transform(X)))
+    network = found.network(batch_size)
+    maps = concepts(
+        network, found.inputs, found.sem.prototypes_, ids.reshape(len(ids), -1)
+    )
+    return maps if ids.ndim == 2 else maps[:, 0]
