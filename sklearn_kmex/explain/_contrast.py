@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import as_samples, len_of
 from sklearn_kmex.explain._decision import Decision, class_codes, decide, steps_before
-from sklearn_kmex.explain._html import MAX_ROWS, html_table
+from sklearn_kmex.explain._html import MAX_ROWS, clipped, html_table
 from sklearn_kmex.explain._plot_contrast import plot_contrast
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
@@ -149,7 +148,7 @@ class Contrast(Records):
         """Name a column with the sample's value in it, short enough for an axis."""
         value = self.values[row, column]
         shown = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-        return shorten(f"{self.feature_names[column]} = {shown}", 40)
+        return f"{clipped(self.feature_names[column], 30)} = {clipped(shown, 20)}"
 
     def plot(
         self, *, n_features: int = 10, max_samples: int = 10, figure: Any = None
@@ -317,7 +316,7 @@ def contrast(
         prototype_values=split.points[0],
         against_values=split.points[1],
         prototype_rows=found.training_rows,
-        feature_names=_names(psem, X, steps[:left], split.parts.shape[1]),
+        feature_names=_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",
     )
 
@@ -366,15 +365,16 @@ def _rivals(
 
 
 def _names(
-    psem: Any, X: Any, steps: list[tuple[str, Any]], n_columns: int
+    psem: Any, inputs: list[Any], steps: list[tuple[str, Any]], n_columns: int
 ) -> NDArray[np.object_]:
-    """Names of X's columns, as the steps change them."""
-    names = getattr(X, "columns", getattr(psem, "feature_names_in_", None))
+    """Names that the columns have, or that the steps give those of X."""
+    names = getattr(inputs[0], "columns", getattr(psem, "feature_names_in_", None))
     for _, step in steps:
         try:
             names = step.get_feature_names_out(names)
         except Exception:  # a step need not know names
             names = None
+    names = getattr(inputs[len(steps)], "columns", names)
     if names is None or len(names) != n_columns:
         names = [f"x{column}" for column in range(n_columns)]
     return np.array([str(name) for name in names], dtype=object)

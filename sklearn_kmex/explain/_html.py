@@ -20,6 +20,12 @@ def html_table(
     )
 
 
+def clipped(value: Any, length: int) -> str:
+    """Return a value as text of at most some length."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def _cell(value: Any) -> str:
     lines = value if isinstance(value, list) else [value]
     text = "<br>".join(escape(str(line)) for line in lines)

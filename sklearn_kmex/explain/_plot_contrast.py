@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.explain._plot_explanation import FONT, PREDICTED, RUNNER_UP
 
 if TYPE_CHECKING:
@@ -43,12 +44,9 @@ def draw_contributions(ax: Any, contrast: "Contrast", i: int, n_features: int) -
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
     ax.set_xlabel("contribution to the margin in squared distance", **FONT)
-    ax.set_title(
-        f"sample {contrast.sample_indices[i]}: {contrast.labels[i]}, not "
-        f"{contrast.against[i]}; margin {contrast.margin[i]:.3g}",
-        loc="left",
-        **FONT,
-    )
+    label, against = clipped(contrast.labels[i], 20), clipped(contrast.against[i], 20)
+    title = f"sample {contrast.sample_indices[i]}: {label}, not {against}"
+    ax.set_title(f"{title}; margin {contrast.margin[i]:.3g}", loc="left", **FONT)
 
 
 def largest(

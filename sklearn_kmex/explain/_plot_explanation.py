@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.explain._pictures import (
     Scale,
     as_heat,
@@ -44,7 +45,7 @@ def plot_explanation(
     grid = [row for i in range(len(shown)) for row in cells(shown, i, pictures)]
     n_columns = max(map(len, grid), default=1)
     grid = [row + [None] * (n_columns - len(row)) for row in grid]
-    axes = make_axes(pyplot, figure, grid, pictures.samples is not None)
+    axes = make_axes(pyplot, figure, grid)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is not None:
             draw, *arguments = cell
@@ -142,32 +143,38 @@ def heat_cells(
 
 
 def headline(explanation: "Explanation", i: int) -> str:
-    text = f"sample {explanation.sample_indices[i]}: {explanation.predictions[i]}"
+    text = f"sample {explanation.sample_indices[i]}: {clipped(explanation.predictions[i], 30)}"
     probability = explanation.probability
-    return text if probability is None else f"{text}, p = {probability[i]:.2f}"
+    return text if probability is None else f"{text}\np = {probability[i]:.2f}"
 
 
 def caption(one: "Evidence") -> str:
     """Name a prototype in lines that are no wider than its picture."""
+    role = f"\n{one.role}" if one.role else ""
+    return f"{name(one)}\n{one.similarity:.4g}{role}"
+
+
+def name(one: "Evidence") -> str:
     where = f"row {one.training_row}"
     if one.training_row < 0:
         where = f"prototype {one.prototype}"
-    role = f"\n{one.role}" if one.role else ""
-    return f"{fill(str(one.prototype_label), 18)}, {where}\n{one.similarity:.4g}{role}"
+    return f"{clipped(one.prototype_label, 30)}, {where}"
 
 
-def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]], pictures: bool) -> Any:
+def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]]) -> Any:
     """Make axes where there is something to draw."""
     n_rows, n_columns = len(grid), max(map(len, grid), default=1)
     bars = [
         any(row[j] and row[j][0] is draw_bars for row in grid) for j in range(n_columns)
     ]
     widths = [5.0 if wide else 1.6 for wide in bars]
+    heights = [row_height(row) for row in grid]
     if figure is None:
-        lines = max((row_height(row) for row in grid), default=1.0)
-        size = (max(sum(widths), 4.0), max(n_rows, 1) * lines + 0.4)
+        size = (max(sum(widths), 4.0), sum(heights) + 0.4)
         figure = pyplot.figure(figsize=size, layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False, width_ratios=widths)
+    axes = figure.subplots(
+        n_rows, n_columns, squeeze=False, width_ratios=widths, height_ratios=heights
+    )
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is None:
             ax.set_axis_off()
@@ -176,9 +183,10 @@ def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]], pictures: bool) -
 
 def row_height(row: list[Any]) -> float:
     """Inches: lines of text above the pictures, or a line for each bar."""
-    if row[0] and row[0][0] is draw_bars:
-        return 0.9 + 0.24 * len(row[0][1])
-    return 2.15
+    if row[0] is None:
+        return 1.6
+    draw, evidence, *_ = row[0]
+    return 0.9 + 0.24 * len(evidence) if draw is draw_bars else 2.15
 
 
 def draw_picture(
@@ -214,7 +222,7 @@ def draw_bars(ax: Any, evidence: list["Evidence"], title: str) -> None:
         left=start,
         color=[COLOURS[one.role] for one in evidence],
     )
-    names = [bar_name(one) for one in evidence]
+    names = [f"{name(one)} ({one.role})" if one.role else name(one) for one in evidence]
     ax.set_yticks(range(len(values)), names, **FONT)
     ax.invert_yaxis()
     ax.bar_label(bars, [f"{value:.4g}" for value in values], padding=3, **FONT)
@@ -222,12 +230,7 @@ def draw_bars(ax: Any, evidence: list["Evidence"], title: str) -> None:
     ax.set_xlabel("similarity", **FONT)
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(title, loc="left", **FONT)
-
-
-def bar_name(one: "Evidence") -> str:
-    first, *rest = caption(one).split("\n")
-    return f"{first} ({rest[-1]})" if one.role else first
+    ax.set_title(title.replace("\n", ", "), loc="left", **FONT)
 
 
 def fill_lines(text: str) -> str:

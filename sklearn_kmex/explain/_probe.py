@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 from sklearn_kmex._similarity import BLOCK_ELEMENTS, dense
 
 # Rows of X that a step is tried on, and the most elements of a matrix worked out.
-ROWS_TRIED, MOST_ELEMENTS = 8, 2**26
+ROWS_TRIED, MOST_ELEMENTS = 64, 2**26
 
 
 def rows_of(X: Any) -> NDArray:
