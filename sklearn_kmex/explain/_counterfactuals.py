@@ -253,7 +253,13 @@ def _nearest_rows(
     if X_train is None or y_train is None:
         raise ValueError("X_train and y_train must be given together; got one of them.")
     X_train, labels = as_samples(X_train), column_or_1d(y_train)
-    check_consistent_length(labels, np.empty(len_of(X_train)))
+    check_consistent_length(labels, range(len_of(X_train)))
+    absent = np.setdiff1d(found.runner_up, class_codes(found.classes, labels))
+    if len(absent):
+        raise ValueError(
+            "y_train must hold a row of each runner-up; none of "
+            f"{found.classes[absent].tolist()} is in it."
+        )
     nearest = np.full(len(found.predicted), -1)
     squares = np.full(len(nearest), np.inf)
     for code in np.unique(found.runner_up):
@@ -265,7 +271,6 @@ def _nearest_rows(
             closer = least < squares[samples]
             nearest[samples[closer]] = np.asarray(rows)[best[closer]]
             squares[samples[closer]] = least[closer]
-    class_codes(found.classes, labels)
     return nearest, np.sqrt(squares)
 
 

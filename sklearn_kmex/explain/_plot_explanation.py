@@ -143,7 +143,8 @@ def heat_cells(
 
 
 def headline(explanation: "Explanation", i: int) -> str:
-    text = f"sample {explanation.sample_indices[i]}: {clipped(explanation.predictions[i], 30)}"
+    label = clipped(explanation.predictions[i], 24)
+    text = f"sample {explanation.sample_indices[i]}: {label}"
     probability = explanation.probability
     return text if probability is None else f"{text}\np = {probability[i]:.2f}"
 
@@ -158,7 +159,7 @@ def name(one: "Evidence") -> str:
     where = f"row {one.training_row}"
     if one.training_row < 0:
         where = f"prototype {one.prototype}"
-    return f"{clipped(one.prototype_label, 30)}, {where}"
+    return f"{clipped(one.prototype_label, 24)}, {where}"
 
 
 def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]]) -> Any:
@@ -167,7 +168,7 @@ def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]]) -> Any:
     bars = [
         any(row[j] and row[j][0] is draw_bars for row in grid) for j in range(n_columns)
     ]
-    widths = [5.0 if wide else 1.6 for wide in bars]
+    widths = [6.4 if wide else 1.6 for wide in bars]
     heights = [row_height(row) for row in grid]
     if figure is None:
         size = (max(sum(widths), 4.0), sum(heights) + 0.4)
