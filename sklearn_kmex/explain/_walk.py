@@ -55,7 +55,9 @@ def pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
         return _pull_pipeline(step, X, split)
     if isinstance(step, ColumnTransformer | FeatureUnion):
         before = _pull_blocks(step, X, split)
-        return before if before is not None else _pull_affine(step, X, Z, split)
+        if before is not None and before.slope is not None:
+            return before
+        return _pull_affine(step, X, Z, split) or before
     source = _probe.sources(step, X, split.parts.shape[1])
     if source is None:
         return _pull_affine(step, X, Z, split)

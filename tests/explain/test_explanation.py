@@ -146,7 +146,7 @@ def test_json_of_something_else(explanation):
         ("margin", {"dtype": "<M8[s]", "shape": [1], "values": [1]}, "is not of"),
     ):
         refused(message, json.dumps({**document, "fields": {**fields, key: value}}))
-    with pytest.raises(ValueError, match="of format 'sklearn_kmex.Counterfactuals'"):
+    with pytest.raises(ValueError, match=r"of format 'sklearn_kmex\.Counterfactuals'"):
         Counterfactuals.from_json(explanation.to_json())
 
 

@@ -64,7 +64,9 @@ def test_long_labels_fit():
     labels = ["a class with a rather long name, and then some more", "word" * 15]
     found = explain(Prototypes([[0], [9]], labels), [[1.0], [8.0]])
     no_caption_overlaps(found.plot())
-    found = explain(Prototypes(np.zeros((2, 64)) + [[0], [1]], labels), np.eye(64)[:2])
+    found = explain(
+        Prototypes(np.repeat([[0], [1]], 64, axis=1), labels), np.eye(64)[:2]
+    )
     no_caption_overlaps(found.plot(image_shape=(8, 8)))
 
 
