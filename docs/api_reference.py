@@ -23,6 +23,18 @@ API_REFERENCE = {
             "embed_to_file",
         ],
     },
+    "sklearn_kmex.explain": {
+        "title": "Explanations",
+        "description": "What a sample looks like, and why this class and not that one.",
+        "names": [
+            "Contrast",
+            "Counterfactuals",
+            "Explanation",
+            "contrast",
+            "counterfactuals",
+            "explain",
+        ],
+    },
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (
