@@ -2,13 +2,13 @@
 Why this class and not that one, in a table's own columns
 =========================================================
 
-`contrast` splits the margin between the two nearest prototypes over columns, exactly, and
-takes it back through the steps of a pipeline to the columns that the user knows.
+`contrast` splits the margin between the two nearest prototypes over columns, exactly,
+and takes it back through the steps of a pipeline to the columns that the user knows.
 """
 
 # %%
-# Wines of three growers. Two measurements are binned into categories, the others are scaled:
-# the classifier sees 19 columns, of which no user has heard.
+# Wines of three growers. Two measurements are binned into categories, the others are
+# scaled: the classifier sees 19 columns, of which no user has heard.
 import matplotlib.pyplot as plt
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
@@ -38,8 +38,8 @@ print(why.space, why.contributions.shape)
 print(abs(why.contributions.sum(axis=1) - why.margin).max() < 1e-9)
 
 # %%
-# The closest decision, with the values of both prototypes: of a binned column, the middle of
-# the bin that most of the prototype's wines are in.
+# The closest decision, with the values of both prototypes: of a binned column, the
+# middle of the bin that most of the prototype's wines are in.
 close = why[why.margin.argsort()[:2]]
 print(close[0].frame().head(8).round(2).to_string(index=False))
 

@@ -3,8 +3,8 @@ Explanations as data, and as pictures
 =====================================
 
 `explain` puts together what a model decided and what it found a sample to look like: as
-arrays, as a table, as JSON, and as a picture. No network is involved: the pixels are the
-embedding.
+arrays, as a table, as JSON, and as a picture. No network is involved: the pixels are
+the embedding.
 """
 
 # %%
@@ -23,8 +23,8 @@ psem = KMExClassifier(n_prototypes=5, random_state=0).fit(X_train, y_train)
 explanation = explain(psem, X_test, X_train=X_train)
 
 # %%
-# A clear decision, a close one, and a wrong one. Left, the image; then the training images
-# behind its nearest prototypes, most similar first, with their similarities.
+# A clear decision, a close one, and a wrong one. Left, the image; then the training
+# images behind its nearest prototypes, most similar first, with their similarities.
 wrong = np.flatnonzero(explanation.predictions != y_test)
 ranking = np.argsort(explanation.margin)
 chosen = [ranking[-1], ranking[0], wrong[0]]
@@ -43,13 +43,14 @@ again = Explanation.from_json(document)
 print(np.array_equal(again.similarities, explanation[chosen].similarities))
 
 # %%
-# What would have to be otherwise: the training image of the runner-up that is nearest, and
-# the fewest prototypes to remove for another decision.
-print(counterfactuals(psem, X_test, X_train=X_train, y_train=y_train)[chosen].frame())
+# What would have to be otherwise: the training image of the runner-up that is nearest,
+# and the fewest prototypes to remove for another decision.
+otherwise = counterfactuals(psem, X_test, X_train=X_train, y_train=y_train)
+print(otherwise[chosen].frame().round(2).to_string(index=False))
 
 # %%
-# Small margins are where the mistakes are: how many decisions are right, from the closest
-# tenth to the clearest.
+# Small margins are where the mistakes are: how many decisions are right, from the
+# closest tenth to the clearest.
 right = (explanation.predictions == y_test)[ranking]
 shares = [part.mean() for part in np.array_split(right, 10)]
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")

@@ -148,7 +148,7 @@ class Contrast(Records):
         """Name a column with the sample's value in it, short enough for an axis."""
         value = self.values[row, column]
         shown = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-        return f"{clipped(self.feature_names[column], 30)} = {clipped(shown, 20)}"
+        return f"{clipped(self.feature_names[column], 28)} = {clipped(shown, 16)}"
 
     def plot(
         self, *, n_features: int = 10, max_samples: int = 10, figure: Any = None

@@ -19,7 +19,7 @@ def plot_contrast(
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
     if figure is None:
-        size = (6.4, max(len(shown), 1) * (0.9 + 0.22 * n_bars) + 0.4)
+        size = (7.2, max(len(shown), 1) * (0.9 + 0.22 * n_bars) + 0.4)
         figure = pyplot.figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for i, ax in enumerate(axes):
@@ -44,7 +44,7 @@ def draw_contributions(ax: Any, contrast: "Contrast", i: int, n_features: int) -
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
     ax.set_xlabel("contribution to the margin in squared distance", **FONT)
-    label, against = clipped(contrast.labels[i], 20), clipped(contrast.against[i], 20)
+    label, against = clipped(contrast.labels[i], 18), clipped(contrast.against[i], 18)
     title = f"sample {contrast.sample_indices[i]}: {label}, not {against}"
     ax.set_title(f"{title}; margin {contrast.margin[i]:.3g}", loc="left", **FONT)
 

@@ -94,7 +94,7 @@ def _route(step: Any, X: Any, Z: Any, split: Split, source: NDArray[np.intp]) ->
         moved, squares, out=np.full_like(moved, np.nan), where=squares > 0
     )
     before = Split(parts, points, slope, shift)
-    return before if _conserves(before, parts) else Split(parts, points, None, None)
+    return before if _conserves(before, parts, Z) else before._replace(slope=None)
 
 
 def _gather(values: NDArray, source: NDArray[np.intp], n_columns: int) -> NDArray:
@@ -104,13 +104,14 @@ def _gather(values: NDArray, source: NDArray[np.intp], n_columns: int) -> NDArra
     return sums.T
 
 
-def _conserves(split: Split, parts: NDArray) -> bool:
-    """Tell whether slope and shift account for the margin of each sample."""
+def _conserves(split: Split, parts: NDArray, Z: Any) -> bool:
+    """Tell whether slope and shift account for the margin, to the digits of Z."""
     assert split.slope is not None
     assert split.shift is not None
     total = np.nansum(split.slope * split.shift, axis=1)
-    tolerance = 1e-7 * np.abs(parts).sum(axis=1) + np.finfo(float).tiny
-    return bool((np.abs(total - parts.sum(axis=1)) <= tolerance).all())
+    share = 1e-4 if _probe.rows_of(Z).dtype == np.float32 else 1e-9
+    off = np.abs(total - parts.sum(axis=1))
+    return bool((off <= share * np.abs(parts).sum(axis=1)).all())
 
 
 def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
@@ -131,7 +132,7 @@ def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
         change = here.astype(np.float64) - _probe.rows_of(Z)[:, known]
         points[:] = _probe.rows_of(X) + change @ back.T
     before = Split(parts, points, slope, shift)
-    return before if _conserves(before, split.parts) else None
+    return before if _conserves(before, split.parts, Z) else None
 
 
 def _pull_blocks(step: Any, X: Any, split: Split) -> Split | None:

@@ -41,9 +41,6 @@ from sklearn_kmex.explain import Contrast, contrast
 from sklearn_kmex.explain._decision import embed
 
 pd = pytest.importorskip("pandas")
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 
 @pytest.fixture(scope="module")
@@ -409,18 +406,19 @@ def test_polars_frames(wine):
 
 STEPS = [
     StandardScaler, MinMaxScaler, RobustScaler, PowerTransformer,
-    lambda: PCA(3), lambda: PCA(2, whiten=True), lambda: TruncatedSVD(3),
+    lambda: PCA(2), lambda: PCA(2, whiten=True), lambda: TruncatedSVD(2),
     lambda: SplineTransformer(3, degree=2), Normalizer, lambda: PolynomialFeatures(2),
     lambda: FeatureUnion([("a", PCA(2)), ("b", MinMaxScaler())]),
     lambda: ColumnTransformer(
         [("a", StandardScaler(), [0]), ("b", PCA(1), [0, 1])], remainder="passthrough"
     ),
-    lambda: VarianceThreshold(),
+    VarianceThreshold,
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore")  # of steps that meet constant columns
 @given(
-    steps=st.lists(st.sampled_from(STEPS), max_size=4),
+    steps=st.lists(st.sampled_from(STEPS), max_size=4, unique=True),
     seed=st.integers(0, 1000),
     n_samples=st.integers(1, 5),
 )
@@ -433,9 +431,8 @@ def test_any_pipeline_keeps_the_sum(steps, seed, n_samples):
     psem.fit(X, y)
     found = contrast(psem, X[:n_samples])
     check_sum(psem, X[:n_samples], found)
-    if not {Normalizer, STEPS[9]} & set(steps):
-        walked = STEPS[3] not in steps and STEPS[7] not in steps
-        assert found.space == "input" or not walked
+    if set(steps) <= {*STEPS[:3], *STEPS[4:7], VarianceThreshold}:
+        assert found.space == "input"
 
 
 def test_labels_to_speak_for_and_against(wine):
@@ -478,24 +475,3 @@ def test_html(wine):
     assert "<b>" not in found._repr_html_()
     assert "158 more samples" in found._repr_html_()
     assert "proline = 1065: +" in found._repr_html_()
-
-
-@pytest.mark.parametrize("n_samples", [1, 3, 12])
-def test_plot(wine, n_samples):
-    X, y = wine
-    found = contrast(make_pipeline(StandardScaler(), kmex()).fit(X, y), X[:n_samples])
-    axes = found.plot(n_features=4)
-    assert len(axes) == min(n_samples, 10)
-    bars = [bar.get_width() for bar in axes[0].patches]
-    assert len(bars) == 5
-    assert_allclose(sum(bars), found.margin[0])
-    assert_allclose(bars[:4], found.frame()["contribution"][:4])
-    assert axes[0].get_yticklabels()[4].get_text() == "9 others"
-    assert f"margin {found.margin[0]:.3g}" in axes[0].get_title(loc="left")
-    said = axes[0].figure.get_suptitle()
-    assert said == (
-        "The first 10 of 12 samples; slice to see others" * (n_samples > 10)
-    )
-    whole = found.plot(n_features=13, max_samples=1, figure=plt.figure())
-    assert len(whole[0].patches) == 13
-    plt.close("all")
