@@ -54,6 +54,11 @@ class Counterfactuals(Records):
     removed_to : ndarray of shape (n_samples,)
         Label predicted without that set.
 
+    Attributes
+    ----------
+    removals : list of ndarray, dtype=intp
+        The prototypes to remove for each sample, by their numbers.
+
     See Also
     --------
     counterfactuals : Makes one.

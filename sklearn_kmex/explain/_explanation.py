@@ -100,6 +100,24 @@ class Explanation(Records):
     examples : ndarray of shape (n_examples, ...), default=None
         These training rows, where they are arrays of numbers.
 
+    Attributes
+    ----------
+    prototype_labels : ndarray of shape (n_samples, n_prototypes)
+        Labels of `prototypes`.
+
+    training_rows : ndarray of shape (n_samples, n_prototypes), dtype=intp
+        Training rows of `prototypes`.
+
+    training_samples : ndarray of shape (n_samples, n_prototypes, ...) or None
+        What is in these rows, where `examples` is known.
+
+    predicted_training_row, runner_up_training_row : ndarray of shape (n_samples,), \
+            dtype=intp
+        Training rows of `predicted_prototype` and of `runner_up_prototype`.
+
+    probability : ndarray of shape (n_samples,) or None
+        Probability of the predicted class, where the model gives probabilities.
+
     See Also
     --------
     explain : Makes one.
