@@ -56,11 +56,12 @@ class Contrast(Records):
     values : ndarray of shape (n_samples, n_columns)
         The samples, in the same columns.
 
-    prototype_values : ndarray of shape (n_samples, n_columns), dtype=object
-        `prototypes` in the same columns; None where a step on the way has no inverse.
-        A category is the most frequent one of the prototype's training rows.
+    prototype_values : ndarray of shape (n_samples, n_columns)
+        `prototypes` in the same columns; None, or NaN where all are numbers, where a
+        step on the way has no inverse. A category is the most frequent one of the
+        prototype's training rows.
 
-    against_values : ndarray of shape (n_samples, n_columns), dtype=object
+    against_values : ndarray of shape (n_samples, n_columns)
         `against_prototypes` in the same columns.
 
     prototype_rows : ndarray of shape (n_prototypes_total,), dtype=intp
@@ -184,7 +185,9 @@ class Contrast(Records):
     def _repr_html_(self) -> str:
         head = ["sample", "class", "against", "margin", "largest contributions"]
         rows = list(self._html_rows())
-        return html_table(repr(self), head, rows, len(self) - len(rows))
+        return html_table(
+            f"{self!r}, columns of {self.space}", head, rows, len(self) - len(rows)
+        )
 
     def _html_rows(self) -> Iterator[list[Any]]:
         order = self._order()
@@ -334,7 +337,7 @@ def split_margin(
     Z, P = Z.astype(np.float64), np.asarray(prototypes, dtype=np.float64)
     a, b = P[own], P[rivals]
     slope, shift = 2 * (a - b), Z - (a + b) / 2
-    return Split(slope * shift, np.stack([a, b]).astype(object), slope, shift)
+    return Split(slope * shift, np.stack([a, b]), slope, shift)
 
 
 def _sides(

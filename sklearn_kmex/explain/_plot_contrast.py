@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex.explain._html import clipped
-from sklearn_kmex.explain._plot_explanation import FONT, PREDICTED, RUNNER_UP
+from sklearn_kmex.explain._plot_explanation import (
+    FONT,
+    PREDICTED,
+    RUNNER_UP,
+    check_samples,
+)
 
 if TYPE_CHECKING:
     from sklearn_kmex.explain._contrast import Contrast
@@ -16,10 +21,11 @@ def plot_contrast(
     pyplot: Any, contrast: "Contrast", n_features: int, max_samples: int, figure: Any
 ) -> NDArray:
     """Draw the first samples, one axes each."""
+    check_samples(len(contrast), max_samples)
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
     if figure is None:
-        size = (7.2, max(len(shown), 1) * (0.9 + 0.22 * n_bars) + 0.4)
+        size = (7.2, len(shown) * (0.9 + 0.22 * n_bars) + 0.4)
         figure = pyplot.figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for i, ax in enumerate(axes):

@@ -40,21 +40,33 @@ def plot_explanation(
     pyplot: Any, explanation: "Explanation", scale: Any, max_samples: int, figure: Any
 ) -> NDArray:
     """Draw the first samples, in one or two rows of axes each."""
+    check_samples(len(explanation), max_samples)
     pictures = find_pictures(explanation, Scale(*scale))
     shown = explanation[:max_samples]
     grid = [row for i in range(len(shown)) for row in cells(shown, i, pictures)]
-    n_columns = max(map(len, grid), default=1)
+    n_columns = max(map(len, grid))
     grid = [row + [None] * (n_columns - len(row)) for row in grid]
     axes = make_axes(pyplot, figure, grid)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is not None:
             draw, *arguments = cell
             draw(ax, *arguments)
-    if len(shown) < len(explanation) and len(axes):
+    if len(shown) < len(explanation):
         axes.flat[0].figure.suptitle(
             f"The first {len(shown)} of {len(explanation)} samples; slice to see others"
         )
     return axes
+
+
+def check_samples(n_samples: int, max_samples: int) -> None:
+    """Refuse to draw nothing."""
+    if not (
+        n_samples and isinstance(max_samples, int | np.integer) and max_samples > 0
+    ):
+        raise ValueError(
+            "max_samples must be an int of at least 1, and there must be a sample to "
+            f"draw; got max_samples={max_samples!r} and {n_samples} samples."
+        )
 
 
 def find_pictures(explanation: "Explanation", scale: Scale) -> Pictures:

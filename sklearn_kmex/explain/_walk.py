@@ -12,7 +12,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn_kmex.embedding import CachedEmbedder
 from sklearn_kmex.explain import _probe
 from sklearn_kmex.explain._blocks import Block, blocks
-from sklearn_kmex.explain._points import points_before, unknown
+from sklearn_kmex.explain._points import as_objects, nowhere, points_before, unknown
 
 
 class Split(NamedTuple):
@@ -23,7 +23,7 @@ class Split(NamedTuple):
     """
 
     parts: NDArray[np.float64]  # (n_samples, n_columns)
-    points: NDArray  # (2, n_samples, n_columns) of objects: the prototypes, or None
+    points: NDArray  # (2, n_samples, n_columns), the prototypes: see _points
     slope: NDArray[np.float64] | None
     shift: NDArray[np.float64] | None  # NaN where a column has no part in it
 
@@ -126,7 +126,7 @@ def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
     slope = split.slope[:, known] @ matrix[known]
     shift = split.shift[:, known] @ back.T
     parts = slope * shift
-    points = np.full((2, *X.shape), None, dtype=object)
+    points = nowhere((2, *X.shape), np.float64)
     here = split.points[..., known]
     if not unknown(here).any():
         change = here.astype(np.float64) - _probe.rows_of(Z)[:, known]
@@ -138,13 +138,15 @@ def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
 def _pull_blocks(step: Any, X: Any, split: Split) -> Split | None:
     """Take the blocks of a split through the steps that stand side by side."""
     parts, slope, shift = np.zeros(X.shape), np.zeros(X.shape), np.full(X.shape, np.nan)
-    points = np.full((2, *X.shape), None, dtype=object)
+    points = nowhere((2, *X.shape), np.float64)
     carried, taken = split.slope is not None, np.zeros(X.shape[1], dtype=bool)
     for one in blocks(step, X):
         back = pull(one.step, one.X, one.Z, _block(split, one))
         if back is None:
             return None
         parts[:, one.columns] += back.parts
+        if back.points.dtype == object:
+            points = as_objects(points)
         points[..., one.columns] = back.points
         carried = carried and back.slope is not None and not taken[one.columns].any()
         if carried:
@@ -158,7 +160,7 @@ def _block(split: Split, block: Block) -> Split:
     """Cut out the columns of a block, before they were weighed."""
     parts, points = split.parts[..., block.out], split.points[..., block.out]
     if block.weight != 1:
-        return Split(parts, np.full_like(points, None), None, None)
+        return Split(parts, nowhere(points.shape, np.float64), None, None)
     if split.slope is None or split.shift is None:
         return Split(parts, points, None, None)
     return Split(parts, points, split.slope[:, block.out], split.shift[:, block.out])

@@ -166,7 +166,12 @@ ONE_COLUMN_EACH = {
         [("a", StandardScaler(), slice(0, 2))], remainder="passthrough"
     ),
     "twice": FeatureUnion(
-        [("a", StandardScaler()), ("b", SplineTransformer(4)), ("c", "passthrough")],
+        [
+            ("a", StandardScaler()),
+            ("b", SplineTransformer(4)),
+            ("c", "passthrough"),
+            ("d", "drop"),
+        ],
         transformer_weights={"a": 3.0},
     ),
 }
@@ -202,7 +207,8 @@ def test_what_a_selector_drops_has_no_part(wine):
     found = contrast(psem, X)
     dropped = ~psem[1].get_support()
     assert_array_equal(found.contributions[:, dropped], 0)
-    assert (found.prototype_values[:, dropped] == None).all()  # noqa: E711
+    assert np.isnan(found.prototype_values[:, dropped]).all()
+    assert not np.isnan(found.prototype_values[:, ~dropped]).any()
     assert_allclose(found.contributions[:, ~dropped], margins(psem, X, found))
 
 
@@ -393,9 +399,12 @@ def test_polars_frames(wine):
     pl = pytest.importorskip("polars")
     X, y = wine
     X = pl.DataFrame({name: X[name].to_numpy() for name in X.columns})
-    X = X.with_columns(kind=pl.Series(["a", "b"] * 89))
+    X = X.with_columns(kind=pl.Series(["a", "b"] * 89), size=pl.Series(["s", "l"] * 89))
     both = ColumnTransformer(
-        [("k", OneHotEncoder(), ["kind"]), ("n", StandardScaler(), ["ash", "hue"])]
+        [
+            ("k", OneHotEncoder(), ["kind", "size"]),
+            ("n", StandardScaler(), ["ash", "hue"]),
+        ]
     )
     psem = make_pipeline(both, kmex()).fit(X, y)
     found = contrast(psem, X[:5])
@@ -433,6 +442,20 @@ def test_any_pipeline_keeps_the_sum(steps, seed, n_samples):
     check_sum(psem, X[:n_samples], found)
     if set(steps) <= {*STEPS[:3], *STEPS[4:7], VarianceThreshold}:
         assert found.space == "input"
+
+
+def test_a_step_that_knows_no_names_and_a_frozen_one_inside(wine):
+    X, y = wine
+    frozen = FrozenEstimator(StandardScaler().fit(X[["ash", "hue"]]))
+    both = ColumnTransformer([("f", frozen, ["ash", "hue"])], remainder="passthrough")
+    psem = make_pipeline(both, kmex()).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    check_sum(psem, X, found)
+    psem = make_pipeline(FunctionTransformer(np.square), kmex()).fit(X.to_numpy(), y)
+    found = contrast(psem, X.to_numpy())
+    assert found.space == "functiontransformer"
+    assert found.feature_names[12] == "x12"
 
 
 def test_labels_to_speak_for_and_against(wine):

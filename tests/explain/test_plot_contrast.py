@@ -60,3 +60,10 @@ def test_plot_needs_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"Contrast.plot requires matplot"):
         contrast(Prototypes([[0], [1]], [0, 1]), [[0]]).plot()
+
+
+def test_nothing_to_draw():
+    found = contrast(Prototypes([[0], [1]], [0, 1]), [[0]])
+    for some, number in ((found[[]], 10), (found, 0), (found, 1.5)):
+        with pytest.raises(ValueError, match=r"max_samples must be an int of at least"):
+            some.plot(max_samples=number)

@@ -133,6 +133,17 @@ def test_many_samples_and_a_figure_of_ones_own(psem, digits):
     assert_array_equal(figure.axes, axes.ravel())
 
 
+def test_rows_of_a_frame_are_bars(digits):
+    pd = pytest.importorskip("pandas")
+    X, X_test, y, _ = digits
+    frame = pd.DataFrame(X).add_prefix("pixel")
+    psem = KMExClassifier(1, random_state=0).fit(frame, y)
+    rows = pd.DataFrame(X_test[:2]).add_prefix("pixel")
+    axes = explain(psem, rows, X_train=frame).plot()
+    assert axes.shape == (2, 1)
+    assert len(axes[0, 0].patches) >= 3
+
+
 def test_plot_needs_matplotlib(psem, digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"pip install .*\[plot\]"):
