@@ -3,7 +3,8 @@
 Maps of 5 prototypes for 64 images of 3 x 32 x 32 through torchvision's ResNet34: by one
 call of `relevance`; by a call for each image and prototype; and by the loop that people
 write around zennit, whose canonizers and composite are registered once. The last two
-are timed on fewer images and scaled up. Results go to benchmarks/results/relevance.json.
+are timed on fewer images and scaled up. Results go to
+benchmarks/results/relevance.json.
 """
 
 import argparse

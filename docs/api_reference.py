@@ -23,6 +23,25 @@ API_REFERENCE = {
             "embed_to_file",
         ],
     },
+    "sklearn_kmex.explain": {
+        "title": "Explanations",
+        "description": (
+            "What a sample looks like, where, and why this class and not that one."
+        ),
+        "names": [
+            "Contrast",
+            "Counterfactuals",
+            "Explanation",
+            "black_box_relevance",
+            "concept_maps",
+            "contrast",
+            "counterfactuals",
+            "explain",
+            "faithfulness",
+            "relevance",
+            "robustness",
+        ],
+    },
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (
@@ -51,19 +70,6 @@ API_REFERENCE = {
             "transparency_score",
             "transparency_scorer",
             "usage_entropy_score",
-        ],
-    },
-    "sklearn_kmex.explain": {
-        "title": "Explanations",
-        "description": (
-            "What a sample looks like, where, and why this class and not that one."
-        ),
-        "names": [
-            "black_box_relevance",
-            "concept_maps",
-            "faithfulness",
-            "relevance",
-            "robustness",
         ],
     },
     "sklearn_kmex.exceptions": {

@@ -73,17 +73,16 @@ def ask(asked: Asked, prototypes: Prototypes, like: Tensor) -> Question:
 
 
 def prp(Z: Tensor, vectors: Tensor, scores: Tensor) -> Tensor:
-    """Share scores among channels: more to those where embedding and prototype agree.
+    """Share scores among channels: more to those that are on, as in the prototype.
 
-    With a channel's squared difference d, it gets 1 / (d + m), m the mean of d over
-    the channels, so that no single channel takes all. A channel that is off has no
-    input to hand it on to.
+    With z a channel and d its squared difference from the prototype, it gets
+    |z| / (d + m), m the mean of d over the channels, so that no single one takes all.
     """
     apart = (Z[:, None] - vectors) ** 2
-    typical = apart.mean(-1, keepdim=True).clamp(min=torch.finfo(Z.dtype).tiny)
-    is_on = (Z != 0) | (Z == 0).all(1, keepdim=True)
-    agreement = is_on[:, None] * typical / (apart + typical)
-    return scores[..., None] * agreement / agreement.sum(-1, keepdim=True)
+    least = torch.finfo(Z.dtype).tiny
+    typical = apart.mean(-1, keepdim=True).clamp(min=least)
+    shares = Z.abs()[:, None] * typical / (apart + typical)
+    return scores[..., None] * shares / shares.sum(-1, keepdim=True).clamp(min=least)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,22 @@
 """Explanations: what a sample looks like, where, and why this class and not that."""
 
 from sklearn_kmex.explain._concepts import concept_maps
+from sklearn_kmex.explain._contrast import Contrast, contrast
+from sklearn_kmex.explain._counterfactuals import Counterfactuals, counterfactuals
+from sklearn_kmex.explain._explain import explain
+from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
 
 __all__ = [
+    "Contrast",
+    "Counterfactuals",
+    "Explanation",
     "black_box_relevance",
     "concept_maps",
+    "contrast",
+    "counterfactuals",
+    "explain",
     "faithfulness",
     "relevance",
     "robustness",

@@ -1,0 +1,180 @@
+"""explain: a decision, put together from what the model answers."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.embedding._rows import as_array, as_samples, len_of, sample
+from sklearn_kmex.explain._decision import Decision, decide, embed
+from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._relevance import relevance as relevance_maps
+
+
+@validate_params(
+    {"n_prototypes": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def explain(
+    psem: Any,
+    X: ArrayLike,
+    *,
+    n_prototypes: int = 3,
+    X_train: Any = None,
+    relevance: Any = None,
+) -> Explanation:
+    """Explain decisions by the prototypes that samples are most similar to.
+
+    Everything in it is the model's own answer: its prediction, its probabilities
+    where it gives them, and its similarities to its prototypes.
+
+    Read more in the :ref:`User Guide <explanations>`.
+
+    Parameters
+    ----------
+    psem : estimator
+        Fitted prototypical self-explainable model: anything with `classes_`,
+        `prototypes_`, `prototype_classes_` and `transform`, or a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one.
+
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        Samples to explain, as `psem` takes them.
+
+    n_prototypes : int, default=3
+        Number of nearest prototypes of each sample, fewer where the model has fewer.
+
+    X_train : array-like, frame, list or Dataset, default=None
+        The rows that `psem` was fitted on, in their order, of which those that the
+        prototypes are shown by are kept. None keeps the row numbers alone.
+
+    relevance : True, str, array-like or callable, default=None
+        Relevance maps of the samples: as an array of shape (n_samples, ...) or
+        (n_samples, n_prototypes, ...); or from a function of `psem`, X and the
+        prototypes, of shape (n_samples, n_prototypes). True asks for the maps of the
+        similarities, a str for those of a `method` of `sklearn_kmex.explain`;
+        both need torch. None is no maps.
+
+    Returns
+    -------
+    Explanation
+        Predictions, probabilities, nearest prototypes with their labels, training
+        rows and similarities, the runner-up and the margin.
+
+    Raises
+    ------
+    TypeError
+        If `psem` is no prototypical self-explainable model.
+
+    ValueError
+        If it has prototypes of a single class, or if `X_train` or `relevance` does
+        not fit.
+
+    See Also
+    --------
+    contrast : Why one class and not the other, column by column.
+    counterfactuals : What would have to be otherwise.
+    sklearn_kmex.metrics.audit : What is wrong with prototypes and labels.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.explain import explain
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifier(n_prototypes=2, random_state=0).fit(X, y)
+    >>> explanation = explain(psem, X[:1], n_prototypes=1)
+    >>> explanation.predictions, explanation.training_rows, explanation.runner_up
+    (array([0]), array([[48]]), array([1]))
+    """
+    sem, X = find_sem(psem), as_samples(X)
+    Z = embed(psem, X)
+    found = decide(psem, Z)
+    order = np.argsort(-found.similarities, axis=1, kind="stable")[:, :n_prototypes]
+    has_proba = hasattr(sem, "predict_proba")
+    return Explanation(
+        sample_indices=np.arange(len_of(X)),
+        predictions=found.classes[found.predicted],
+        probabilities=np.asarray(sem.predict_proba(Z)) if has_proba else None,
+        prototypes=order,
+        similarities=np.take_along_axis(found.similarities, order, axis=1),
+        samples=stacked(X, range(len_of(X))),
+        relevance=_maps(relevance, psem, X, order),
+        prototype_classes=np.asarray(sem.prototype_classes_),
+        prototype_rows=found.training_rows,
+        **_two_classes(found),
+        **_examples(found, order, X_train),
+    )
+
+
+def _two_classes(found: Decision) -> dict[str, Any]:
+    """Tell the predicted class from the runner-up."""
+    rows = np.arange(len(found.scores))
+    own, other = found.nearest_of(found.predicted), found.nearest_of(found.runner_up)
+    return {
+        "classes": found.classes,
+        "scores": found.scores,
+        "margin": found.margin,
+        "predicted_prototype": own,
+        "predicted_similarity": found.similarities[rows, own],
+        "runner_up": found.classes[found.runner_up],
+        "runner_up_prototype": other,
+        "runner_up_similarity": found.similarities[rows, other],
+    }
+
+
+def _examples(
+    found: Decision, nearest: NDArray[np.intp], X_train: Any
+) -> dict[str, Any]:
+    """Take the training rows that the prototypes shown stand for."""
+    if X_train is None:
+        return {}
+    X_train = as_samples(X_train)
+    two = (found.nearest_of(found.predicted), found.nearest_of(found.runner_up))
+    ids = np.unique(np.concatenate([nearest.ravel(), *two]))
+    rows = found.training_rows[ids]
+    if rows.min() < 0 or rows.max() >= len_of(X_train):
+        raise ValueError(
+            "X_train must hold the rows that psem was fitted on; got "
+            f"{len_of(X_train)} rows, and the prototypes stand for the rows "
+            f"{np.unique(rows).tolist()} (-1 is not known)."
+        )
+    return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
+
+
+def stacked(X: Any, rows: Any) -> NDArray | None:
+    """Put samples that are numeric arrays of one shape into one; None for others."""
+    if sparse.issparse(X) or hasattr(X, "columns"):
+        return None
+    X = as_array(X)
+    if isinstance(X, np.ndarray):
+        return X[np.asarray(rows)] if X.dtype.kind in "biuf" and X.ndim > 1 else None
+    parts = [np.asarray(as_array(sample(X, int(row)))) for row in rows]
+    same = len({part.shape for part in parts}) == 1 and parts[0].ndim > 0
+    numeric = all(part.dtype.kind in "biuf" for part in parts)
+    return np.stack(parts) if same and numeric else None
+
+
+def _maps(
+    relevance: Any, psem: Any, X: Any, prototypes: NDArray[np.intp]
+) -> NDArray | None:
+    """Take maps as they are, or have them made."""
+    if relevance is None or relevance is False:
+        return None
+    if relevance is True or isinstance(relevance, str):
+        method = {"method": relevance} if isinstance(relevance, str) else {}
+        relevance = relevance_maps(
+            psem, X, "similarity", prototypes=prototypes, **method
+        )
+    elif callable(relevance):
+        relevance = relevance(psem, X, prototypes)
+    maps = np.asarray(as_array(relevance))
+    if maps.ndim < 2 or len(maps) != len(prototypes):
+        raise ValueError(
+            "relevance must give a map for each sample, in an array of shape "
+            f"({len(prototypes)}, ...); got shape {maps.shape}."
+        )
+    return maps

@@ -1,0 +1,343 @@
+"""Explanation: what each sample was taken for, and what it was found to look like."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex.explain._html import MAX_ROWS, html_table
+from sklearn_kmex.explain._plot_explanation import plot_explanation
+from sklearn_kmex.explain._records import SHARED, Records
+from sklearn_kmex.utils import check_dependency
+
+
+class Evidence(NamedTuple):
+    """One prototype that a sample is shown beside."""
+
+    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
+    prototype: int
+    prototype_label: Any
+    similarity: float
+    training_row: int
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Explanation(Records):
+    """What each sample was taken for, and the prototypes that made it so.
+
+    Made by :func:`explain`. It has a length, can be iterated over, and is sliced as an
+    array is, by a number, a slice, a mask or a list of numbers: each gives an
+    Explanation of those samples.
+
+    Read more in the :ref:`User Guide <explanations>`.
+
+    Parameters
+    ----------
+    sample_indices : ndarray of shape (n_samples,), dtype=intp
+        Row of each sample in the X that was explained; kept by slicing.
+
+    predictions : ndarray of shape (n_samples,)
+        Predicted labels.
+
+    scores : ndarray of shape (n_samples, n_classes)
+        Class scores, in the unit of the similarities: the largest similarity to a
+        prototype of the class, or what the model's own aggregation makes of them.
+        Larger is more like the class; minus infinity for one without prototypes.
+
+    probabilities : ndarray of shape (n_samples, n_classes) or None
+        Class probabilities, where the model gives them.
+
+    prototypes : ndarray of shape (n_samples, n_prototypes), dtype=intp
+        The nearest prototypes of any class, most similar first; of equal ones the
+        smaller number comes first.
+
+    similarities : ndarray of shape (n_samples, n_prototypes)
+        Similarities to these, larger is more similar.
+
+    predicted_prototype : ndarray of shape (n_samples,), dtype=intp
+        The nearest prototype of the predicted class. It is the first of `prototypes`
+        unless something beside the nearest prototype decides.
+
+    predicted_similarity : ndarray of shape (n_samples,)
+        Similarity to it.
+
+    runner_up : ndarray of shape (n_samples,)
+        Label of the class with the best score but for the predicted one.
+
+    runner_up_prototype : ndarray of shape (n_samples,), dtype=intp
+        The nearest prototype of the runner-up.
+
+    runner_up_similarity : ndarray of shape (n_samples,)
+        Similarity to it.
+
+    margin : ndarray of shape (n_samples,)
+        Score of the predicted class minus that of the runner-up, in the unit of the
+        similarities. Larger is a clearer decision; it is negative only where the
+        model predicts another class than the one of the best score.
+
+    classes : ndarray of shape (n_classes,)
+        Labels, in the order of the columns of `scores` and `probabilities`.
+
+    prototype_classes : ndarray of shape (n_prototypes_total,)
+        Label of each prototype of the model.
+
+    prototype_rows : ndarray of shape (n_prototypes_total,), dtype=intp
+        Training row of the same class nearest to each prototype; -1 where the model
+        does not know it.
+
+    samples : ndarray of shape (n_samples, ...), default=None
+        The samples, where they are arrays of numbers.
+
+    relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
+            default=None
+        Relevance maps: of the sample, or of it as seen by each of `prototypes`.
+
+    example_prototypes : ndarray of shape (n_examples,), dtype=intp, default=None
+        Prototypes whose training row is in `examples`, ascending.
+
+    examples : ndarray of shape (n_examples, ...), default=None
+        These training rows, where they are arrays of numbers.
+
+    Attributes
+    ----------
+    prototype_labels : ndarray of shape (n_samples, n_prototypes)
+        Labels of `prototypes`.
+
+    training_rows : ndarray of shape (n_samples, n_prototypes), dtype=intp
+        Training rows of `prototypes`.
+
+    training_samples : ndarray of shape (n_samples, n_prototypes, ...) or None
+        What is in these rows, where `examples` is known.
+
+    predicted_training_row, runner_up_training_row : ndarray of shape (n_samples,), \
+            dtype=intp
+        Training rows of `predicted_prototype` and of `runner_up_prototype`.
+
+    probability : ndarray of shape (n_samples,) or None
+        Probability of the predicted class, where the model gives probabilities.
+
+    See Also
+    --------
+    explain : Makes one.
+    contrast : Why one class and not the other, column by column.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.explain import explain
+    >>> X, y = load_iris(return_X_y=True)
+    >>> explanation = explain(KMExClassifier(2, random_state=0).fit(X, y), X)
+    >>> explanation[100:]
+    Explanation(n_samples=50)
+    >>> explanation[3].predictions, explanation[3].runner_up
+    (array([0]), array([1]))
+    """
+
+    predictions: NDArray
+    scores: NDArray
+    probabilities: NDArray | None = None
+    prototypes: NDArray[np.intp]
+    similarities: NDArray
+    predicted_prototype: NDArray[np.intp]
+    predicted_similarity: NDArray
+    runner_up: NDArray
+    runner_up_prototype: NDArray[np.intp]
+    runner_up_similarity: NDArray
+    margin: NDArray
+    classes: NDArray = field(metadata=SHARED)
+    prototype_classes: NDArray = field(metadata=SHARED)
+    prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
+    samples: NDArray | None = None
+    relevance: NDArray | None = None
+    example_prototypes: NDArray[np.intp] | None = field(default=None, metadata=SHARED)
+    examples: NDArray | None = field(default=None, metadata=SHARED)
+
+    @property
+    def prototype_labels(self) -> NDArray:
+        """Labels of `prototypes`, (n_samples, n_prototypes)."""
+        return self.prototype_classes[self.prototypes]
+
+    @property
+    def training_rows(self) -> NDArray[np.intp]:
+        """Training rows of `prototypes`, (n_samples, n_prototypes)."""
+        return self.prototype_rows[self.prototypes]
+
+    @property
+    def predicted_training_row(self) -> NDArray[np.intp]:
+        """Training row of `predicted_prototype`, (n_samples,)."""
+        return self.prototype_rows[self.predicted_prototype]
+
+    @property
+    def runner_up_training_row(self) -> NDArray[np.intp]:
+        """Training row of `runner_up_prototype`, (n_samples,)."""
+        return self.prototype_rows[self.runner_up_prototype]
+
+    @property
+    def training_samples(self) -> NDArray | None:
+        """What is in these rows, (n_samples, n_prototypes, ...), where it is known."""
+        if self.examples is None:
+            return None
+        return self.examples[self._example(self.prototypes)]
+
+    @property
+    def probability(self) -> NDArray | None:
+        """Probability of the predicted class, (n_samples,), where it is known."""
+        if self.probabilities is None:
+            return None
+        same = self.classes == self.predictions[:, np.newaxis]
+        return np.where(same, self.probabilities, 0).max(axis=1)
+
+    def _example(self, prototypes: Any) -> Any:
+        return np.searchsorted(self.example_prototypes, prototypes)  # type: ignore[arg-type]
+
+    def evidence(self, row: int) -> list[Evidence]:
+        """List the prototypes to show a sample beside, most similar first.
+
+        Parameters
+        ----------
+        row : int
+            Place of the sample.
+
+        Returns
+        -------
+        list of tuple
+            `(role, prototype, prototype_label, similarity, training_row)` of each of
+            `prototypes`, and of the nearest one of the predicted class and of the
+            runner-up, whose role is "predicted" and "runner-up"; of the others "".
+        """
+        shown = dict(zip(self.prototypes[row], self.similarities[row], strict=True))
+        roles = {}
+        for role in ("predicted", "runner_up"):
+            prototype = getattr(self, f"{role}_prototype")[row]
+            shown.setdefault(prototype, getattr(self, f"{role}_similarity")[row])
+            roles[prototype] = role.replace("_", "-")
+        return [
+            Evidence(
+                roles.get(k, ""),
+                int(k),
+                self.prototype_classes[k],
+                float(similarity),
+                int(self.prototype_rows[k]),
+            )
+            for k, similarity in sorted(shown.items(), key=lambda item: -item[1])
+        ]
+
+    def frame(self) -> Any:
+        """Return the evidence as a pandas DataFrame, a row for each prototype shown.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `sample`, `prediction`, `probability` (where known), `runner_up`,
+            `margin`, `role`, `prototype`, `prototype_label`, `similarity` and
+            `training_row`; of each sample the most similar prototype first. The
+            nearest prototypes of the predicted class and of the runner-up are always
+            among them.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        pandas = check_dependency("pandas", caller="frame", extra="all")
+        evidence = [self.evidence(row) for row in range(len(self))]
+        counts = [len(some) for some in evidence]
+        of_samples = {
+            "sample": self.sample_indices,
+            "prediction": self.predictions,
+            "probability": self.probability,
+            "runner_up": self.runner_up,
+            "margin": self.margin,
+        }
+        columns = {
+            name: np.repeat(values, counts)
+            for name, values in of_samples.items()
+            if values is not None
+        }
+        flat = [one for some in evidence for one in some]
+        found = pandas.DataFrame(flat, columns=Evidence._fields)
+        return pandas.concat([pandas.DataFrame(columns), found], axis=1)
+
+    def plot(
+        self,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        max_samples: int = 10,
+        figure: Any = None,
+    ) -> NDArray:
+        """Draw each sample beside what it looks like.
+
+        Samples that are pictures are drawn as such, with the training examples of
+        their prototypes where `explain` was given `X_train`, and relevance maps over
+        them. Of anything else, and of prototypes without examples, the similarities
+        are drawn as bars. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3)
+        or (h, w, 4), or else (1, h, w) or (3, h, w).
+
+        Parameters
+        ----------
+        image_shape : tuple of int, default=None
+            Shape of the pictures that flat samples hold, one of those above. None
+            leaves samples as they are.
+
+        vmin, vmax : float, default=None
+            Values drawn black and white, of each colour alike. None is 0 and 255 for
+            uint8, 0 and 1 for booleans, and for any other dtype the smallest and
+            largest value in all samples and training examples held.
+
+        max_samples : int, default=10
+            Number of samples to draw, the first ones; a slice shows others.
+
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw. None makes a new one with pyplot.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns), dtype=object
+            The matplotlib Axes; None where there is nothing to draw.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+
+        ValueError
+            If `image_shape` does not fit the samples.
+        """
+        pyplot = check_dependency(
+            "matplotlib.pyplot", caller="Explanation.plot", extra="plot"
+        )
+        scale = (image_shape, vmin, vmax)
+        return plot_explanation(pyplot, self, scale, max_samples, figure)
+
+    def _repr_html_(self) -> str:
+        head = ["sample", "prediction", "looks like", "runner-up", "margin"]
+        rows = list(self._html_rows())
+        return html_table(repr(self), head, rows, len(self) - len(rows))
+
+    def _html_rows(self) -> Iterator[list[Any]]:
+        probability = self.probability
+        for row in range(min(len(self), MAX_ROWS)):
+            prediction = [str(self.predictions[row])]
+            if probability is not None:
+                prediction.append(f"p = {probability[row]:.3g}")
+            yield [
+                self.sample_indices[row],
+                prediction,
+                [describe(one) for one in self.evidence(row)],
+                self.runner_up[row],
+                f"{self.margin[row]:.3g}",
+            ]
+
+
+def describe(one: Evidence) -> str:
+    """Name a prototype by what a reader can look up."""
+    what = f"prototype {one.prototype}"
+    if one.training_row >= 0:
+        what = f"training row {one.training_row}"
+    role = f" ({one.role})" if one.role else ""
+    return f"{one.prototype_label}, {what}: {one.similarity:.4g}{role}"

@@ -1,0 +1,75 @@
+"""What is a picture, and how its values become black, white and colours."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Scale(NamedTuple):
+    """How to read pictures: the shape of flat ones, and what is black and white."""
+
+    image_shape: tuple[int, ...] | None = None
+    vmin: float | None = None
+    vmax: float | None = None
+
+
+def channels_last(
+    arrays: NDArray, image_shape: tuple[int, ...] | None
+) -> NDArray | None:
+    """Return (n, h, w) or (n, h, w, 3 or 4), or None where these are no pictures.
+
+    Told by shape alone: (h, w); else channels last, of which there may be 1, 3 or 4;
+    else channels first, 1 or 3.
+    """
+    if image_shape is not None:
+        if np.prod(image_shape) != np.prod(arrays.shape[1:]):
+            raise ValueError(
+                f"image_shape must hold the {int(np.prod(arrays.shape[1:]))} values "
+                f"of a sample; got {image_shape}."
+            )
+        arrays = arrays.reshape(len(arrays), *image_shape)
+    if arrays.ndim == 4 and arrays.shape[-1] not in (1, 3, 4):
+        arrays = np.moveaxis(arrays, 1, -1)
+        if arrays.shape[-1] not in (1, 3):
+            arrays = arrays[..., :0]
+    if arrays.ndim == 4 and arrays.shape[-1] == 1:
+        arrays = arrays[..., 0]
+    is_picture = arrays.ndim == 3 or (arrays.ndim == 4 and arrays.shape[-1] > 0)
+    if image_shape is not None and not is_picture:
+        raise ValueError(
+            "image_shape must be (h, w), (h, w, 1), (h, w, 3), (h, w, 4), (1, h, w) or "
+            f"(3, h, w); got {image_shape}."
+        )
+    return arrays if is_picture else None
+
+
+def value_range(pictures: list[NDArray], scale: Scale) -> tuple[float, float]:
+    """Return the values of black and white: by dtype, or over all pictures."""
+    dtype = pictures[0].dtype
+    if dtype in (np.uint8, np.bool_):
+        low, high = 0.0, 255.0 if dtype == np.uint8 else 1.0
+    else:
+        colours = [some[..., :3] if some.ndim == 4 else some for some in pictures]
+        low = min(float(np.nanmin(some)) for some in colours)
+        high = max(float(np.nanmax(some)) for some in colours)
+    low = low if scale.vmin is None else scale.vmin
+    high = high if scale.vmax is None else scale.vmax
+    return low, high if high > low else low + 1
+
+
+def in_unit_range(picture: NDArray, low: float, high: float) -> NDArray[np.float64]:
+    """Map `low` to 0 and `high` to 1; opacity is left, but for that of uint8."""
+    unit = (picture.astype(np.float64) - low) / (high - low)
+    if picture.ndim == 3 and picture.shape[-1] == 4 and picture.dtype != np.uint8:
+        unit[..., 3] = picture[..., 3]
+    return np.clip(np.nan_to_num(unit), 0, 1)
+
+
+def as_heat(maps: NDArray, sample_shape: tuple[int, ...], scale: Scale) -> NDArray:
+    """Return relevance as (n, h, w): channels summed, flat maps folded."""
+    if maps.shape[1:] != sample_shape:
+        return maps  # of shape (h, w) already
+    folded = channels_last(maps, scale.image_shape)
+    assert folded is not None  # the samples are pictures
+    return folded.sum(axis=-1) if folded.ndim == 4 else folded

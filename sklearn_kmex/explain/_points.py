@@ -1,0 +1,89 @@
+"""Prototypes in the columns before a step, where the step can tell."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex.explain._probe import rows_of, run
+
+
+def points_before(
+    step: Any,
+    X: Any,
+    Z: Any,
+    points: NDArray,
+    source: NDArray[np.intp],
+    affine: tuple[NDArray, NDArray] | None,
+) -> NDArray:
+    """Take points (2, n_samples, n_out) to the input of a step, as far as known."""
+    found = nowhere((2, *X.shape), points.dtype)
+    one_to_one = len(np.unique(source)) == len(source)
+    if one_to_one and affine is not None:
+        slope, offset = affine
+        side, row, column = np.nonzero(~unknown(points) & (slope != 0))
+        values = points[side, row, column].astype(np.float64)
+        found[side, row, source[column]] = (values - offset[column]) / slope[column]
+    elif one_to_one and _keeps_values(X, Z, source):
+        found[..., source] = points
+    else:
+        found = _invert(step, points, source, one_to_one, X.shape)
+    return found
+
+
+def nowhere(shape: tuple[int, ...], dtype: Any) -> NDArray:
+    """Make points of which nothing is known: None among objects, NaN among numbers."""
+    if np.dtype(dtype).hasobject:
+        return np.full(shape, None, dtype=object)
+    return np.full(shape, np.nan)
+
+
+def unknown(values: NDArray) -> NDArray[np.bool_]:
+    """Mark what is not known."""
+    if values.dtype != object:
+        return np.isnan(values)
+    return np.equal(values, np.array(None, dtype=object)).astype(bool)
+
+
+def as_objects(points: NDArray) -> NDArray[np.object_]:
+    """Make room for text beside numbers."""
+    objects = points.astype(object)
+    objects[unknown(points)] = None
+    return objects
+
+
+def _keeps_values(X: Any, Z: Any, source: NDArray[np.intp]) -> bool:
+    """Tell whether text is left as it is, where it is not missing."""
+    before = rows_of(X).astype(object)[:, source]
+    after = rows_of(Z).astype(object)
+    missing = unknown(before) | (before != before)
+    return bool((missing | np.equal(before, after)).all())
+
+
+def _invert(
+    step: Any,
+    points: NDArray,
+    source: NDArray[np.intp],
+    one_to_one: bool,
+    shape: tuple[int, ...],
+) -> NDArray:
+    """Ask the step, of categories for the most frequent one of a prototype's rows."""
+    try:
+        wanted = points.reshape(-1, points.shape[-1]).astype(np.float64)
+        back = rows_of(step.inverse_transform(wanted))
+        numeric = back.dtype.kind in "biuf"
+        back = back.astype(np.float64 if numeric else object)
+        again = run(step, back) if one_to_one else wanted
+        back = back.reshape(2, *shape)
+        if one_to_one:  # rounded codes and the like are no answer
+            off = ~(np.abs(again - wanted) <= 1e-6 * np.abs(wanted).max(initial=0))
+            side, row, column = np.nonzero(off.reshape(points.shape))
+            back[side, row, source[column]] = np.nan if numeric else None
+    except Exception:  # it has no inverse, or none for such values
+        return nowhere((2, *shape), np.float64)
+    found = nowhere(back.shape, back.dtype)
+    dropped = getattr(step, "drop_idx_", None)  # all zeros, or rather a share of them
+    for j in np.unique(source):
+        if dropped is None or dropped[j] is None:
+            found[..., j] = back[..., j]
+    return found

@@ -1,0 +1,500 @@
+"""The margin, split over columns: by hand, by the formula, and through pipelines."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sems import Prototypes
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.datasets import load_iris, load_wine
+from sklearn.decomposition import NMF, PCA, FactorAnalysis, FastICA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
+from sklearn.random_projection import GaussianRandomProjection
+
+from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex.explain import Contrast, contrast
+from sklearn_kmex.explain._decision import embed
+
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return load_wine(return_X_y=True, as_frame=True)
+
+
+def kmex(**params):
+    return KMExClassifier(2, random_state=0, temperature=1.0, n_init=1, **params)
+
+
+def margins(psem, X, found):
+    """Squared distances to both prototypes, by the formula."""
+    sem = psem[-1] if isinstance(psem, Pipeline) else psem
+    Z = embed(psem, X)
+    Z = np.asarray(Z.toarray() if sparse.issparse(Z) else Z, dtype=float)
+    a, b = sem.prototypes_[found.prototypes], sem.prototypes_[found.against_prototypes]
+    return (Z - b) ** 2 - (Z - a) ** 2
+
+
+def check_sum(psem, X, found):
+    wanted = margins(psem, X, found).sum(axis=1)
+    scale = np.abs(found.contributions).sum(axis=1)
+    assert_allclose(found.margin, wanted, atol=1e-9 * scale.max())
+    assert (abs(found.contributions.sum(axis=1) - wanted) <= 1e-9 * scale).all()
+
+
+def test_by_hand():
+    model = Prototypes([[0, 0], [4, 1], [9, 9]], ["a", "b", "c"])
+    found = contrast(model, [[1, 1]])
+    # To b: 3^2 + 0^2, to a: 1^2 + 1^2.
+    assert_array_equal(found.contributions, [[8, -1]])
+    assert found.margin.tolist() == [7]
+    assert found.labels.tolist() == ["a"]
+    assert found.against.tolist() == ["b"]
+    assert found.feature_names.tolist() == ["x0", "x1"]
+    assert found.space == "input"
+    assert_array_equal(found.values, [[1, 1]])
+    assert_array_equal(found.prototype_values, [[0, 0]])
+    assert_array_equal(found.against_values, [[4, 1]])
+    other = contrast(model, [[1, 1]], labels="c", against="a")
+    assert_array_equal(other.contributions, [[1 - 64, 1 - 64]])
+
+
+def test_a_scaled_column_counts_in_units_of_its_scale():
+    X = pd.DataFrame({"cm": [0.0, 2.0, 10.0, 12.0], "g": [0.0, 0.0, 100.0, 100.0]})
+    y = [0, 0, 1, 1]
+    psem = make_pipeline(StandardScaler(), KMExClassifier(1, temperature=1.0))
+    found = contrast(psem.fit(X, y), X.iloc[:1])
+    # Prototypes at (1, 0) and (11, 100); standard deviations sqrt(26) and 50.
+    assert_allclose(found.contributions, [[(11**2 - 1) / 26, 4]])
+    assert found.feature_names.tolist() == ["cm", "g"]
+    assert_allclose(found.prototype_values.astype(float), [[1, 0]], atol=1e-12)
+    assert_allclose(found.against_values.astype(float), [[11, 100]])
+
+
+def test_a_category_gets_the_sum_of_its_columns():
+    X = pd.DataFrame({"size": ["s", "s", "m", "l"], "hue": ["r", "g", "g", "g"]})
+    psem = make_pipeline(OneHotEncoder(), KMExClassifier(1, temperature=1.0))
+    found = contrast(psem.fit(X, [0, 0, 0, 1]), X.iloc[:1])
+    # Shares of l, m, s: (0, 1/3, 2/3) against (1, 0, 0); of g, r: (2/3, 1/3), (1, 0).
+    assert_allclose(found.contributions, [[2 - 2 / 9, 2 - 8 / 9]])
+    assert found.feature_names.tolist() == ["size", "hue"]
+    assert found.values.tolist() == [["s", "r"]]
+    assert found.prototype_values.tolist() == [["s", "g"]]
+    assert found.against_values.tolist() == [["l", "g"]]
+
+
+def test_a_rotation_is_turned_back():
+    """Squared distance does not change, so the split is that of no rotation."""
+    X, y = load_iris(return_X_y=True)
+    psem = make_pipeline(PCA(), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    own, rivals = (
+        psem[0].inverse_transform(psem[1].prototypes_[ids])
+        for ids in (found.prototypes, found.against_prototypes)
+    )
+    assert_allclose(found.contributions, (X - rivals) ** 2 - (X - own) ** 2, atol=1e-9)
+    assert_allclose(found.prototype_values.astype(float), own)
+
+
+def test_a_whitened_axis_is_shared_by_the_least_change():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(40, 1)) @ [[3.0, 4.0]]  # on a line: one axis says it all
+    y = (X[:, 0] > 0).astype(int)
+    psem = make_pipeline(PCA(1, whiten=True), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    # Along (3, 4) / 5: slope and least change share as 9 to 16.
+    shares = found.contributions / found.margin[:, np.newaxis]
+    assert_allclose(shares, np.tile([9 / 25, 16 / 25], (40, 1)))
+
+
+ONE_COLUMN_EACH = {
+    "scaler": StandardScaler(),
+    "minmax": MinMaxScaler(clip=True),
+    "robust": RobustScaler(),
+    "power": PowerTransformer(),
+    "quantile": QuantileTransformer(n_quantiles=20),
+    "bins": KBinsDiscretizer(4, strategy="uniform"),
+    "bin codes": KBinsDiscretizer(4, strategy="uniform", encode="ordinal"),
+    "spline": SplineTransformer(4),
+    "imputer": SimpleImputer(),
+    "best": SelectKBest(k=4),
+    "variance": VarianceThreshold(0.05),
+    "nothing": "passthrough",
+    "identity": FunctionTransformer(),
+    "log": FunctionTransformer(np.log1p, feature_names_out="one-to-one"),
+    "linear": PolynomialFeatures(1, include_bias=False),
+    "frozen": FrozenEstimator(StandardScaler()),
+    "nested": make_pipeline(MinMaxScaler(), make_pipeline(PowerTransformer())),
+    "columns": ColumnTransformer(
+        [
+            ("a", StandardScaler(), ["ash", "hue"]),
+            ("b", SplineTransformer(4), make_column_selector("al")),
+            ("gone", "drop", ["proline"]),
+            ("none", StandardScaler(), []),
+        ],
+        remainder=make_pipeline(SimpleImputer(), MinMaxScaler()),
+    ),
+    "some columns": ColumnTransformer([("one", "passthrough", [3])]),
+    "rest as it is": ColumnTransformer(
+        [("a", StandardScaler(), slice(0, 2))], remainder="passthrough"
+    ),
+    "twice": FeatureUnion(
+        [
+            ("a", StandardScaler()),
+            ("b", SplineTransformer(4)),
+            ("c", "passthrough"),
+            ("d", "drop"),
+        ],
+        transformer_weights={"a": 3.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_COLUMN_EACH)
+def test_columns_that_stay_apart(wine, name):
+    X, y = wine
+    step = ONE_COLUMN_EACH[name]
+    if name == "frozen":
+        step.estimator.fit(X)
+    psem = Pipeline([("step", step), ("kmex", kmex())]).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    assert found.feature_names.tolist() == list(X.columns)
+    check_sum(psem, X, found)
+    alone = contrast(psem, X.iloc[7:8])
+    assert_allclose(alone.contributions, found[7].contributions, atol=1e-9)
+
+
+def test_each_column_gets_what_its_output_got(wine):
+    X, y = wine
+    X = X[["ash", "hue", "proline"]]
+    psem = make_pipeline(SplineTransformer(3), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    outputs = margins(psem, X, found).reshape(len(X), 3, -1)
+    assert_allclose(found.contributions, outputs.sum(axis=2), atol=1e-9)
+
+
+def test_what_a_selector_drops_has_no_part(wine):
+    X, y = wine
+    psem = make_pipeline(StandardScaler(), SelectKBest(k=4), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    dropped = ~psem[1].get_support()
+    assert_array_equal(found.contributions[:, dropped], 0)
+    assert np.isnan(found.prototype_values[:, dropped]).all()
+    assert not np.isnan(found.prototype_values[:, ~dropped]).any()
+    assert_allclose(found.contributions[:, ~dropped], margins(psem, X, found))
+
+
+AFFINE = {
+    "pca": PCA(4),
+    "white": PCA(4, whiten=True),
+    "svd": TruncatedSVD(4),
+    "lda": LinearDiscriminantAnalysis(),
+    "projection": GaussianRandomProjection(5, random_state=0),
+    "ica": FastICA(4, random_state=0, max_iter=1000, tol=0.1),
+    "factors": FactorAnalysis(3),
+    "sums": FunctionTransformer(lambda X: np.asarray(X) @ np.ones((13, 2))),
+    "union": FeatureUnion([("a", PCA(2)), ("b", StandardScaler())]),
+    "columns": ColumnTransformer(
+        [("a", PCA(2), ["ash", "hue", "proline"])], remainder="passthrough"
+    ),
+    "then selected": make_pipeline(PCA(6), SelectKBest(k=3)),
+    "then scaled": make_pipeline(PCA(6), StandardScaler(), PCA(3)),
+}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+@pytest.mark.parametrize("scaled", [True, False])
+def test_affine_maps_are_walked_through(wine, name, scaled):
+    X, y = wine
+    first = MaxAbsScaler().set_output(transform="pandas") if scaled else "passthrough"
+    psem = make_pipeline(first, AFFINE[name], kmex()).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    assert found.feature_names.tolist() == list(X.columns)
+    check_sum(psem, X, found)
+    alone = contrast(psem, X.iloc[7:8])
+    assert_allclose(alone.contributions, found[7].contributions, atol=1e-7)
+
+
+def test_prototypes_in_the_columns_before_a_rotation_are_embedded_where_they_are(wine):
+    X, y = wine
+    psem = make_pipeline(StandardScaler(), PCA(3), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    rows = pd.DataFrame(found.against_values.astype(float), columns=X.columns)
+    there = psem[1].transform(psem[0].transform(rows))
+    assert_allclose(there, psem[2].prototypes_[found.against_prototypes], atol=1e-9)
+
+
+MIXING = {
+    "rows": Normalizer(),
+    "shares": FunctionTransformer(
+        lambda X: X / np.sum(np.asarray(X), axis=1, keepdims=True),
+        feature_names_out="one-to-one",
+    ),
+    "products": PolynomialFeatures(2, include_bias=False),
+    "parts": NMF(3, max_iter=5000, tol=1e-2, init="nndsvda"),
+    "side by side": FeatureUnion([("a", StandardScaler()), ("b", Normalizer())]),
+    "inside": make_pipeline(StandardScaler(), Normalizer(), StandardScaler()),
+}
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_what_mixes_columns_is_where_it_stops(wine, name):
+    X, y = wine
+    psem = Pipeline(
+        [("first", MinMaxScaler()), ("mix", MIXING[name]), ("last", StandardScaler()),
+         ("kmex", kmex())]
+    ).fit(X, y)  # fmt: skip
+    for rows in (X, X.iloc[:1]):
+        found = contrast(psem, rows)
+        assert found.space == ("mix__normalizer" if name == "inside" else "mix")
+        check_sum(psem, rows, found)
+    assert len(found.feature_names) == found.contributions.shape[1]
+    if name == "products":
+        assert found.feature_names[13] == "alcohol^2"
+
+
+def test_a_transformer_that_fills_in_from_other_columns(wine):
+    X, y = wine
+    holes = X.mask(np.random.RandomState(0).rand(*X.shape) < 0.1)
+    psem = make_pipeline(KNNImputer(), StandardScaler(), kmex()).fit(holes, y)
+    assert contrast(psem, holes).space == "knnimputer"
+    assert contrast(psem, X).space == "input"  # nothing to fill in
+    psem = make_pipeline(SimpleImputer(add_indicator=True), kmex()).fit(holes, y)
+    found = contrast(psem, holes)
+    assert found.space == "input"
+    check_sum(psem, holes, found)
+
+
+def test_a_network_is_where_it_stops():
+    X, y = load_iris(return_X_y=True)
+    mlp = MLPClassifier(6, solver="lbfgs", random_state=0, max_iter=1000).fit(X, y)
+    psem = make_kmex(make_pipeline(FrozenEstimator(StandardScaler().fit(X)), mlp))
+    psem.set_params(kmex__n_prototypes=2).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "embed__model"
+    assert found.contributions.shape == (150, 6)
+    check_sum(psem, X, found)
+
+
+def test_a_linear_encoder_behind_a_cache_is_walked_through(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    psem = make_kmex(PCA(2).fit(X), n_prototypes=2, memory=str(tmp_path)).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    check_sum(psem, X, found)
+
+
+def test_words_of_texts_stay_sparse():
+    texts = ["red apple pie", "red cherry pie", "old blue car", "fast blue car"]
+    psem = make_pipeline(TfidfVectorizer(), KMExClassifier(1, temperature=1.0))
+    found = contrast(psem.fit(texts, ["food", "food", "car", "car"]), texts)
+    assert found.space == "tfidfvectorizer"
+    check_sum(psem, texts, found)
+    words = {"red", "apple", "pie", "cherry", "old", "blue", "car", "fast"}
+    assert set(found.feature_names) == words
+    assert found[0].frame()["feature"][0] in {"red", "apple", "pie"}
+
+
+def test_sparse_rows_are_walked_through():
+    rng = np.random.RandomState(0)
+    X = sparse.random(60, 300, density=0.05, format="csr", random_state=rng)
+    y = np.arange(60) % 3
+    for steps in (
+        (MaxAbsScaler(),),
+        (TruncatedSVD(4),),
+        (MaxAbsScaler(), VarianceThreshold(0.02)),
+    ):
+        psem = make_pipeline(*steps, kmex()).fit(X, y)
+        found = contrast(psem, X[:4])
+        assert found.space == "input"
+        assert found.contributions.shape == (4, 300)
+        check_sum(psem, X[:4], found)
+    psem = make_pipeline(Normalizer(), kmex()).fit(X, y)
+    assert contrast(psem, X[:4]).space == "normalizer"
+
+
+def test_text_in_a_column_of_its_own():
+    X = pd.DataFrame({"t": ["a b", "b c", "x y", "y z"], "n": [1.0, 2, 8, 9]})
+    word = TfidfVectorizer(token_pattern=r"\w")
+    columns = ColumnTransformer([("t", word, "t"), ("n", StandardScaler(), ["n"])])
+    psem = make_pipeline(columns, KMExClassifier(1, temperature=1.0))
+    found = contrast(psem.fit(X, [0, 0, 1, 1]), X)
+    assert found.space == "input"
+    assert found.feature_names.tolist() == ["t", "n"]
+    check_sum(psem, X, found)
+
+
+ENCODERS = {
+    "plain": OneHotEncoder(),
+    "dense": OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+    "dropped": OneHotEncoder(drop="first"),
+    "binary": OneHotEncoder(drop="if_binary"),
+    "infrequent": OneHotEncoder(
+        min_frequency=100, handle_unknown="infrequent_if_exist"
+    ),
+    "imputed": make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    ),
+    "codes": OrdinalEncoder(),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_census_comes_back_in_its_own_columns(load_data, name):
+    data = load_data("tab_adult.npz")
+    numeric, named = data["num_names"].tolist(), data["cat_names"].tolist()
+    columns = {n: data["num_train"][:2000, j] for j, n in enumerate(numeric)}
+    for j, n in enumerate(named):
+        columns[n] = data[f"levels_{n}"][data["cat_train"][:2000, j]].astype(object)
+    X, y = pd.DataFrame(columns), data["y_train"][:2000]
+    both = ColumnTransformer(
+        [("numbers", StandardScaler(), numeric), ("text", ENCODERS[name], named)]
+    )
+    psem = make_pipeline(both, KMExClassifier(5, random_state=0)).fit(X, y)
+    found = contrast(psem, X.iloc[:30])
+    assert found.space == "input"
+    assert found.feature_names.tolist() == numeric + named
+    check_sum(psem, X.iloc[:30], found)
+    assert_array_equal(found.values, X.iloc[:30].to_numpy())
+    alone = contrast(psem, X.iloc[5:6])
+    assert_allclose(alone.contributions, found[5].contributions, rtol=1e-6, atol=1e-9)
+    if name in ("plain", "imputed"):
+        sex = found.prototype_values[:, found.feature_names.tolist().index("sex")]
+        assert set(sex) <= {"Male", "Female"}
+    again = Contrast.from_json(found.to_json())
+    assert_array_equal(again.contributions, found.contributions, strict=True)
+    assert json.loads(found.to_json())["fields"]["space"] == "input"
+
+
+def test_polars_frames(wine):
+    pl = pytest.importorskip("polars")
+    X, y = wine
+    X = pl.DataFrame({name: X[name].to_numpy() for name in X.columns})
+    X = X.with_columns(kind=pl.Series(["a", "b"] * 89), size=pl.Series(["s", "l"] * 89))
+    both = ColumnTransformer(
+        [
+            ("k", OneHotEncoder(), ["kind", "size"]),
+            ("n", StandardScaler(), ["ash", "hue"]),
+        ]
+    )
+    psem = make_pipeline(both, kmex()).fit(X, y)
+    found = contrast(psem, X[:5])
+    assert found.space == "input"
+    assert found.feature_names.tolist() == X.columns
+    check_sum(psem, X[:5], found)
+
+
+STEPS = [
+    StandardScaler, MinMaxScaler, RobustScaler, PowerTransformer,
+    lambda: PCA(2), lambda: PCA(2, whiten=True), lambda: TruncatedSVD(2),
+    lambda: SplineTransformer(3, degree=2), Normalizer, lambda: PolynomialFeatures(2),
+    lambda: FeatureUnion([("a", PCA(2)), ("b", MinMaxScaler())]),
+    lambda: ColumnTransformer(
+        [("a", StandardScaler(), [0]), ("b", PCA(1), [0, 1])], remainder="passthrough"
+    ),
+    VarianceThreshold,
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # of steps that meet constant columns
+@given(
+    steps=st.lists(st.sampled_from(STEPS), max_size=4, unique=True),
+    seed=st.integers(0, 1000),
+    n_samples=st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_any_pipeline_keeps_the_sum(steps, seed, n_samples):
+    rng = np.random.RandomState(seed)
+    X = rng.gamma(2, size=(60, 4)) + rng.normal(size=4)
+    y = np.arange(60) % 2
+    psem = make_pipeline(*(step() for step in steps), kmex())
+    psem.fit(X, y)
+    found = contrast(psem, X[:n_samples])
+    check_sum(psem, X[:n_samples], found)
+    if set(steps) <= {*STEPS[:3], *STEPS[4:7], VarianceThreshold}:
+        assert found.space == "input"
+
+
+def test_a_step_that_knows_no_names_and_a_frozen_one_inside(wine):
+    X, y = wine
+    frozen = FrozenEstimator(StandardScaler().fit(X[["ash", "hue"]]))
+    both = ColumnTransformer([("f", frozen, ["ash", "hue"])], remainder="passthrough")
+    psem = make_pipeline(both, kmex()).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    check_sum(psem, X, found)
+    psem = make_pipeline(FunctionTransformer(np.square), kmex()).fit(X.to_numpy(), y)
+    found = contrast(psem, X.to_numpy())
+    assert found.space == "functiontransformer"
+    assert found.feature_names[12] == "x12"
+
+
+def test_labels_to_speak_for_and_against(wine):
+    X, y = wine
+    psem = make_pipeline(StandardScaler(), kmex()).fit(X, y)
+    usual = contrast(psem, X)
+    assert_array_equal(usual.labels, psem.predict(X))
+    assert (usual.margin > 0).all()
+    turned = contrast(psem, X, labels=usual.against, against=usual.labels)
+    assert_allclose(turned.contributions, -usual.contributions, atol=1e-9)
+    assert (contrast(psem, X, labels=1).labels == 1).all()
+    with pytest.raises(
+        ValueError, match=r"another class .*; got 1 for both at sample 2"
+    ):
+        contrast(psem, X, labels=[0, 0, 1] + [0] * (len(X) - 3), against=1)
+    with pytest.raises(ValueError, match=r"among the classes of psem.*got \[9\] besid"):
+        contrast(psem, X, against=9)
+
+
+def test_frame(wine):
+    X, y = wine
+    found = contrast(make_pipeline(StandardScaler(), kmex()).fit(X, y), X)[[3, 8]]
+    table = found.frame()
+    assert len(table) == 26
+    assert table["sample"].tolist() == [3] * 13 + [8] * 13
+    for sample, rows in table.groupby("sample"):
+        assert (rows["contribution"].abs().diff().dropna() <= 0).all()
+        assert set(rows["feature"]) == set(X.columns)
+        first = rows.iloc[0]
+        assert first["value"] == X.loc[sample, first["feature"]]
+    sums = table.groupby("sample")["contribution"].sum()
+    assert_allclose(sums, found.margin)
+    assert len(found[[]].frame()) == 0
+
+
+def test_html(wine):
+    X, y = wine
+    X = X.rename(columns={"hue": "<b>hue"})
+    found = contrast(kmex().fit(X, y), X)
+    assert "<b>" not in found._repr_html_()
+    assert "158 more samples" in found._repr_html_()
+    assert "proline = 1065: +" in found._repr_html_()

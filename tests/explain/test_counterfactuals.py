@@ -1,0 +1,153 @@
+"""The nearest row of the runner-up, and prototypes really removed."""
+
+import copy
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sems import Prototypes, Stubborn
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.explain import Counterfactuals, counterfactuals
+
+
+def without(psem, removed):
+    """The fitted model, with some prototypes taken away."""
+    left = copy.deepcopy(psem)
+    kept = np.setdiff1d(np.arange(len(psem.prototypes_)), removed)
+    left.prototypes_ = psem.prototypes_[kept]
+    left.prototype_classes_ = psem.prototype_classes_[kept]
+    left.n_prototypes_ = np.array(
+        [np.count_nonzero(left.prototype_classes_ == c) for c in psem.classes_]
+    )
+    return left
+
+
+def smallest_by_trial(psem, row):
+    """Size of the smallest set that changes the decision: all sets, by size."""
+    before = psem.predict(row)[0]
+    ids = range(len(psem.prototypes_))
+    for size in range(1, len(ids)):
+        for some in combinations(ids, size):
+            if without(psem, some).predict(row)[0] != before:
+                return size
+    raise AssertionError("nothing changes it")
+
+
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+@given(seed=st.integers(0, 10**6), n_classes=st.integers(2, 3))
+@settings(deadline=None, max_examples=15)
+def test_no_smaller_set_changes_the_decision(aggregation, similarity, seed, n_classes):
+    rng = np.random.RandomState(seed)
+    y = np.arange(24) % n_classes
+    X = rng.normal(size=(24, 2)) + 0.7 * y[:, np.newaxis]
+    psem = KMExClassifier(
+        3, aggregation=aggregation, similarity=similarity, temperature=1.0,
+        random_state=0, n_init=1,
+    ).fit(X, y)  # fmt: skip
+    rows = rng.normal(size=(3, 2))
+    found = counterfactuals(psem, rows)
+    for i, row in enumerate(rows[:, np.newaxis]):
+        removed = found.removals[i]
+        assert without(psem, removed).predict(row) == found.removed_to[i]
+        assert found.removed_to[i] != found.predictions[i] == psem.predict(row)[0]
+        assert len(removed) == smallest_by_trial(psem, row)
+
+
+def test_by_hand():
+    model = Prototypes([[0], [1], [4], [9], [10]], ["a", "a", "b", "c", "c"])
+    found = counterfactuals(model, [[0.4], [8.5], [2.2]])
+    assert_array_equal(found.predictions, ["a", "c", "a"])
+    assert_array_equal(found.runner_up, ["b", "b", "b"])
+    # 8.5: c at 0.5 and 1.5, b at 4.5. 2.2: a at 1.2 and 2.2, b at 1.8.
+    assert [r.tolist() for r in found.removals] == [[0, 1], [3, 4], [1]]
+    assert_array_equal(found.removed_to, ["b", "b", "b"])
+    assert_array_equal(found.training_rows, -1)
+    assert_allclose(found.distances, [3.6, 4.5, 1.8])
+
+
+def test_ties_go_to_the_class_that_comes_first():
+    for labels, removed in ((["a", "a", "b"], [0, 1]), (["b", "b", "a"], [0])):
+        # The second prototype is as near as the one of the other class.
+        found = counterfactuals(Prototypes([[1], [-2], [2]], labels), [[0.0]])
+        assert found.removals[0].tolist() == removed
+        assert found.removed_to[0] != labels[0]
+
+
+def test_a_class_may_lose_all_its_prototypes():
+    X, y = [[0.0], [0.2], [9.0]], [0, 0, 1]
+    for aggregation in ("max", "sum"):
+        psem = KMExClassifier({0: 2, 1: 1}, aggregation=aggregation, temperature=1.0)
+        found = counterfactuals(psem.fit(X, y), [[0.1]])
+        assert found.removals[0].tolist() == [0, 1]
+        assert found.removed_to[0] == 1
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list, sparse.csr_matrix, np.float32])
+def test_the_nearest_row_is_nearest_of_all(kind, monkeypatch):
+    monkeypatch.setattr("sklearn_kmex.explain._counterfactuals.QUERIES_AT_A_TIME", 7)
+    monkeypatch.setattr("sklearn_kmex.embedding._rows.CHUNK_ROWS", (11, 11))
+    X, y = load_iris(return_X_y=True)
+    y = np.array(["setosa", "versicolor", "virginica"])[y]
+    psem = KMExClassifier(3, random_state=0).fit(X, y)
+    found = counterfactuals(psem, kind(X), X_train=kind(X), y_train=y)
+    apart = np.where(y == found.runner_up[:, np.newaxis], cdist(X, X), np.inf)
+    assert_allclose(found.distances, apart.min(axis=1), rtol=1e-5)
+    assert_array_equal(y[found.training_rows], found.runner_up)
+    chosen = apart[np.arange(len(X)), found.training_rows]
+    assert_allclose(chosen, apart.min(axis=1), rtol=1e-5)
+
+
+def test_rows_are_compared_as_embeddings():
+    X, y = load_iris(return_X_y=True)
+    psem = make_pipeline(PCA(1), KMExClassifier(2, random_state=0)).fit(X, y)
+    found = counterfactuals(psem, X[:20], X_train=X, y_train=y)
+    Z = psem[0].transform(X)
+    apart = np.where(y == found.runner_up[:, np.newaxis], cdist(Z[:20], Z), np.inf)
+    assert_array_equal(found.training_rows, apart.argmin(axis=1))
+
+
+def test_without_training_rows_it_is_the_one_behind_the_prototype():
+    X, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, prototype="medoid", random_state=0).fit(X, y)
+    found = counterfactuals(psem, X)
+    assert_array_equal(y[found.training_rows], found.runner_up)
+    apart = np.linalg.norm(X - X[found.training_rows], axis=1)
+    assert_allclose(found.distances, apart)
+
+
+def test_as_data():
+    pytest.importorskip("pandas")
+    X, y = load_iris(return_X_y=True)
+    found = counterfactuals(KMExClassifier(2, random_state=0).fit(X, y), X)
+    table = found[48:52].frame()
+    assert table["sample"].tolist() == [48, 49, 50, 51]
+    assert table["n_removed"].tolist() == [len(r) for r in found.removals[48:52]]
+    again = Counterfactuals.from_json(found.to_json())
+    assert_array_equal(again.removed, found.removed, strict=True)
+    assert_array_equal(again.distances, found.distances, strict=True)
+
+
+def test_what_is_refused():
+    X, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(1).fit(X, y)
+    for one in ({"X_train": X}, {"y_train": y}):
+        with pytest.raises(ValueError, match="X_train and y_train must be given toget"):
+            counterfactuals(psem, X, **one)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        counterfactuals(psem, X, X_train=X, y_train=y[:9])
+    with pytest.raises(ValueError, match=r"got \[7\] besides"):
+        counterfactuals(psem, X, X_train=X, y_train=np.where(y == 0, 7, y))
+    with pytest.raises(ValueError, match="must hold a row of each runner-up; none of"):
+        counterfactuals(psem, X, X_train=X[:50], y_train=y[:50])
+    with pytest.raises(ValueError, match="predicts 'a' for sample 1, which is most"):
+        counterfactuals(Stubborn([[0], [9]], ["a", "b"]), [[1], [8]])
