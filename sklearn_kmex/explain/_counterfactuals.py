@@ -237,6 +237,7 @@ def _smallest_removals(
             scores = class_scores(
                 similar[:, order], found.owners[order], len(found.classes), aggregation
             )
+        scores += found.shift
         decided[rows] = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
         rows = np.flatnonzero(decided == found.predicted)
     return removed, decided

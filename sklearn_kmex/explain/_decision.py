@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex._similarity import class_scores
+from sklearn_kmex._similarity import add_priors, class_scores
 
 
 class Decision(NamedTuple):
@@ -23,6 +23,7 @@ class Decision(NamedTuple):
     classes: NDArray  # (n_classes,)
     owners: NDArray[np.intp]  # (n_prototypes,), class codes
     training_rows: NDArray[np.intp]  # (n_prototypes,), -1 where not known
+    shift: NDArray  # (n_classes,), what priors add to scores
 
     @property
     def margin(self) -> NDArray:
@@ -49,16 +50,17 @@ def steps_before(psem: Any) -> list[tuple[str, Any]]:
     steps: list[tuple[str, Any]] = []
     while isinstance(psem, Pipeline):
         for name, step in psem.steps[:-1]:
-            steps.extend(_opened(name, step))
+            steps.extend(opened(name, step))
         psem = psem.steps[-1][1]
     return steps
 
 
-def _opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
+def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a step, or those of the Pipeline that it is."""
     inner = step.estimator if isinstance(step, FrozenEstimator) else step
     if isinstance(inner, Pipeline):
         for part, one in inner.steps:
-            yield from _opened(f"{name}__{part}", one)
+            yield from opened(f"{name}__{part}", one)
     elif hasattr(inner, "transform"):  # not "passthrough", nor a sampler
         yield name, inner
 
@@ -83,15 +85,24 @@ def decide(psem: Any, Z: Any) -> Decision:
         )
     order = np.argsort(owners, kind="stable")
     rule = getattr(sem, "aggregation", "max")
-    scores = class_scores(similar[:, order], owners[order], len(classes), rule)
+    shift = _priors(sem, len(classes)).astype(similar.dtype)
+    scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
     predicted = scores.argmax(axis=1)
     if hasattr(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)))
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
     return Decision(
-        similar, scores, predicted, runner_up, classes, owners, np.asarray(rows)
+        similar, scores, predicted, runner_up, classes, owners, np.asarray(rows), shift
     )
+
+
+def _priors(sem: Any, n_classes: int) -> NDArray:
+    """Take what the priors of a model add to the scores of its classes."""
+    none = np.zeros((1, n_classes))
+    if not hasattr(sem, "class_prior_"):
+        return none[0]
+    return add_priors(none, sem.class_prior_, sem.temperature_)[0]
 
 
 def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:

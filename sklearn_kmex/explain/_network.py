@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
+from sklearn_kmex.explain._decision import opened, steps_before
 
 if TYPE_CHECKING:
     from sklearn_kmex._encoder_backend import Network
@@ -69,7 +69,11 @@ class FoundNetwork(NamedTuple):
 def find_network(psem: Any, X: Any) -> FoundNetwork:
     """Find the torch encoder right before the classifier, and what it takes in."""
     sem = find_sem(psem)
-    steps = flat_steps(psem)[:-1]
+    steps = [
+        step
+        for name, cached in steps_before(psem)
+        for _, step in opened(name, getattr(cached, "embedder", cached))
+    ]
     if not steps or not isinstance(steps[-1], TorchInputEmbedder):
         names = ", ".join(type(step).__name__ for step in steps) or "no step at all"
         raise TypeError(
@@ -83,15 +87,3 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
     shape = getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
     return FoundNetwork(sem, steps[-1], inputs, shape if reshaped else None)
-
-
-def flat_steps(estimator: Any) -> list[Any]:
-    """List the steps of a Pipeline and of those inside it, without their caches."""
-    if isinstance(estimator, Pipeline):
-        steps = [
-            step for _, step in estimator.steps if step not in (None, "passthrough")
-        ]
-        return [part for step in steps for part in flat_steps(step)]
-    if hasattr(estimator, "embedder"):  # a cache
-        return flat_steps(estimator.embedder)
-    return [estimator]

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex.explain import Counterfactuals, counterfactuals
+from sklearn_kmex.explain import Counterfactuals, counterfactuals, explain
 
 
 def without(psem, removed):
@@ -61,6 +61,27 @@ def test_no_smaller_set_changes_the_decision(aggregation, similarity, seed, n_cl
         assert without(psem, removed).predict(row) == found.removed_to[i]
         assert found.removed_to[i] != found.predictions[i] == psem.predict(row)[0]
         assert len(removed) == smallest_by_trial(psem, row)
+
+
+def test_priors_have_their_say():
+    rng = np.random.RandomState(0)
+    y = np.repeat([0, 1], [90, 10])
+    X = rng.normal(size=(100, 2)) + y[:, np.newaxis]
+    psem = KMExClassifier(3, priors="empirical", random_state=0).fit(X, y)
+    found, shown = counterfactuals(psem, X), explain(psem, X)
+    assert_array_equal(found.predictions, psem.predict(X))
+    assert (shown.margin >= 0).all()
+    nearest = psem.prototype_classes_[shown.prototypes[:, 0]]
+    overruled = np.flatnonzero(nearest != found.predictions)
+    assert len(overruled)  # the prior decided, which the explanation shows
+    logs = np.log(psem.predict_proba(X))
+    margin = psem.temperature_ * np.abs(logs[:, 0] - logs[:, 1])
+    assert_allclose(shown.margin, margin, rtol=1e-6)
+    for row in overruled[:5]:
+        without = np.where(found.removed[row], -np.inf, psem.transform(X[[row]]))[0]
+        scores = [without[psem.prototype_classes_ == label].max() for label in (0, 1)]
+        scores += psem.temperature_ * np.log(psem.class_prior_)
+        assert scores[1] > scores[0] or np.isinf(scores[0])
 
 
 def test_by_hand():
