@@ -64,6 +64,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py
+	$(BIN)/python benchmarks/relevance.py
+	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
 
 clean:

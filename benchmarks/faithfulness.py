@@ -4,10 +4,11 @@ On the CIFAR-10 ResNet-20 and on a small network trained here on Fashion-MNIST, 
 files in the folder SKLEARN_KMEX_DATA: the divergence between the maps of the
 self-explainable model and of its black box, under both rules, beside divergences that
 it has to be below, and how much maps change from class to class and from prototype to
-prototype. Results go to benchmarks/results/faithfulness.json.
+prototype. Results go to benchmarks/results.
 """
 
 import argparse
+import csv
 import json
 from pathlib import Path
 
@@ -57,14 +58,21 @@ def of_method(psem, X, unlike, method, bounds):
     return {**result, "cosine, own and rival prototype": cosine(own, rival)}
 
 
-def study(title, psem, X, unlike, bounds):
-    print(f"\n{title}")
+def study(name, psem, X, unlike, bounds):
+    """Explain by each method; the table goes to a file that the user guide shows."""
+    print(f"\n{name}")
     results = {}
     for method in METHODS:
         results[method] = of_method(psem, X, unlike, method, bounds)
         row = "  ".join(f"{value:.3f}" for value in results[method].values())
         print(f"{method:28}{row}", flush=True)
-    print(" " * 28 + ", ".join(results[method]))
+    titles = ["method", *results[method]]
+    print(" " * 28 + ", ".join(titles[1:]))
+    with RESULTS.with_name(f"faithfulness_{name}.csv").open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(titles)
+        for method, values in results.items():
+            table.writerow([method, *(f"{value:.3f}" for value in values.values())])
     return results
 
 
@@ -82,7 +90,7 @@ def on_cifar10(n_images):
     mean, std = (np.reshape(v, (3, 1, 1)) for v in (resnet20.MEAN, resnet20.STD))
     bounds = (-mean / std, (1 - mean) / std)
     unlike = {"two networks, untrained": untrained}
-    return study("ResNet-20, CIFAR-10", psem, X_test[:n_images], unlike, bounds)
+    return study("cifar10", psem, X_test[:n_images], unlike, bounds)
 
 
 def on_fashion(n_images):
@@ -102,7 +110,7 @@ def on_fashion(n_images):
         "two networks, untrained": [psem_of(0, 0), psem_of(0, 1)],
         "two networks, trained": [psem, psem_of(2, 1)],
     }
-    return study("Fashion-MNIST", psem, X_test[:n_images], unlike, (0.0, 1.0))
+    return study("fashion", psem, X_test[:n_images], unlike, (0.0, 1.0))
 
 
 def main(n_images):
@@ -111,7 +119,6 @@ def main(n_images):
         "CIFAR-10, ResNet-20": on_cifar10(n_images),
         "Fashion-MNIST, small network": on_fashion(n_images),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 

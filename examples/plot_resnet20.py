@@ -25,6 +25,12 @@ import torch
 from torch import nn
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.explain import (
+    black_box_relevance,
+    concept_maps,
+    faithfulness,
+    relevance,
+)
 from sklearn_kmex.metrics import accuracy_gap, fidelity_score
 
 above = [folder / "shared" / "data" for folder in Path.cwd().parents]
@@ -149,3 +155,40 @@ if not missing:
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
     plt.show()
+
+# %%
+# Where in the image. Red speaks for, blue against: the similarity to the prototype that
+# decides; the lead of its class over all others; and what the network's own score of
+# that class goes back to. The last picture is the map of the locations that look like
+# the prototype, found without going back through the network.
+if not missing:
+    X_shown = X_test[shown]
+    maps = {
+        "similarity": relevance(psem, X_shown, "similarity").sum(axis=1),
+        "margin": relevance(psem, X_shown, "margin").sum(axis=1),
+        "black box": black_box_relevance(psem, X_shown).sum(axis=1),
+        "concept": concept_maps(psem, X_shown),
+    }
+
+    fig, axes = plt.subplots(4, 6, figsize=(10, 7), layout="constrained")
+    for row, i in enumerate(shown):
+        axes[row, 0].imshow(test_pictures[i])
+        axes[row, 0].set_title(f"taken for: {class_names[by_psem[i]]}", fontsize=10)
+        axes[row, 1].imshow(pictures[kmex.prototype_indices_[prototype[row, 0]]])
+        axes[row, 1].set_title("like this", fontsize=10)
+        for ax, (name, values) in zip(axes[row, 2:], maps.items(), strict=True):
+            largest = np.abs(values[row]).max()
+            ax.imshow(values[row], cmap="RdBu_r", vmin=-largest, vmax=largest)
+            ax.set_title(name, fontsize=10)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    plt.show()
+
+# %%
+# Are the maps faithful? They are if they are closer to the black box's maps of the same
+# class than the black box's maps of its second best class are.
+if not missing:
+    found = faithfulness(psem, X_test[:128])
+    print(f"{'maps of the PSEM':24}{found.divergence:7.3f} nats")
+    print(f"{'of the second class':24}{found.second_class:7.3f}")
+    print(f"{'of a shuffled head':24}{found.redrawn_head:7.3f}")
