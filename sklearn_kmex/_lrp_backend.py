@@ -228,9 +228,7 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
     """Bring a copy of a module into the form that rules are for."""
     fold_norms(twin, layer)
     for name, part in twin.named_modules():
-        if parametrize.is_parametrized(part):
-            for weight in list(part.parametrizations):
-                parametrize.remove_parametrizations(part, weight)
+        compute_once(part)
         if isinstance(part, Linear) and "weight" not in part._parameters:
             raise ValueError(
                 f"LRP needs layers to hold their own weights; {name!r} computes them. "
@@ -241,6 +239,19 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
         for key, weight in part._parameters.items():
             if weight is not None:
                 part._parameters[key] = nn.Parameter(weight.detach(), False)
+
+
+def compute_once(part: nn.Module) -> None:
+    """Turn weights that are parametrized into weights.
+
+    torch's own removal takes them from the class too, which the module copied shares.
+    """
+    if parametrize.is_parametrized(part):
+        values = {name: getattr(part, name).detach() for name in part.parametrizations}
+        part.__class__ = parametrize.type_before_parametrizations(part)
+        del part.parametrizations
+        for name, value in values.items():
+            part.register_parameter(name, nn.Parameter(value, False))
 
 
 def make_composite(
