@@ -4,7 +4,9 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients
 
@@ -95,7 +97,25 @@ def one_column(column: int) -> Callable[[Tensor], Tensor]:
 
 def filling(method: Method, X: Tensor) -> Tensor:
     """Return the baseline in the shape of a batch."""
-    return torch.as_tensor(method.baseline).to(X).expand_as(X)
+    return torch.tensor(method.baseline).to(X).expand_as(X)
+
+
+def shaped(method: Method, shape: torch.Size) -> Method:
+    """Bring baseline and bounds into the shape of a sample."""
+    return method._replace(
+        baseline=broadcast(method.baseline, shape, "baseline"),
+        bounds=[broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
+    )
+
+
+def broadcast(given: Any, shape: torch.Size, name: str) -> NDArray:
+    try:
+        return np.broadcast_to(given, shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must broadcast to a sample, of shape {tuple(shape)}; got an array "
+            f"of shape {np.shape(given)}."
+        ) from error
 
 
 @torch.no_grad()

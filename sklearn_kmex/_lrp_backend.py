@@ -77,7 +77,7 @@ class Mean(Norm):
 FIRST = {
     "": lambda bounds: None,
     "_flat": lambda bounds: Flat(relative),
-    "_box": lambda bounds: ZBox(*map(torch.as_tensor, bounds), relative),
+    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), relative),
 }
 # The biases of convolutions take no relevance: batch norms folded into them would
 # take up to all of it. Linear layers follow the plain epsilon rule.

@@ -1,9 +1,12 @@
 """Small networks whose forward passes are written by hand, each in its own way."""
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
+
+from sklearn_kmex import make_kmex
 
 
 class Written(nn.Module):
@@ -194,3 +197,16 @@ def seeded(kind, seed=0, **how):
             nn.init.uniform_(part.weight, 0.5, 1.5)
             nn.init.uniform_(part.bias, -0.2, 0.2)
     return network.eval()
+
+
+def images(n_samples=30, seed=0):
+    """Noise of one channel, 8 x 8, which networks of random weights tell apart."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_samples, 1, 8, 8)).astype(np.float32)
+
+
+def psem_of(network, **how):
+    """Fit prototypes on noise; what matters here is not what they are."""
+    X = images()
+    how = {"n_prototypes": 2, "random_state": 0, **how}
+    return make_kmex(network, **how).fit(X, np.arange(len(X)) % 3)
