@@ -18,6 +18,11 @@ from sklearn_kmex._torch_backend import (
     run,
 )
 
+NO_GRADIENTS = (
+    "gives no gradients, as when its forward turns them off. Use "
+    'method="occlusion", or concept_maps.'
+)
+
 
 class Network(NamedTuple):
     """A torch network, and where its embedding is read."""
@@ -58,10 +63,7 @@ class Encoder(nn.Module):
     def traceable(self, X: Tensor, Z: Tensor) -> Tensor:
         """Refuse an embedding whose gradients were asked for and are not there."""
         if X.requires_grad and torch.is_grad_enabled() and not Z.requires_grad:
-            raise ValueError(
-                f"{type(self.twin).__name__} gives no gradients, as when its forward "
-                'turns them off. Use method="occlusion", or concept_maps.'
-            )
+            raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
 
 

@@ -19,6 +19,7 @@ from zennit.core import BasicHook, Composite, Hook, stabilize
 from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
 
+from sklearn_kmex._encoder_backend import NO_GRADIENTS
 from sklearn_kmex._layers_backend import first_layer, tensors_in
 from sklearn_kmex._speed_backend import fold_norms
 
@@ -177,10 +178,12 @@ class Recorder(TorchFunctionMode):
         named = [name for name in self.running if name]
         return f"layer {named[-1]!r}" if named else "the forward pass"
 
-    def enter(self, name: str, layer: nn.Module, rule: Hook | None) -> None:
+    def enter(
+        self, name: str, layer: nn.Module, args: tuple, rule: Hook | None
+    ) -> None:
         """Follow the pass into a layer."""
-        if isinstance(layer, torch.jit.ScriptModule):
-            raise ValueError(f"LRP cannot look into the scripted {name!r}. {INSTEAD}")
+        if any(map(depends, args)) and not torch.is_grad_enabled():
+            raise ValueError(f"{self.kind} {NO_GRADIENTS}")
         self.ran[name] += 1
         if isinstance(rule, BasicHook) and self.ran[name] > 1:
             raise ValueError(
@@ -226,6 +229,7 @@ def has_rule(layer: nn.Module) -> bool:
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
     """Bring a copy of a module into the form that rules are for."""
+    refuse_scripts(twin)
     fold_norms(twin, layer)
     for name, part in twin.named_modules():
         compute_once(part)
@@ -239,6 +243,14 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
         for key, weight in part._parameters.items():
             if weight is not None:
                 part._parameters[key] = nn.Parameter(weight.detach(), False)
+
+
+def refuse_scripts(twin: nn.Module) -> None:
+    for name, part in twin.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ValueError(
+                f"LRP cannot look into the scripted {name or 'module'!r}. {INSTEAD}"
+            )
 
 
 def compute_once(part: nn.Module) -> None:
@@ -278,7 +290,9 @@ def ruled(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
     for name, part in twin.named_modules():
         rule = composite.module_map(context, name, part)
         part.register_forward_pre_hook(
-            lambda layer, _, name=name, rule=rule: recorder.enter(name, layer, rule)
+            lambda layer, args, name=name, rule=rule: recorder.enter(
+                name, layer, args, rule
+            )
         )
     composite.register(twin)
     for part in twin.modules():
