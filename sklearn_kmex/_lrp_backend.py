@@ -259,7 +259,8 @@ def compute_once(part: nn.Module) -> None:
     torch's own removal takes them from the class too, which the module copied shares.
     """
     if parametrize.is_parametrized(part):
-        values = {name: getattr(part, name).detach() for name in part.parametrizations}
+        named: Any = part.parametrizations
+        values = {name: getattr(part, name).detach() for name in named}
         part.__class__ = parametrize.type_before_parametrizations(part)
         del part.parametrizations
         for name, value in values.items():

@@ -210,3 +210,8 @@ def psem_of(network, **how):
     X = images()
     how = {"n_prototypes": 2, "random_state": 0, **how}
     return make_kmex(network, **how).fit(X, np.arange(len(X)) % 3)
+
+
+def show(text):
+    """Print a figure that a test has measured."""
+    print(f"\n{text}")  # noqa: T201

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 torch = pytest.importorskip("torch")
 pytest.importorskip("zennit")
 import networks
-from networks import images, psem_of, seeded
+from networks import images, psem_of, seeded, show
 from torch import nn
 from torch.nn import functional
 from zennit.canonizers import SequentialMergeBatchNorm
@@ -45,7 +45,7 @@ def test_relevance_sums_to_the_score(kind):
         of_black_box = black_box_relevance(psem, X, method=method)
         off = off_by(maps, psem.transform(X).max(axis=1))
         off_black_box = off_by(of_black_box, scores_without_biases(network, psem))
-        print(f"\n{kind.__name__}, {method}: {off:.1e}, {off_black_box:.1e}")
+        show(f"{kind.__name__}, {method}: {off:.1e}, {off_black_box:.1e}")
         assert off < 1e-3
         assert off_black_box < 1e-3
 
@@ -54,7 +54,7 @@ def test_relevance_sums_to_the_score(kind):
 def test_batch_norms_take_no_relevance_folded_or_not(kind):
     psem = psem_of(seeded(kind))
     off = off_by(relevance(psem, X), psem.transform(X).max(axis=1))
-    print(f"\n{kind.__name__}: {off:.1e}")
+    show(f"{kind.__name__}: {off:.1e}")
     assert off < 0.01
 
 
@@ -290,6 +290,6 @@ def test_networks_that_turn_gradients_off_are_told():
 
     psem = psem_of(seeded(NoGradients))
     for method in ("epsilon", "gradient_x_input", "smoothgrad"):
-        with pytest.raises(ValueError, match='gives no gradients.*method="occlusion"'):
+        with pytest.raises(ValueError, match=r'gives no gradients.*method="occlusion"'):
             relevance(psem, X, method=method)
     assert relevance(psem, X, method="occlusion").any()

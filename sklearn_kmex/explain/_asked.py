@@ -72,12 +72,15 @@ def check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
 
 def check_numbers(value: Any, name: str) -> NDArray[np.float64]:
     try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if not np.isfinite(numbers).all():
         raise ValueError(
-            f"{name} must be made of numbers and arrays that broadcast to a sample; "
-            f"got {value!r}."
-        ) from error
+            f"{name} must be made of finite numbers, or of arrays of them that "
+            f"broadcast to a sample; got {value!r}."
+        )
+    return numbers
 
 
 def check_question(target: str, rule: Any, labels: Any, prototypes: Any) -> None:

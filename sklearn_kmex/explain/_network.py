@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_kmex._protocol import find_sem
@@ -87,12 +88,14 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
 
 
 def flat_steps(estimator: Any) -> list[Any]:
-    """List the steps of a Pipeline and of those inside it, without their caches."""
+    """List the steps of a Pipeline and of those inside it, out of their wrappers."""
     if isinstance(estimator, Pipeline):
         steps = [
             step for _, step in estimator.steps if step not in (None, "passthrough")
         ]
         return [part for step in steps for part in flat_steps(step)]
+    if isinstance(estimator, FrozenEstimator):
+        return flat_steps(estimator.estimator)
     if hasattr(estimator, "embedder"):  # a cache
         return flat_steps(estimator.embedder)
     return [estimator]
