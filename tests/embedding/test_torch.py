@@ -597,15 +597,15 @@ def test_bfloat16_rounds_after_the_first_layer(resnet, many):
 
 
 def test_preparing_for_many_samples_leaves_other_threads_their_modules():
-    class Watching(nn.Sequential):
-        calls = set()
+    calls = set()
 
+    class Watching(nn.Sequential):
         def forward(self, X):
-            self.calls.add(nn.Module.__call__)
+            calls.add(nn.Module.__call__)
             return super().forward(X)
 
     torch.manual_seed(0)
     network = Watching(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
     many = np.zeros((600, 1, 8, 8), dtype=np.float32)
     TorchEmbedder(network, "2").transform(many)
-    assert Watching.calls == {nn.Module.__call__}
+    assert calls == {nn.Module.__call__}
