@@ -149,6 +149,31 @@ def test_a_layer_with_a_feature_map():
     assert_allclose(found.mean(axis=(1, 2)), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_rows_of_tokens_and_rows_that_the_network_lays_out():
+    class Rows(nn.Module):
+        def __init__(self, tokens):
+            super().__init__()
+            self.each, self.head = nn.Linear(3, 5), nn.Linear(5, 2)
+            self.tokens = tokens
+
+        def forward(self, X):
+            X = X if self.tokens else X.unflatten(1, (2, 4, 3))
+            axes = tuple(range(1, X.ndim - 1))
+            return self.head(torch.relu(self.each(X)).mean(dim=axes))
+
+    rng = np.random.default_rng(0)
+    for tokens, shape, size in ((True, (6, 3), (6,)), (False, (24,), (2, 4))):
+        torch.manual_seed(0)
+        samples = rng.normal(size=(20, *shape)).astype(np.float32)
+        psem = make_kmex(Rows(tokens), n_prototypes=1, random_state=0)
+        psem.fit(samples, np.arange(20) % 2)
+        maps = concept_maps(psem, samples)
+        assert maps.shape == (20, *size)
+        assert_allclose(
+            maps.reshape(20, -1).mean(axis=1), nearest(psem, samples), rtol=1e-3
+        )
+
+
 def test_sequences_and_volumes():
     rng = np.random.default_rng(0)
     for conv, pool, sides in (
