@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         try:
-            self.twin(X)
+            self.twin(X.clone())  # its forward may change what it is given
         except Reached as reached:
             return self.traceable(X, pool(reached.values, self.pooling))
         raise ValueError(f"{type(self.twin).__name__} does not run its layer.")

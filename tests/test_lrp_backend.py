@@ -202,6 +202,23 @@ def test_weights_that_hooks_compute_are_refused_and_those_of_torch_kept():
     assert_array_equal(relevance(psem, X), maps)
 
 
+@pytest.mark.parametrize("method", ["epsilon", "epsilon_plus_flat", *OTHERS])
+def test_a_forward_that_changes_its_input(method):
+    class Changing(networks.Written):
+        def forward(self, X):
+            X -= 0.5
+            return super().forward(X)
+
+    class Plain(networks.Written):
+        def forward(self, X):
+            return super().forward(X - 0.5)
+
+    how = {"method": method, "n_steps": 2, "random_state": 0}
+    found = relevance(psem_of(seeded(Changing)), X, **how)
+    expected = relevance(psem_of(seeded(Plain)), X, **how)
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_frozen_weights_change_nothing():
     network = seeded(networks.NormAfter)
     psem = psem_of(network)
