@@ -40,7 +40,8 @@ ACTS = {
     "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
     "softplus", "tanh",
 }  # fmt: skip
-ADDS = {"add", "radd", "iadd", "sub", "isub", "subtract"}
+PLUS = {"add", "radd", "iadd"}
+ADDS = PLUS | {"sub", "isub", "subtract"}
 SCALES = {
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "div", "divide", "interpolate",
@@ -132,30 +133,13 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        kwargs = kwargs or {}
         name = function.__name__.strip("_")
-        traced = [depends(part) for part in args]
-        if self.inside or name in MOVES or not any(traced):
+        args, kwargs = by_place(name, args, kwargs or {})
+        flows = any(map(depends, tensors_in([args, kwargs])))
+        if self.inside or not flows or hands_on(name, args, kwargs):
             return function(*args, **kwargs)
-        n_traced = sum(traced)
-        if name in ADDS and n_traced == 1 and traced[0]:
-            return function(*args, **kwargs)  # a constant takes no relevance
-        if name in ADDS and n_traced == 2 and traced[:2] == [True, True]:
-            pair = torch.stack(torch.broadcast_tensors(*args[:2]), dim=-1)
-            return self.by(
-                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
-            )
-        if name in ACTS | SCALES | ADDS and n_traced == 1:
-            place = traced.index(True)
-            before, after = args[:place], args[place + 1 :]
-            return self.by(
-                rule_of(name),
-                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
-                args[place],
-            )
-        if name == "mul" and n_traced == 2 and args[0].numel() != args[1].numel():
-            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
-            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+        if (result := self.shared(name, function, args, kwargs)) is not None:
+            return result
         result = function(*args, **kwargs)
         if any(map(depends, tensors_in(result))):
             raise ValueError(
@@ -163,6 +147,31 @@ class Recorder(TorchFunctionMode):
                 f"{INSTEAD}"
             )
         return result
+
+    def shared(
+        self, name: str, function: Any, args: tuple, kwargs: dict
+    ) -> Tensor | None:
+        """Call a function that shares relevance among its inputs, if it is known."""
+        traced = [depends(part) for part in args]
+        if sum(traced) != sum(map(depends, tensors_in([args, kwargs]))):
+            return None
+        if name in ADDS and traced == [True, True]:
+            pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
+            return self.by(
+                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+            )
+        if name in ACTS | SCALES | ADDS and sum(traced) == 1:
+            place = traced.index(True)
+            before, after = args[:place], args[place + 1 :]
+            return self.by(
+                rule_of(name),
+                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
+                args[place],
+            )
+        if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
+            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
+            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+        return None
 
     def by(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
         """Call a function under a rule."""
@@ -196,6 +205,25 @@ class Recorder(TorchFunctionMode):
     def leave(self, layer: nn.Module) -> None:
         self.running.pop()
         self.inside -= has_rule(layer)
+
+
+def by_place(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Give what functions call input and other by place."""
+    if name not in ACTS | SCALES | ADDS:
+        return args, kwargs
+    named = [kwargs[key] for key in ("input", "other") if key in kwargs]
+    rest = {key: part for key, part in kwargs.items() if key not in ("input", "other")}
+    return (*args, *named), rest
+
+
+def hands_on(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether the gradient of a function hands relevance on as it should.
+
+    That of a sum does beside a constant, which takes none.
+    """
+    first, *others = map(depends, args) if args else [False]
+    is_sum = name in ADDS and first != any(others)
+    return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
 
 
 def rule_of(name: str) -> Hook:

@@ -94,6 +94,14 @@ class OneStep(nn.Module):
     [
         (lambda x: x + 1, 1),  # a constant takes no relevance
         (lambda x: x - 1, 1),
+        (lambda x: torch.ones(1, 1, 1, 1) + x, 1),
+        (lambda x: torch.ones(1, 1, 1, 1) - x, 1.5),
+        (lambda x: torch.add(torch.ones(1, 1, 1, 1), x, alpha=2), 6 / 7),
+        (lambda x: torch.add(input=x, other=x), 1),
+        (lambda x: torch.add(x, other=2 * x, alpha=3), 1),
+        (lambda x: functional.avg_pool2d(input=x, kernel_size=1), 1),
+        (lambda x: functional.relu(input=x), 1),
+        (lambda x: torch.mul(input=x, other=3.0), 1),
         (lambda x: 1 - x, 1.5),  # in proportion: x adds -3 of -2
         (lambda x: -x, 1),
         (lambda x: 0.5 * x, 1),
@@ -115,6 +123,15 @@ def test_steps_between_layers_by_hand(step, share):
     score = psem.transform(sample).max()
     found = relevance(psem, sample, method="epsilon")
     assert_allclose(found, score * share, rtol=1e-4)
+
+
+def test_tensors_in_lists_are_seen():
+    psem = make_tiny(OneStep(lambda x: torch.einsum("nchw->nchw", [x])))
+    with pytest.raises(ValueError, match="no rule for einsum"):
+        relevance(psem, np.ones((1, 1, 1, 1)))
+    psem = make_tiny(OneStep(lambda x: torch.where(x > 0, input=x, other=0 * x)))
+    with pytest.raises(ValueError, match="no rule for where"):
+        relevance(psem, np.ones((1, 1, 1, 1)))
 
 
 def test_a_sum_shares_in_proportion_and_not_twice():
