@@ -19,5 +19,6 @@ if importlib.util.find_spec("torch") is None:
         "sklearn_kmex/explain/_concepts.py",
         "sklearn_kmex/explain/_faithfulness.py",
         "sklearn_kmex/explain/_relevance.py",
+        "tests/networks.py",
         "tests/torch_modules.py",
     ]

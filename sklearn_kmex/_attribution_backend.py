@@ -17,11 +17,17 @@ from sklearn_kmex._encoder_backend import (
     tap_of,
     trial_of,
 )
-from sklearn_kmex._gradients_backend import Method, Scored, by_gradients, occlusion
+from sklearn_kmex._gradients_backend import (
+    Method,
+    Scored,
+    by_gradients,
+    occlusion,
+    shaped,
+)
 from sklearn_kmex._layers_backend import Tap
 from sklearn_kmex._lrp_backend import INSTEAD, Recorder, make_composite, prepare, ruled
 from sklearn_kmex._questions_backend import Asked, Output, Prototypes, Question, ask
-from sklearn_kmex._torch_backend import home_of, replica
+from sklearn_kmex._torch_backend import first, home_of, replica
 
 
 def explain_prototypes(
@@ -65,6 +71,8 @@ def attribute(
     """Explain each sample and score, batch by batch."""
     twin = replica(network.module, network.how.device)
     trial_of(twin, network, X)()  # what does not fit is told here
+    quiet = network.how._replace(verbose=False, num_workers=0)
+    method = shaped(method, next(float_batches(twin, first(X), quiet)).shape[1:])
     tap = tap_of(twin, network.layer, network, X)
     asked, start, maps = question(twin), 0, []
     with ExitStack() as stack:

@@ -47,24 +47,31 @@ def concepts(
     chosen = torch.as_tensor(ids, device=vectors.device)
     start, maps = 0, []
     for batch in float_batches(twin, X, network.how):
-        places = locations(encoder, batch, vectors.shape[1])
+        places, size = locations(encoder, batch, vectors.shape[1])
         own = vectors[chosen[start : start + len(batch)]]
         similar = torch.einsum("nc...,nkc->nk...", places, own)
-        maps.append(enlarge(similar, batch).float().cpu().numpy())
+        maps.append(enlarge(similar, size).float().cpu().numpy())
         start += len(batch)
     return np.concatenate(maps)
 
 
 @torch.inference_mode()
-def locations(encoder: Encoder, X: Tensor, width: int) -> Tensor:
-    """Find the vectors that the embedding of each sample pools, channels first."""
+def locations(
+    encoder: Encoder, X: Tensor, width: int
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Find the vectors that the embedding of each sample pools, channels first.
+
+    Beside them, the size of the input: of sequences, channels are last if they are so
+    in the locations.
+    """
     watch = Watch(width)
     with watch:
         Z = encoder(X)
     for values in reversed(watch.seen):
         for view in views(values, X):
             if view.shape[:2] == Z.shape and is_pooled(view, values, Z):
-                return view
+                last = X.ndim == 3 and view is not values
+                return view, X.shape[1:2] if last else X.shape[min(X.ndim - 1, 2) :]
     raise ValueError(
         f"The embedding of {type(encoder.twin).__name__} must be the mean over "
         "locations of a feature map or over tokens, or a token beside those of the "
@@ -99,9 +106,8 @@ def is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
     return any(m.shape == Z.shape and (m - Z).abs().max() <= near for m in means)
 
 
-def enlarge(maps: Tensor, X: Tensor) -> Tensor:
-    """Bring maps to the size of the input."""
-    size = X.shape[2:] if X.ndim > 2 else X.shape[1:]
+def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bring maps to the size of the input, if it has as many axes."""
     if len(size) != maps.ndim - 2:
         return maps
     return functional.interpolate(maps, size=size, mode=UPSAMPLING[len(size)])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from sklearn_kmex._layers_backend import Tap, find_tap
@@ -15,6 +16,11 @@ from sklearn_kmex._torch_backend import (
     pool,
     progress,
     run,
+)
+
+NO_GRADIENTS = (
+    "gives no gradients, as when its forward turns them off. Use "
+    'method="occlusion", or concept_maps.'
 )
 
 
@@ -49,10 +55,16 @@ class Encoder(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         try:
-            self.twin(X)
+            self.twin(X.clone())  # its forward may change what it is given
         except Reached as reached:
-            return pool(reached.values, self.pooling)
+            return self.traceable(X, pool(reached.values, self.pooling))
         raise ValueError(f"{type(self.twin).__name__} does not run its layer.")
+
+    def traceable(self, X: Tensor, Z: Tensor) -> Tensor:
+        """Refuse an embedding whose gradients were asked for and are not there."""
+        if X.requires_grad and torch.is_grad_enabled() and not Z.requires_grad:
+            raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
+        return Z
 
 
 def halt_before(_layer: nn.Module, args: tuple) -> None:

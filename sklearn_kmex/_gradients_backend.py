@@ -4,9 +4,11 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from zennit.attribution import Gradient, IntegratedGradients, SmoothGrad
+from zennit.attribution import Gradient, IntegratedGradients
 
 from sklearn_kmex._encoder_backend import Encoder
 from sklearn_kmex._questions_backend import Question
@@ -42,25 +44,46 @@ class Scored(nn.Module):
 
 def by_gradients(scored: Scored, X: Tensor, method: Method) -> Tensor:
     """Make maps from gradients of the scores, one map after the other."""
-    attributor = {
-        "gradient_x_input": lambda: Gradient(scored),
-        "integrated_gradients": lambda: IntegratedGradients(
-            scored, baseline_fn=lambda x: filling(method, x), n_iter=method.n_steps
-        ),
-        "smoothgrad": lambda: SmoothGrad(
-            scored, noise_level=method.noise, n_iter=method.n_steps
-        ),
-    }[str(method.name)]()
+    explain = {
+        "gradient_x_input": gradient_x_input,
+        "integrated_gradients": integrated_gradients,
+        "smoothgrad": smoothgrad,
+    }[str(method.name)]
     with torch.no_grad():
         n_maps = scored(X).shape[1]
-    maps = []
-    for column in range(n_maps):
-        with torch.random.fork_rng([X.device] if X.is_cuda else []):
-            torch.manual_seed(method.seed)
-            _, relevance = attributor(X, one_column(column))
-        maps.append(relevance.detach())
-    result = torch.stack(maps, dim=1)
-    return result * X[:, None] if method.name == "gradient_x_input" else result
+    maps = [explain(scored, X, one_column(n), method) for n in range(n_maps)]
+    return torch.stack(maps, dim=1).detach()
+
+
+def gradient_x_input(
+    scored: Scored, X: Tensor, column: Callable, method: Method
+) -> Tensor:
+    return Gradient(scored)(X, column)[1] * X
+
+
+def integrated_gradients(
+    scored: Scored, X: Tensor, column: Callable, method: Method
+) -> Tensor:
+    attributor = IntegratedGradients(
+        scored, baseline_fn=lambda x: filling(method, x), n_iter=method.n_steps
+    )
+    return attributor(X, column)[1]
+
+
+def smoothgrad(scored: Scored, X: Tensor, column: Callable, method: Method) -> Tensor:
+    """Average gradients at noisy inputs, with the same noise for all samples.
+
+    zennit's own draws from the global generator, whose numbers would depend on the
+    batch and on what other threads draw.
+    """
+    generator = torch.Generator().manual_seed(method.seed)
+    axes = tuple(range(1, X.ndim))
+    spread = method.noise * (X.amax(axes, keepdim=True) - X.amin(axes, keepdim=True))
+    total = torch.zeros_like(X)
+    for _ in range(method.n_steps):
+        noise = torch.randn(X.shape[1:], generator=generator).to(X)
+        total += Gradient(scored)(X + noise * spread, column)[1]
+    return total / method.n_steps
 
 
 def one_column(column: int) -> Callable[[Tensor], Tensor]:
@@ -74,7 +97,25 @@ def one_column(column: int) -> Callable[[Tensor], Tensor]:
 
 def filling(method: Method, X: Tensor) -> Tensor:
     """Return the baseline in the shape of a batch."""
-    return torch.as_tensor(method.baseline).to(X).expand_as(X)
+    return torch.tensor(method.baseline).to(X).expand_as(X)
+
+
+def shaped(method: Method, shape: torch.Size) -> Method:
+    """Bring baseline and bounds into the shape of a sample."""
+    return method._replace(
+        baseline=broadcast(method.baseline, shape, "baseline"),
+        bounds=[broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
+    )
+
+
+def broadcast(given: Any, shape: torch.Size, name: str) -> NDArray:
+    try:
+        return np.broadcast_to(given, shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must broadcast to a sample, of shape {tuple(shape)}; got an array "
+            f"of shape {np.shape(given)}."
+        ) from error
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from zennit.core import BasicHook, Composite, Hook, stabilize
 from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
 
+from sklearn_kmex._encoder_backend import NO_GRADIENTS
 from sklearn_kmex._layers_backend import first_layer, tensors_in
 from sklearn_kmex._speed_backend import fold_norms
 
@@ -39,7 +40,8 @@ ACTS = {
     "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
     "softplus", "tanh",
 }  # fmt: skip
-ADDS = {"add", "radd", "iadd", "sub", "isub", "subtract"}
+PLUS = {"add", "radd", "iadd"}
+ADDS = PLUS | {"sub", "isub", "subtract"}
 SCALES = {
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "div", "divide", "interpolate",
@@ -77,7 +79,7 @@ class Mean(Norm):
 FIRST = {
     "": lambda bounds: None,
     "_flat": lambda bounds: Flat(relative),
-    "_box": lambda bounds: ZBox(*map(torch.as_tensor, bounds), relative),
+    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), relative),
 }
 # The biases of convolutions take no relevance: batch norms folded into them would
 # take up to all of it. Linear layers follow the plain epsilon rule.
@@ -131,30 +133,13 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        kwargs = kwargs or {}
         name = function.__name__.strip("_")
-        traced = [depends(part) for part in args]
-        if self.inside or name in MOVES or not any(traced):
+        args, kwargs = by_place(name, args, kwargs or {})
+        flows = any(map(depends, tensors_in([args, kwargs])))
+        if self.inside or not flows or hands_on(name, args, kwargs):
             return function(*args, **kwargs)
-        n_traced = sum(traced)
-        if name in ADDS and n_traced == 1 and traced[0]:
-            return function(*args, **kwargs)  # a constant takes no relevance
-        if name in ADDS and n_traced == 2 and traced[:2] == [True, True]:
-            pair = torch.stack(torch.broadcast_tensors(*args[:2]), dim=-1)
-            return self.by(
-                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
-            )
-        if name in ACTS | SCALES | ADDS and n_traced == 1:
-            place = traced.index(True)
-            before, after = args[:place], args[place + 1 :]
-            return self.by(
-                rule_of(name),
-                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
-                args[place],
-            )
-        if name == "mul" and n_traced == 2 and args[0].numel() != args[1].numel():
-            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
-            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+        if (result := self.shared(name, function, args, kwargs)) is not None:
+            return result
         result = function(*args, **kwargs)
         if any(map(depends, tensors_in(result))):
             raise ValueError(
@@ -162,6 +147,31 @@ class Recorder(TorchFunctionMode):
                 f"{INSTEAD}"
             )
         return result
+
+    def shared(
+        self, name: str, function: Any, args: tuple, kwargs: dict
+    ) -> Tensor | None:
+        """Call a function that shares relevance among its inputs, if it is known."""
+        traced = [depends(part) for part in args]
+        if sum(traced) != sum(map(depends, tensors_in([args, kwargs]))):
+            return None
+        if name in ADDS and traced == [True, True]:
+            pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
+            return self.by(
+                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+            )
+        if name in ACTS | SCALES | ADDS and sum(traced) == 1:
+            place = traced.index(True)
+            before, after = args[:place], args[place + 1 :]
+            return self.by(
+                rule_of(name),
+                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
+                args[place],
+            )
+        if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
+            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
+            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+        return None
 
     def by(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
         """Call a function under a rule."""
@@ -177,10 +187,12 @@ class Recorder(TorchFunctionMode):
         named = [name for name in self.running if name]
         return f"layer {named[-1]!r}" if named else "the forward pass"
 
-    def enter(self, name: str, layer: nn.Module, rule: Hook | None) -> None:
+    def enter(
+        self, name: str, layer: nn.Module, args: tuple, rule: Hook | None
+    ) -> None:
         """Follow the pass into a layer."""
-        if isinstance(layer, torch.jit.ScriptModule):
-            raise ValueError(f"LRP cannot look into the scripted {name!r}. {INSTEAD}")
+        if any(map(depends, args)) and not torch.is_grad_enabled():
+            raise ValueError(f"{self.kind} {NO_GRADIENTS}")
         self.ran[name] += 1
         if isinstance(rule, BasicHook) and self.ran[name] > 1:
             raise ValueError(
@@ -193,6 +205,25 @@ class Recorder(TorchFunctionMode):
     def leave(self, layer: nn.Module) -> None:
         self.running.pop()
         self.inside -= has_rule(layer)
+
+
+def by_place(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Give what functions call input and other by place."""
+    if name not in ACTS | SCALES | ADDS:
+        return args, kwargs
+    named = [kwargs[key] for key in ("input", "other") if key in kwargs]
+    rest = {key: part for key, part in kwargs.items() if key not in ("input", "other")}
+    return (*args, *named), rest
+
+
+def hands_on(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether the gradient of a function hands relevance on as it should.
+
+    That of a sum does beside a constant, which takes none.
+    """
+    first, *others = map(depends, args) if args else [False]
+    is_sum = name in ADDS and first != any(others)
+    return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
 
 
 def rule_of(name: str) -> Hook:
@@ -226,11 +257,10 @@ def has_rule(layer: nn.Module) -> bool:
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
     """Bring a copy of a module into the form that rules are for."""
+    refuse_scripts(twin)
     fold_norms(twin, layer)
     for name, part in twin.named_modules():
-        if parametrize.is_parametrized(part):
-            for weight in list(part.parametrizations):
-                parametrize.remove_parametrizations(part, weight)
+        compute_once(part)
         if isinstance(part, Linear) and "weight" not in part._parameters:
             raise ValueError(
                 f"LRP needs layers to hold their own weights; {name!r} computes them. "
@@ -241,6 +271,28 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
         for key, weight in part._parameters.items():
             if weight is not None:
                 part._parameters[key] = nn.Parameter(weight.detach(), False)
+
+
+def refuse_scripts(twin: nn.Module) -> None:
+    for name, part in twin.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ValueError(
+                f"LRP cannot look into the scripted {name or 'module'!r}. {INSTEAD}"
+            )
+
+
+def compute_once(part: nn.Module) -> None:
+    """Turn weights that are parametrized into weights.
+
+    torch's own removal takes them from the class too, which the module copied shares.
+    """
+    if parametrize.is_parametrized(part):
+        named: Any = part.parametrizations
+        values = {name: getattr(part, name).detach() for name in named}
+        part.__class__ = parametrize.type_before_parametrizations(part)
+        del part.parametrizations
+        for name, value in values.items():
+            part.register_parameter(name, nn.Parameter(value, False))
 
 
 def make_composite(
@@ -267,7 +319,9 @@ def ruled(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
     for name, part in twin.named_modules():
         rule = composite.module_map(context, name, part)
         part.register_forward_pre_hook(
-            lambda layer, _, name=name, rule=rule: recorder.enter(name, layer, rule)
+            lambda layer, args, name=name, rule=rule: recorder.enter(
+                name, layer, args, rule
+            )
         )
     composite.register(twin)
     for part in twin.modules():

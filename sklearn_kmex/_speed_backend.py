@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -123,7 +124,7 @@ class Convolution:
 def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
     """Yield the names of each convolution and of the batch norm that alone reads it."""
     try:
-        graph = fx.symbolic_trace(twin).graph
+        graph = graph_of(twin)
     except Exception:  # whatever a forward that cannot be traced comes up with
         return
     modules = dict(twin.named_modules())
@@ -143,6 +144,32 @@ def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
             and not hasattr(conv, "parametrizations")
         ):
             yield str(before.target), str(node.target)
+
+
+def graph_of(twin: nn.Module) -> fx.Graph:
+    """Trace a private copy of a module, with torch's own layers as they are.
+
+    `fx.symbolic_trace` would replace the calls of all modules of the process for as
+    long as it takes, also those that other threads run.
+    """
+    graph = fx.Graph()
+    tracer = GraphAppendingTracer(graph)
+    layers = [
+        (name, part)
+        for name, part in twin.named_modules()
+        if name and type(part).__module__.startswith("torch.nn.")
+        if type(part) is not nn.Sequential and "forward" not in vars(part)
+    ]
+    for name, part in layers:
+        part.forward = lambda *args, name=name, **kwargs: tracer.create_proxy(
+            "call_module", name, args, kwargs
+        )
+    try:
+        twin(fx.Proxy(graph.placeholder("X"), tracer))
+    finally:
+        for _, part in layers:
+            del part.forward
+    return graph
 
 
 def changes(layer: str | None, conv: str, norm: str) -> bool:

@@ -52,10 +52,53 @@ def settings(
             f"alone, as (low, high) of the inputs; got {bounds!r} for {method!r}."
         )
     if bounds is not None:
-        low, high = (np.asarray(bound, dtype=np.float32) for bound in bounds)
-        bounds = low[np.newaxis], high[np.newaxis]
+        bounds = check_bounds(bounds)
+    baseline = check_numbers(baseline, "baseline")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return Method(method, bounds, np.asarray(baseline), n_steps, noise, window, seed)
+    return Method(method, bounds, baseline, n_steps, noise, window, seed)
+
+
+def check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
+    """Return the least and the greatest value of an input as arrays."""
+    if len(bounds) != 2:
+        raise ValueError(
+            f"bounds must be a pair, (low, high); got {len(bounds)} of them."
+        )
+    low, high = (check_numbers(bound, "bounds") for bound in bounds)
+    if np.any(low >= high):
+        raise ValueError(f"bounds must be (low, high), low < high; got {bounds!r}.")
+    return low, high
+
+
+def check_numbers(value: Any, name: str) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            f"{name} must be made of finite numbers, or of arrays of them that "
+            f"broadcast to a sample; got {value!r}."
+        )
+    return numbers
+
+
+def check_question(target: str, rule: Any, labels: Any, prototypes: Any) -> None:
+    """Refuse what a target has no use for."""
+    if rule == "neuralized" and target == "similarity":
+        raise ValueError(
+            'rule="neuralized" explains the lead of a class, not a similarity; use '
+            'rule="prp", or target="margin".'
+        )
+    name, given = "labels", labels
+    if target != "similarity":
+        name, given = "prototypes", prototypes
+    if given is not None:
+        raise ValueError(
+            f"{name} must be None for target={target!r}: labels choose what "
+            'target="class" and "margin" explain, and prototypes what '
+            'target="similarity" does.'
+        )
 
 
 def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.intp]:
@@ -66,13 +109,14 @@ def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.
     ids = np.asarray(prototypes)
     if ids.ndim == 0:
         ids = np.full(n_samples, ids)
-    if ids.dtype.kind not in "iu" or ids.ndim > 2 or len(ids) != n_samples:
+    is_shaped = ids.ndim <= 2 and len(ids) == n_samples and ids.size
+    if ids.dtype.kind not in "iu" or not is_shaped:
         raise ValueError(
             f"prototypes must be an int or ints of shape ({n_samples},) or "
             f"({n_samples}, n_maps); got an array of shape {ids.shape} and dtype "
             f"{ids.dtype}."
         )
-    if ids.size and not 0 <= ids.min() <= ids.max() < n_prototypes:
+    if not 0 <= ids.min() <= ids.max() < n_prototypes:
         raise ValueError(
             f"prototypes must be places in prototypes_, from 0 to {n_prototypes - 1}; "
             f"got {ids.min()} to {ids.max()}."

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
+from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex.explain._asked import class_codes, settings
 from sklearn_kmex.explain._network import FoundNetwork, find_network
 from sklearn_kmex.explain._relevance import relevance
@@ -17,6 +18,9 @@ from sklearn_kmex.metrics import (
 )
 
 
+@validate_params(
+    {"target": [StrOptions({"class", "margin"})]}, prefer_skip_nested_validation=True
+)
 def faithfulness(
     psem: Any,
     X: Any,

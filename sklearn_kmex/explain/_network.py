@@ -48,9 +48,10 @@ class FoundNetwork(NamedTuple):
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Give the outputs of the network that stand for these places in `classes_`."""
         known = getattr(getattr(self.embedder, "net", None), "classes_", None)
-        if known is None:
+        if known is None or not np.isin(self.sem.classes_, known).all():
             return codes
-        return np.searchsorted(known, self.sem.classes_[codes])
+        order = np.argsort(known)
+        return order[np.searchsorted(known, self.sem.classes_[codes], sorter=order)]
 
     def output_maps(
         self,
@@ -84,6 +85,6 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
     for step in steps[:-1]:
         X = step.transform(X)
     inputs = steps[-1]._check_input(X, reset=False)
-    shape = getattr(X, "shape", ())[1:]
+    shape = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
     return FoundNetwork(sem, steps[-1], inputs, shape if reshaped else None)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex.explain._asked import (
     SETTINGS,
+    check_question,
     class_codes,
     prototype_ids,
     say_if_zero,
@@ -60,12 +61,13 @@ def relevance(
         nearest prototype of any other, or the similarity to prototypes.
 
     labels : label or array-like of shape (n_samples,), default=None
-        Class that is explained, of all samples or each. None is the predicted one.
+        Class that "class" and "margin" explain, of all samples or each. None is the
+        predicted one.
 
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
-        Prototypes whose similarity is explained, by their places in `prototypes_`.
-        None is the most similar one.
+        Prototypes whose similarity "similarity" explains, by their places in
+        `prototypes_`. None is the most similar one.
 
     method : str or zennit.core.Composite, default="epsilon_plus_flat"
         How relevance is found. Layer-wise relevance propagation [1]_: "epsilon",
@@ -93,7 +95,7 @@ default=None
 
     noise : float, default=0.1
         Standard deviation of the noise of "smoothgrad", as a share of the range of
-        values of the sample.
+        values of the sample; all samples get the same noise.
 
     window : int, default=None
         Side of the windows of "occlusion", in positions. None is an eighth of the
@@ -180,11 +182,7 @@ default=None
     >>> relevance(psem, X[:2], method="epsilon").shape
     (2, 4)
     """
-    if rule == "neuralized" and target == "similarity":
-        raise ValueError(
-            'rule="neuralized" explains the lead of a class, not a similarity; use '
-            'rule="prp", or target="margin".'
-        )
+    check_question(target, rule, labels, prototypes)
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._attribution_backend import explain_prototypes

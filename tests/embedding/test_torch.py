@@ -594,3 +594,18 @@ def test_bfloat16_rounds_after_the_first_layer(resnet, many):
     normed = nn.Sequential(nn.LayerNorm(1), nn.Linear(1, 1))
     half = TorchEmbedder(normed, precision="bfloat16")
     assert half.transform(steps).shape == (3, 1)
+
+
+def test_preparing_for_many_samples_leaves_other_threads_their_modules():
+    calls = set()
+
+    class Watching(nn.Sequential):
+        def forward(self, X):
+            calls.add(nn.Module.__call__)
+            return super().forward(X)
+
+    torch.manual_seed(0)
+    network = Watching(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    many = np.zeros((600, 1, 8, 8), dtype=np.float32)
+    TorchEmbedder(network, "2").transform(many)
+    assert calls == {nn.Module.__call__}

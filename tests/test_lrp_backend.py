@@ -1,0 +1,329 @@
+"""LRP conserves relevance, whatever way a forward pass is written; or says why not."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("zennit")
+import networks
+from networks import images, psem_of, seeded, show
+from torch import nn
+from torch.nn import functional
+from zennit.canonizers import SequentialMergeBatchNorm
+from zennit.composites import EpsilonGammaBox, EpsilonPlus
+from zennit.rules import Epsilon
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.explain import black_box_relevance, relevance
+
+X = images(6, seed=1)
+OTHERS = ["gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
+
+
+def sums(maps):
+    return maps.reshape(len(maps), -1).sum(axis=1)
+
+
+def off_by(maps, scores):
+    return np.abs(sums(maps) / scores - 1).max()
+
+
+def scores_without_biases(network, psem):
+    scores = psem["embed"].black_box_output(X)
+    if network.head.bias is not None:
+        scores = scores - network.head.bias.detach().numpy()
+    return scores[np.arange(len(X)), psem.predict(X)]
+
+
+@pytest.mark.parametrize("kind", networks.BIASLESS)
+def test_relevance_sums_to_the_score(kind):
+    network = seeded(kind)
+    psem = psem_of(network)
+    for method in ("epsilon", "epsilon_plus", "epsilon_plus_flat"):
+        maps = relevance(psem, X, method=method)
+        of_black_box = black_box_relevance(psem, X, method=method)
+        off = off_by(maps, psem.transform(X).max(axis=1))
+        off_black_box = off_by(of_black_box, scores_without_biases(network, psem))
+        show(f"{kind.__name__}, {method}: {off:.1e}, {off_black_box:.1e}")
+        assert off < 1e-3
+        assert off_black_box < 1e-3
+
+
+@pytest.mark.parametrize("kind", [networks.NormAfter, networks.NormBefore])
+def test_batch_norms_take_no_relevance_folded_or_not(kind):
+    psem = psem_of(seeded(kind))
+    off = off_by(relevance(psem, X), psem.transform(X).max(axis=1))
+    show(f"{kind.__name__}: {off:.1e}")
+    assert off < 0.01
+
+
+def test_the_plain_epsilon_rule_leaves_biases_their_share():
+    # One location and channel: z = 2 x + 1, which is 7 at x = 3.
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(1, 2))
+    nn.init.constant_(network[0].weight, 2.0)
+    nn.init.constant_(network[0].bias, 1.0)
+    psem = make_tiny(network)
+    score = psem.transform([[[[3.0]]]]).max()
+    sample = np.full((1, 1, 1, 1), 3.0)
+    assert_allclose(relevance(psem, sample, method="epsilon"), score * 6 / 7, rtol=1e-4)
+    found = relevance(psem, sample, method="epsilon_plus")
+    assert_allclose(found, score, rtol=1e-4)
+
+
+def make_tiny(network):
+    rows = np.array([1.0, 2.0, 3.0, 4.0]).reshape(-1, 1, 1, 1)
+    return make_kmex(network, n_prototypes=1, random_state=0).fit(rows, [0, 0, 1, 1])
+
+
+class OneStep(nn.Module):
+    """A layer that hands on what it gets, a step, and a head."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 1, 1, bias=False), nn.Linear(1, 2)
+        nn.init.ones_(self.conv.weight)
+        self.step = step
+
+    def forward(self, X):
+        return self.head(self.step(self.conv(X)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("step", "share"),
+    [
+        (lambda x: x + 1, 1),  # a constant takes no relevance
+        (lambda x: x - 1, 1),
+        (lambda x: torch.ones(1, 1, 1, 1) + x, 1),
+        (lambda x: torch.ones(1, 1, 1, 1) - x, 1.5),
+        (lambda x: torch.add(torch.ones(1, 1, 1, 1), x, alpha=2), 6 / 7),
+        (lambda x: torch.add(input=x, other=x), 1),
+        (lambda x: torch.add(x, other=2 * x, alpha=3), 1),
+        (lambda x: functional.avg_pool2d(input=x, kernel_size=1), 1),
+        (lambda x: functional.relu(input=x), 1),
+        (lambda x: torch.mul(input=x, other=3.0), 1),
+        (lambda x: 1 - x, 1.5),  # in proportion: x adds -3 of -2
+        (lambda x: -x, 1),
+        (lambda x: 0.5 * x, 1),
+        (lambda x: x / torch.tensor(2.0), 1),
+        (lambda x: x.sigmoid(), 1),
+        (lambda x: x * torch.ones(1, 1, 1, 1), 1),
+        (lambda x: torch.rsub(x, 1.0), 1.5),
+        (lambda x: functional.relu(x, inplace=True), 1),
+        (lambda x: x.mul_(2.0), 1),
+        (lambda x: functional.leaky_relu_(x), 1),
+        (lambda x: x.clone().transpose(2, 3).reshape(-1, 1, 1, 1), 1),
+        (lambda x: functional.interpolate(x, scale_factor=2), 1),
+        (lambda x: x.detach() * 0 + x, 1),
+    ],
+)
+def test_steps_between_layers_by_hand(step, share):
+    psem = make_tiny(OneStep(step))
+    sample = np.full((1, 1, 1, 1), 3.0)
+    score = psem.transform(sample).max()
+    found = relevance(psem, sample, method="epsilon")
+    assert_allclose(found, score * share, rtol=1e-4)
+
+
+def test_tensors_in_lists_are_seen():
+    psem = make_tiny(OneStep(lambda x: torch.einsum("nchw->nchw", [x])))
+    with pytest.raises(ValueError, match="no rule for einsum"):
+        relevance(psem, np.ones((1, 1, 1, 1)))
+    psem = make_tiny(OneStep(lambda x: torch.where(x > 0, input=x, other=0 * x)))
+    with pytest.raises(ValueError, match="no rule for where"):
+        relevance(psem, np.ones((1, 1, 1, 1)))
+
+
+def test_a_sum_shares_in_proportion_and_not_twice():
+    class Net(OneStep):
+        def __init__(self):
+            super().__init__(lambda x: x)
+            self.other = nn.Conv2d(1, 1, 1, bias=False)
+            nn.init.constant_(self.other.weight, 2.0)
+
+        def forward(self, X):
+            left, right = X.chunk(2, dim=2)
+            out = self.conv(left) + self.other(right)
+            return self.head(out.mean((2, 3)))
+
+    rows = np.random.default_rng(0).uniform(1, 2, size=(8, 1, 2, 1))
+    psem = make_kmex(Net(), n_prototypes=1, random_state=0).fit(rows, np.arange(8) % 2)
+    sample = np.array([[[[4.0], [3.0]]]])  # 4 and 2 * 3 of 10
+    score = psem.transform(sample).max()
+    found = relevance(psem, sample, method="epsilon").ravel()
+    assert_allclose(found, [0.4 * score, 0.6 * score], rtol=1e-4)
+
+
+def test_means_of_channels_that_are_off_share_evenly():
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 1, bias=False),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2, 2),
+    )
+    nn.init.ones_(network[0].weight)
+    psem = psem_of(network, n_prototypes=1)
+    dark = -np.ones((1, 1, 8, 8))
+    found = relevance(psem, dark, method="epsilon")
+    score = psem.transform(dark).max()
+    assert_allclose(found, score / 64, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (networks.FunctionalConv, "no rule for conv2d, called in the forward pass of "),
+        (networks.InPlaceStatement, "could not follow InPlaceStatement"),
+        (networks.Twice, "each layer to run once; 'conv2' of Twice ran again"),
+        (networks.LayerNormed, "for layer_norm, called in layer 'norm' of LayerNormed"),
+        (networks.Tokens, "called in layer 'blocks.self_attn' of Tokens"),
+        (networks.Attention, "called in layer 'blocks' of Attention"),
+    ],
+)
+def test_what_has_no_rule_is_named_beside_the_methods_that_work(kind, message):
+    psem = psem_of(seeded(kind))
+    remedy = 'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or'
+    for method in ("epsilon", "epsilon_plus_flat"):
+        with pytest.raises(ValueError, match=f"{message}.*{remedy}"):
+            relevance(psem, X, method=method)
+    for method in OTHERS:
+        maps = relevance(psem, X[:1], method=method, n_steps=2)
+        assert maps.any()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit", "ignore:The .grad attribute")
+def test_a_scripted_layer_is_named():
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten())
+    psem = psem_of(nn.Sequential(torch.jit.script(body), nn.Linear(144, 3)))
+    with pytest.raises(ValueError, match="cannot look into the scripted '0'"):
+        relevance(psem, X)
+    for method in OTHERS:
+        assert relevance(psem, X[:2], method=method, n_steps=2).any()
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_that_hooks_compute_are_refused_and_those_of_torch_kept():
+    network = seeded(networks.Written)
+    with torch.no_grad():
+        network.conv2 = nn.utils.weight_norm(network.conv2)
+    with pytest.raises(ValueError, match="hold their own weights; 'conv2' computes"):
+        relevance(psem_of(network), X)
+    parametrized = seeded(networks.WeightNorm)
+    before = parametrized(torch.from_numpy(X)).detach()
+    psem = psem_of(parametrized)
+    maps = relevance(psem, X)
+    assert nn.utils.parametrize.is_parametrized(parametrized.conv2)
+    assert_array_equal(parametrized(torch.from_numpy(X)).detach(), before)
+    assert_array_equal(relevance(psem, X), maps)
+
+
+@pytest.mark.parametrize("method", ["epsilon", "epsilon_plus_flat", *OTHERS])
+def test_a_forward_that_changes_its_input(method):
+    class Changing(networks.Written):
+        def forward(self, X):
+            X -= 0.5
+            return super().forward(X)
+
+    class Plain(networks.Written):
+        def forward(self, X):
+            return super().forward(X - 0.5)
+
+    how = {"method": method, "n_steps": 2, "random_state": 0}
+    found = relevance(psem_of(seeded(Changing)), X, **how)
+    expected = relevance(psem_of(seeded(Plain)), X, **how)
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_weights_change_nothing():
+    network = seeded(networks.NormAfter)
+    psem = psem_of(network)
+    maps = relevance(psem, X)
+    network.requires_grad_(False)
+    assert_array_equal(relevance(psem, X), maps)
+    assert not any(weight.requires_grad for weight in network.parameters())
+
+
+def test_a_composite_of_the_user():
+    network = seeded(networks.NormAfter)
+    psem = psem_of(network)
+    merged = EpsilonPlus(canonizers=[SequentialMergeBatchNorm()])
+    before = {name: part.clone() for name, part in network.state_dict().items()}
+    assert_allclose(
+        relevance(psem, X, method=merged),
+        relevance(psem, X, method=EpsilonPlus()),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+    for name, part in network.state_dict().items():
+        assert_array_equal(part, before[name])
+    boxed = EpsilonGammaBox(low=-5.0, high=5.0)
+    assert np.isfinite(relevance(psem, X, method=boxed)).all()
+    plain = psem_of(seeded(networks.Written))
+    everywhere = EpsilonPlus(layer_map=[(nn.Conv2d, Epsilon())])
+    assert_allclose(
+        relevance(plain, X, method=everywhere),
+        relevance(plain, X, method="epsilon"),
+        rtol=1e-2,
+        atol=1e-4,
+    )
+
+
+def test_the_rule_at_the_input_by_hand():
+    network = nn.Sequential(nn.Linear(2, 1, bias=False), nn.ReLU(), nn.Linear(1, 2))
+    network[0].weight.data = torch.tensor([[1.0, -2.0]])
+    rows = np.array([[3, 1], [4, 1], [5, 0], [9, 1]])
+    psem = make_kmex(network, n_prototypes=1, random_state=0).fit(rows, [0, 0, 1, 1])
+    score = psem.transform(rows[:1]).max()
+
+    def share(method, **bounds):
+        return relevance(psem, rows[:1], method=method, **bounds)[0] / score
+
+    # x w is 3 and -2, of which flat knows nothing.
+    assert_allclose(share("epsilon"), [3, -2], rtol=1e-4)
+    assert_allclose(share("epsilon_flat"), [0.5, 0.5], rtol=1e-4)
+    # x w - low w+ - high w- is 3 and 10 within [0, 6], 5 and 7 within [-2, 4.5].
+    box = {"method": "epsilon_box"}
+    assert_allclose(share(**box, bounds=(0, 6)), [3 / 13, 10 / 13], rtol=1e-4)
+    half = share(**box, bounds=([-2, -2], [4.5, 4.5]))
+    assert_allclose(half, [5 / 12, 7 / 12], rtol=1e-4)
+
+
+def test_bounds_of_any_shape_that_fits_are_the_same():
+    psem = psem_of(seeded(networks.Written).double())
+    how = {"method": "epsilon_plus_box"}
+    numbers = relevance(psem, X, bounds=(-5, 5), **how)
+    arrays = relevance(psem, X, bounds=(np.full((8,), -5), [[[5.0]]]), **how)
+    assert numbers.dtype == np.float64
+    assert_allclose(numbers, arrays)
+    assert off_by(numbers, psem.transform(X).max(axis=1)) < 1e-3
+
+
+def test_a_first_layer_that_is_none_gets_no_rule_of_its_own():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.BatchNorm2d(1),
+        nn.Conv2d(1, 4, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(144, 3),
+    )
+    psem = psem_of(network)
+    assert_allclose(
+        relevance(psem, X, method="epsilon_plus_flat"),
+        relevance(psem, X, method="epsilon_plus"),
+    )
+
+
+def test_networks_that_turn_gradients_off_are_told():
+    class NoGradients(networks.Written):
+        @torch.no_grad()
+        def forward(self, X):
+            return super().forward(X)
+
+    psem = psem_of(seeded(NoGradients))
+    for method in ("epsilon", "gradient_x_input", "smoothgrad"):
+        with pytest.raises(ValueError, match=r'gives no gradients.*method="occlusion"'):
+            relevance(psem, X, method=method)
+    assert relevance(psem, X, method="occlusion").any()

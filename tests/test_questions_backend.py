@@ -1,0 +1,162 @@
+"""What is asked of embeddings, against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("zennit")
+
+from sklearn_kmex._questions_backend import Asked, Prototypes, ask, prp
+
+
+def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):
+    vectors = np.asarray(vectors, dtype=float)
+    return Prototypes(vectors, np.asarray(codes), similarity, epsilon, aggregation)
+
+
+def asked(target, rule, codes, rivals=None, prototypes=((0,),)):
+    rivals = codes if rivals is None else rivals
+    parts = (np.asarray(part) for part in (codes, rivals, prototypes))
+    return Asked(target, rule, *parts)
+
+
+def shares(Z, vectors, scores=1.0):
+    Z, vectors = torch.tensor([Z]), torch.tensor([[vectors]])
+    return prp(Z, vectors, torch.tensor([[scores]])).numpy()[0, 0]
+
+
+def test_prp_gives_more_to_channels_that_agree():
+    # d = (0, 4, 8), m = 4: 1 / (d + m) = 1/4, 1/8, 1/12, over their sum of 11/24.
+    found = shares([1.0, 3.0, 1.0], [1.0, 1.0, 1 + 8**0.5], 11.0)
+    assert_allclose(found, [6, 3, 2], rtol=1e-6)
+
+
+def test_prp_of_a_negative_score_is_the_same_share_of_it():
+    found = shares([1.0, 3.0], [1.0, 1.0], -4.0)  # d = (0, 4), m = 2
+    assert_allclose(found, [-3, -1], rtol=1e-6)
+
+
+def test_prp_leaves_out_channels_that_are_off():
+    # d = (1, 3, 0), m = 4/3, though the last channel agrees.
+    found = shares([1.0, 3.0**0.5, 0.0], [0.0, 0.0, 0.0], 1.0)
+    first, second = 1 / (1 + 4 / 3), 1 / (3 + 4 / 3)
+    total = first + second
+    assert_allclose(found, [first / total, second / total, 0], rtol=1e-6)
+
+
+def test_prp_shares_evenly_where_there_is_nothing_to_choose_by():
+    assert_allclose(shares([1.0, 2.0], [1.0, 2.0], 6.0), [3, 3])
+    assert_allclose(shares([0.0, 0.0], [1.0, 1.0], 6.0), [3, 3])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.001, 1000))
+@settings(max_examples=50, deadline=None)
+def test_prp_sums_to_the_similarity(seed, n_features, scale):
+    rng = np.random.default_rng(seed)
+    Z = torch.tensor(scale * rng.normal(size=(4, n_features)))
+    vectors = torch.tensor(scale * rng.normal(size=(4, 3, n_features)))
+    scores = torch.tensor(rng.uniform(0.1, 9, size=(4, 3)))
+    found = prp(Z, vectors, scores)
+    assert_allclose(found.sum(-1), scores)
+    assert (found >= 0).all()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 4), st.integers(1, 3), st.integers(1, 6))
+@settings(max_examples=100, deadline=None)
+def test_the_margin_is_positive_where_the_nearest_prototype_is_of_the_class(
+    seed, n_classes, n_each, n_features
+):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(n_classes), n_each)
+    vectors = rng.normal(size=(len(codes), n_features))
+    Z = rng.normal(size=(8, n_features))
+    labels = rng.integers(n_classes, size=8)
+    apart = ((Z[:, np.newaxis] - vectors) ** 2).sum(2)
+    own = np.where(codes == labels[:, np.newaxis], apart, np.inf).min(1)
+    rival = np.where(codes != labels[:, np.newaxis], apart, np.inf).min(1)
+
+    question = ask(
+        asked("margin", "neuralized", labels), known(vectors, codes), torch.tensor(Z)
+    )
+    score = question.score(torch.tensor(Z)).numpy()[:, 0]
+    assert_allclose(score, rival - own, rtol=1e-4, atol=1e-9)
+    assert_array_equal(score > 0, codes[apart.argmin(1)] == labels)
+    assert_allclose(question.start(torch.tensor(Z)).sum(-1)[:, 0], score)
+
+
+def test_the_margin_by_hand():
+    # a = (1, 0), b = (-1, 2): 2 (a - b) (z - (a + b) / 2) = (4, -4) * (z - (0, 1)).
+    question = ask(
+        asked("margin", "neuralized", [1]),
+        known([[-1, 2], [1, 0], [50, 50]], [0, 1, 0]),
+        torch.zeros(1, dtype=float),
+    )
+    Z = torch.tensor([[0.5, 0.5]], dtype=float)
+    assert_allclose(question.start(Z)[0, 0], [2, 2])
+    assert_allclose(question.score(Z), [[4]])
+
+
+VECTORS, CODES = [[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]], [0, 0, 1]
+
+
+def test_similarities_are_those_of_the_classifier():
+    # Distances of (0, 0): 0, 3, 4.
+    Z = torch.zeros(1, 2, dtype=float)
+    log = np.log((np.array([0, 3, 4]) + 1) / (np.array([0, 3, 4]) + 1e-4))
+    everything = asked("similarity", "prp", [0], prototypes=[[0, 1, 2]])
+    question = ask(everything, known(VECTORS, CODES), Z)
+    assert_allclose(question.score(Z)[0], log)
+    question = ask(everything, known(VECTORS, CODES, "gaussian"), Z)
+    assert_allclose(question.score(Z)[0], [0, -4.5, -8])
+
+
+def test_a_class_is_its_best_prototype_or_all_of_them_by_their_share():
+    Z = torch.tensor([[1.0, 0.0]], dtype=float)  # 1 and 2 away from those of class 0
+    similar = np.array([-0.5, -2.0])
+    best = ask(asked("class", "prp", [0]), known(VECTORS, CODES, "gaussian"), Z)
+    assert_allclose(best.score(Z), [[-0.5]])
+    assert_allclose(best.start(Z)[0, 0], [-0.5, 0])  # the second channel is off
+
+    both = known(VECTORS, CODES, "gaussian", "sum")
+    every = ask(asked("class", "prp", [0]), both, Z)
+    total = np.log(np.exp(similar).sum())
+    assert_allclose(every.score(Z), [[total]])
+    assert_allclose(every.start(Z).sum(-1), [[total]])
+    Z = torch.tensor([[1.0, 1.0]], dtype=float)  # both channels on: d = (1, 1), (4, 1)
+    similar = np.array([-1.0, -2.5])
+    weights = np.exp(similar) / np.exp(similar).sum()
+    total = np.log(np.exp(similar).sum())
+    first, second = np.array([0.5, 0.5]), np.array([1 / 6.5, 1 / 3.5])
+    expected = total * (weights[0] * first + weights[1] * second / second.sum())
+    assert_allclose(every.start(Z)[0, 0], expected)
+
+
+def test_under_prp_the_margin_is_a_difference_of_class_scores():
+    Z = torch.tensor([[1.0, 1.0]], dtype=float)
+    question = ask(
+        asked("margin", "prp", [0], [1]), known(VECTORS, CODES, "gaussian"), Z
+    )
+    assert_allclose(question.score(Z), [[-1 - -5]])
+    assert_allclose(question.start(Z).sum(-1), [[4]])
+
+
+def test_each_sample_is_asked_what_it_is_asked():
+    rng = np.random.default_rng(0)
+    vectors, codes = rng.normal(size=(6, 3)), np.repeat(np.arange(3), 2)
+    Z = torch.tensor(rng.normal(size=(5, 3)))
+    labels, rivals = np.array([0, 1, 2, 0, 1]), np.array([1, 2, 0, 2, 0])
+    ids = rng.integers(6, size=(5, 2))
+    for target, rule in [
+        ("similarity", "prp"), ("class", "prp"), ("margin", "prp"),
+        ("class", "neuralized"), ("margin", "neuralized"),
+    ]:  # fmt: skip
+        question = ask(
+            asked(target, rule, labels, rivals, ids), known(vectors, codes), Z
+        )
+        for name in ("score", "start"):
+            whole = getattr(question, name)(Z)
+            part = getattr(question.take(slice(1, 4)), name)(Z[1:4])
+            assert_allclose(part, whole[1:4])
