@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+SMOOTHING = 0.1  # of the mean squared difference, in the rule of similarities
+
 
 class Asked(NamedTuple):
     """What is explained of each sample, classes by their places in `classes_`."""
@@ -76,13 +78,15 @@ def prp(Z: Tensor, vectors: Tensor, scores: Tensor) -> Tensor:
     """Share scores among channels: more to those that are on, as in the prototype.
 
     With z a channel and d its squared difference from the prototype, it gets
-    |z| / (d + m), m the mean of d over the channels, so that no single one takes all.
+    |z| / (d + m), m a tenth of the mean of d over the channels: then no single one
+    takes all, and another prototype gives another map.
     """
     apart = (Z[:, None] - vectors) ** 2
     least = torch.finfo(Z.dtype).tiny
-    typical = apart.mean(-1, keepdim=True).clamp(min=least)
-    shares = Z.abs()[:, None] * typical / (apart + typical)
-    return scores[..., None] * shares / shares.sum(-1, keepdim=True).clamp(min=least)
+    small = (SMOOTHING * apart.mean(-1, keepdim=True)).clamp(min=least)
+    on = torch.where((Z == 0).all(1, keepdim=True), 1, Z.abs())[:, None]
+    shares = on * small / (apart + small)
+    return scores[..., None] * shares / shares.sum(-1, keepdim=True)
 
 
 @dataclass(frozen=True)

@@ -29,26 +29,31 @@ def shares(Z, vectors, scores=1.0):
 
 
 def test_prp_gives_more_to_channels_that_agree():
-    # d = (0, 4, 8), m = 4: 1 / (d + m) = 1/4, 1/8, 1/12, over their sum of 11/24.
-    found = shares([1.0, 3.0, 1.0], [1.0, 1.0, 1 + 8**0.5], 11.0)
-    assert_allclose(found, [6, 3, 2], rtol=1e-6)
+    # d = (0, 4, 8), m = 0.4: |z| / (d + m) = 10/4, 30/44, 10/84.
+    found = shares([1.0, 3.0, 1.0], [1.0, 1.0, 1 + 8**0.5], 1.0)
+    parts = np.array([10 / 4, 30 / 44, 10 / 84])
+    assert_allclose(found, parts / parts.sum(), rtol=1e-6)
+
+
+def test_prp_gives_more_to_channels_that_are_on():
+    found = shares([1.0, -3.0], [3.0, -1.0], 8.0)  # d = (4, 4)
+    assert_allclose(found, [2, 6], rtol=1e-6)
 
 
 def test_prp_of_a_negative_score_is_the_same_share_of_it():
-    found = shares([1.0, 3.0], [1.0, 1.0], -4.0)  # d = (0, 4), m = 2
-    assert_allclose(found, [-3, -1], rtol=1e-6)
+    found = shares([1.0, 3.0], [1.0, 1.0], -12.0)  # d = (0, 4), m = 0.2: 5, 3 / 4.2
+    assert_allclose(found, [-12 * 7 / 8, -12 / 8], rtol=1e-6)
 
 
 def test_prp_leaves_out_channels_that_are_off():
-    # d = (1, 3, 0), m = 4/3, though the last channel agrees.
     found = shares([1.0, 3.0**0.5, 0.0], [0.0, 0.0, 0.0], 1.0)
-    first, second = 1 / (1 + 4 / 3), 1 / (3 + 4 / 3)
+    first, second = 1 / (1 + 0.4 / 3), 3**0.5 / (3 + 0.4 / 3)  # d = (1, 3, 0)
     total = first + second
     assert_allclose(found, [first / total, second / total, 0], rtol=1e-6)
 
 
-def test_prp_shares_evenly_where_there_is_nothing_to_choose_by():
-    assert_allclose(shares([1.0, 2.0], [1.0, 2.0], 6.0), [3, 3])
+def test_prp_of_a_sample_at_the_prototype_and_of_one_without_values():
+    assert_allclose(shares([1.0, 2.0], [1.0, 2.0], 6.0), [2, 4])
     assert_allclose(shares([0.0, 0.0], [1.0, 1.0], 6.0), [3, 3])
 
 
@@ -129,7 +134,7 @@ def test_a_class_is_its_best_prototype_or_all_of_them_by_their_share():
     similar = np.array([-1.0, -2.5])
     weights = np.exp(similar) / np.exp(similar).sum()
     total = np.log(np.exp(similar).sum())
-    first, second = np.array([0.5, 0.5]), np.array([1 / 6.5, 1 / 3.5])
+    first, second = np.array([0.5, 0.5]), np.array([1 / 4.25, 1 / 1.25])
     expected = total * (weights[0] * first + weights[1] * second / second.sum())
     assert_allclose(every.start(Z)[0, 0], expected)
 

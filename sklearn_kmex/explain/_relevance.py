@@ -148,12 +148,12 @@ default=None
     of their own. One forward pass serves all maps of a sample.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
-    similarity to prototype p, g_c = |z_c| / ((z_c - p_c)**2 + m) with m the mean of the
-    squared differences of the channels. In [2]_ it is 1 / ((z_c - p_c)**2 + small):
-    there, a channel takes nearly all that happens to agree, or that is off in both and
-    says nothing of the input. Under "neuralized", with a the nearest prototype of the
-    class and b that of the others, the margin d(z, b)**2 - d(z, a)**2 is the sum over
-    channels of 2 (a - b) (z - (a + b) / 2).
+    similarity to prototype p, g_c = |z_c| / ((z_c - p_c)**2 + m) with m a tenth of the
+    mean of the squared differences of the channels. In [2]_ it is
+    1 / ((z_c - p_c)**2 + small): there, a channel takes nearly all that happens to
+    agree, or that is off in both and says nothing of the input. Under "neuralized",
+    with a the nearest prototype of the class and b that of the others, the margin
+    d(z, b)**2 - d(z, a)**2 is the sum over channels of 2 (a - b) (z - (a + b) / 2).
 
     References
     ----------
