@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._axes import grid_of_axes, set_heading
+from sklearn_kmex.explain._axes import grid_of_axes
 from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.explain._pictures import (
     Scale,
@@ -51,14 +51,15 @@ def plot_explanation(
     n_columns = max(map(len, grid))
     grid = [row + [None] * (n_columns - len(row)) for row in grid]
     where = make_figure(pyplot, grid) if where is None else where
-    axes = make_axes(where, grid)
+    heading = ""
+    if len(shown) < len(explanation):
+        more = f"{len(shown)} of {len(explanation)} samples; slice to see others"
+        heading = f"The first {more}"
+    axes = make_axes(where, grid, heading)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is not None:
             draw, *arguments = cell
             draw(ax, *arguments)
-    if len(shown) < len(explanation):
-        more = f"{len(shown)} of {len(explanation)} samples; slice to see others"
-        set_heading(where, f"The first {more}")
     return axes
 
 
@@ -184,13 +185,13 @@ def make_figure(pyplot: Any, grid: list[list[Any]]) -> Any:
     return pyplot.figure(figsize=size, layout="constrained")
 
 
-def make_axes(where: Any, grid: list[list[Any]]) -> Any:
+def make_axes(where: Any, grid: list[list[Any]], heading: str) -> Any:
     """Make axes where there is something to draw."""
     ratios = {
         "width_ratios": column_widths(grid),
         "height_ratios": [row_height(row) for row in grid],
     }
-    axes = grid_of_axes(where, len(grid), len(grid[0]), **ratios)
+    axes = grid_of_axes(where, len(grid), len(grid[0]), heading, **ratios)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is None:
             ax.set_axis_off()

@@ -191,9 +191,8 @@ class PrototypeCountDisplay:
         low, high = self.chosen
         if low == high:
             return self.ax_.axvline(low, ls=":", color="black", label="chosen")
-        look = {"facecolor": "none", "edgecolor": "dimgray", "linewidth": 0}
         text = f"chosen, {low:g} to {high:g} by class"
-        return self.ax_.axvspan(low, high, hatch="..", zorder=0, label=text, **look)
+        return self.ax_.axvspan(low, high, color="0.92", zorder=0, label=text)
 
     def frame(self) -> Any:
         """Return the curve as a pandas DataFrame, a row for each number.

@@ -201,8 +201,9 @@ class EmbeddingDisplay:
             class_codes(self.classes, some)
             for some in (self.labels, self.prototype_labels)
         )
-        small = {"s": 14, "alpha": 0.5, "linewidths": 0}
-        large = {"s": 90, "edgecolors": "black", "linewidths": 1.2, "zorder": 3}
+        area = float(np.clip(4000 / len(owners), 25, 90))
+        small = {"s": 18, "alpha": 0.6, "linewidths": 0}
+        large = {"s": area, "edgecolors": "black", "linewidths": 1, "zorder": 3}
         self.scatters_ = self._scatter(self.points, here, small)
         self.prototype_scatters_ = self._scatter(self.prototype_points, owners, large)
         horizontal, vertical = self.axis_names
@@ -222,7 +223,7 @@ class EmbeddingDisplay:
     def _draw_legend(self, n_columns: int) -> Any:
         """Name as many classes as there is room for."""
         update_layout(self.ax_)
-        room = n_columns * max(2, int((size_of(self.ax_)[1] - 24) / 12.5))
+        room = n_columns * max(2, int((size_of(self.ax_)[1] - 24) / 11))
         names = [short(one) for one in class_texts(self.classes, self.class_names)]
         handles = self.prototype_scatters_[:room]
         if len(names) > room:
@@ -273,6 +274,7 @@ class EmbeddingDisplay:
 LEGEND: dict[str, Any] = {
     "fontsize": 7,
     "title_fontsize": 7,
+    "labelspacing": 0.4,
     "markerscale": 0.6,
     "frameon": False,
     "handletextpad": 0.2,

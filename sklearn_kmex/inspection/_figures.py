@@ -95,7 +95,8 @@ def stride(axis: Any, *, layout: bool = True) -> int:
     """Every which label may stay, so that none overlaps the next."""
     if layout:
         update_layout(axis)
-    boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+    labels = axis.get_ticklabels()
+    boxes = [label.get_window_extent().padded(1.5) for label in labels]
     step = 1
     while any(one.overlaps(other) for one, other in pairwise(boxes[::step])):
         step += 1

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._axes import grid_of_axes, set_heading
+from sklearn_kmex.explain._axes import grid_of_axes
 from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.explain._pictures import in_unit_range
 from sklearn_kmex.explain._plot_explanation import FONT
@@ -110,14 +110,16 @@ def plot_table(
     ax = one_axes("PrototypeDisplay", ax, size)
     image = ax.imshow(ranks, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     ends = np.cumsum([len(ids) for _, ids in groups])
-    ax.hlines(ends[:-1] - 0.5, -0.5, n_columns - 0.5, color="white", linewidth=2)
-    bar = ax.figure.colorbar(image, ax=ax, aspect=30)
-    bar.set_label("share of the class's rows below", fontsize=8)
+    ax.hlines(ends[:-1] - 0.5, -0.5, n_columns - 0.5, color="white", linewidth=3)
+    shrink = min(1.0, 216 / size_of(ax)[1])  # three inches are enough
+    bar = ax.figure.colorbar(image, ax=ax, shrink=shrink, aspect=15, anchor=(0, 1))
+    bar.set_label("share of the class's\nrows below", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     n_features = len(display.feature_names)
     if n_features > n_columns:
-        set_heading(ax, f"The first {n_columns} of {n_features} columns")
+        ax.set_title(f"The first {n_columns} of {n_features} columns", fontsize=10)
     ax.spines[:].set_visible(False)
+    ax.xaxis.tick_top()
     middles = [end - (len(g[1]) + 1) / 2 for end, g in zip(ends, groups, strict=True)]
     names = [short(name) for name in display.feature_names[:n_columns]]
     set_labels(

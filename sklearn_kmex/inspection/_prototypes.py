@@ -43,8 +43,11 @@ class PrototypeDisplay:
             default=None
         The training examples, where these are pictures.
 
-    vmin, vmax : float, default=0, 1
-        Values of `pictures` drawn black and white.
+    vmin : float, default=0
+        Value of `pictures` drawn black.
+
+    vmax : float, default=1
+        Value drawn white, of each colour.
 
     values : ndarray of shape (n_prototypes, n_features), default=None
         Values of each prototype, where `pictures` is None.
