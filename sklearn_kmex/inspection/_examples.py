@@ -48,27 +48,27 @@ def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]
         )
     unknown = rows < 0
     if unknown.any():
-        own = rows_of_owners(labels, owners)
+        labels = check_labels(labels, owners)
+        own = labels[:, np.newaxis] == owners
         similar = np.asarray(sem.transform(embed(psem, X)))
         rows[unknown] = np.where(own, similar, -np.inf).argmax(axis=0)[unknown]
     return rows
 
 
-def rows_of_owners(labels: NDArray | None, owners: NDArray) -> NDArray[np.bool_]:
-    """Mark the rows of the class of each prototype, (n_samples, n_prototypes)."""
+def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
+    """Refuse labels that leave a prototype without a row of its class."""
     if labels is None:
         raise ValueError(
             "y must be given for a table, and for a model that does not know the "
             "training rows of its prototypes; got None."
         )
-    own = labels[:, np.newaxis] == owners
-    if not own.any(axis=0).all():
-        missing = np.unique(owners[~own.any(axis=0)]).tolist()
+    missing = np.setdiff1d(owners, labels).tolist()
+    if missing:
         raise ValueError(
             "y must hold rows of each class that has prototypes; it has none of "
             f"{missing}."
         )
-    return own
+    return labels
 
 
 def as_table(
@@ -82,45 +82,52 @@ def as_table(
 
     The prototypes themselves where they are in the columns of X, else training rows.
     """
-    cells = X.toarray() if sparse.issparse(X) else np.asarray(as_array(X))
+    cells: Any = X.tocsc() if sparse.issparse(X) else np.asarray(as_array(X))
     if cells.ndim != 2:
         raise ValueError(
             "X must hold pictures, or rows of a table; got samples of shape "
             f"{cells.shape[1:]} and dtype {cells.dtype}."
         )
     sem = find_sem(psem)
-    own = rows_of_owners(labels, np.asarray(sem.prototype_classes_))
-    values, prototypes = cells[rows], np.asarray(sem.prototypes_)
+    owners, prototypes = np.asarray(sem.prototype_classes_), np.asarray(sem.prototypes_)
+    labels = check_labels(labels, owners)
+    values = cells[rows].toarray() if sparse.issparse(cells) else cells[rows]
     if not steps_before(psem) and prototypes.shape == values.shape:
         values = prototypes
     return {
         "values": values,
-        "ranks": class_ranks(values, cells, own),
+        "ranks": class_ranks(values, owners, cells, labels),
         "feature_names": names_of_columns(psem, X, values.shape[1], feature_names),
     }
 
 
-def class_ranks(values: NDArray, cells: NDArray, own: NDArray) -> NDArray[np.float64]:
+def class_ranks(
+    values: NDArray, owners: NDArray, cells: Any, labels: NDArray
+) -> NDArray[np.float64]:
     """Share of the rows of a class below a value, of equal ones half; NaN for text."""
     ranks = np.full(values.shape, np.nan)
+    groups = [(owners == label, labels == label) for label in np.unique(owners)]
     for j in range(values.shape[1]):
-        column, wanted = as_numbers(cells[:, j]), as_numbers(values[:, j])
+        column, wanted = as_numbers(cells[:, [j]]), as_numbers(values[:, [j]])
         if column is None or wanted is None:
             continue
-        for k, value in enumerate(wanted):
-            among = column[own[:, k]]
-            ranks[k, j] = rank(among[~np.isnan(among)], value)
+        for mine, own in groups:
+            ranks[mine, j] = ranks_among(column[own], wanted[mine])
     return ranks
 
 
-def rank(among: NDArray, value: float) -> float:
-    if np.isnan(value) or not len(among):
-        return np.nan
-    return float(percentileofscore(among, value, kind="mean")) / 100
+def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return np.full(len(wanted), np.nan)
+    ranks = percentileofscore(known, wanted, kind="mean") / 100
+    return np.where(np.isnan(wanted), np.nan, ranks)
 
 
-def as_numbers(column: NDArray) -> NDArray[np.float64] | None:
+def as_numbers(column: Any) -> NDArray[np.float64] | None:
     """Return a column as floats, or None where it holds anything else."""
+    column = column.toarray() if sparse.issparse(column) else column
+    column = column.ravel()
     if column.dtype == object:
         column = np.array(column.tolist())
     return column.astype(np.float64) if column.dtype.kind in "biuf" else None

@@ -112,7 +112,9 @@ def plot_table(
     ends = np.cumsum([len(ids) for _, ids in groups])
     ax.hlines(ends[:-1] - 0.5, -0.5, n_columns - 0.5, color="white", linewidth=3)
     shrink = min(1.0, 216 / size_of(ax)[1])  # three inches are enough
-    bar = ax.figure.colorbar(image, ax=ax, shrink=shrink, aspect=15, anchor=(0, 1))
+    bar = ax.figure.colorbar(
+        image, ax=ax, shrink=shrink, aspect=15, anchor=(0, 1), pad=0.02
+    )
     bar.set_label("share of the class's\nrows below", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     n_features = len(display.feature_names)
@@ -134,7 +136,7 @@ def write_values(ax: Any, values: NDArray, ranks: NDArray) -> None:
     """Write values into cells that have room for them."""
     update_layout(ax)
     width, height = size_of(ax) / values.shape[::-1]
-    if width < 40 or height < 10:
+    if width < 44 or height < 10:
         return
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if ranks[i, j] < 0.5 else "black"
@@ -146,5 +148,5 @@ SMALL = FONT | {"fontsize": 7}
 
 def as_text(value: Any) -> str:
     if isinstance(value, float | np.floating):
-        return f"{value:.3g}"
-    return clipped(value, 9)
+        return f"{value:.4g}"
+    return clipped(value, 10)

@@ -5,14 +5,17 @@ from itertools import combinations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sems import Prototypes
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.inspection import EmbeddingDisplay
 from sklearn_kmex.inspection._figures import style
 
@@ -104,3 +107,14 @@ def test_classes_left_out_of_a_small_legend_are_counted():
     _, axes = plt.subplots(1, 2, layout="constrained")
     texts = draw(psem, rng.normal(size=(200, 3)), ax=axes[0]).legend_.get_texts()
     assert texts[-1].get_text() == f"… {100 - len(texts) + 1} more classes"
+
+
+def test_sparse_embeddings():
+    X, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    Z = psem[:-1].transform(X)
+    assert sparse.issparse(Z)
+    display = draw(psem, X, y)
+    dense = PCA(2).fit_transform(Z.toarray())
+    assert_allclose(abs(display.points), abs(dense), atol=1e-4)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sems import Prototypes
 from sklearn.compose import make_column_transformer
 from sklearn.pipeline import make_pipeline
@@ -154,11 +155,31 @@ def test_the_table_names_writes_and_colours_values():
     assert [t.get_text() for t in ax.get_yticklabels()] == ["no", "yes"]
     rows = psem[-1].prototype_indices_
     written = [text.get_text() for text in ax.texts]
-    assert written[::2] == [f"{X['$a'][row]:.3g}" for row in rows]
+    assert written[::2] == [f"{X['$a'][row]:.4g}" for row in rows]
     assert written[1::2] == X["text"][rows].tolist()
     assert np.isnan(display.ranks[:, 1]).all()
     assert_allclose(np.sort(display.ranks[:, 0]), [0.25, 0.25, 0.75, 0.75])
     assert display.colorbar_.mappable is display.images_[0]
+
+
+def test_sparse_rows_and_other_frames():
+    X = np.array([[0.0, 3], [1, 0], [5, 0], [0, 9]])
+    psem = Prototypes([[0, 3], [0, 9]], ["a", "b"])
+    wanted = draw(psem, X, list("aabb"))
+
+    class Sparse(Prototypes):
+        def transform(self, X):
+            return super().transform(X.toarray() if sparse.issparse(X) else X)
+
+    found = draw(
+        Sparse([[0, 3], [0, 9]], ["a", "b"]), sparse.csr_array(X), list("aabb")
+    )
+    assert_allclose(found.ranks, wanted.ranks)
+    assert_allclose(found.values, X[[0, 3]])
+    pl = pytest.importorskip("polars")
+    found = draw(psem, pl.DataFrame(X, schema=["p", "q"]), pl.Series(list("aabb")))
+    assert_allclose(found.ranks, wanted.ranks)
+    assert found.feature_names == ["p", "q"]
 
 
 def test_the_first_columns_of_many():
