@@ -52,7 +52,7 @@ class PrototypeCountDisplay:
     threshold_ : matplotlib Line2D or None
         The score to be reached.
 
-    chosen_ : matplotlib Line2D, Polygon or None
+    chosen_ : matplotlib Line2D, Patch or None
         A line at the number chosen; where classes got different ones, a band.
 
     See Also

@@ -201,7 +201,7 @@ class EmbeddingDisplay:
             class_codes(self.classes, some)
             for some in (self.labels, self.prototype_labels)
         )
-        area = float(np.clip(4000 / len(owners), 25, 90))
+        area = float(np.clip(4000 / len(owners), 36, 90))
         small = {"s": 18, "alpha": 0.6, "linewidths": 0}
         large = {"s": area, "edgecolors": "black", "linewidths": 1, "zorder": 3}
         self.scatters_ = self._scatter(self.points, here, small)
@@ -210,7 +210,7 @@ class EmbeddingDisplay:
         ax.set_xlabel(horizontal, fontsize=8)
         ax.set_ylabel(vertical, fontsize=8)
         ax.tick_params(labelsize=8)
-        self.legend_ = self._draw_legend(n_columns)
+        self.legend_ = self._draw_legend(n_columns, (32 / area) ** 0.5)
         return self
 
     def _scatter(self, points: NDArray, codes: NDArray, look: dict) -> list[Any]:
@@ -220,7 +220,7 @@ class EmbeddingDisplay:
             for code, some in enumerate(of_classes)
         ]
 
-    def _draw_legend(self, n_columns: int) -> Any:
+    def _draw_legend(self, n_columns: int, scale: float) -> Any:
         """Name as many classes as there is room for."""
         update_layout(self.ax_)
         room = n_columns * max(2, int((size_of(self.ax_)[1] - 24) / 11))
@@ -235,6 +235,7 @@ class EmbeddingDisplay:
             names,
             title="large: prototypes",
             ncols=n_columns,
+            markerscale=scale,
             loc="upper left",
             bbox_to_anchor=(1, 1),
             **LEGEND,
@@ -275,7 +276,6 @@ LEGEND: dict[str, Any] = {
     "fontsize": 7,
     "title_fontsize": 7,
     "labelspacing": 0.4,
-    "markerscale": 0.6,
     "frameon": False,
     "handletextpad": 0.2,
     "columnspacing": 0.8,

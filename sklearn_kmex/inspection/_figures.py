@@ -96,7 +96,7 @@ def stride(axis: Any, *, layout: bool = True) -> int:
     if layout:
         update_layout(axis)
     labels = axis.get_ticklabels()
-    boxes = [label.get_window_extent().padded(1.5) for label in labels]
+    boxes = [label.get_window_extent().padded(2.5) for label in labels]
     step = 1
     while any(one.overlaps(other) for one, other in pairwise(boxes[::step])):
         step += 1
