@@ -91,7 +91,7 @@ def test_five_thousand_prototypes(draw):
 
 @draws
 def test_a_dollar_is_a_dollar(draw):
-    display = draw(*model(2, 1), class_names=["$a$ or\n$b$", r"$\frac"])
+    display = draw(*model(2, 1), class_names=["$a$ or\n$b$", r"$\frac$"])
     display.figure_.canvas.draw()  # \frac would not parse
     texts = [text.get_text() for text in texts_of(display.figure_)]
     assert any("$a$ or $b$" in text for text in texts)
