@@ -81,6 +81,22 @@ def picture_of(display, height, width):
     return display.images_[0].get_array()[:height, :width]
 
 
+def test_opacity_is_kept_and_frames_may_hold_pictures():
+    pd = pytest.importorskip("pandas")
+    X = np.linspace(0, 1, 32).reshape(2, 16)
+    psem = Prototypes(X, [0, 1])
+    display = draw(psem, pd.DataFrame(X), [0, 1], image_shape=(2, 2, 4))
+    shown = picture_of(display, 2, 2)
+    assert_allclose(shown[..., 3], X[0].reshape(2, 2, 4)[..., 3], rtol=1e-6)
+
+
+def test_nothing_is_known_of_a_column_without_values():
+    X = np.array([[0, np.nan], [1, np.nan], [2, 5.0]])
+    psem = Prototypes([[1, 4], [2, 5]], [0, 1])
+    psem.prototype_indices_ = np.array([1, 2])
+    assert_allclose(draw(psem, X, [0, 0, 1]).ranks, [[0.75, np.nan], [0.5, 0.5]])
+
+
 def test_classes_stand_in_blocks_side_by_side():
     labels = np.arange(100)
     X = np.random.RandomState(0).normal(size=(100, 16))
