@@ -1,6 +1,9 @@
-"""Leave out what needs torch where torch is not installed."""
+"""Leave out what needs torch or matplotlib where it is not installed."""
 
 import importlib.util
+import sys
+
+import pytest
 
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
@@ -22,3 +25,20 @@ if importlib.util.find_spec("torch") is None:
         "tests/networks.py",
         "tests/torch_modules.py",
     ]
+if importlib.util.find_spec("matplotlib") is None:
+    collect_ignore += [
+        "docs/user_guide/displays.rst",
+        "sklearn_kmex/inspection/_counts.py",
+        "sklearn_kmex/inspection/_embedding.py",
+        "sklearn_kmex/inspection/_explanation.py",
+        "sklearn_kmex/inspection/_prototypes.py",
+        "sklearn_kmex/inspection/_usage.py",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close what tests and examples in docstrings drew."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

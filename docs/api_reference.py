@@ -42,6 +42,17 @@ API_REFERENCE = {
             "robustness",
         ],
     },
+    "sklearn_kmex.inspection": {
+        "title": "Displays",
+        "description": "Pictures of models, with the data behind them.",
+        "names": [
+            "EmbeddingDisplay",
+            "ExplanationDisplay",
+            "PrototypeCountDisplay",
+            "PrototypeDisplay",
+            "UsageDisplay",
+        ],
+    },
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.inspection import PrototypeDisplay
 from sklearn_kmex.metrics import accuracy_gap, fidelity_score
 
 wine = load_wine()
@@ -39,30 +40,15 @@ print(" -> ".join(psem.named_steps), "   prototypes:", kmex.prototypes_.shape)
 
 # %%
 # The training wines nearest to the prototypes, as the table has them. The colour says
-# how far a number is from the mean of its column.
-cases = X_train[kmex.prototype_indices_]
-scaled = model[0].transform(cases)
-fig, ax = plt.subplots(figsize=(10, 5), layout="constrained")
-image = ax.imshow(scaled.T, cmap="RdBu_r", vmin=-2.5, vmax=2.5, aspect="auto")
-for (column, case), value in np.ndenumerate(cases.T):
-    pale = abs(scaled[case, column]) < 1.5
-    color = "black" if pale else "white"
-    ax.text(case, column, f"{value:.4g}", ha="center", va="center", color=color)
-ax.set_xticks(
-    range(len(cases)),
-    [
-        f"row {row}\n{wine.target_names[label]}\n{count:.0f} members"
-        for row, label, count in zip(
-            kmex.prototype_indices_,
-            kmex.prototype_classes_,
-            kmex.prototype_counts_,
-            strict=True,
-        )
-    ],
+# where a number is among the wines of its class.
+PrototypeDisplay.from_estimator(
+    psem,
+    X_train,
+    y_train,
+    class_names=wine.target_names,
+    feature_names=wine.feature_names,
+    max_features=13,
 )
-ax.set_yticks(range(len(wine.feature_names)), wine.feature_names)
-fig.colorbar(image, label="standard deviations from the mean")
-ax.set_title("Wines nearest to the prototypes")
 plt.show()
 
 # %%

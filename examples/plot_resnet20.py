@@ -31,6 +31,7 @@ from sklearn_kmex.explain import (
     faithfulness,
     relevance,
 )
+from sklearn_kmex.inspection import PrototypeDisplay
 from sklearn_kmex.metrics import accuracy_gap, fidelity_score
 
 above = [folder / "shared" / "data" for folder in Path.cwd().parents]
@@ -121,14 +122,7 @@ if not missing:
 # %%
 # What the decisions rest on: the training image nearest to each prototype.
 if not missing:
-    fig, axes = plt.subplots(5, 10, figsize=(10, 5.4), layout="constrained")
-    for k, row in enumerate(kmex.prototype_indices_):
-        label, j = divmod(k, 5)
-        axes[j, label].imshow(pictures[row])
-        axes[j, label].set(xticks=[], yticks=[])
-        if j == 0:
-            axes[j, label].set_title(class_names[label])
-    fig.suptitle("Training images nearest to the prototypes")
+    PrototypeDisplay.from_estimator(psem, pictures, class_names=class_names)
     plt.show()
 
 # %%

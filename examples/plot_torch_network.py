@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from skorch import NeuralNetClassifier
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.inspection import ExplanationDisplay, PrototypeDisplay
 from sklearn_kmex.metrics import (
     accuracy_gap,
     diversity_score,
@@ -56,12 +57,7 @@ net = NeuralNetClassifier(
 psem = make_kmex(net, n_prototypes=4, random_state=0).fit(X_train, y_train)
 kmex = psem[-1]
 
-fig, axes = plt.subplots(4, 10, figsize=(9, 4.2), layout="constrained")
-for k, row in enumerate(kmex.prototype_indices_):
-    digit, j = divmod(k, 4)
-    axes[j, digit].imshow(X_train[row, 0], cmap="gray_r")
-    axes[j, digit].set(xticks=[], yticks=[], title=f"{digit}" if j == 0 else "")
-fig.suptitle("Training images nearest to the prototypes")
+PrototypeDisplay.from_estimator(psem, X_train)
 plt.show()
 
 # %%
@@ -80,19 +76,9 @@ for name, value in table.items():
     print(f"{name:26}{value:8.3f}")
 
 # %%
-# Images it is least sure of, beside the two training images they look like most. The
-# difference of the two similarities is all the decision rests on.
+# Images it is least sure of, beside the training images they look like most. The
+# difference of the two similarities in colour is all the decision rests on.
 unsure = psem.predict_proba(X_test).max(axis=1).argsort()[:3]
-similarity, prototype = kmex.nearest_prototypes(psem[:-1].transform(X_test[unsure]), 2)
-
-fig, axes = plt.subplots(3, 3, figsize=(6, 6.4), layout="constrained")
-for i, row in enumerate(axes):
-    pictures = [X_test[unsure[i]], *X_train[kmex.prototype_indices_[prototype[i]]]]
-    titles = [f"is a {y_test[unsure[i]]}"] + [
-        f"this {kmex.prototype_classes_[k]}: {s:.4f}"
-        for k, s in zip(prototype[i], similarity[i], strict=True)
-    ]
-    for ax, picture, title in zip(row, pictures, titles, strict=True):
-        ax.imshow(picture[0], cmap="gray_r")
-        ax.set(xticks=[], yticks=[], title=title)
+print("in truth:", y_test[unsure])
+ExplanationDisplay.from_estimator(psem, X_test[unsure], X_train=X_train, n_prototypes=2)
 plt.show()

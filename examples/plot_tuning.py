@@ -17,6 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from sklearn_kmex import KMExClassifierCV, make_kmex
+from sklearn_kmex.inspection import PrototypeCountDisplay
 from sklearn_kmex.metrics import sem_scorers
 
 X, y = load_digits(return_X_y=True)
@@ -32,16 +33,13 @@ search = GridSearchCV(
 ).fit(X, y)
 
 # %%
-# One curve for each scorer; more is better. A bar is a standard deviation over the five
-# folds. A prototype that decides no row of a fold lowers its transparency, and these
-# folds are small: 180 rows do not reach 120 prototypes, whatever the model.
+# One curve for each scorer; more is better. The band is one standard error of the mean
+# over the five folds. A prototype that decides no row of a fold lowers transparency,
+# and these folds are small: 180 rows do not reach 120 prototypes, whatever the model.
 names = ["accuracy", "fidelity", "transparency", "diversity"]
-fig, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
-for ax, name in zip(axes, names, strict=True):
-    mean = search.cv_results_[f"mean_test_{name}"]
-    std = search.cv_results_[f"std_test_{name}"]
-    ax.errorbar(counts, mean, std, marker="o", capsize=2)
-    ax.set(title=name, xlabel="prototypes per class", xticks=[1, 4, 8, 12])
+fig, axes = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
+for ax, name in zip(axes.flat, names, strict=True):
+    PrototypeCountDisplay.from_estimator(search, scoring=name, ax=ax)
 plt.show()
 
 # %%
@@ -50,14 +48,9 @@ plt.show()
 embeddings = search.best_estimator_["embed"].transform(X)
 equal = KMExClassifierCV(12, random_state=0).fit(embeddings, y)
 each = KMExClassifierCV(12, per_class=True, random_state=0).fit(embeddings, y)
-curve, spread = (equal.cv_results_[f"{name}_test_score"] for name in ("mean", "std"))
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
-left.errorbar(equal.cv_results_["n_prototypes"], curve, spread, marker="o", capsize=2)
-left.axhline(equal.cv_threshold_, ls="--", color="gray", label="to be reached")
-left.axvline(equal.n_prototypes_[0], color="tab:orange", label="chosen")
-left.set(xlabel="prototypes per class", title="Held-out accuracy, equal counts")
-left.legend()
+PrototypeCountDisplay.from_estimator(equal, ax=left)
 right.bar(np.arange(10), each.n_prototypes_)
 right.set(xticks=range(10), xlabel="digit", title="Prototypes chosen for each class")
 plt.show()

@@ -18,7 +18,14 @@ __all__ = [
     "show_versions",
 ]
 
-_SUBPACKAGES = ("embedding", "exceptions", "explain", "metrics", "utils")
+_SUBPACKAGES = (
+    "embedding",
+    "exceptions",
+    "explain",
+    "inspection",
+    "metrics",
+    "utils",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

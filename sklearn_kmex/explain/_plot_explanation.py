@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex.explain._axes import grid_of_axes
 from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.explain._pictures import (
     Scale,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Told apart also by those who see few colours (M. A. Petroff, arXiv:2107.02270).
 PREDICTED, RUNNER_UP, OTHER = "#3f90da", "#ffa90e", "#94a4a2"
 COLOURS = {"predicted": PREDICTED, "runner-up": RUNNER_UP, "": OTHER}
-FONT = {"fontsize": 8}
+FONT: dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a $ is a dollar
 HEAT = "RdBu_r"  # red speaks for, blue against
 
 
@@ -37,24 +38,28 @@ class Pictures(NamedTuple):
 
 
 def plot_explanation(
-    pyplot: Any, explanation: "Explanation", scale: Any, max_samples: int, figure: Any
+    pyplot: Any, explanation: "Explanation", scale: Any, max_samples: int, where: Any
 ) -> NDArray:
-    """Draw the first samples, in one or two rows of axes each."""
+    """Draw the first samples, in one or two rows of axes each.
+
+    `where` is a figure, one axes whose place is divided, or None for a new figure.
+    """
     check_samples(len(explanation), max_samples)
     pictures = find_pictures(explanation, Scale(*scale))
     shown = explanation[:max_samples]
     grid = [row for i in range(len(shown)) for row in cells(shown, i, pictures)]
     n_columns = max(map(len, grid))
     grid = [row + [None] * (n_columns - len(row)) for row in grid]
-    axes = make_axes(pyplot, figure, grid)
+    where = make_figure(pyplot, grid) if where is None else where
+    heading = ""
+    if len(shown) < len(explanation):
+        more = f"{len(shown)} of {len(explanation)} samples; slice to see others"
+        heading = f"The first {more}"
+    axes = make_axes(where, grid, heading)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is not None:
             draw, *arguments = cell
             draw(ax, *arguments)
-    if len(shown) < len(explanation):
-        axes.flat[0].figure.suptitle(
-            f"The first {len(shown)} of {len(explanation)} samples; slice to see others"
-        )
     return axes
 
 
@@ -174,24 +179,30 @@ def name(one: "Evidence") -> str:
     return f"{clipped(one.prototype_label, 24)}, {where}"
 
 
-def make_axes(pyplot: Any, figure: Any, grid: list[list[Any]]) -> Any:
+def make_figure(pyplot: Any, grid: list[list[Any]]) -> Any:
+    """Make a figure with room for all of it."""
+    size = (max(sum(column_widths(grid)), 4.0), sum(map(row_height, grid)) + 0.4)
+    return pyplot.figure(figsize=size, layout="constrained")
+
+
+def make_axes(where: Any, grid: list[list[Any]], heading: str) -> Any:
     """Make axes where there is something to draw."""
-    n_rows, n_columns = len(grid), max(map(len, grid), default=1)
-    bars = [
-        any(row[j] and row[j][0] is draw_bars for row in grid) for j in range(n_columns)
-    ]
-    widths = [6.4 if wide else 1.6 for wide in bars]
-    heights = [row_height(row) for row in grid]
-    if figure is None:
-        size = (max(sum(widths), 4.0), sum(heights) + 0.4)
-        figure = pyplot.figure(figsize=size, layout="constrained")
-    axes = figure.subplots(
-        n_rows, n_columns, squeeze=False, width_ratios=widths, height_ratios=heights
-    )
+    ratios = {
+        "width_ratios": column_widths(grid),
+        "height_ratios": [row_height(row) for row in grid],
+    }
+    axes = grid_of_axes(where, len(grid), len(grid[0]), heading, **ratios)
     for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
         if cell is None:
             ax.set_axis_off()
     return axes
+
+
+def column_widths(grid: list[list[Any]]) -> list[float]:
+    """Inches: bars need room for names."""
+    columns = zip(*grid, strict=True)
+    bars = [any(cell and cell[0] is draw_bars for cell in column) for column in columns]
+    return [6.4 if wide else 1.6 for wide in bars]
 
 
 def row_height(row: list[Any]) -> float:

@@ -1,0 +1,221 @@
+"""PrototypeCountDisplay: held-out scores over the number of prototypes."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex.inspection._curve import find_curve
+from sklearn_kmex.inspection._figures import COLOURS, Labels, one_axes, set_labels
+from sklearn_kmex.utils import check_dependency
+
+
+class PrototypeCountDisplay:
+    """Held-out scores over the number of prototypes, and the number chosen.
+
+    Read more in the :ref:`User Guide <displays>`.
+
+    Parameters
+    ----------
+    n_prototypes : ndarray of shape (n_numbers,)
+        Numbers of prototypes of each class, or shares of its rows, ascending.
+
+    mean_scores : ndarray of shape (n_numbers,)
+        Mean held-out scores over the folds; higher is better.
+
+    standard_errors : ndarray of shape (n_numbers,)
+        Standard errors of these means, in the unit of the scores.
+
+    score_name : str, default="score"
+        What the scores are.
+
+    chosen : tuple of float, default=None
+        The smallest and the largest number that a class got. None draws none.
+
+    threshold : float, default=None
+        Score that the number had to reach. None draws none.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes drawn into.
+
+    figure_ : matplotlib Figure
+        The figure that holds it.
+
+    line_ : matplotlib Line2D
+        The means.
+
+    band_ : matplotlib PolyCollection
+        One standard error to either side of them.
+
+    threshold_ : matplotlib Line2D or None
+        The score to be reached.
+
+    chosen_ : matplotlib Line2D, Patch or None
+        A line at the number chosen; where classes got different ones, a band.
+
+    See Also
+    --------
+    sklearn_kmex.KMExClassifierCV : Chooses the number.
+    sklearn.model_selection.GridSearchCV : Chooses any parameter.
+
+    Notes
+    -----
+    The standard error is the standard deviation over the folds, with one degree of
+    freedom less than there are folds, over the square root of their number. Folds
+    share training rows, so it is too small rather than too large.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifierCV
+    >>> from sklearn_kmex.inspection import PrototypeCountDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifierCV(5, random_state=0).fit(X, y)
+    >>> display = PrototypeCountDisplay.from_estimator(psem)
+    >>> display.n_prototypes
+    array([1, 2, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_prototypes: NDArray,
+        mean_scores: NDArray,
+        standard_errors: NDArray,
+        score_name: str = "score",
+        chosen: tuple[float, float] | None = None,
+        threshold: float | None = None,
+    ) -> None:
+        self.n_prototypes = n_prototypes
+        self.mean_scores = mean_scores
+        self.standard_errors = standard_errors
+        self.score_name = score_name
+        self.chosen = chosen
+        self.threshold = threshold
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, scoring: str | None = None, ax: Any = None
+    ) -> Self:
+        """Take the curve of a search, and draw it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted :class:`~sklearn_kmex.KMExClassifierCV`, a
+            :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted
+            :class:`~sklearn.model_selection.GridSearchCV` over `n_prototypes`, also
+            that of a step. Where it searched other parameters as well, these are held
+            at the best ones.
+
+        scoring : str, default=None
+            Name of one of several scores of a search. None is the one it chose by.
+
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a figure.
+
+        Returns
+        -------
+        PrototypeCountDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is no fitted search.
+
+        ValueError
+            If it did not search over `n_prototypes`, or not over numbers, or has no
+            such score.
+
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        curve = find_curve(estimator, scoring)
+        n_folds = curve.scores.shape[1]
+        display = cls(
+            n_prototypes=curve.numbers,
+            mean_scores=curve.scores.mean(axis=1),
+            standard_errors=curve.scores.std(axis=1, ddof=1) / np.sqrt(n_folds),
+            score_name=curve.name,
+            chosen=curve.chosen,
+            threshold=curve.threshold,
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw. None makes a figure.
+
+        Returns
+        -------
+        PrototypeCountDisplay
+            The display itself.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        self.ax_ = ax = one_axes("PrototypeCountDisplay", ax, (5.5, 3.6))
+        self.figure_ = ax.figure
+        numbers, mean, error = self.n_prototypes, self.mean_scores, self.standard_errors
+        (self.line_,) = ax.plot(numbers, mean, "o-", color=COLOURS[0], label="mean")
+        self.band_ = ax.fill_between(
+            numbers, mean - error, mean + error, color=COLOURS[0], alpha=0.25
+        )
+        self.band_.set(linewidth=0, label="± one standard error")
+        self.threshold_ = None
+        if self.threshold is not None:
+            self.threshold_ = ax.axhline(self.threshold, ls="--", color="dimgray")
+            self.threshold_.set_label("to be reached")
+        self.chosen_ = self._draw_chosen()
+        whole = np.issubdtype(np.asarray(numbers).dtype, np.integer)
+        what = "prototypes per class" if whole else "prototypes, share of the rows"
+        ax.set_xlabel(what, fontsize=8)
+        ax.set_ylabel(f"held-out {self.score_name}", fontsize=8, parse_math=False)
+        ax.tick_params(labelsize=8)
+        ax.legend(fontsize=8)
+        set_labels(Labels(ax.xaxis, list(numbers), [f"{n:g}" for n in numbers]))
+        return self
+
+    def _draw_chosen(self) -> Any:
+        if self.chosen is None:
+            return None
+        low, high = self.chosen
+        if low == high:
+            return self.ax_.axvline(low, ls=":", color="black", label="chosen")
+        text = f"chosen, {low:g} to {high:g} by class"
+        return self.ax_.axvspan(low, high, color="0.92", zorder=0, label=text)
+
+    def frame(self) -> Any:
+        """Return the curve as a pandas DataFrame, a row for each number.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `n_prototypes`, `mean_score`, `standard_error` and `chosen`, which
+            is True from the smallest to the largest number chosen.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        pandas = check_dependency("pandas", caller="frame", extra="all")
+        numbers = np.asarray(self.n_prototypes)
+        low, high = (np.inf, -np.inf) if self.chosen is None else self.chosen
+        return pandas.DataFrame(
+            {
+                "n_prototypes": numbers,
+                "mean_score": self.mean_scores,
+                "standard_error": self.standard_errors,
+                "chosen": (low <= numbers) & (numbers <= high),
+            }
+        )

@@ -1,0 +1,148 @@
+"""What stands for each prototype: a training example, or a row of values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.stats import percentileofscore
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.embedding._rows import as_array, as_samples, len_of
+from sklearn_kmex.explain._decision import embed, steps_before
+from sklearn_kmex.explain._explain import stacked
+from sklearn_kmex.explain._pictures import Scale, channels_last, value_range
+
+
+def find_examples(
+    psem: Any, X: Any, y: Any, scale: Scale, feature_names: Sequence[str] | None
+) -> dict[str, Any]:
+    """Tell pictures from tables, and take what is to be shown of them."""
+    labels = None if y is None else np.asarray(y)
+    if scale.image_shape is not None and hasattr(X, "columns"):
+        X = np.asarray(X)
+    X = as_samples(X)
+    if labels is not None:
+        check_consistent_length(np.empty(len_of(X)), labels)
+    rows = training_rows(psem, X, labels)
+    raw = stacked(X, rows)
+    pictures = None if raw is None else channels_last(raw, scale.image_shape)
+    found: dict[str, Any] = {"training_rows": rows, "pictures": pictures}
+    if pictures is None:
+        return found | as_table(psem, X, labels, rows, feature_names)
+    low, high = value_range([pictures], scale)
+    return found | {"vmin": low, "vmax": high}
+
+
+def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
+    """Find the row that stands for each prototype, where the model does not know."""
+    sem = find_sem(psem)
+    owners = np.asarray(sem.prototype_classes_)
+    rows = np.array(getattr(sem, "prototype_indices_", np.full(len(owners), -1)))
+    if rows.max() >= len_of(X):
+        raise ValueError(
+            f"X must hold the rows that estimator was fitted on; got {len_of(X)} rows, "
+            f"and a prototype stands for row {rows.max()}."
+        )
+    unknown = rows < 0
+    if unknown.any():
+        labels = check_labels(labels, owners)
+        own = labels[:, np.newaxis] == owners
+        similar = np.asarray(sem.transform(embed(psem, X)))
+        rows[unknown] = np.where(own, similar, -np.inf).argmax(axis=0)[unknown]
+    return rows
+
+
+def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
+    """Refuse labels that leave a prototype without a row of its class."""
+    if labels is None:
+        raise ValueError(
+            "y must be given for a table, and for a model that does not know the "
+            "training rows of its prototypes; got None."
+        )
+    missing = np.setdiff1d(owners, labels).tolist()
+    if missing:
+        raise ValueError(
+            "y must hold rows of each class that has prototypes; it has none of "
+            f"{missing}."
+        )
+    return labels
+
+
+def as_table(
+    psem: Any,
+    X: Any,
+    labels: NDArray | None,
+    rows: NDArray[np.intp],
+    feature_names: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Take the values of prototypes, and their places among the rows of a class.
+
+    The prototypes themselves where they are in the columns of X, else training rows.
+    """
+    cells: Any = X.tocsc() if sparse.issparse(X) else np.asarray(as_array(X))
+    if cells.ndim != 2:
+        raise ValueError(
+            "X must hold pictures, or rows of a table; got samples of shape "
+            f"{cells.shape[1:]} and dtype {cells.dtype}."
+        )
+    sem = find_sem(psem)
+    owners, prototypes = np.asarray(sem.prototype_classes_), np.asarray(sem.prototypes_)
+    labels = check_labels(labels, owners)
+    values = cells[rows].toarray() if sparse.issparse(cells) else cells[rows]
+    if not steps_before(psem) and prototypes.shape == values.shape:
+        values = prototypes
+    return {
+        "values": values,
+        "ranks": class_ranks(values, owners, cells, labels),
+        "feature_names": names_of_columns(psem, X, values.shape[1], feature_names),
+    }
+
+
+def class_ranks(
+    values: NDArray, owners: NDArray, cells: Any, labels: NDArray
+) -> NDArray[np.float64]:
+    """Share of the rows of a class below a value, of equal ones half; NaN for text."""
+    ranks = np.full(values.shape, np.nan)
+    groups = [(owners == label, labels == label) for label in np.unique(owners)]
+    for j in range(values.shape[1]):
+        column, wanted = as_numbers(cells[:, [j]]), as_numbers(values[:, [j]])
+        if column is None or wanted is None:
+            continue
+        for mine, own in groups:
+            ranks[mine, j] = ranks_among(column[own], wanted[mine])
+    return ranks
+
+
+def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return np.full(len(wanted), np.nan)
+    ranks = percentileofscore(known, wanted, kind="mean") / 100
+    return np.where(np.isnan(wanted), np.nan, ranks)
+
+
+def as_numbers(column: Any) -> NDArray[np.float64] | None:
+    """Return a column as floats, or None where it holds anything else."""
+    column = column.toarray() if sparse.issparse(column) else column
+    column = column.ravel()
+    if column.dtype == object:
+        column = np.array(column.tolist())
+    return column.astype(np.float64) if column.dtype.kind in "biuf" else None
+
+
+def names_of_columns(
+    psem: Any, X: Any, n_columns: int, given: Sequence[str] | None
+) -> list[str]:
+    """Name the columns: as told, as the frame does, as the model does, or x0, x1."""
+    names = getattr(X, "columns", None) if given is None else given
+    if names is None:
+        names = getattr(psem, "feature_names_in_", [f"x{j}" for j in range(n_columns)])
+    if len(names) != n_columns:
+        raise ValueError(
+            f"feature_names must give one name for each of the {n_columns} columns; "
+            f"got {len(names)}."
+        )
+    return [" ".join(str(name).split()) for name in names]

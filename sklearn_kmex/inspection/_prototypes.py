@@ -1,0 +1,305 @@
+"""PrototypeDisplay: the prototypes of each class."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.explain._decision import class_codes
+from sklearn_kmex.explain._pictures import Scale
+from sklearn_kmex.inspection._examples import find_examples
+from sklearn_kmex.inspection._figures import check_axes, class_texts
+from sklearn_kmex.inspection._plot_prototypes import Groups, plot_gallery, plot_table
+from sklearn_kmex.utils import check_dependency
+
+
+class PrototypeDisplay:
+    """The prototypes of each class, as training examples or as rows of values.
+
+    Pictures make a gallery, a line for each class: the training example that is
+    nearest to each prototype. A table shows a line for each prototype, its values
+    written in the columns, coloured by where they are among the rows of the class:
+    0.5 is the middle of the class, 0 and 1 are its ends. Text has no colour.
+
+    Read more in the :ref:`User Guide <displays>`.
+
+    Parameters
+    ----------
+    prototype_labels : ndarray of shape (n_prototypes,)
+        Label of each prototype.
+
+    training_rows : ndarray of shape (n_prototypes,), dtype=intp
+        Training row that stands for each prototype.
+
+    classes : ndarray of shape (n_classes,)
+        Labels, in the order in which classes are drawn.
+
+    class_names : sequence of str, default=None
+        Names in the order of `classes`. None takes the labels.
+
+    pictures : ndarray of shape (n_prototypes, h, w) or (n_prototypes, h, w, 3 or 4), \
+            default=None
+        The training examples, where these are pictures.
+
+    vmin : float, default=0
+        Value of `pictures` drawn black.
+
+    vmax : float, default=1
+        Value drawn white, of each colour.
+
+    values : ndarray of shape (n_prototypes, n_features), default=None
+        Values of each prototype, where `pictures` is None.
+
+    ranks : ndarray of shape (n_prototypes, n_features), default=None
+        Share of the training rows of the class below each value, equal ones counted
+        half, in [0, 1]; NaN where it is no number.
+
+    feature_names : sequence of str, default=None
+        Names of the columns of `values`.
+
+    Attributes
+    ----------
+    axes_ : ndarray of shape (n_blocks,), dtype=object
+        The matplotlib Axes: blocks of classes side by side, or one for a table.
+
+    bounding_ax_ : matplotlib Axes or None
+        The axes whose place was divided, where one was given.
+
+    figure_ : matplotlib Figure
+        The figure that holds them.
+
+    images_ : list of matplotlib AxesImage
+        The pictures of each block in one image, or the ranks.
+
+    colorbar_ : matplotlib Colorbar or None
+        The scale of the ranks.
+
+    See Also
+    --------
+    ExplanationDisplay : Samples beside the prototypes they look like.
+    EmbeddingDisplay : Prototypes among samples, on a map.
+
+    Notes
+    -----
+    Where no step comes before the classifier, prototypes have values in the columns
+    of the table, and these are shown: with `prototype="centroid"` they are means.
+    Else the values are those of the training row.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.inspection import PrototypeDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifier(2, random_state=0).fit(X, y)
+    >>> display = PrototypeDisplay.from_estimator(psem, X, y)
+    >>> display.values.shape
+    (6, 4)
+    """
+
+    def __init__(
+        self,
+        *,
+        prototype_labels: NDArray,
+        training_rows: NDArray[np.intp],
+        classes: NDArray,
+        class_names: Sequence[str] | None = None,
+        pictures: NDArray | None = None,
+        vmin: float = 0,
+        vmax: float = 1,
+        values: NDArray | None = None,
+        ranks: NDArray | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        self.prototype_labels = prototype_labels
+        self.training_rows = training_rows
+        self.classes = classes
+        self.class_names = class_names
+        self.pictures = pictures
+        self.vmin = vmin
+        self.vmax = vmax
+        self.values = values
+        self.ranks = ranks
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        class_names: Iterable[Any] | None = None,
+        feature_names: Sequence[str] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        show: Sequence[Any] | None = None,
+        max_features: int = 12,
+        ax: Any = None,
+    ) -> Self:
+        """Take what stands for each prototype from the training rows, and draw it.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted prototypical self-explainable model, or a
+            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+
+        X : array-like, frame, list or Dataset
+            The rows that `estimator` was fitted on, in their order.
+
+        y : array-like of shape (n_samples,), default=None
+            Their labels. None is enough for pictures, unless the model does not know
+            the training rows of its prototypes: then the most similar row of the
+            class stands for each.
+
+        class_names : sequence of str, default=None
+            Names in the order of `classes_`. None takes the labels.
+
+        feature_names : sequence of str, default=None
+            Names of the columns. None takes those of X, or of the model.
+
+        image_shape : tuple of int, default=None
+            Shape of the pictures that flat rows hold: (h, w), (h, w, 1), (h, w, 3),
+            (h, w, 4), (1, h, w) or (3, h, w). None leaves them as they are.
+
+        vmin, vmax : float, default=None
+            Values drawn black and white. None is told by dtype, or by all pictures.
+
+        show : sequence of labels, default=None
+            Classes to draw, in this order. None is all.
+
+        max_features : int, default=12
+            Largest number of columns of a table to draw, the first ones.
+
+        ax : matplotlib Axes, default=None
+            Where to draw a table; of pictures, the axes whose place is divided. None
+            makes a figure.
+
+        Returns
+        -------
+        PrototypeDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is no prototypical self-explainable model.
+
+        ValueError
+            If X or `y` does not fit the model, or a name or shape does not fit X.
+
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        sem = find_sem(estimator)
+        scale = Scale(image_shape, vmin, vmax)
+        classes = np.asarray(sem.classes_)
+        display = cls(
+            prototype_labels=np.asarray(sem.prototype_classes_),
+            classes=classes,
+            class_names=class_texts(classes, class_names),
+            **find_examples(estimator, X, y, scale, feature_names),
+        )
+        return display.plot(ax, show=show, max_features=max_features)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        show: Sequence[Any] | None = None,
+        max_features: int = 12,
+    ) -> Self:
+        """Draw the prototypes of each class.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw a table; of pictures, the axes whose place is divided. None
+            makes a figure.
+
+        show : sequence of labels, default=None
+            Classes to draw, in this order. None is all.
+
+        max_features : int, default=12
+            Largest number of columns of a table to draw, the first ones.
+
+        Returns
+        -------
+        PrototypeDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `show` names no class that has prototypes, or `max_features` is not a
+            positive int.
+
+        MissingDependencyError
+            If matplotlib is not installed.
+        """
+        check_axes(ax)
+        groups = self._groups(show)
+        if not isinstance(max_features, int | np.integer) or max_features < 1:
+            raise ValueError(
+                f"max_features must be an int of at least 1; got {max_features!r}."
+            )
+        if self.pictures is None:
+            one, image, self.colorbar_ = plot_table(self, ax, groups, int(max_features))
+            self.axes_, self.images_ = np.array([one]), [image]
+            self.bounding_ax_ = None
+        else:
+            self.axes_, self.colorbar_ = plot_gallery(self, ax, groups), None
+            self.images_ = [block.images[0] for block in self.axes_]
+            self.bounding_ax_ = ax
+        self.figure_ = self.axes_[0].figure
+        return self
+
+    def _groups(self, show: Sequence[Any] | None) -> Groups:
+        """List the classes to draw, with their prototypes."""
+        names = class_texts(self.classes, self.class_names)
+        codes = class_codes(self.classes, self.prototype_labels)
+        wanted = range(len(self.classes))
+        if show is not None:
+            wanted = class_codes(self.classes, np.asarray(show))  # type: ignore[assignment]
+        groups = [(names[code], np.flatnonzero(codes == code)) for code in wanted]
+        groups = [group for group in groups if len(group[1])]
+        if not groups:
+            raise ValueError(
+                f"show must name a class that has prototypes; got {show!r}."
+            )
+        return groups
+
+    def frame(self) -> Any:
+        """Return the prototypes as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of pictures a row for each prototype, with columns `prototype`,
+            `prototype_label` and `training_row`; of a table a row for each value, with
+            columns `feature`, `value` and `rank` besides.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        pandas = check_dependency("pandas", caller="frame", extra="all")
+        columns: dict[str, Any] = {
+            "prototype": np.arange(len(self.training_rows)),
+            "prototype_label": self.prototype_labels,
+            "training_row": self.training_rows,
+        }
+        if self.values is not None:
+            n_rows, n_columns = self.values.shape
+            assert self.feature_names is not None
+            assert self.ranks is not None
+            columns = {name: np.repeat(c, n_columns) for name, c in columns.items()}
+            columns["feature"] = np.tile(self.feature_names, n_rows)
+            columns["value"] = self.values.ravel()
+            columns["rank"] = self.ranks.ravel()
+        return pandas.DataFrame(columns)
