@@ -155,9 +155,17 @@ def describe(batch: Any) -> str:
 
 
 def embed(
-    module: nn.Module, X: Any, layer: str | None, pooling: str, how: Run
+    module: nn.Module,
+    X: Any,
+    layer: str | None,
+    pooling: str,
+    how: Run,
+    scores: list[NDArray] | None = None,
 ) -> NDArray[np.float32]:
-    """Activations of a layer, (n_samples, n_features)."""
+    """Activations of a layer, (n_samples, n_features).
+
+    Where a list of scores is given, what the whole module says is put there.
+    """
     half = how.precision == "bfloat16"
     twin = replica(module, how.device, share=not half)
     dtype, one = home_of(twin).dtype, first(X)
@@ -171,7 +179,19 @@ def embed(
         speed_up(twin, layer)
     if half:
         dtype = halve(twin, start)
-    return read_layer(twin, tap, pooling, run(twin, X, how, dtype))
+    outputs = run(twin, X, how, dtype)
+    if scores is not None:
+        outputs = noted(outputs, scores, module)
+    return read_layer(twin, tap, pooling, outputs)
+
+
+def noted(
+    outputs: Iterable[Any], scores: list[NDArray], module: nn.Module
+) -> Iterator[Any]:
+    """Keep what a module says on the way."""
+    for values in outputs:
+        scores.append(to_scores(values, module))
+        yield values
 
 
 def read_layer(
@@ -191,17 +211,19 @@ def read_layer(
 def output(module: nn.Module, X: Any, how: Run) -> NDArray:
     """Run the whole module as it is; return what it says as one array."""
     twin = replica(module, how.device)
-    parts = []
     with torch.inference_mode():
-        for values in run(twin, X, how, home_of(twin).dtype):
-            if not isinstance(values, Tensor):
-                raise TypeError(
-                    f"{type(module).__name__} must give a tensor for "
-                    f"black_box_output; got {type(values).__name__}. Wrap it in a "
-                    "module that returns the scores."
-                )
-            parts.append(values.float().cpu().numpy())
-    return np.concatenate(parts)
+        outputs = run(twin, X, how, home_of(twin).dtype)
+        return np.concatenate([to_scores(values, module) for values in outputs])
+
+
+def to_scores(values: Any, module: nn.Module) -> NDArray:
+    """Take what a module says as an array."""
+    if not isinstance(values, Tensor):
+        raise TypeError(
+            f"{type(module).__name__} must give a tensor for black_box_output; got "
+            f"{type(values).__name__}. Wrap it in a module that returns the scores."
+        )
+    return values.float().cpu().numpy()
 
 
 def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:

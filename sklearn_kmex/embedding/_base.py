@@ -71,6 +71,29 @@ class BaseEmbedder(
         """
         return self._output(self._check_input(X, reset=False))
 
+    def embed_with_output(self, X: ArrayLike) -> tuple[Any, NDArray]:
+        """Embed X and run the whole model, in one pass where that is possible.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples that the model takes.
+
+        Returns
+        -------
+        embeddings : {ndarray, sparse matrix} of shape (n_samples, n_features_out)
+            As `transform` gives them.
+
+        output : ndarray of shape (n_samples, n_outputs)
+            As `black_box_output` gives it, but for rounding.
+        """
+        checked = self._check_input(X, reset=False)
+        return self._embed_with_output(checked)
+
+    def _embed_with_output(self, X: Any) -> tuple[Any, NDArray]:
+        """Embed checked input and run the whole model on it."""
+        return self._embed(X), self._output(X)
+
     def _first(self, X: Any) -> Any:
         """Take the first sample of checked input, as input of its own."""
         return X[:1]

@@ -145,6 +145,16 @@ class TorchEmbedder(TorchInputEmbedder):
 
         return output(self.module, X, self._how())
 
+    def _embed_with_output(self, X: Any) -> tuple[NDArray[np.float32], NDArray]:
+        if self.precision != "float32":  # the black box answers with all its digits
+            return super()._embed_with_output(X)
+        check_dependency("torch", caller="TorchEmbedder", extra="torch")
+        from sklearn_kmex._torch_backend import embed
+
+        scores: list[NDArray] = []
+        rows = embed(self.module, X, self.layer, self.pooling, self._how(), scores)
+        return rows, np.concatenate(scores)
+
     def _content(self) -> dict[str, Any]:
         names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")
         return {name: getattr(self, name) for name in names}

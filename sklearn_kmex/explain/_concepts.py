@@ -73,7 +73,7 @@ default=None
     Notes
     -----
     The value of a location f is the inner product f'p with the prototype p. Its mean
-    over the locations is z'p, the part of `d(z, p)**2` = |z|**2 - 2 z'p + |p|**2 that
+    over the locations is z'p, the part of `d(z, p)**2 = z'z - 2 z'p + p'p` that
     sample and prototype have in common, so that the locations share it exactly. The
     distance of each location to p would not do: a prototype is a mean over objects and
     what surrounds them, and no location is near to that.

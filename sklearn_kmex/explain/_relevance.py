@@ -148,7 +148,7 @@ default=None
     of their own. One forward pass serves all maps of a sample.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
-    similarity to prototype p, g_c = |z_c| / ((z_c - p_c)**2 + m) with m a tenth of the
+    similarity to prototype p, g_c = abs(z_c) / ((z_c - p_c)**2 + m), m a tenth of the
     mean of the squared differences of the channels. In [2]_ it is
     1 / ((z_c - p_c)**2 + small): there, a channel takes nearly all that happens to
     agree, or that is off in both and says nothing of the input. Under "neuralized",

@@ -182,8 +182,8 @@ def fidelity(
     True
     """
     sem = find_sem(estimator)
-    theirs = black_box_labels(estimator, X, black_box, sem.classes_)
-    return fidelity_score(theirs, estimator.predict(X), sample_weight=sample_weight)
+    theirs, ours = labels_of_both(estimator, X, black_box, sem)
+    return fidelity_score(theirs, ours, sample_weight=sample_weight)
 
 
 def gap(
@@ -246,8 +246,22 @@ def gap(
     True
     """
     sem = find_sem(estimator)
-    theirs = black_box_labels(estimator, X, black_box, sem.classes_)
-    return accuracy_gap(y, theirs, estimator.predict(X), sample_weight=sample_weight)
+    theirs, ours = labels_of_both(estimator, X, black_box, sem)
+    return accuracy_gap(y, theirs, ours, sample_weight=sample_weight)
+
+
+def labels_of_both(
+    estimator: Any, X: Any, black_box: Any, sem: Any
+) -> tuple[NDArray, NDArray]:
+    """Labels of the black box and of the model, by one pass where there can be one."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else []
+    embedder: Any = steps[-2][1] if len(steps) > 1 and steps[-1][1] is sem else None
+    if black_box is not None or not hasattr(embedder, "embed_with_output"):
+        theirs = black_box_labels(estimator, X, black_box, sem.classes_)
+        return theirs, estimator.predict(X)
+    X = estimator[:-2].transform(X) if len(steps) > 2 else X
+    Z, output = embedder.embed_with_output(X)
+    return labels_of(output, embedder, sem.classes_), sem.predict(Z)
 
 
 def black_box_labels(

@@ -14,7 +14,9 @@ pytest.importorskip("skorch")
 from skorch.helper import SliceDataset
 from torch import nn
 
+from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
+from sklearn_kmex.metrics import accuracy_gap_scorer, fidelity_scorer
 
 
 def make_network():
@@ -210,6 +212,29 @@ def assert_same(one, other):
     for name, values in one[0].items():
         assert torch.equal(values, other[0][name])
     assert one[1:] == other[1:]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_embedding_and_output_in_one_pass(network, images, precision):
+    many = np.tile(images, (6, 1, 1, 1))  # enough for the fast copy
+    embedder = TorchEmbedder(network, precision=precision)
+    rows, output = embedder.embed_with_output(many)
+    assert_array_equal(rows, embedder.transform(many))
+    assert_allclose(output, embedder.black_box_output(many), rtol=1e-4, atol=1e-5)
+
+
+def test_scores_against_the_black_box_take_one_pass(network, images):
+    X, y = images, np.arange(100) % 10
+    passes = []
+    network.register_forward_hook(lambda *args: passes.append(len(args[2])))
+    psem = make_kmex(network, n_prototypes=1, random_state=0).fit(X, y)
+    passes.clear()
+    fidelity = fidelity_scorer(psem, X, y)
+    gap = accuracy_gap_scorer(psem, X, y)
+    assert [n for n in passes if n > 1] == [100, 100]
+    theirs = psem[0].black_box_output(X).argmax(axis=1)
+    assert fidelity == np.mean(theirs == psem.predict(X))
+    assert_allclose(gap, np.mean(psem.predict(X) == y) - np.mean(theirs == y))
 
 
 def test_the_module_stays_as_it_was(network, images):
