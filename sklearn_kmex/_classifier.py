@@ -302,9 +302,10 @@ class KMExClassifier(PrototypeStream):
             groups = rows_of_classes(y, weights, classes)
             check_no_class_is_empty(groups, classes)
             self._start_anew()
-            counts = self._choose_counts(X, y, weights, classes)
-            self._learn(X, weights, classes, groups, [None] * len(classes), counts)
+            paths = self._choose_counts(X, y, weights, classes)
+            self._learn(X, weights, classes, groups, [None] * len(classes), paths)
             if self.merge_threshold is None:
+                counts = [path[0] for path in paths]
                 warn_of_fewer(counts, self.n_prototypes_, classes)
         return self
 
@@ -315,7 +316,7 @@ class KMExClassifier(PrototypeStream):
         classes: NDArray,
         groups: list[NDArray],
         known: list[ClassPrototypes | None],
-        counts: list[int],
+        paths: list[list[int]],
     ) -> None:
         """Cluster each class that has rows, then set the fitted attributes."""
         seeds = self._draw_seeds(len(classes))
@@ -326,7 +327,7 @@ class KMExClassifier(PrototypeStream):
             weights,
             groups,
             known,
-            counts,
+            paths,
             seeds,
             first_row=self.n_samples_seen_,
             hold_out=self.temperature == "auto",
@@ -346,16 +347,18 @@ class KMExClassifier(PrototypeStream):
         y: NDArray,
         weights: NDArray,
         classes: NDArray,
-    ) -> list[int]:
-        """Resolve `n_prototypes` to a count for each class."""
+    ) -> list[list[int]]:
+        """Resolve `n_prototypes` to a count for each class, and those tried above."""
         if isinstance(self.n_prototypes, str):
             splits = few_folds(y, weights)
-            counts = np.tile(AUTO_COUNTS, (len(classes), 1))
-            return search_counts(self, X, y, weights, classes, splits, counts)[0]
+            tried = np.tile(AUTO_COUNTS, (len(classes), 1))
+            return search_counts(self, X, y, weights, classes, splits, tried)[0]
         if isinstance(self.n_prototypes, Integral | Mapping):
-            return prototypes_per_class(self.n_prototypes, classes)
-        groups = rows_of_classes(y, weights, classes)
-        return counts_by_share(X, weights, groups, self.n_prototypes).tolist()
+            counts = prototypes_per_class(self.n_prototypes, classes)
+        else:
+            groups = rows_of_classes(y, weights, classes)
+            counts = counts_by_share(X, weights, groups, self.n_prototypes).tolist()
+        return [[count] for count in counts]
 
     def _chooses_counts(self) -> bool:
         return not isinstance(self.n_prototypes, Integral | Mapping)

@@ -198,7 +198,7 @@ class KMExClassifierCV(KMExClassifier):
 
     def _choose_counts(
         self, X: Any, y: NDArray, weights: NDArray, classes: NDArray
-    ) -> list[int]:
+    ) -> list[list[int]]:
         numbers = numbers_to_try(self.n_prototypes)
         counts = np.tile(numbers, (len(classes), 1))
         if counts.dtype.kind == "f":

@@ -52,10 +52,11 @@ def search_counts(
     tolerance: float | str = "standard_error",
     per_class: bool = False,
     balanced: bool = False,
-) -> tuple[list[int], Choice]:
+) -> tuple[list[list[int]], Choice]:
     """Choose counts for a `KMExClassifier`, by the held-out rows of each fold.
 
-    `counts` holds those to choose from, ascending, in a row for each class.
+    `counts` holds those to choose from, ascending, in a row for each class. The count
+    chosen is given with those above it, from which its prototypes come down.
     """
     codes = np.searchsorted(classes, y)
     priors = class_priors(estimator.priors, np.bincount(codes, weights))
@@ -64,8 +65,8 @@ def search_counts(
     choice = choose_counts(
         [fold.balanced() for fold in folds] if balanced else folds, tolerance, per_class
     )
-    chosen = counts[np.arange(len(counts)), choice.places]
-    return chosen.tolist(), choice
+    paths = zip(counts, choice.places, strict=True)
+    return [tried[place:].tolist() for tried, place in paths], choice
 
 
 def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
@@ -127,8 +128,8 @@ def score_class(
     )
     rows = X[test]
     scores = [
-        estimator._class_scores(rows, vectors, np.zeros(len(vectors), np.intp), 1)
-        for vectors in path
+        estimator._class_scores(rows, of.vectors, np.zeros(len(of.counts), np.intp), 1)
+        for of in path
     ]
     return np.concatenate(scores, axis=1)
 

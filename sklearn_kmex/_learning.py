@@ -7,6 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._path import prototype_path
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
     Rows,
@@ -39,7 +40,7 @@ def class_weights(
 
 def fit_class(
     rows: Rows,
-    n_prototypes: int,
+    path: Sequence[int],
     n_classes: int,
     seed: int,
     hold_out: bool,
@@ -48,10 +49,13 @@ def fit_class(
 ) -> tuple[ClassPrototypes, list[Fold]]:
     """Prototypes of one class and, where asked for, those of its folds."""
     rows = distinct_rows(rows)
-    fitted = class_prototypes(rows, n_prototypes, seed, start=start, **how)
+    if start is None:
+        fitted = prototype_path(rows, path, seed, **how)[0]
+    else:
+        fitted = class_prototypes(rows, path[0], seed, start=start, **how)
     if not hold_out:
         return fitted, []
-    return fitted, held_out_folds(rows, n_prototypes, n_classes, seed, **how)
+    return fitted, held_out_folds(rows, path[0], n_classes, seed, **how)
 
 
 def fit_classes(
@@ -59,7 +63,7 @@ def fit_classes(
     weights: NDArray,
     groups: Sequence[NDArray],
     known: Sequence[ClassPrototypes | None],
-    counts: Sequence[int],
+    paths: Sequence[Sequence[int]],
     seeds: Iterable[int],
     *,
     first_row: int,
@@ -70,15 +74,16 @@ def fit_classes(
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
     """Prototypes of each class; one without rows keeps those it is `known` by.
 
-    The rows of a class are gathered when its turn comes, so that a memory-mapped
-    X is never copied whole.
+    The path of a class is the number of its prototypes, and the larger numbers from
+    which they come down, if any. The rows of a class are gathered when its turn comes,
+    so that a memory-mapped X is never copied whole.
     """
     starts = [None] * len(groups) if starts is None else starts
     fitted = iter(
         Parallel(n_jobs=n_jobs)(
             delayed(fit_class)(
                 Rows(X[rows], rows + first_row, weights[rows]),
-                count,
+                path,
                 len(groups),
                 seed,
                 hold_out,
@@ -86,8 +91,8 @@ def fit_classes(
                 known=old,
                 **settings,
             )
-            for rows, count, seed, old, start in zip(
-                groups, counts, seeds, known, starts, strict=True
+            for rows, path, seed, old, start in zip(
+                groups, paths, seeds, known, starts, strict=True
             )
             if len(rows)
         )

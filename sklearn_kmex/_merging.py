@@ -47,7 +47,7 @@ def fit_merged(
     weights: NDArray,
     groups: Sequence[NDArray],
     known: Sequence[ClassPrototypes | None],
-    counts: Sequence[int],
+    paths: Sequence[Sequence[int]],
     seeds: Iterable[int],
     *,
     threshold: float | None,
@@ -59,7 +59,7 @@ def fit_merged(
     prototypes stand for its rows as if so few had been asked for. Only classes with
     rows can be.
     """
-    learned = fit_classes(X, weights, groups, known, counts, seeds, **settings)
+    learned = fit_classes(X, weights, groups, known, paths, seeds, **settings)
     while threshold is not None:
         found = [prototypes for prototypes, _ in learned]
         starts = merged_means(found, threshold, [len(rows) > 0 for rows in groups])
@@ -73,7 +73,7 @@ def fit_merged(
                 for g, s in zip(groups, starts, strict=True)
             ],
             known,
-            [0 if start is None else len(start) for start in starts],
+            [[0] if start is None else [len(start)] for start in starts],
             seeds,
             starts=starts,
             **settings,

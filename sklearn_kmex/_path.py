@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._prototypes import Rows, class_prototypes, distinct_rows
+from sklearn_kmex._prototypes import (
+    ClassPrototypes,
+    Rows,
+    class_prototypes,
+    distinct_rows,
+)
 from sklearn_kmex._similarity import squared_distances
 
 
 def prototype_path(
     rows: Rows, counts: Sequence[int], seed: int, **how: Any
-) -> list[NDArray]:
+) -> list[ClassPrototypes]:
     """Prototypes of one class for each of the ascending counts.
 
     The largest count is clustered with all restarts. Each smaller one starts from
@@ -21,12 +26,12 @@ def prototype_path(
     """
     rows = distinct_rows(rows)
     found = class_prototypes(rows, counts[-1], seed, **how)
-    path = [found.vectors]
+    path = [found]
     for count in reversed(counts[:-1]):
         if count < len(found.vectors):
             start = merge(found.means, found.counts, count)
             found = class_prototypes(rows, count, seed, start=start, **how)
-        path.append(found.vectors)
+        path.append(found)
     return path[::-1]
 
 

@@ -100,8 +100,9 @@ class PrototypeStream(PrototypePredictor):
             self._classes_given |= classes is not None
             groups = rows_of_classes(y, weights, labels)
             counts = prototypes_per_class(self.n_prototypes, labels)
+            paths = [[count] for count in counts]
             before = [known.get(c) for c in labels]
-            self._learn(X, weights, labels, groups, before, counts)
+            self._learn(X, weights, labels, groups, before, paths)
         return self
 
     def _start_anew(self) -> None:

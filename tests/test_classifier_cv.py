@@ -71,13 +71,21 @@ def test_rule_and_curve_are_what_they_say(digits):
     assert set(strict.fit(X, y).n_prototypes_) == {[1, 2, 4][best]}
 
 
-def test_the_refit_is_that_of_the_classifier(digits):
-    X, X_test, y, _ = digits
+def test_the_refit_is_what_was_measured(digits):
+    X, _, y, _ = digits
+    everything = [(np.arange(len(y)), np.arange(len(y)))] * 2
+    seen = KMExClassifierCV(6, cv=everything, tolerance=0.02, random_state=0).fit(X, y)
+    count = seen.n_prototypes_[0]
+    assert 1 < count < 6
+    assert seen.score(X, y) == seen.cv_results_["mean_test_score"][count - 1]
+
+
+def test_the_refit_is_as_tight_as_the_classifier(digits):
+    X, _, y, _ = digits
     chosen = KMExClassifierCV(6, random_state=0, per_class=True).fit(X, y)
     counts = dict(zip(chosen.classes_, chosen.n_prototypes_, strict=True))
     plain = KMExClassifier(counts, random_state=0).fit(X, y)
-    assert_array_equal(chosen.prototypes_, plain.prototypes_)
-    assert_array_equal(chosen.predict_proba(X_test), plain.predict_proba(X_test))
+    assert (chosen.inertia_ < 1.03 * plain.inertia_).all()
     parallel = clone(chosen).set_params(n_jobs=2).fit(X, y)
     assert_array_equal(parallel.prototypes_, chosen.prototypes_)
 

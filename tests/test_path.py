@@ -34,11 +34,11 @@ def test_every_count_is_nearly_as_tight_as_clustered_anew(digits):
     X, _, y, _ = digits
     values, counts = X[y == 8], [1, 2, 5, 10, 20]
     path = prototype_path(rows_of(values), counts, 0, **HOW)
-    assert [len(vectors) for vectors in path] == counts
-    for count, vectors in zip(counts, path, strict=True):
+    assert [len(found.vectors) for found in path] == counts
+    for count, found in zip(counts, path, strict=True):
         anew = KMeans(count, n_init=10, random_state=0).fit(values).inertia_
-        assert inertia(values, vectors) < 1.03 * anew
-    assert_allclose(path[0][0], values.mean(axis=0))
+        assert inertia(values, found.vectors) < 1.03 * anew
+    assert_allclose(path[0].vectors[0], values.mean(axis=0))
 
 
 @pytest.mark.parametrize("clusterer", [KMeans(n_init=2), BisectingKMeans()])
@@ -47,5 +47,5 @@ def test_few_rows_and_any_clusterer(clusterer, prototype):
     values = np.array([[0.0], [0.0], [1.0], [5.0]])
     how = {"clusterer": clusterer, "prototype": prototype}
     path = prototype_path(rows_of(values), [1, 2, 3, 9], 0, **how)
-    assert [len(vectors) for vectors in path] == [1, 2, 3, 3]
-    assert_allclose(np.sort(path[3], axis=0), [[0], [1], [5]])
+    assert [len(found.vectors) for found in path] == [1, 2, 3, 3]
+    assert_allclose(np.sort(path[3].vectors, axis=0), [[0], [1], [5]])
