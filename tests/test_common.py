@@ -28,6 +28,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_kmex.exceptions.KMExWarning"),
     # The checks fit on arrays and transform frames, and the other way round.
     pytest.mark.filterwarnings("ignore:X .*feature names"),
+    # Nor has every class a row for each of five folds.
+    pytest.mark.filterwarnings("ignore:The least populated class"),
     # A check without the package or setting that it needs skips itself by a warning.
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
 ]
