@@ -73,10 +73,10 @@ def full_grid(Z, y, search):
     best = int(mean.argmax())
     result = {
         "chosen": int(search.n_prototypes_[0]),
-        "accuracy of the choice": float(
+        "accuracy of the choice": float(mean[search.n_prototypes_[0] - 1]),
+        "accuracy of the choice, as the search fits it": float(
             search.cv_results_["mean_test_score"][search.n_prototypes_[0] - 1]
         ),
-        "accuracy of its number in the grid": float(mean[search.n_prototypes_[0] - 1]),
         "best": best + 1,
         "accuracy of the best": float(mean[best]),
         # GridSearchCV's is the population deviation.

@@ -214,4 +214,4 @@ def psem_of(network, **how):
 
 def show(text):
     """Print a figure that a test has measured."""
-    print(f"\n{text}")  # noqa: T201
+    print(f"\n{text}")
