@@ -53,6 +53,11 @@ API_REFERENCE = {
             "UsageDisplay",
         ],
     },
+    "sklearn_kmex.report": {
+        "title": "Reports",
+        "description": "What a reviewer reads about a model, in one file.",
+        "names": ["SEMReport"],
+    },
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (

@@ -24,6 +24,7 @@ _SUBPACKAGES = (
     "explain",
     "inspection",
     "metrics",
+    "report",
     "utils",
 )
 

@@ -28,12 +28,18 @@ def show_versions() -> None:
     print(f"{'python':>14}: {sys.version.split()[0]}")
     print(f"{'machine':>14}: {platform.platform()}")
     print("\nPackages:")
+    installed = installed_versions()
     for name in PACKAGES:
-        print(f"{name:>14}: {_version(name)}")
+        print(f"{name:>14}: {installed.get(name, 'not installed')}")
 
 
-def _version(name: str) -> str:
+def installed_versions() -> dict[str, str]:
+    """Return the version of each package that is installed."""
+    return {name: found for name in PACKAGES if (found := _version(name))}
+
+
+def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return None

@@ -1,0 +1,122 @@
+"""From a model and data to all that a report says, as plain data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.embedding._rows import len_of, row_digests, take
+from sklearn_kmex.explain import explain
+from sklearn_kmex.explain._decision import embed
+from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
+from sklearn_kmex.report._cases import case_cards, choose_cases
+from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels
+from sklearn_kmex.report._estimates import share
+from sklearn_kmex.report._likeness import likeness
+from sklearn_kmex.report._performance import performance, predicates, reliability
+from sklearn_kmex.report._pictures import Rows
+from sklearn_kmex.report._prototypes import prototype_cards
+from sklearn_kmex.report._provenance import (
+    describe_model,
+    describe_rows,
+    describe_system,
+    reproduce,
+)
+from sklearn_kmex.report._show import show_samples
+from sklearn_kmex.report._summary import find_warnings, summarize
+from sklearn_kmex.report._text import as_name, as_text
+
+VERSION = 1
+
+
+def collect(
+    psem: Any,
+    rows: Rows,
+    train: Rows | None,
+    *,
+    black_box: Any,
+    class_names: list[str],
+    feature_names: Sequence[str] | None,
+    relevance: Any,
+    title: str | None,
+) -> dict[str, Any]:
+    """Ask the model once, and put together what the report says."""
+    answers, training = embed_all(psem, rows, train, black_box)
+    names = [as_name(name) for name in class_names]
+    content = {
+        "format": "sklearn_kmex.SEMReport",
+        "version": VERSION,
+        "title": as_text(title or f"How this {type(find_sem(psem)).__name__} decides"),
+        **describe_system(),
+        **describe(psem, answers, training, rows, names),
+    }
+    content["data"]["classes"] = [
+        {"label": label, "name": as_text(name)}
+        for label, name in zip(names, class_names, strict=True)
+    ]
+    content["reproduce"] = reproduce(psem, with_training=train is not None)
+    chosen = choose_cases(answers)
+    case_rows = [row for some in chosen.values() for row in some]
+    explanation = explain(psem, take(rows.X, case_rows), relevance=relevance)
+    content["cases"] = case_cards(answers, chosen, explanation, names)
+    show_samples(content, psem, rows, train, answers, explanation, feature_names)
+    return content
+
+
+def embed_all(
+    psem: Any, rows: Rows, train: Rows | None, black_box: Any
+) -> tuple[Answers, Training | None]:
+    """Run the encoder, once for each row."""
+    n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
+    with progress(n_rows, "SEMReport") as bar:
+        answers = ask(psem, rows.X, rows.y, black_box, bar)
+        if train is None:
+            return answers, None
+        sem = find_sem(psem)
+        similar = in_blocks(lambda X: sem.transform(embed(psem, X)), train.X, bar)
+    return answers, Training(train, np.asarray(similar))
+
+
+def describe(
+    psem: Any,
+    answers: Answers,
+    training: Training | None,
+    rows: Rows,
+    names: list[str],
+) -> dict[str, Any]:
+    """Put the findings about model, data, classes and prototypes into plain data."""
+    sem = find_sem(psem)
+    doubts = find_doubts(sem, answers, training, rows.y)
+    known = None if training is None else training.similarities.max(axis=1)
+    nearest = answers.decision.owners[answers.active] == answers.decision.predicted
+    content = {
+        "model": describe_model(psem, sem),
+        "data": describe_data(rows, training, doubts, answers.names(names)),
+        "performance": performance(answers, names),
+        "predicates": predicates(answers, sem.prototypes_),
+        "prototypes": prototype_cards(answers, sem, names, doubts),
+        "reliability": reliability(answers, getattr(sem, "temperature_", None)),
+        "likeness": likeness(answers, known),
+    }
+    content["warnings"] = find_warnings(content)
+    return {"summary": summarize(content, share(nearest)), **content}
+
+
+def describe_data(
+    rows: Rows, training: Training | None, doubts: Bunch, by_label: dict[Any, str]
+) -> dict[str, Any]:
+    """Count and hash the rows; find those that are in both sets, and wrong labels."""
+    digests, theirs = row_digests(rows.X, b""), []
+    described = None
+    if training is not None:
+        theirs = row_digests(training.rows.X, b"")
+        described = describe_rows(training.rows.X, training.rows.y, theirs)
+    known = set(theirs)
+    return {
+        "samples": describe_rows(rows.X, rows.y, digests),
+        "training": described,
+        "shared_rows": [row for row, key in enumerate(digests) if key in known],
+        **suspect_labels(doubts, by_label),
+    }

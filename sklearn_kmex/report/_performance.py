@@ -1,0 +1,134 @@
+"""How often the model is right: in all, for each class, and beside its black box."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from sklearn_kmex.metrics import (
+    diversity_score,
+    ghosting_rate,
+    usage_entropy_score,
+)
+from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._estimates import paired_difference, share, shares
+
+N_CONFUSIONS = 10
+N_BINS = 10
+
+
+def performance(answers: Answers, names: list[str]) -> dict[str, Any]:
+    """Accuracy with its interval, that of the black box, and of each class."""
+    right, theirs = answers.right, answers.black_box
+    recalls = recall_of_classes(answers, answers.decision.predicted, names)
+    known = [recall["value"] for recall in recalls if recall["n"]]
+    return {
+        "accuracy": share(right),
+        "balanced_accuracy": float(np.mean(known)),
+        "black_box": None if theirs is None else beside_black_box(answers, theirs),
+        "classes": of_classes(answers, names, recalls),
+        "confusions": confusions(answers, names),
+    }
+
+
+def beside_black_box(answers: Answers, theirs: NDArray) -> dict[str, Any]:
+    """Compare with the black box, sample by sample."""
+    rightly = theirs == answers.codes
+    gap = paired_difference(answers.right, rightly)
+    return {
+        "accuracy": share(rightly),
+        "agreement": share(theirs == answers.decision.predicted),
+        "only_model_right": gap.pop("only_first"),
+        "only_black_box_right": gap.pop("only_second"),
+        "gap": gap,
+    }
+
+
+def recall_of_classes(
+    answers: Answers, predicted: NDArray, names: list[str]
+) -> list[dict[str, Any]]:
+    hits = np.bincount(answers.codes[predicted == answers.codes], minlength=len(names))
+    return shares(hits, np.bincount(answers.codes, minlength=len(names)))
+
+
+def of_classes(
+    answers: Answers, names: list[str], recalls: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Recall and precision of each class, and the recall of the black box."""
+    n_classes, predicted = len(names), answers.decision.predicted
+    hits = np.bincount(answers.codes[answers.right], minlength=n_classes)
+    precisions = shares(hits, np.bincount(predicted, minlength=n_classes))
+    theirs: list[Any] = [None] * n_classes
+    if answers.black_box is not None:
+        theirs = recall_of_classes(answers, answers.black_box, names)
+    columns = zip(names, recalls, precisions, theirs, strict=True)
+    keys = ("label", "recall", "precision", "black_box_recall")
+    return [dict(zip(keys, row, strict=True)) for row in columns]
+
+
+def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
+    """List the most frequent pairs of a class and what it was taken for."""
+    wrong = ~answers.right
+    pairs = np.stack([answers.codes[wrong], answers.decision.predicted[wrong]])
+    found, counts = np.unique(pairs, axis=1, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:N_CONFUSIONS]
+    return [
+        {
+            "label": names[found[0, i]],
+            "prediction": names[found[1, i]],
+            "n": int(counts[i]),
+        }
+        for i in order
+    ]
+
+
+def predicates(answers: Answers, prototypes: Any) -> dict[str, Any]:
+    """Transparency, diversity and trustworthiness, as the metrics give them."""
+    n_prototypes = len(answers.decision.owners)
+    rate = ghosting_rate(answers.active, n_prototypes)
+    theirs = answers.black_box
+    trust = None if theirs is None else beside_black_box(answers, theirs)
+    return {
+        "transparency": {
+            "ghosting_rate": rate,
+            "n_ghosts": round(rate * n_prototypes),
+            "n_prototypes": n_prototypes,
+            "usage_entropy": usage_entropy_score(answers.active, n_prototypes),
+        },
+        "diversity": {"score": diversity_score(prototypes)},
+        "trustworthiness": trust
+        and {"accuracy_gap": trust["gap"], "fidelity": trust["agreement"]},
+    }
+
+
+def reliability(answers: Answers, temperature: Any) -> dict[str, Any] | None:
+    """Compare the probability of what was predicted with how often it was right."""
+    confidence, proba = answers.confidence, answers.probabilities
+    if confidence is None or proba is None:
+        return None
+    bins = list(reliability_bins(confidence, answers.right))
+    gaps = [abs(one["confidence"] - one["accuracy"]["value"]) for one in bins]
+    own = np.maximum(proba[np.arange(len(proba)), answers.codes], np.finfo(float).tiny)
+    return {
+        "bins": bins,
+        "calibration_error": float(
+            np.average(gaps, weights=[one["accuracy"]["n"] for one in bins])
+        ),
+        "mean_confidence": float(confidence.mean(dtype=np.float64)),
+        "log_loss": float(-xlogy(1, own).mean(dtype=np.float64)),
+        "temperature": None if temperature is None else float(temperature),
+    }
+
+
+def reliability_bins(confidence: NDArray, right: NDArray) -> list[dict[str, Any]]:
+    """Part samples into bins of about the same size, equal probabilities together."""
+    inner = np.quantile(confidence, np.arange(1, N_BINS) / N_BINS)
+    places = np.unique(inner.searchsorted(confidence), return_inverse=True)[1]
+    sizes = np.bincount(places)
+    means = np.bincount(places, confidence.astype(np.float64)) / sizes
+    estimates = shares(np.bincount(places[right], minlength=len(sizes)), sizes)
+    return [
+        {"confidence": float(mean), "accuracy": accuracy}
+        for mean, accuracy in zip(means, estimates, strict=True)
+    ]

@@ -1,0 +1,135 @@
+"""Pictures of samples, as small files inside the page."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d
+
+from sklearn_kmex.embedding._rows import as_samples, len_of, take
+from sklearn_kmex.explain._explain import stacked
+from sklearn_kmex.explain._pictures import (
+    Scale,
+    channels_last,
+    in_unit_range,
+    value_range,
+)
+from sklearn_kmex.utils import check_dependency
+
+BUDGET = 2_400_000  # bytes of all pictures of a report
+# Tried in turn until the pictures fit: longest side, and quality of JPEG or None.
+SIZES = ((128, None), (96, None), (128, 90), (96, 88), (64, 85), (48, 80), (32, 75))
+
+
+class Rows(NamedTuple):
+    """Samples or training rows, their labels, and what makes pictures of them."""
+
+    X: Any
+    y: Any  # labels, or None
+    given: Any  # pictures, a function that makes them, a shape, or None
+
+    def pictures(self, rows: Iterable[int]) -> NDArray | None:
+        """Return pictures (n, h, w[, channels]) of some rows; None if rows are none."""
+        numbers = np.asarray(list(rows), dtype=np.intp)
+        if self.given is None:
+            return as_pictures(stacked(self.X, numbers), None)
+        if isinstance(self.given, tuple):
+            return as_pictures(stacked(self.X, numbers), self.given)
+        if callable(self.given):
+            made = np.asarray(self.given(take(self.X, numbers)))
+            return must_be_pictures(made, len(numbers))
+        return must_be_pictures(stacked(self.given, numbers), len(numbers))
+
+
+def check_rows(X: Any, y: ArrayLike | None, images: Any, kind: str = "") -> Rows:
+    """Check rows, labels and pictures as far as can be done before any work."""
+    is_shape = isinstance(images, tuple) and all(isinstance(n, int) for n in images)
+    if is_shape and hasattr(X, "columns"):
+        X = np.asarray(X)
+    X = as_samples(X)
+    if not len_of(X):
+        raise ValueError(f"X{kind} must hold at least one row; got none.")
+    labels = None if y is None else column_or_1d(y)
+    if labels is not None and len(labels) != len_of(X):
+        raise ValueError(
+            f"y{kind} must hold a label for each row of X{kind}; got {len(labels)} "
+            f"labels for {len_of(X)} rows."
+        )
+    if not (images is None or callable(images) or is_shape):
+        check_number(images, X)
+    return Rows(X, labels, images)
+
+
+def check_number(images: Any, X: Any) -> None:
+    if len_of(images) != len_of(X):
+        raise ValueError(
+            "images must hold one picture for each row, be the shape of the pictures "
+            "that flat rows hold, or a function that makes pictures of rows; got "
+            f"{len_of(images)} pictures for {len_of(X)} rows."
+        )
+
+
+def as_pictures(arrays: NDArray | None, shape: tuple | None) -> NDArray | None:
+    return None if arrays is None else channels_last(arrays, shape)
+
+
+def must_be_pictures(made: NDArray | None, n_rows: int) -> NDArray:
+    """Refuse what was given as pictures and is none."""
+    pictures = as_pictures(made, None)
+    if pictures is None or len(pictures) != n_rows:
+        got = "no array" if made is None else f"an array of shape {made.shape}"
+        raise ValueError(
+            "images must give one picture of shape (h, w), (h, w, 1), (h, w, 3), "
+            f"(h, w, 4), (1, h, w) or (3, h, w) for each row; got {got} for "
+            f"{n_rows} rows. Of flat rows, pass the shape of a picture as a tuple."
+        )
+    return pictures
+
+
+def encode(pictures: dict[str, NDArray], heat: dict[str, NDArray]) -> dict[str, str]:
+    """Encode pictures as data URIs, all by one scale, in as good a size as fits.
+
+    Relevance maps are drawn over the pictures of the same keys, in one scale of theirs.
+    """
+    if not pictures:
+        return {}
+    ends = value_range(list(pictures.values()), Scale())
+    units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
+    largest = max((float(np.abs(one).max()) for one in heat.values()), default=0)
+    for key, relevance in heat.items():
+        units[f"{key}-relevance"] = overlay(units[key], relevance, largest)
+    arrays = {key: (255 * unit + 0.5).astype(np.uint8) for key, unit in units.items()}
+    for size, quality in SIZES:
+        files = {key: as_file(array, size, quality) for key, array in arrays.items()}
+        if sum(map(len, files.values())) <= BUDGET:
+            break
+    kind = "png" if quality is None else "jpeg"
+    return {
+        key: f"data:image/{kind};base64,{b64encode(data).decode()}"
+        for key, data in files.items()
+    }
+
+
+def as_file(picture: NDArray[np.uint8], size: int, quality: int | None) -> bytes:
+    """Write a picture of at most this size; PNG where no quality is given."""
+    pillow = check_dependency("PIL.Image", caller="SEMReport", extra="report")
+    image = pillow.fromarray(picture)
+    image.thumbnail((size, size))
+    file = BytesIO()
+    if quality is None:
+        image.save(file, "PNG", optimize=True)
+    else:
+        image.convert("RGB").save(file, "JPEG", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
+def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float64]:
+    """Colour what speaks for in red and what speaks against in blue, over grey."""
+    colormaps = check_dependency("matplotlib", caller="SEMReport", extra="report")
+    grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
+    colours = colormaps.colormaps["RdBu_r"]((heat / (largest or 1) + 1) / 2)[..., :3]
+    strength = 0.75 * np.abs(heat / (largest or 1))[..., np.newaxis] ** 0.5
+    return (1 - strength) * grey[..., np.newaxis] + strength * colours

@@ -1,0 +1,69 @@
+"""A card for each prototype: what it stands for, what it decides, what to doubt."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._doubts import prototype_warnings
+from sklearn_kmex.report._estimates import shares
+from sklearn_kmex.report._text import as_number
+
+N_NEAREST = 3
+
+
+def nearest_samples(answers: Answers) -> NDArray[np.intp]:
+    """Rows of the samples most similar to each prototype, (n_prototypes, few)."""
+    similar = answers.decision.similarities
+    few = min(N_NEAREST, len(similar))
+    rows = np.argpartition(-similar, few - 1, axis=0)[:few]
+    found = np.take_along_axis(similar, rows, axis=0)
+    order = np.argsort(-found, axis=0, kind="stable")
+    return np.take_along_axis(rows, order, axis=0).T
+
+
+def prototype_cards(
+    answers: Answers, sem: Any, names: list[str], doubts: Bunch
+) -> list[dict[str, Any]]:
+    """Describe each prototype by its use on the samples."""
+    owners, rows = answers.decision.owners, answers.decision.training_rows
+    n_prototypes = len(owners)
+    usage = np.bincount(answers.active, minlength=n_prototypes)
+    right = answers.active[answers.right_in_use]
+    n_right = np.bincount(right, minlength=n_prototypes)
+    counts = getattr(sem, "prototype_counts_", [np.nan] * n_prototypes)
+    warnings = prototype_warnings(doubts, usage, n_right, answers.names(names))
+    nearest = nearest_samples(answers)
+    return [
+        {
+            "prototype": k,
+            "class": int(owners[k]),
+            "label": names[owners[k]],
+            "training_row": int(rows[k]) if rows[k] >= 0 else None,
+            "weight": as_number(counts[k]),
+            "usage": int(usage[k]),
+            "n_right": int(n_right[k]),
+            "purity": purity,
+            "nearest": nearest_cards(answers, names, k, nearest[k]),
+            "warnings": warnings[k],
+            **dict.fromkeys(["text", "picture", "columns"]),
+        }
+        for k, purity in enumerate(shares(n_right, usage))
+    ]
+
+
+def nearest_cards(
+    answers: Answers, names: list[str], prototype: int, rows: NDArray
+) -> list[dict[str, Any]]:
+    similar = answers.decision.similarities[rows, prototype]
+    return [
+        {
+            "row": int(row),
+            "label": names[answers.codes[row]],
+            "similarity": as_number(similarity),
+            **dict.fromkeys(["text", "picture"]),
+        }
+        for row, similarity in zip(rows, similar, strict=True)
+    ]

@@ -1,0 +1,78 @@
+"""Where a report comes from: data, parameters, versions."""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from sklearn_kmex.embedding._rows import len_of
+from sklearn_kmex.explain._html import clipped
+from sklearn_kmex.report._text import as_name, as_text
+from sklearn_kmex.utils._show_versions import installed_versions
+
+CORE = ("sklearn-kmex", "scikit-learn", "numpy", "scipy", "torch")
+LONGEST = 300  # characters of the value of a parameter
+LONGEST_MODEL = 4_000  # of the model as code
+
+
+def describe_rows(X: Any, y: Any, digests: Iterable[bytes]) -> dict[str, Any]:
+    """Count rows, and hash them so that others can see that theirs are the same."""
+    return {
+        "n_samples": len_of(X),
+        "sample_shape": list(map(int, getattr(X, "shape", (0,))[1:])),
+        "type": as_name(getattr(X, "dtype", type(X).__name__)),
+        "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
+        "labels_sha256": None if y is None else labels_hash(y),
+    }
+
+
+def labels_hash(y: Any) -> str:
+    """Hash labels as lines of text, so that their dtype does not matter."""
+    lines = "\n".join(map(str, np.asarray(y).tolist()))
+    return hashlib.sha256(lines.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
+    """Name the model and its parameters, those of nested ones included."""
+    parameters = psem.get_params() if hasattr(psem, "get_params") else {}
+    return {
+        "type": type(psem).__name__,
+        "classifier": type(sem).__name__,
+        "n_classes": len(sem.classes_),
+        "n_prototypes": len(sem.prototype_classes_),
+        "n_features": int(np.asarray(sem.prototypes_).shape[1]),
+        "parameters": [
+            {"name": as_name(name), "value": clipped(as_text(value), LONGEST)}
+            for name, value in sorted(parameters.items())
+        ],
+        "has_seed": getattr(sem, "random_state", 0) is not None,
+    }
+
+
+def describe_system() -> dict[str, Any]:
+    """List versions, and when and on what kind of machine this was made."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "system": f"{platform.system()}, {platform.machine()}",
+        "versions": {"python": sys.version.split()[0], **installed_versions()},
+    }
+
+
+def reproduce(psem: Any, with_training: bool) -> str:
+    """Write the lines that make the model and the report again."""
+    packages = installed_versions()
+    pins = [f"{name}=={packages[name]}" for name in CORE if name in packages]
+    training = ", X_train=X_train, y_train=y_train" if with_training else ""
+    return "\n".join(
+        [
+            f"pip install {' '.join(pins)}",
+            "",
+            f"psem = {clipped(as_text(repr(psem)), LONGEST_MODEL)}",
+            "psem.fit(X_train, y_train)",
+            f"SEMReport(psem, X, y{training})",
+        ]
+    )

@@ -1,0 +1,47 @@
+"""From the content of a report to a page or to a model card."""
+
+import secrets
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from sklearn_kmex.report import _text
+from sklearn_kmex.utils import check_dependency
+
+TEMPLATES = Path(__file__).parent / "templates"
+SPECIAL = set("\\`*_[]|~$!")  # in Markdown, within a line
+
+
+def render_html(content: dict[str, Any]) -> str:
+    """Fill in the page; identifiers on it are its own."""
+    page = environment(autoescape=True).get_template("report.html")
+    # Of the ids on the page, and the password of its one script.
+    return page.render(**content, uid=f"r{secrets.token_hex(6)}")
+
+
+def render_markdown(content: dict[str, Any]) -> str:
+    """Fill in the card, with what users named escaped."""
+    card = environment(autoescape=False, finalize=markdown_text)
+    return card.get_template("card.md").render(**content)
+
+
+def environment(**settings: Any) -> Any:
+    """Make templates that fail on a name that the content lacks."""
+    jinja2 = check_dependency("jinja2", caller="SEMReport", extra="report")
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **settings,
+    )
+    helpers = ("percent", "interval", "points", "counted", "listed")
+    made.filters.update({name: getattr(_text, name) for name in helpers})
+    return made
+
+
+def markdown_text(value: Any) -> str:
+    """Escape what would be markup or HTML."""
+    text = escape(str(value), quote=False)
+    return "".join(f"\\{one}" if one in SPECIAL else one for one in text)

@@ -1,0 +1,80 @@
+"""Text from users, shown as text whatever it holds; numbers as a reader says them."""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from sklearn_kmex.explain._html import clipped
+
+LONGEST = 120
+# Characters that turn the direction of what follows them.
+BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+
+def as_text(value: Any) -> str:
+    """Put a value on one line, with characters that cannot be seen written out."""
+    line = " ".join(str(value).split())
+    return "".join(one if is_visible(one) else f"[U+{ord(one):04X}]" for one in line)
+
+
+def is_visible(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind not in ("Cc", "Cs") and ord(character) not in BIDIRECTIONAL
+
+
+def as_name(value: Any) -> str:
+    """Make a name of a value, short enough to be repeated."""
+    return clipped(as_text(value), LONGEST)
+
+
+def as_number(value: Any) -> float | None:
+    """Return a number that JSON has, or None."""
+    return float(value) if np.isfinite(value) else None
+
+
+def as_cell(value: Any) -> str:
+    """Write a cell of a table."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    return clipped(as_text(value), 40)
+
+
+def percent(share: float | None) -> str:
+    """Write a share as per cent, of which no round number is made up."""
+    if share is None:
+        return "unknown"
+    digits = 0 if share in (0, 1) else 1
+    rounded = f"{100 * share:.{digits}f}"
+    if digits and rounded in ("0.0", "100.0"):
+        return "below 0.1 %" if share < 0.5 else "above 99.9 %"
+    return f"{rounded} %"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares as percentage points, with its sign."""
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def interval(estimate: dict[str, Any]) -> str:
+    """Write the ends of a confidence interval of a share."""
+    return f"{percent(estimate['low'])} to {percent(estimate['high'])}"
+
+
+def counted(number: int, what: str) -> str:
+    """Write a number of things, in the plural where there is not one."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def are(number: int, what: str) -> str:
+    """Write a number of things that are so."""
+    return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """List some names in a sentence."""
+    some = list(names)
+    more = f" and {len(some) - most} more" if len(some) > most else ""
+    return ", ".join(some[:most]) + more
