@@ -1,7 +1,7 @@
 """Train a small network on handwritten digits, then make it explain itself.
 
 Prints how the self-explainable model compares with the network, and writes pictures
-of its prototypes and of decisions, right and wrong, into a folder.
+of its prototypes and of decisions, right and wrong, and a report, into a folder.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from sklearn_kmex.metrics import (
     fidelity_score,
     ghosting_rate,
 )
+from sklearn_kmex.report import SEMReport
 
 
 def load_images():
@@ -149,17 +150,17 @@ def main(output="demo", epochs=25):
     output.mkdir(parents=True, exist_ok=True)
     X_train, X_test, y_train, y_test = load_images()
 
-    print(f"1/4 training a convolutional network on {len(X_train)} images of digits")
+    print(f"1/5 training a convolutional network on {len(X_train)} images of digits")
     net, train = timed(train_network, X_train, y_train, epochs)
 
-    print("\n2/4 converting it: k-means on each class's embeddings, nothing retrained")
+    print("\n2/5 converting it: k-means on each class's embeddings, nothing retrained")
     psem = make_kmex(net, n_prototypes=5, random_state=0)
     psem, convert = timed(psem.fit, X_train, y_train)
 
-    print("\n3/4 comparing the two")
+    print("\n3/5 comparing the two")
     print_comparison(net, psem, X_test, y_test, (train, convert))
 
-    print("\n4/4 drawing")
+    print("\n4/5 drawing")
     draw_prototypes(psem[-1], X_train, output / "prototypes.png")
     right = psem.predict(X_test) == y_test
     for name, chosen in (("right", right), ("wrong", ~right)):
@@ -170,14 +171,27 @@ def main(output="demo", epochs=25):
         title = f"Decisions that are {name}, and the training images behind them"
         path = output / f"decisions_{name}.png"
         draw_decisions(psem, X_train, X_test[few], y_test[few], path, title)
-    print(
-        "\nPictures:", *sorted(f"  {path}" for path in output.glob("*.png")), sep="\n"
+    print("\n5/5 writing the report, with relevance maps")
+    report = SEMReport(
+        psem,
+        X_test,
+        y_test,
+        X_train=X_train,
+        y_train=y_train,
+        relevance=True,
+        title="Handwritten digits: how the model decides",
     )
+    page = output / "report.html"
+    report.write_html(page)
+
+    print("", *report.dict()["summary"], sep="\n")
+    print("\nPictures:", *sorted(output.glob("*.png")), sep="\n  ")
+    print(f"\nThe report, for any browser:\n  {page.resolve()}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", default="demo", help="folder for the pictures")
+    parser.add_argument("--output", default="demo", help="folder for the files")
     parser.add_argument("--epochs", type=int, default=25, help="epochs of training")
     arguments = parser.parse_args()
     main(arguments.output, arguments.epochs)

@@ -1,4 +1,4 @@
-"""The demo runs, prints its table and writes its pictures."""
+"""The demo runs, prints its table, writes its pictures and its report."""
 
 import importlib.util
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo_digits.py"
 
@@ -19,6 +20,7 @@ def test_demo(tmp_path, capsys):
     printed = capsys.readouterr().out
     for row in ("accuracy", "fidelity", "ghosting", "diversity", "seconds to train"):
         assert f"\n{row}" in printed
+    assert str(tmp_path / "report.html") in printed
     names = {"prototypes.png", "decisions_right.png", "decisions_wrong.png"}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "report.html"}
     assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())

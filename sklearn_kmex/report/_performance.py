@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from sklearn_kmex.metrics import (
     diversity_score,
@@ -16,6 +15,7 @@ from sklearn_kmex.report._estimates import paired_difference, share, shares
 
 N_CONFUSIONS = 10
 N_BINS = 10
+BIN_SIZE = 30  # samples at least, of which a share can be told
 
 
 def performance(answers: Answers, names: list[str]) -> dict[str, Any]:
@@ -116,14 +116,15 @@ def reliability(answers: Answers, temperature: Any) -> dict[str, Any] | None:
             np.average(gaps, weights=[one["accuracy"]["n"] for one in bins])
         ),
         "mean_confidence": float(confidence.mean(dtype=np.float64)),
-        "log_loss": float(-xlogy(1, own).mean(dtype=np.float64)),
+        "log_loss": float(-np.log(own).mean(dtype=np.float64)),
         "temperature": None if temperature is None else float(temperature),
     }
 
 
 def reliability_bins(confidence: NDArray, right: NDArray) -> list[dict[str, Any]]:
     """Part samples into bins of about the same size, equal probabilities together."""
-    inner = np.quantile(confidence, np.arange(1, N_BINS) / N_BINS)
+    n_bins = int(np.clip(len(right) // BIN_SIZE, 1, N_BINS))
+    inner = np.quantile(confidence, np.arange(1, n_bins) / n_bins)
     places = np.unique(inner.searchsorted(confidence), return_inverse=True)[1]
     sizes = np.bincount(places)
     means = np.bincount(places, confidence.astype(np.float64)) / sizes

@@ -112,7 +112,7 @@ class SEMReport:
     >>> psem = KMExClassifier(2, random_state=0).fit(X[::2], y[::2])
     >>> report = SEMReport(psem, X[1::2], y[1::2], X_train=X[::2], y_train=y[::2])
     >>> report.dict()["summary"][1]
-    'On 75 samples it is right for 96.0 % (95 % interval 88.9 % to 98.6 %).'
+    'On 75 samples it is right for 97.3 % (95 % interval 90.8 % to 99.3 %).'
     """
 
     def __init__(

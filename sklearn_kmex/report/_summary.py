@@ -7,7 +7,6 @@ from sklearn_kmex.report._likeness import TAIL
 from sklearn_kmex.report._text import are, counted, interval, listed, percent, points
 
 FEW_SAMPLES = 100
-LARGE_ERROR = 0.05
 
 
 def summarize(content: dict[str, Any], decided_by_nearest: dict[str, Any]) -> list[str]:
@@ -84,7 +83,9 @@ def find_warnings(content: dict[str, Any]) -> list[dict[str, str]]:
     sources = {
         "performance": performance_warnings(content["performance"]),
         "prototypes": prototype_warnings(content["prototypes"]),
-        "reliability": reliability_warnings(content["reliability"]),
+        "reliability": reliability_warnings(
+            content["reliability"], content["performance"]["accuracy"]
+        ),
         "likeness": likeness_warnings(content["likeness"]),
         "data": data_warnings(content),
     }
@@ -125,13 +126,18 @@ def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def reliability_warnings(reliability: dict[str, Any] | None) -> Iterator[str]:
-    if reliability is not None and reliability["calibration_error"] > LARGE_ERROR:
+def reliability_warnings(
+    reliability: dict[str, Any] | None, accuracy: dict[str, Any]
+) -> Iterator[str]:
+    """Warn where chance does not explain the difference."""
+    if reliability is None:
+        return
+    confidence = reliability["mean_confidence"]
+    if not accuracy["low"] <= confidence <= accuracy["high"]:
+        too = "sure" if confidence > accuracy["high"] else "unsure"
         yield (
-            "Probabilities are to be taken with care: predictions have a mean of "
-            f"{percent(reliability['mean_confidence'])}, and differ from how often "
-            "they are right by "
-            f"{100 * reliability['calibration_error']:.1f} points on average."
+            f"Probabilities are too {too}: those of the predictions have a mean of "
+            f"{percent(confidence)}, and {percent(accuracy['value'])} are right."
         )
 
 

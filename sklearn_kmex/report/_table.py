@@ -1,5 +1,6 @@
 """Prototypes of a table, as values in columns that a reader knows."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
 N_COLUMNS = 12
+N_ROWS = 1_000  # enough to tell the spread of a column
 
 
 class Table(NamedTuple):
@@ -68,16 +70,23 @@ def places_in_class(
 
 def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
     """Choose columns by the spread of prototypes over that of samples, in order."""
-    spreads = [
-        column_spread(cells[:, [j]], values[:, [j]]) for j in range(values.shape[1])
-    ]
-    return np.sort(np.argsort(-np.array(spreads), kind="stable")[:N_COLUMNS])
+    few = cells_of(cells, np.s_[:: -(-cells.shape[0] // N_ROWS)])
+    spreads = column_spreads(values) / column_spreads(few)
+    order = np.argsort(-np.nan_to_num(spreads, posinf=0), kind="stable")
+    return np.sort(order[:N_COLUMNS])
 
 
-def column_spread(column: Any, wanted: NDArray) -> float:
-    """Spread of prototypes, in that of samples; 0 where a column has no numbers."""
-    samples, prototypes = as_numbers(column), as_numbers(wanted)
-    if samples is None or prototypes is None or np.isnan(prototypes).all():
-        return 0.0
-    spread = np.nanstd(samples)
-    return float(np.nanstd(prototypes) / spread) if spread > 0 else 0.0
+def column_spreads(cells: NDArray) -> NDArray[np.float64]:
+    """Standard deviation of each column; NaN where it is 0, or without numbers."""
+    numbers = np.full(cells.shape, np.nan)
+    if cells.dtype.kind in "biuf":
+        numbers[:] = cells
+    else:
+        for j in range(cells.shape[1]):
+            column = as_numbers(cells[:, [j]])
+            if column is not None:
+                numbers[:, j] = column
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without numbers
+        spreads = np.nanstd(numbers, axis=0)
+    return np.where(spreads > 0, spreads, np.nan)

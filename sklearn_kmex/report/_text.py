@@ -73,8 +73,8 @@ def are(number: int, what: str) -> str:
     return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
 
 
-def listed(names: Iterable[str], most: int = 5) -> str:
+def listed(names: Iterable[Any], most: int = 5) -> str:
     """List some names in a sentence."""
-    some = list(names)
+    some = [str(name) for name in names]
     more = f" and {len(some) - most} more" if len(some) > most else ""
     return ", ".join(some[:most]) + more

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
@@ -33,6 +34,7 @@ def show_versions() -> None:
         print(f"{name:>14}: {installed.get(name, 'not installed')}")
 
 
+@cache
 def installed_versions() -> dict[str, str]:
     """Return the version of each package that is installed."""
     return {name: found for name in PACKAGES if (found := _version(name))}
