@@ -77,7 +77,7 @@ def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
 
 
 def column_spreads(cells: NDArray) -> NDArray[np.float64]:
-    """Standard deviation of each column; NaN where it is 0, or without numbers."""
+    """Compute the spread of each column; NaN where it is 0, or without numbers."""
     numbers = np.full(cells.shape, np.nan)
     if cells.dtype.kind in "biuf":
         numbers[:] = cells
