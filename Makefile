@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: help demo test test-oldest check format docs bench clean
+.PHONY: help demo test test-browser test-oldest check format docs bench clean
 
 help:
 	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
 	@echo "make test         all tests, with branch coverage"
+	@echo "make test-browser pages and notebook output, in chromium (apt install chromium)"
 	@echo "make test-oldest  the tests without torch, on the oldest supported versions"
 	@echo "make check        ruff, mypy, import-linter, numpydoc"
 	@echo "make docs         the site, into docs/_build/html"
@@ -29,6 +30,10 @@ $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/python -m pip install -e ".[all]" --group dev
 	touch $@
 
+$(VENV)/.browser: $(VENV)/.dev
+	$(BIN)/python -m pip install --group browser
+	touch $@
+
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --upgrade pip
@@ -39,11 +44,15 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/demo_digits.py --output demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term
 	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py"
 
+# What is missing here fails; where pytest meets these tests otherwise, it skips them.
+test-browser: $(VENV)/.browser
+	SKLEARN_KMEX_BROWSER=required $(BIN)/python -m pytest tests/browser
+
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest
+	$(OLDEST)/bin/python -m pytest --ignore=tests/browser
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
