@@ -78,4 +78,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/imbalance.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples
+	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra

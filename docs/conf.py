@@ -7,10 +7,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import generate_api
+import generate_report
 
 import sklearn_kmex
 
 generate_api.write_pages(Path(__file__).parent / "api")
+generate_report.write_sample(Path(__file__).parent / "extra")
 # The figures of the gallery are files; nothing is to be shown.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
@@ -68,6 +70,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-kmex"
 html_static_path = ["_static"]
+html_extra_path = ["extra"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_toc_level": 2,
