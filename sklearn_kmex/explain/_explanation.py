@@ -315,6 +315,5 @@ class Explanation(Records):
         return plot_explanation(pyplot, self, scale, max_samples, figure)
 
     def _repr_html_(self) -> str:
-        shown = self[:MAX_ROWS]
-        rows = explanation_rows(shown)
-        return html_table(repr(self), HEAD, rows, len(self) - len(shown))
+        rows = explanation_rows(self, min(len(self), MAX_ROWS))
+        return html_table(repr(self), HEAD, rows, len(self) - len(rows))

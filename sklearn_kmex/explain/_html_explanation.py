@@ -13,46 +13,55 @@ if TYPE_CHECKING:
 HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
 
-def explanation_rows(explanation: "Explanation") -> list[list[Any]]:
-    """Write the cells of each sample, with pictures of what is one."""
-    evidence = [explanation.evidence(row) for row in range(len(explanation))]
-    shown = sorted({one.prototype for some in evidence for one in some})
-    examples = None
-    if explanation.examples is not None:
-        examples = explanation.examples[
-            np.searchsorted(explanation.example_prototypes, shown)  # type: ignore[arg-type]
-        ]
-    samples, of_prototypes = thumbnails(explanation.samples, examples)
-    known = dict(zip(shown, of_prototypes or [], strict=False))
+def explanation_rows(explanation: "Explanation", n_rows: int) -> list[list[Any]]:
+    """Write the cells of the first samples, with pictures of what is one."""
+    evidence = [explanation.evidence(row) for row in range(n_rows)]
+    predictions = _predictions(explanation, n_rows)
+    sources, known = _pictures(explanation, evidence)
     return [
-        _row(explanation, row, some, samples[row] if samples else None, known)
+        [
+            _sample(explanation.sample_indices[row], predictions[row], sources[row]),
+            predictions[row],
+            cards(_card(one, known[one.prototype]) for one in some)
+            if known
+            else [_line(one) for one in some],
+            explanation.runner_up[row],
+            f"{explanation.margin[row]:.3g}",
+        ]
         for row, some in enumerate(evidence)
     ]
 
 
-def _row(
-    explanation: "Explanation",
-    row: int,
-    evidence: "list[Evidence]",
-    source: str | None,
-    known: dict[int, str],
-) -> list[Any]:
-    sample: list[Any] = [explanation.sample_indices[row]]
-    prediction = [str(explanation.predictions[row])]
-    if explanation.probability is not None:
-        prediction.append(f"p = {explanation.probability[row]:.3g}")
-    if source:
-        described = f"sample {sample[0]}", "predicted", *prediction
-        sample.append(picture(source, *described))
-    return [
-        sample,
-        prediction,
-        cards(map(_card, evidence, [known[one.prototype] for one in evidence]))
-        if known
-        else [_line(one) for one in evidence],
-        explanation.runner_up[row],
-        f"{explanation.margin[row]:.3g}",
-    ]
+def _predictions(explanation: "Explanation", n_rows: int) -> list[list[str]]:
+    labels = [str(label) for label in explanation.predictions[:n_rows]]
+    if explanation.probability is None:
+        return [[label] for label in labels]
+    likely = explanation.probability[:n_rows]
+    return [[label, f"p = {p:.3g}"] for label, p in zip(labels, likely, strict=True)]
+
+
+def _pictures(
+    explanation: "Explanation", evidence: "list[list[Evidence]]"
+) -> tuple[list[str] | list[None], dict[int, str]]:
+    """Draw each sample, and each example that is shown; nothing for what cannot be."""
+    samples, examples = explanation.samples, explanation.examples
+    shown = sorted({one.prototype for some in evidence for one in some})
+    if samples is not None:
+        samples = samples[: len(evidence)]
+    if examples is not None:
+        known = explanation.example_prototypes
+        examples = examples[np.searchsorted(known, shown)]  # type: ignore[arg-type]
+    sources, of_examples = thumbnails(samples, examples)
+    return (
+        sources or [None] * len(evidence),
+        dict(zip(shown, of_examples or [], strict=False)),
+    )
+
+
+def _sample(number: int, prediction: list[str], source: str | None) -> list[Any]:
+    if source is None:
+        return [number]
+    return [number, picture(source, f"sample {number}", "predicted", *prediction)]
 
 
 def _card(one: "Evidence", source: str) -> list[Any]:
