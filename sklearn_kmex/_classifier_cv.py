@@ -95,6 +95,22 @@ class KMExClassifierCV(KMExClassifier):
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+
+    prototypes_ : ndarray of shape (n_prototypes_total, n_features)
+        Prototypes, grouped by class in the order of `classes_`.
+
+    prototype_classes_ : ndarray of shape (n_prototypes_total,)
+        Class label of each prototype.
+
+    prototype_counts_ : ndarray of shape (n_prototypes_total,), dtype=float64
+        Weight of the training rows of its class to which each prototype is the
+        nearest of that class; more than 0.
+
+    prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
+        Row number of the training row of the same class nearest to each prototype.
+
     n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
         Number of prototypes of each class.
 
@@ -106,9 +122,31 @@ class KMExClassifierCV(KMExClassifier):
     cv_threshold_ : float
         Mean held-out accuracy that the numbers had to reach.
 
+    class_prior_ : ndarray of shape (n_classes,), dtype=float64
+        Prior probability of each class.
+
+    inertia_ : ndarray of shape (n_classes,), dtype=float64
+        Weighted sum of squared distances of the training rows of each class to
+        the nearest prototype of that class.
+
+    n_iter_ : int
+        Iterations of the clusterer, the most that a class took.
+
+    n_samples_seen_ : int
+        Number of training rows.
+
+    temperature_ : float
+        Temperature of the probabilities.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen during fit, where they are all strings.
+
     See Also
     --------
-    KMExClassifier : The classifier, whose other attributes this has, too.
+    KMExClassifier : The classifier, with a given number of prototypes.
     sklearn.model_selection.GridSearchCV : Chooses any parameter, at full cost.
 
     Notes

@@ -1,8 +1,10 @@
-"""The public objects of the package, found by its __all__ lists."""
+"""The public objects of the package, found by its __all__ lists, and their pages."""
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+from pathlib import Path
 
 from sklearn.base import BaseEstimator
 
@@ -35,3 +37,12 @@ def public_estimators():
         for _, thing in public_objects()
         if inspect.isclass(thing) and issubclass(thing, BaseEstimator)
     ]
+
+
+def api_reference():
+    """Sections of the API reference of the docs, by module."""
+    path = Path(__file__).parents[1] / "docs" / "api_reference.py"
+    spec = importlib.util.spec_from_file_location("api_reference", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.API_REFERENCE

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import as_samples, len_of
 from sklearn_kmex.explain._decision import Decision, class_codes, decide, steps_before
-from sklearn_kmex.explain._html import MAX_ROWS, clipped, html_table
+from sklearn_kmex.explain._html import MAX_ROWS, Html, clipped, html_table, text
 from sklearn_kmex.explain._plot_contrast import plot_contrast
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
@@ -145,11 +145,11 @@ class Contrast(Records):
         """Columns of each sample, the largest contribution of either sign first."""
         return np.argsort(-np.abs(self.contributions), axis=1, kind="stable")
 
-    def _name(self, row: int, column: int) -> str:
-        """Name a column with the sample's value in it, short enough for an axis."""
+    def _named_value(self, row: int, column: int) -> tuple[str, str]:
+        """Name a column and the sample's value in it, short enough for an axis."""
         value = self.values[row, column]
         shown = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-        return f"{clipped(self.feature_names[column], 28)} = {clipped(shown, 16)}"
+        return clipped(self.feature_names[column], 28), clipped(shown, 16)
 
     def plot(
         self, *, n_features: int = 10, max_samples: int = 10, figure: Any = None
@@ -192,17 +192,17 @@ class Contrast(Records):
     def _html_rows(self) -> Iterator[list[Any]]:
         order = self._order()
         for row in range(min(len(self), MAX_ROWS)):
-            largest = [
-                f"{self._name(row, j)}: {self.contributions[row, j]:+.3g}"
-                for j in order[row, :5]
-            ]
             yield [
                 self.sample_indices[row],
                 self.labels[row],
                 self.against[row],
                 f"{self.margin[row]:.3g}",
-                largest,
+                [self._html_part(row, column) for column in order[row, :5]],
             ]
+
+    def _html_part(self, row: int, column: int) -> Html:
+        name, value = map(text, self._named_value(row, column))
+        return Html(f"{name} = {value}: {self.contributions[row, column]:+.3g}")
 
 
 def contrast(

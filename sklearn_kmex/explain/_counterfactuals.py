@@ -12,6 +12,7 @@ from sklearn_kmex._protocol import find_sem
 from sklearn_kmex._similarity import class_scores, squared_distances
 from sklearn_kmex.embedding._rows import as_samples, chunk_rows, chunks, len_of, take
 from sklearn_kmex.explain._decision import Decision, class_codes, decide, embed
+from sklearn_kmex.explain._html import MAX_ROWS, html_table
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import Records
 from sklearn_kmex.utils import check_dependency
@@ -114,6 +115,26 @@ class Counterfactuals(Records):
                 "removed_to": self.removed_to,
             }
         )
+
+    def _repr_html_(self) -> str:
+        head = ["sample", "prediction", "nearest of another class", "changes without"]
+        shown = range(min(len(self), MAX_ROWS))
+        rows = [
+            [self.sample_indices[row], self.predictions[row], *self._html_cells(row)]
+            for row in shown
+        ]
+        return html_table(repr(self), head, rows, len(self) - len(rows))
+
+    def _html_cells(self, row: int) -> list[list[str]]:
+        found = self.training_rows[row]
+        where = f"training row {found}" if found >= 0 else "its nearest prototype"
+        distance = f"distance {self.distances[row]:.4g}"
+        removed = np.flatnonzero(self.removed[row])
+        numbers = f"prototype{'s' * (len(removed) > 1)} {', '.join(map(str, removed))}"
+        return [
+            [str(self.runner_up[row]), where, distance],
+            [numbers, f"to {self.removed_to[row]}"],
+        ]
 
 
 def counterfactuals(

@@ -1,6 +1,5 @@
 """Explanation: what each sample was taken for, and what it was found to look like."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex.explain._html import MAX_ROWS, html_table
+from sklearn_kmex.explain._html_explanation import HEAD, explanation_rows
 from sklearn_kmex.explain._plot_explanation import plot_explanation
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
@@ -315,29 +315,5 @@ class Explanation(Records):
         return plot_explanation(pyplot, self, scale, max_samples, figure)
 
     def _repr_html_(self) -> str:
-        head = ["sample", "prediction", "looks like", "runner-up", "margin"]
-        rows = list(self._html_rows())
-        return html_table(repr(self), head, rows, len(self) - len(rows))
-
-    def _html_rows(self) -> Iterator[list[Any]]:
-        probability = self.probability
-        for row in range(min(len(self), MAX_ROWS)):
-            prediction = [str(self.predictions[row])]
-            if probability is not None:
-                prediction.append(f"p = {probability[row]:.3g}")
-            yield [
-                self.sample_indices[row],
-                prediction,
-                [describe(one) for one in self.evidence(row)],
-                self.runner_up[row],
-                f"{self.margin[row]:.3g}",
-            ]
-
-
-def describe(one: Evidence) -> str:
-    """Name a prototype by what a reader can look up."""
-    what = f"prototype {one.prototype}"
-    if one.training_row >= 0:
-        what = f"training row {one.training_row}"
-    role = f" ({one.role})" if one.role else ""
-    return f"{one.prototype_label}, {what}: {one.similarity:.4g}{role}"
+        rows = explanation_rows(self, min(len(self), MAX_ROWS))
+        return html_table(repr(self), HEAD, rows, len(self) - len(rows))

@@ -61,7 +61,7 @@ def largest(
     """Names and sizes of the bars, the last one the sum of what is not shown."""
     order = contrast._order()[i]
     first, rest = order[:n_features], order[n_features:]
-    names = [contrast._name(i, column) for column in first]
+    names = [" = ".join(contrast._named_value(i, column)) for column in first]
     values = contrast.contributions[i, first]
     if len(rest):
         names.append(f"{len(rest)} others")

@@ -60,6 +60,7 @@ def open_page(chromium, axe, tmp_path):
             reduced_motion="reduce" if reduced_motion else "no-preference",
             offline=True,
         )
+        context.set_default_timeout(10_000)
         contexts.append(context)
         path = html
         if not isinstance(html, Path):

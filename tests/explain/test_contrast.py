@@ -497,4 +497,4 @@ def test_html(wine):
     found = contrast(kmex().fit(X, y), X)
     assert "<b>" not in found._repr_html_()
     assert "158 more samples" in found._repr_html_()
-    assert "proline = 1065: +" in found._repr_html_()
+    assert "<bdi>proline</bdi> = <bdi>1065</bdi>: +" in found._repr_html_()

@@ -158,6 +158,22 @@ def test_as_data():
     assert_array_equal(again.distances, found.distances, strict=True)
 
 
+def test_html():
+    names = np.array(["<b>a", "b&"])
+    psem = Prototypes([[0], [1], [9]], names[[0, 0, 1]])
+    html = counterfactuals(psem, np.full((23, 1), 2.0))._repr_html_()
+    assert html.count("<tr>") == 21
+    assert "3 more samples" in html
+    assert "<b>" not in html
+    for cell in ("&lt;b&gt;a", "b&amp;", "its nearest prototype", "distance 7"):
+        assert f">{cell}</bdi>" in html
+    assert ">prototypes 0, 1</bdi></div><div><bdi>to b&amp;</bdi>" in html
+    X_train, y_train = [[0.0], [8.0]], names
+    html = counterfactuals(psem, [[4.6]], X_train=X_train, y_train=y_train)
+    assert "training row 1" in html._repr_html_()
+    assert ">prototype 1<" in html._repr_html_()
+
+
 def test_what_is_refused():
     X, y = load_iris(return_X_y=True)
     psem = KMExClassifier(1).fit(X, y)

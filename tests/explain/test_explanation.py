@@ -189,8 +189,9 @@ def test_html_is_escaped_and_short(explanation):
     html = explain(model, [[1.0]])._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    assert "b&amp;c, prototype 1: -8 (runner-up)" in html
+    assert "<bdi>b&amp;c</bdi>, prototype 1: <bdi>-8</bdi> (runner-up)" in html
     long = explanation._repr_html_()
     assert long.count("<tr>") == 21
     assert "10 more samples; slice to see them" in long
     assert "more samples" not in explanation[:20]._repr_html_()
+    assert "<tbody></tbody>" in explanation[[]]._repr_html_()

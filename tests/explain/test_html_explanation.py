@@ -1,0 +1,66 @@
+"""The table of an Explanation: pictures where there are some, described in words."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.explain import explain
+
+pytest.importorskip("PIL")
+
+
+@pytest.fixture(scope="module")
+def pictures(digits):
+    """Digits as pictures, and a model that takes them."""
+    X, X_test, y, _ = digits
+    X, X_test = X.reshape(-1, 8, 8), X_test.reshape(-1, 8, 8)
+    psem = make_kmex(lambda X: X.reshape(len(X), -1), n_prototypes=2, random_state=0)
+    names = np.array([f"<digit {i}>" for i in range(10)])
+    return psem.fit(X, names[y]), X, X_test[:3]
+
+
+def test_pictures_are_described_by_their_numbers(pictures):
+    psem, X, samples = pictures
+    explanation = explain(psem, samples, X_train=X)
+    html = explanation._repr_html_()
+    images = re.findall(
+        r'<img src="(data:image/png;base64,[\w+/=]+)" alt="(.*?)">', html
+    )
+    assert html.count("<img") == len(images) == 3 + 3 * 3
+    (_, sample), (_, example), *_ = images
+    label = explanation.predictions[0].strip("<>")
+    assert sample == (
+        f"sample 0, predicted, &lt;{label}&gt;, p = {explanation.probability[0]:.3g}"
+    )
+    assert example == (
+        f"training row {explanation.training_rows[0, 0]}, class &lt;{label}&gt;, "
+        f"similarity {explanation.similarities[0, 0]:.4g}"
+    )
+    assert f"<bdi>&lt;{label}&gt;</bdi> (predicted)" in html
+    assert "<digit" not in html
+
+
+def test_the_same_example_is_the_same_picture(pictures):
+    psem, X, samples = pictures
+    html = explain(psem, samples[[0, 0]], X_train=X)._repr_html_()
+    sources = re.findall('src="(.*?)"', html)
+    assert sources[:4] == sources[4:]
+    assert len(set(sources)) == 4
+
+
+def test_samples_alone(pictures):
+    psem, _, samples = pictures
+    explanation = explain(psem, samples)
+    html = explanation._repr_html_()
+    assert html.count("<img") == 3
+    assert f"training row {explanation.training_rows[0, 0]}: " in html
+
+
+def test_rows_of_a_table_have_no_pictures(digits):
+    from sklearn_kmex import KMExClassifier
+
+    X, X_test, y, _ = digits
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    assert "<img" not in explain(psem, X_test[:2], X_train=X)._repr_html_()
