@@ -81,7 +81,7 @@ def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
 
 
 def column_spreads(cells: Any) -> NDArray[np.float64]:
-    """Standard deviation of each column; NaN where it is 0, or without numbers."""
+    """Compute standard deviations of columns; NaN where 0, or without numbers."""
     if sparse.issparse(cells):
         spreads = mean_variance_axis(cells.astype(np.float64), axis=0)[1] ** 0.5
     else:

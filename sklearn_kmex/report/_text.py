@@ -31,7 +31,7 @@ def as_name(value: Any) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Number names that are the same, so that each tells one thing from all others."""
+    """Tell names that are the same apart, by their places."""
     some = list(names)
     counts = Counter(some)
     return [
