@@ -154,8 +154,10 @@ def best_files(
         rough = weight(files, uses) * len(arrays) / len(some)
         if rough > 1.2 * BUDGET and (size, quality) != SIZES[-1]:
             continue
-        rest = [key for key in arrays if key not in files]
-        files |= {key: as_file(arrays[key], size, quality) for key in rest}
+        files = {
+            key: files.get(key) or as_file(array, size, quality)
+            for key, array in arrays.items()
+        }
         if weight(files, uses) <= BUDGET:
             break
     return "png" if quality is None else "jpeg", files
