@@ -96,8 +96,12 @@ def test_blocks_are_put_together(kind, bar):
     made = {
         "array": lambda: X,
         "csr": lambda: sparse.csr_matrix(X),
-        "frame": lambda: pytest.importorskip("pandas").DataFrame(X, columns=list("abc")),
-        "polars": lambda: pytest.importorskip("polars").DataFrame(X, schema=list("abc")),
+        "frame": lambda: pytest.importorskip("pandas").DataFrame(
+            X, columns=list("abc")
+        ),
+        "polars": lambda: pytest.importorskip("polars").DataFrame(
+            X, schema=list("abc")
+        ),
         "list": lambda: X.tolist(),
     }[kind]()
     found = in_blocks(lambda rows: rows, made, bar)

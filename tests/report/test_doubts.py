@@ -66,7 +66,10 @@ def test_without_training_labels_the_samples_are_audited(asked):
     y = np.array(list("aabb"))
     doubts = find_doubts(sem, asked(sem, None, [1, 9.9, 8, 12], y), None, y)
     assert doubts.what == "sample"
-    assert suspect_labels(doubts, {}) == {"n_suspect_labels": None, "suspect_labels": []}
+    assert suspect_labels(doubts, {}) == {
+        "n_suspect_labels": None,
+        "suspect_labels": [],
+    }
     texts = prototype_warnings(
         doubts, np.array([1, 2, 1]), np.array([1, 1, 1]), {"a": "A", "b": "B"}
     )

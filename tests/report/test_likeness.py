@@ -42,7 +42,7 @@ def test_without_training_rows_there_is_no_threshold():
 
 def test_training_rows_of_the_same_kind_leave_one_in_a_hundred_below(iris_report, iris):
     found = iris_report.dict()["likeness"]
-    assert 0 < found["below"]["high"]
+    assert found["below"]["high"] > 0
     assert sum(found["histogram"]["samples"]) == len(iris[1])
     assert sum(found["histogram"]["training"]) == len(iris[0])
 

@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_refused_before_any_work(X, y, images, message):
 
 
 def test_training_rows_are_named_as_such():
-    with pytest.raises(ValueError, match="y_train must hold .* each row of X_train"):
+    with pytest.raises(ValueError, match=r"y_train must hold .* each row of X_train"):
         check_rows(FLAT, [0], None, "_train")
     with pytest.raises(ValueError, match="X_train must hold at least one row"):
         check_rows(FLAT[:0], None, None, "_train")
@@ -138,8 +138,8 @@ def test_pictures_are_made_to_fit():
 def test_a_picture_counts_as_often_as_it_is_used():
     _, once = best_files(noise(60), {})
     _, often = best_files(noise(60), dict.fromkeys(map(str, range(60)), 20))
-    assert 20 * sum(map(len, often.values())) <= BUDGET < 20 * sum(
-        map(len, once.values())
+    assert (
+        20 * sum(map(len, often.values())) <= BUDGET < 20 * sum(map(len, once.values()))
     )
 
 

@@ -89,7 +89,9 @@ def test_long_parameters_are_cut(iris):
     X, _, y, _ = iris
     psem = KMExClassifier(2, priors=[1 / 3] * 3, random_state=0).fit(X, y)
     psem.priors = ["\n\0" * 10_000]
-    found = {one["name"]: one["value"] for one in describe_model(psem, psem)["parameters"]}
+    found = {
+        one["name"]: one["value"] for one in describe_model(psem, psem)["parameters"]
+    }
     assert len(found["priors"]) == 300
     assert len(reproduce(psem, with_training=False)) < 5_000
 

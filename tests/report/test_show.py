@@ -94,9 +94,7 @@ def test_values_of_prototypes_are_their_own(iris_report, iris_psem, iris):
     for card in iris_report.dict()["prototypes"]:
         values = {one["feature"]: one["value"] for one in card["columns"]}
         row = iris_psem.prototypes_[card["prototype"]]
-        assert values == {
-            name: f"{v:.4g}" for name, v in zip(names, row, strict=True)
-        }
+        assert values == {name: f"{v:.4g}" for name, v in zip(names, row, strict=True)}
 
 
 def test_values_behind_an_encoder_are_those_of_training_rows(iris):
@@ -142,20 +140,26 @@ def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
         assert len(case["columns"]) == 4
 
 
-@pytest.mark.parametrize("of", ["samples", "pictures", "prototypes", "flat", "channels"])
+@pytest.mark.parametrize(
+    "of", ["samples", "pictures", "prototypes", "flat", "channels"]
+)
 def test_relevance_is_drawn_over_its_picture(grey, of):
     """Only the upper left corner of bright pictures is relevant."""
     samples, how = X, {}
     psem = grey
     if of == "flat":
-        psem, samples = Prototypes(np.repeat([[10], [200]], 25, 1), ["a", "b"]), (
-            X.reshape(-1, 25)
+        psem, samples = (
+            Prototypes(np.repeat([[10], [200]], 25, 1), ["a", "b"]),
+            (X.reshape(-1, 25)),
         )
         how = {"images": (5, 5)}
     if of == "channels":
         samples = np.stack([X] * 3, axis=1)
-        psem = type("Rgb", (Prototypes,), {"transform": lambda self, X: Prototypes.
-            transform(self, X[:, 0, 0, :1])})([[10], [200]], ["dark", "bright"])
+        psem = type(
+            "Rgb",
+            (Prototypes,),
+            {"transform": lambda self, X: Prototypes.transform(self, X[:, 0, 0, :1])},
+        )([[10], [200]], ["dark", "bright"])
 
     def relevance(psem, X, prototypes):
         maps = np.zeros((len(X), 5, 5))
@@ -184,7 +188,9 @@ def test_relevance_is_drawn_over_its_picture(grey, of):
     ],
 )
 def test_maps_of_another_shape_are_refused(grey, maps, got):
-    with pytest.raises(ValueError, match=rf"shape of the pictures, \(5, 5\); got {got}"):
+    with pytest.raises(
+        ValueError, match=rf"shape of the pictures, \(5, 5\); got {got}"
+    ):
         SEMReport(grey, X, Y, relevance=maps)
 
 

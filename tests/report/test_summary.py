@@ -104,7 +104,12 @@ def test_probabilities_are_told_where_there_are_some(content):
     ("confidence", "said"), [(0.99, "sure"), (0.5, "unsure"), (0.85, None)]
 )
 def test_probabilities_are_doubted_beyond_chance(content, confidence, said):
-    content["performance"]["accuracy"] = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 75}
+    content["performance"]["accuracy"] = {
+        "value": 0.8,
+        "low": 0.7,
+        "high": 0.9,
+        "n": 75,
+    }
     content["reliability"]["mean_confidence"] = confidence
     found = [one for one in texts(content) if one.startswith("Probabilities are")]
     assert found == (
