@@ -23,7 +23,6 @@ def content(iris_report):
 
 
 def test_summary_of_iris(content):
-    # By hand: 71 of 75 are right, Wilson's interval 87.1 to 97.9 %.
     wrong = sum(one["n"] for one in content["performance"]["confusions"])
     right = 75 - wrong
     first, second, *rest = content["summary"]
