@@ -106,6 +106,12 @@ def test_columns_in_which_prototypes_differ_most_are_shown_in_order():
     assert telling_columns(cells, values).tolist() == telling
 
 
+def test_spreads_of_prototypes_are_held_against_those_of_samples():
+    cells = np.random.default_rng(0).normal(size=(100, 13)) * ([1] * 12 + [1000])
+    values = np.array([[0.0] * 13, [1.0] * 12 + [2.0]])  # the largest, tells least
+    assert telling_columns(cells, values).tolist() == list(range(12))
+
+
 def test_constant_columns_tell_nothing():
     cells = np.tile([1.0, 2.0], (50, 10))
     cells[:, 5] = np.arange(50)
