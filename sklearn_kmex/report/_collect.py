@@ -44,7 +44,14 @@ def collect(
 ) -> dict[str, Any]:
     """Ask the model once, and put together what the report says."""
     check(psem, rows, train, black_box, relevance)
-    answers, training = embed_all(psem, rows, train, black_box)
+    n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
+    with progress(n_rows, "SEMReport") as bar:
+        answers, training = embed_all(psem, rows, train, black_box, bar)
+        chosen = choose_cases(answers)
+        case_rows = [row for some in chosen.values() for row in some]
+        if relevance:
+            bar.set_description("SEMReport, relevance maps")
+        explanation = explain(psem, take(rows.X, case_rows), relevance=relevance)
     names = distinct(map(as_name, class_names))
     content = {
         "format": "sklearn_kmex.SEMReport",
@@ -58,9 +65,6 @@ def collect(
         for label, name in zip(names, class_names, strict=True)
     ]
     content["reproduce"] = reproduce(psem, with_training=train is not None)
-    chosen = choose_cases(answers)
-    case_rows = [row for some in chosen.values() for row in some]
-    explanation = explain(psem, take(rows.X, case_rows), relevance=relevance)
     content["cases"] = case_cards(answers, chosen, explanation, names)
     show_samples(content, psem, rows, train, answers, explanation, feature_names)
     return content
@@ -93,16 +97,14 @@ def check(
 
 
 def embed_all(
-    psem: Any, rows: Rows, train: Rows | None, black_box: Any
+    psem: Any, rows: Rows, train: Rows | None, black_box: Any, bar: Any
 ) -> tuple[Answers, Training | None]:
     """Run the encoder, once for each row."""
-    n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
-    with progress(n_rows, "SEMReport") as bar:
-        answers = ask(psem, rows.X, rows.y, black_box, bar)
-        if train is None:
-            return answers, None
-        sem = find_sem(psem)
-        similar = in_blocks(lambda X: sem.transform(embed(psem, X)), train.X, bar)
+    answers = ask(psem, rows.X, rows.y, black_box, bar)
+    if train is None:
+        return answers, None
+    sem = find_sem(psem)
+    similar = in_blocks(lambda X: sem.transform(embed(psem, X)), train.X, bar)
     similar = check_array(similar, dtype=[np.float64, np.float32])
     return answers, Training(train, similar)
 

@@ -1,8 +1,6 @@
 """Pictures of samples, as small files inside the page."""
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -14,7 +12,9 @@ from sklearn_kmex.embedding._rows import as_samples, len_of, take
 from sklearn_kmex.explain._explain import stacked
 from sklearn_kmex.explain._pictures import (
     Scale,
+    as_file,
     channels_last,
+    data_uri,
     in_unit_range,
     value_range,
 )
@@ -131,53 +131,35 @@ def encode(
     """
     if not pictures:
         return {}
+    check_dependency("PIL.Image", caller="SEMReport", extra="report")
     ends = value_range(list(pictures.values()), Scale())
     units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
     largest = max((float(np.abs(one).max()) for one in heat.values()), default=0)
     for key, relevance in heat.items():
         units[f"{key}-relevance"] = overlay(units[key], relevance, largest)
-    arrays = {key: (255 * unit + 0.5).astype(np.uint8) for key, unit in units.items()}
-    kind, files = best_files(arrays, uses)
-    return {
-        key: f"data:image/{kind};base64,{b64encode(data).decode()}"
-        for key, data in files.items()
-    }
+    files = best_files(units, uses)
+    return {key: data_uri(file) for key, file in files.items()}
 
 
-def best_files(
-    arrays: dict[str, NDArray[np.uint8]], uses: Mapping[str, int]
-) -> tuple[str, dict[str, bytes]]:
+def best_files(units: dict[str, NDArray], uses: Mapping[str, int]) -> dict[str, bytes]:
     """Write files in the first size that fits, of which some are tried before all."""
-    some = list(arrays)[:: -(-len(arrays) // N_TRIED)]
+    some = list(units)[:: -(-len(units) // N_TRIED)]
     for size, quality in SIZES:
-        files = {key: as_file(arrays[key], size, quality) for key in some}
-        rough = weight(files, uses) * len(arrays) / len(some)
+        files = {key: as_file(units[key], size, quality) for key in some}
+        rough = weight(files, uses) * len(units) / len(some)
         if rough > 1.2 * BUDGET and (size, quality) != SIZES[-1]:
             continue
         files = {
-            key: files.get(key) or as_file(array, size, quality)
-            for key, array in arrays.items()
+            key: files.get(key) or as_file(unit, size, quality)
+            for key, unit in units.items()
         }
         if weight(files, uses) <= BUDGET:
             break
-    return "png" if quality is None else "jpeg", files
+    return files
 
 
 def weight(files: dict[str, bytes], uses: Mapping[str, int]) -> int:
     return sum(len(data) * uses.get(key, 1) for key, data in files.items())
-
-
-def as_file(picture: NDArray[np.uint8], size: int, quality: int | None) -> bytes:
-    """Write a picture of at most this size; PNG where no quality is given."""
-    pillow = check_dependency("PIL.Image", caller="SEMReport", extra="report")
-    image = pillow.fromarray(picture)
-    image.thumbnail((size, size))
-    file = BytesIO()
-    if quality is None:
-        image.save(file, "PNG", optimize=True)
-    else:
-        image.convert("RGB").save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
 
 
 def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float64]:
