@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._base import unchanged_on_error
@@ -19,6 +18,7 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
+from sklearn_kmex._kmeans import BatchedKMeans
 from sklearn_kmex._learning import class_weights, counts_by_share
 from sklearn_kmex._merging import fit_merged
 from sklearn_kmex._prototypes import ClassPrototypes
@@ -369,7 +369,9 @@ class KMExClassifier(PrototypeStream):
 
     def _clusterer(self) -> BaseEstimator:
         if self.clusterer is None:
-            return KMeans(n_init=self.n_init, max_iter=self.max_iter, tol=self.tol)
+            return BatchedKMeans(
+                n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
+            )
         return self.clusterer
 
     def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
