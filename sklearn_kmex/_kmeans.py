@@ -16,7 +16,7 @@ BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256
 # The race is run on some rows, so many for each cluster and at least, in a few steps.
 SAMPLE_PER_CLUSTER, SAMPLE_ROWS, RACE_STEPS = 120, 1500, 6
 # Restarts that enter it for each one asked for; twice as many where values are few.
-ENTRANTS, FEW_VALUES = 3, 2**19
+ENTRANTS, FEW_VALUES = 3, 2**18
 # A restart stops when, at its last pace, so many steps would not make it the best.
 PATIENCE = 10
 
@@ -122,17 +122,26 @@ def mean_variance(points: Points) -> float:
 
 
 def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
-    """Draw rows by their weights; one that is drawn stands for its share of all."""
+    """Draw rows that stand for all: a lightweight coreset.
+
+    Half by their weights, half by their share of the spread about the mean, so that
+    what lies far out is seen; each is weighted by the inverse of its chance (Bachem,
+    Lucic and Krause 2018, "Scalable k-means clustering via lightweight coresets").
+    """
     xp, _, device = get_namespace_and_device(points.values)
     n_rows = points.values.shape[0]
     size = max(SAMPLE_ROWS, SAMPLE_PER_CLUSTER * n_clusters)
     if n_rows <= 2 * size:
         return points
-    weights = _convert_to_numpy(points.weights, xp).astype(np.float64)
-    drawn = rng.choice(n_rows, size, replace=False, p=weights / weights.sum())
-    some = points.take(xp.asarray(np.sort(drawn), device=device))
-    least = weights.sum() / size
-    return some._replace(weights=xp.where(some.weights > least, some.weights, least))
+    mass = _convert_to_numpy(points.weights, xp).astype(np.float64)
+    spread = mass * _convert_to_numpy(points.norms, xp)
+    chance = mass / mass.sum() + spread / max(spread.sum(), np.finfo(float).tiny)
+    chance /= chance.sum()
+    drawn = np.sort(rng.choice(n_rows, size, replace=False, p=chance))
+    weights = mass[drawn] / np.minimum(1, size * chance[drawn])
+    some = points.take(xp.asarray(drawn, device=device))
+    weights = xp.asarray(weights, dtype=some.weights.dtype, device=device)
+    return some._replace(weights=weights)
 
 
 def seed_centers(
