@@ -224,6 +224,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
         Rows that are not finite are none of which it could be sure.
         """
+        check_is_fitted(self)
         n_classes = len(self.classes_)
         owners = np.repeat(np.arange(n_classes), self.n_prototypes_)
         priors = self.class_prior_[owners]
