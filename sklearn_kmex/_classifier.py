@@ -91,17 +91,20 @@ class KMExClassifier(PrototypeStream):
 
     clusterer : estimator, default=None
         Clusterer with a parameter `n_clusters` and a fitted attribute
-        `cluster_centers_`, cloned for each class. None is
-        :class:`~sklearn.cluster.KMeans` with `n_init`, `max_iter` and `tol`.
+        `cluster_centers_`, cloned for each class. None is the
+        :ref:`built-in k-means <solver>` with `n_init`, `max_iter` and `tol`, and
+        :class:`~sklearn.cluster.KMeans` for sparse rows.
 
     n_init : int, default=10
-        Restarts of the default clusterer; the one of least inertia is kept.
+        Restarts of the default clusterer; the one of least inertia is kept. Most of
+        them stop early.
 
     max_iter : int, default=100
-        Largest number of iterations of a restart of the default clusterer.
+        Largest number of iterations of the default clusterer on all rows.
 
     tol : float, default=1e-4
-        Relative movement of the centers at which the default clusterer stops.
+        Squared movement of the centers, over the mean variance of the features, at
+        which the default clusterer stops.
 
     max_samples : int or float in (0, 1], default=None
         Number or share of the distinct rows of each class that clustering sees,

@@ -43,7 +43,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        return self.classes_[self._winners(X)]
+        winners = self._winners(X)
+        return self.classes_[winners]
 
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Score each class by the similarities to its prototypes.
