@@ -13,12 +13,13 @@ from sklearn_kmex._compat import _convert_to_numpy, get_namespace_and_device
 
 # Elements of the scores of a block of rows, 2 MiB in float32, and its least rows.
 BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256
-# The race is run on some rows, so many for each cluster and at least, in a few steps.
-SAMPLE_PER_CLUSTER, SAMPLE_ROWS, RACE_STEPS = 120, 1500, 6
-# Restarts that enter it for each one asked for; twice as many where values are few.
-ENTRANTS, FEW_VALUES = 3, 2**18
+# The race is run on some rows: so many for each cluster, and at least so many rows and
+# values, in a few steps.
+SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 400, 2**14, 4
+# Where rows have few values in all, so many times more restarts enter the race.
+FEW_VALUES, MANY_ENTRANTS, MOST_ENTRANTS = 2**18, 6, 2
 # A restart stops when, at its last pace, so many steps would not make it the best.
-PATIENCE = 10
+PATIENCE = 7
 
 
 class Points(NamedTuple):
@@ -95,10 +96,18 @@ class BatchedKMeans(BaseEstimator):
         some = sample(points, self.n_clusters, rng)
         if self.n_init == 1 or self.n_clusters == 1:
             return seed_centers(some, self.n_clusters, 1, rng)
-        n_rows, n_features = some.values.shape
-        n_init = self.n_init * (2 if n_rows * n_features <= FEW_VALUES else 1)
-        centers = seed_centers(some, self.n_clusters, ENTRANTS * n_init, rng)
-        return race(some, centers, n_init // 2 + 1)
+        n_entrants = self.n_init * entrants(some, self.n_clusters)
+        n_finalists = max(2, self.n_init * (10 + self.n_clusters) // 50)
+        centers = seed_centers(some, self.n_clusters, n_entrants, rng)
+        return race(some, centers, min(n_finalists, self.n_init))
+
+
+def entrants(points: Points, n_clusters: int) -> int:
+    """Restarts that enter the race for each asked for: more where optima are many."""
+    n_rows, n_features = points.values.shape
+    if n_rows * n_features <= FEW_VALUES:
+        return MANY_ENTRANTS
+    return min(MOST_ENTRANTS, 1 + n_clusters // 8)
 
 
 def as_points(X: Any, weights: Any) -> Points:
@@ -130,7 +139,8 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
     """
     xp, _, device = get_namespace_and_device(points.values)
     n_rows = points.values.shape[0]
-    size = max(SAMPLE_ROWS, SAMPLE_PER_CLUSTER * n_clusters)
+    enough = SAMPLE_VALUES // points.values.shape[1]
+    size = max(SAMPLE_ROWS, SAMPLE_PER_CLUSTER * n_clusters, enough)
     if n_rows <= 2 * size:
         return points
     mass = _convert_to_numpy(points.weights, xp).astype(np.float64)
@@ -282,17 +292,16 @@ def begin(points: Points, centers: Any) -> Restarts:
 
 
 def race(points: Points, centers: Any, n_finalists: int) -> Any:
-    """Move restarts, and drop the worse half at each step but the first.
+    """Move restarts, and drop the worse half at each step.
 
     Returns the centers of the finalists, the best first.
     """
     xp, _, device = get_namespace_and_device(centers)
     restarts = begin(points, centers)
     left = centers.shape[0]
-    for n_step in range(RACE_STEPS):
+    for _ in range(RACE_STEPS):
         restarts, inertia, _ = step(points, restarts)
-        if n_step:
-            left = max(n_finalists, (left + 1) // 2)
+        left = max(n_finalists, (left + 1) // 2)
         first = np.argsort(inertia, kind="stable")[:left]
         restarts = restarts.take(xp.asarray(first, device=device))
     return restarts.centers

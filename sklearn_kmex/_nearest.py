@@ -38,8 +38,7 @@ def sure_nearest(
             rows = X[start : start + size]
             if center is not None:
                 rows = rows - center
-            scores = products(rows, right)
-            scores -= half
+            scores = half_scores(rows, right, half)
             wanted = scores.max(axis=0) - lead(rows, reach, epsilon)
             rivals = (scores >= wanted).astype(np.float32)
             count, place = places @ rivals
@@ -60,11 +59,13 @@ def about_center(
     return center, apart
 
 
-def products(rows: NDArray, prototypes: NDArray) -> NDArray:
-    """Matrix product, a prototype in each row, so that columns reduce fast."""
+def half_scores(rows: NDArray, prototypes: NDArray, half: NDArray) -> NDArray:
+    """x.p - |p|^2 / 2, a prototype in each row, so that columns reduce fast."""
     if len(prototypes) < FEW:
-        return np.ascontiguousarray((rows @ prototypes.T).T)
-    return prototypes @ rows.T
+        return np.subtract((rows @ prototypes.T).T, half, order="C")
+    scores = prototypes @ rows.T
+    scores -= half
+    return scores
 
 
 def lead(rows: NDArray, reach: float, epsilon: float) -> NDArray:

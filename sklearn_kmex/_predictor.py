@@ -220,7 +220,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         present = np.where(self.n_prototypes_, self.class_prior_, 0)
         return add_priors(scores, present, self.temperature_)
 
-    def _winners(self, X: ArrayLike) -> NDArray[np.intp]:
+    def _winners(self, X: Any) -> NDArray[np.intp]:
         """Largest of the class scores, computed where one product cannot tell it.
 
         Rows that are not finite are none of which it could be sure.

@@ -85,7 +85,7 @@ def distinct_rows(rows: Rows) -> Rows:
     into[alike] = alike[first[inverse]]
     if len(first) == len(alike):
         return rows
-    weights = np.bincount(into, weights=rows.weights)
+    weights = np.bincount(into, weights=rows.weights).astype(np.float64)
     kept = np.unique(into)
     return rows._replace(weights=weights).take(kept)
 

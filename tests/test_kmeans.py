@@ -86,13 +86,13 @@ def test_a_race_on_some_rows_ends_as_low(load_data, n_clusters):
 
 def test_far_rows_are_seen_among_many():
     rng = np.random.RandomState(0)
-    X = rng.normal(size=(6000, 3))
+    X = rng.normal(size=(20_000, 3))
     X[17] = 300
     X -= X.mean(axis=0)
     some = sample(as_points(X, None), 4, np.random.RandomState(1))
     assert len(some.values) < len(X)
     assert (some.values == X[17]).all(axis=1).any()
-    assert_allclose(some.weights.sum(), 6000, rtol=0.1)
+    assert_allclose(some.weights.sum(), 20_000, rtol=0.1)
     assert any(np.allclose(center, X[17]) for center in centers_of(X, 4))
 
 
