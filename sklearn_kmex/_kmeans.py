@@ -96,18 +96,22 @@ class BatchedKMeans(BaseEstimator):
         some = sample(points, self.n_clusters, rng)
         if self.n_init == 1 or self.n_clusters == 1:
             return seed_centers(some, self.n_clusters, 1, rng)
-        n_entrants = self.n_init * entrants(some, self.n_clusters)
-        n_finalists = max(2, self.n_init * (10 + self.n_clusters) // 50)
+        n_entrants, n_finalists = entries(some, self.n_clusters, self.n_init)
         centers = seed_centers(some, self.n_clusters, n_entrants, rng)
-        return race(some, centers, min(n_finalists, self.n_init))
+        return race(some, centers, n_finalists)
 
 
-def entrants(points: Points, n_clusters: int) -> int:
-    """Restarts that enter the race for each asked for: more where optima are many."""
+def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
+    """Restarts that enter the race, and that end it: more where optima are many.
+
+    Where values are few, more restarts cost little.
+    """
     n_rows, n_features = points.values.shape
     if n_rows * n_features <= FEW_VALUES:
-        return MANY_ENTRANTS
-    return min(MOST_ENTRANTS, 1 + n_clusters // 8)
+        return MANY_ENTRANTS * n_init, n_init
+    share = min(1.0, (10 + n_clusters) / 50)
+    n_entrants = int(min(MOST_ENTRANTS, 1 + n_clusters / 8) * n_init)
+    return n_entrants, max(2, int(share * n_init))
 
 
 def as_points(X: Any, weights: Any) -> Points:
@@ -292,16 +296,17 @@ def begin(points: Points, centers: Any) -> Restarts:
 
 
 def race(points: Points, centers: Any, n_finalists: int) -> Any:
-    """Move restarts, and drop the worse half at each step.
+    """Move restarts, and drop the worse half at each step but the first.
 
     Returns the centers of the finalists, the best first.
     """
     xp, _, device = get_namespace_and_device(centers)
     restarts = begin(points, centers)
     left = centers.shape[0]
-    for _ in range(RACE_STEPS):
+    for n_step in range(RACE_STEPS):
         restarts, inertia, _ = step(points, restarts)
-        left = max(n_finalists, (left + 1) // 2)
+        if n_step:
+            left = max(n_finalists, (left + 1) // 2)
         first = np.argsort(inertia, kind="stable")[:left]
         restarts = restarts.take(xp.asarray(first, device=device))
     return restarts.centers

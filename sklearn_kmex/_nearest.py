@@ -62,8 +62,9 @@ def about_center(
 def half_scores(rows: NDArray, prototypes: NDArray, half: NDArray) -> NDArray:
     """x.p - |p|^2 / 2, a prototype in each row, so that columns reduce fast."""
     if len(prototypes) < FEW:
-        return np.subtract((rows @ prototypes.T).T, half, order="C")
-    scores = prototypes @ rows.T
+        scores = np.ascontiguousarray((rows @ prototypes.T).T)
+    else:
+        scores = prototypes @ rows.T
     scores -= half
     return scores
 
