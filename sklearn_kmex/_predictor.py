@@ -221,17 +221,17 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         return add_priors(scores, present, self.temperature_)
 
     def _winners(self, X: Any) -> NDArray[np.intp]:
-        """Largest of the class scores, computed where one product cannot tell it.
-
-        Rows that are not finite are none of which it could be sure.
-        """
+        """Class of the largest score, by one product where that is sure of it."""
         check_is_fitted(self)
-        n_classes = len(self.classes_)
-        owners = np.repeat(np.arange(n_classes), self.n_prototypes_)
-        priors = self.class_prior_[owners]
-        if sparse.issparse(X) or self.aggregation != "max" or np.ptp(priors) > 0:
-            return self._scores(X).argmax(axis=1)
-        X = self._check_input(X, ensure_all_finite=False)
+        owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
+        if self.aggregation == "max" and np.ptp(self.class_prior_[owners]) == 0:
+            rows = self._check_input(X, ensure_all_finite=False)
+            if not sparse.issparse(rows):
+                return self._nearest_owners(rows, owners)
+        return self._scores(X).argmax(axis=1)
+
+    def _nearest_owners(self, X: NDArray, owners: NDArray) -> NDArray[np.intp]:
+        """Class of the nearest prototype; rows that are not finite are never sure."""
         nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
         winners = owners[nearest]
         if not sure.all():

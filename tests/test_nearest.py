@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
+from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
@@ -86,3 +87,12 @@ def test_many_prototypes_and_several_blocks(monkeypatch):
     nearest, sure = sure_nearest(X, prototypes, 1e-4)
     assert sure.all()
     assert_array_equal(nearest, cdist(X, prototypes).argmin(axis=1))
+
+
+def test_tables_of_sparse_columns():
+    pd = pytest.importorskip("pandas")
+    X = np.eye(6, 3)
+    psem = fitted(np.eye(6, 3))
+    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X), columns=list("abc"))
+    with pytest.warns(UserWarning, match="feature names"):
+        assert_array_equal(psem.predict(frame), psem.predict(X))
