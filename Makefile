@@ -70,6 +70,7 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/kmeans.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._base import unchanged_on_error
@@ -19,6 +18,7 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
+from sklearn_kmex._kmeans import BatchedKMeans
 from sklearn_kmex._learning import class_weights, counts_by_share
 from sklearn_kmex._merging import fit_merged
 from sklearn_kmex._prototypes import ClassPrototypes
@@ -91,17 +91,20 @@ class KMExClassifier(PrototypeStream):
 
     clusterer : estimator, default=None
         Clusterer with a parameter `n_clusters` and a fitted attribute
-        `cluster_centers_`, cloned for each class. None is
-        :class:`~sklearn.cluster.KMeans` with `n_init`, `max_iter` and `tol`.
+        `cluster_centers_`, cloned for each class. None is the
+        :ref:`built-in k-means <solver>` with `n_init`, `max_iter` and `tol`, and
+        :class:`~sklearn.cluster.KMeans` for sparse rows.
 
     n_init : int, default=10
-        Restarts of the default clusterer; the one of least inertia is kept.
+        Restarts of the default clusterer; the one of least inertia is kept. Most of
+        them stop early.
 
     max_iter : int, default=100
-        Largest number of iterations of a restart of the default clusterer.
+        Largest number of iterations of the default clusterer on all rows.
 
     tol : float, default=1e-4
-        Relative movement of the centers at which the default clusterer stops.
+        Squared movement of the centers, over the mean variance of the features, at
+        which the default clusterer stops.
 
     max_samples : int or float in (0, 1], default=None
         Number or share of the distinct rows of each class that clustering sees,
@@ -369,7 +372,9 @@ class KMExClassifier(PrototypeStream):
 
     def _clusterer(self) -> BaseEstimator:
         if self.clusterer is None:
-            return KMeans(n_init=self.n_init, max_iter=self.max_iter, tol=self.tol)
+            return BatchedKMeans(
+                n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
+            )
         return self.clusterer
 
     def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.utils._array_api import _convert_to_numpy, get_namespace_and_device
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -23,8 +24,10 @@ __all__ = [
     "StrOptions",
     "_check_feature_names_in",
     "_check_sample_weight",
+    "_convert_to_numpy",
     "_get_column_indices",
     "_fit_context",
+    "get_namespace_and_device",
     "histogram_leaves",
     "validate_params",
 ]

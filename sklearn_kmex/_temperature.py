@@ -9,7 +9,13 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
-from sklearn_kmex._prototypes import ClassPrototypes, Rows, class_prototypes, row_keys
+from sklearn_kmex._prototypes import (
+    ClassPrototypes,
+    Rows,
+    canonical,
+    class_prototypes,
+    row_keys,
+)
 
 # Enough rows for one number, whatever the size of the data.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
@@ -44,7 +50,7 @@ def held_out_folds(
         clusterer.set_params(n_init=1)
     most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
     # Drawn from the rows in an order of their own, not in that of the training set.
-    order = np.argsort(row_keys(rows.values))
+    order = np.argsort(row_keys(canonical(rows.values)))
     order = np.random.RandomState(seed).permutation(order)[:most]
     only = len(order) == 1 and known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
