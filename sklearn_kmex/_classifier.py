@@ -21,6 +21,7 @@ from sklearn_kmex._compat import (
 from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
 from sklearn_kmex._learning import class_weights, counts_by_share
 from sklearn_kmex._merging import fit_merged
+from sklearn_kmex._progress import Task, fit_task
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._streaming import PrototypeStream
 from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
@@ -302,8 +303,11 @@ class KMExClassifier(PrototypeStream):
             groups = rows_of_classes(y, weights, classes)
             check_no_class_is_empty(groups, classes)
             self._start_anew()
-            paths = self._choose_counts(X, y, weights, classes)
-            self._learn(X, weights, classes, groups, [None] * len(classes), paths)
+            n_tasks = len(classes) + self._searches_counts()
+            with fit_task(self, n_tasks, X, y, weights) as task:
+                paths = self._choose_counts(X, y, weights, classes, task)
+                none = [None] * len(classes)
+                self._learn(X, weights, classes, groups, none, paths, task)
             if self.merge_threshold is None:
                 counts = [path[0] for path in paths]
                 warn_of_fewer(counts, self.n_prototypes_, classes)
@@ -317,6 +321,7 @@ class KMExClassifier(PrototypeStream):
         groups: list[NDArray],
         known: list[ClassPrototypes | None],
         paths: list[list[int]],
+        task: Task | None = None,
     ) -> None:
         """Cluster each class that has rows, then set the fitted attributes."""
         seeds = self._draw_seeds(len(classes))
@@ -336,6 +341,8 @@ class KMExClassifier(PrototypeStream):
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
             threshold=self.merge_threshold,
+            task=task,
+            names=[f"class-{label}" for label in classes],
         )
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
@@ -347,18 +354,22 @@ class KMExClassifier(PrototypeStream):
         y: NDArray,
         weights: NDArray,
         classes: NDArray,
+        task: Task | None,
     ) -> list[list[int]]:
         """Resolve `n_prototypes` to a count for each class, and those tried above."""
         if isinstance(self.n_prototypes, str):
             splits = few_folds(y, weights)
             tried = np.tile(AUTO_COUNTS, (len(classes), 1))
-            return search_counts(self, X, y, weights, classes, splits, tried)[0]
+            return search_counts(self, X, y, weights, classes, splits, tried, task)[0]
         if isinstance(self.n_prototypes, Integral | Mapping):
             counts = prototypes_per_class(self.n_prototypes, classes)
         else:
             groups = rows_of_classes(y, weights, classes)
             counts = counts_by_share(X, weights, groups, self.n_prototypes).tolist()
         return [[count] for count in counts]
+
+    def _searches_counts(self) -> bool:
+        return isinstance(self.n_prototypes, str)
 
     def _chooses_counts(self) -> bool:
         return not isinstance(self.n_prototypes, Integral | Mapping)

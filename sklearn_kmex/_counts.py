@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from sklearn_kmex._path import prototype_path
+from sklearn_kmex._progress import Task, run, subtask
 from sklearn_kmex._prototypes import Rows
 from sklearn_kmex._similarity import add_priors
 from sklearn_kmex._temperature import fit_temperature
@@ -48,6 +49,7 @@ def search_counts(
     classes: NDArray,
     splits: Iterable[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
+    task: Task | None = None,
     *,
     tolerance: float | str = "standard_error",
     per_class: bool = False,
@@ -60,7 +62,7 @@ def search_counts(
     """
     codes = np.searchsorted(classes, y)
     priors = class_priors(estimator.priors, np.bincount(codes, weights))
-    folds = held_out(estimator, X, codes, weights, list(splits), counts)
+    folds = held_out(estimator, X, codes, weights, list(splits), counts, task)
     folds = with_priors(folds, priors, estimator.temperature)
     choice = choose_counts(
         [fold.balanced() for fold in folds] if balanced else folds, tolerance, per_class
@@ -88,17 +90,22 @@ def held_out(
     weights: NDArray,
     folds: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
+    task: Task | None,
 ) -> list[HeldOut]:
     """Score the held-out rows of each fold by prototypes of its training rows."""
     seeds = estimator._draw_seeds(codes.max() + 1)
+    names = [
+        f"fold-{k}-class-{c}" for k in range(len(folds)) for c in range(len(seeds))
+    ]
     score = delayed(score_class)
-    found = iter(
-        Parallel(n_jobs=estimator.n_jobs)(
-            score(estimator, X, weights, train[codes[train] == code], test, row, seed)
-            for train, test in folds
-            for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
-        )
+    plain = type(estimator)(**estimator.get_params(deep=False))  # with no callbacks
+    jobs = (
+        score(plain, X, weights, train[codes[train] == code], test, row, seed)
+        for train, test in folds
+        for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
     )
+    with subtask(task, "choose-counts", len(names)) as search:
+        found = iter(run(jobs, estimator.n_jobs, search, names))
     scores = [np.stack([next(found) for _ in seeds], axis=1) for _ in folds]
     return [
         HeldOut(of_fold, codes[test], weights[test])

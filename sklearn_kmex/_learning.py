@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._path import prototype_path
+from sklearn_kmex._progress import Task, run
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
     Rows,
@@ -70,33 +71,35 @@ def fit_classes(
     hold_out: bool,
     n_jobs: int | None,
     starts: Sequence[NDArray | None] | None = None,
+    task: Task | None = None,
+    names: Sequence[str] = (),
     **settings: Any,
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
     """Prototypes of each class; one without rows keeps those it is `known` by.
 
     The path of a class is the number of its prototypes, and the larger numbers from
     which they come down, if any. The rows of a class are gathered when its turn comes,
-    so that a memory-mapped X is never copied whole.
+    so that a memory-mapped X is never copied whole. `names` are those of the subtasks
+    that callbacks are told of, if there is a `task`.
     """
     starts = [None] * len(groups) if starts is None else starts
-    fitted = iter(
-        Parallel(n_jobs=n_jobs)(
-            delayed(fit_class)(
-                Rows(X[rows], rows + first_row, weights[rows]),
-                path,
-                len(groups),
-                seed,
-                hold_out,
-                start,
-                known=old,
-                **settings,
-            )
-            for rows, path, seed, old, start in zip(
-                groups, paths, seeds, known, starts, strict=True
-            )
-            if len(rows)
+    jobs = (
+        delayed(fit_class)(
+            Rows(X[rows], rows + first_row, weights[rows]),
+            path,
+            len(groups),
+            seed,
+            hold_out,
+            start,
+            known=old,
+            **settings,
         )
+        for rows, path, seed, old, start in zip(
+            groups, paths, seeds, known, starts, strict=True
+        )
+        if len(rows)
     )
+    fitted = iter(run(jobs, n_jobs, task, names))
     return [
         next(fitted) if len(rows) else (old, unchanged_folds(old))
         for rows, old in zip(groups, known, strict=True)
