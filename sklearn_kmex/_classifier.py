@@ -1,6 +1,6 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -319,7 +319,7 @@ class KMExClassifier(PrototypeStream):
         weights: NDArray,
         classes: NDArray,
         groups: list[NDArray],
-        known: list[ClassPrototypes | None],
+        known: Sequence[ClassPrototypes | None],
         paths: list[list[int]],
         task: Task | None = None,
     ) -> None:

@@ -4,7 +4,8 @@ Callbacks are called where `fit` was called, in the order of the tasks, wherever
 are run: they need not be thread-safe, nor reach the process or machine of a worker.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -71,7 +72,19 @@ def run(
     jobs: Iterable[Any], n_jobs: int | None, task: Task | None, names: Sequence[str]
 ) -> list[Any]:
     """Run jobs of joblib, each of them a subtask."""
-    return list(follow(pool(n_jobs, in_turn=task is not None)(jobs), task, names))
+    results = pool(n_jobs, in_turn=task is not None)(jobs)
+    try:
+        return list(follow(results, task, names))
+    finally:
+        if isinstance(results, Generator):
+            drop(results)
+
+
+def drop(results: Generator[Any, None, None]) -> None:
+    """Give up results that a failing callback left, without a word of joblib's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results.close()
 
 
 def pool(n_jobs: int | None, in_turn: bool) -> Parallel:
