@@ -365,7 +365,8 @@ class KMExClassifier(PrototypeStream):
             counts = prototypes_per_class(self.n_prototypes, classes)
         else:
             groups = rows_of_classes(y, weights, classes)
-            counts = counts_by_share(X, weights, groups, self.n_prototypes).tolist()
+            shares, n_jobs = self.n_prototypes, self.n_jobs
+            counts = counts_by_share(X, weights, groups, shares, n_jobs).tolist()
         return [[count] for count in counts]
 
     def _searches_counts(self) -> bool:

@@ -212,7 +212,7 @@ class KMExClassifierCV(KMExClassifier):
         counts = np.tile(numbers, (len(classes), 1))
         if counts.dtype.kind == "f":
             groups = rows_of_classes(y, weights, classes)
-            counts = counts_by_share(X, weights, groups, numbers)
+            counts = counts_by_share(X, weights, groups, numbers, self.n_jobs)
         rows = np.flatnonzero(weights)
         folds = check_cv(self.cv, y[rows], classifier=True).split(rows, y[rows])
         chosen, choice = search_counts(

@@ -9,6 +9,7 @@ from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from sklearn_kmex._dask import is_dask
 from sklearn_kmex._path import prototype_path
 from sklearn_kmex._progress import Task, run, subtask
 from sklearn_kmex._prototypes import Rows
@@ -60,6 +61,11 @@ def search_counts(
     `counts` holds those to choose from, ascending, in a row for each class. The count
     chosen is given with those above it, from which its prototypes come down.
     """
+    if is_dask(X):
+        raise ValueError(
+            "n_prototypes must be a number, a share or a dict for a dask array: counts "
+            "are chosen on one machine. Choose them with a sample of the rows."
+        )
     codes = np.searchsorted(classes, y)
     priors = class_priors(estimator.priors, np.bincount(codes, weights))
     folds = held_out(estimator, X, codes, weights, list(splits), counts, task)

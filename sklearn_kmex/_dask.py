@@ -1,0 +1,123 @@
+"""Glue to dask: arrays in chunks of rows, on the scheduler that the user runs.
+
+Found by their attributes: nothing is imported before there is such an array.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_kmex.utils import check_dependency
+
+
+def is_dask(X: Any) -> bool:
+    """Whether X is a collection of dask."""
+    return hasattr(X, "__dask_graph__")
+
+
+def in_memory(values: Any) -> Any:
+    """Compute what is small: one label or weight a row."""
+    return values.compute() if is_dask(values) else values
+
+
+def check_chunks(X: Any) -> Any:
+    """Validate a dask array of numbers; the columns of a row are put in one chunk."""
+    if not hasattr(X, "chunks"):
+        raise ValueError(
+            f"X must be a dask array; got a {type(X).__name__} of dask. Turn it into "
+            "one, for example with X.to_dask_array(lengths=True)."
+        )
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        raise ValueError(
+            "X must be a dask array of numbers with 2 dimensions; got one of "
+            f"{X.dtype} with {X.ndim}. Reshape or convert it."
+        )
+    return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
+
+
+def check_known_chunks(X: Any) -> Any:
+    """Validate a dask array whose rows have numbers."""
+    if np.isnan(X.shape).any():
+        raise ValueError(
+            "X must have chunks of known size, for rows to have numbers; got shape "
+            f"{X.shape}. Call X.compute_chunk_sizes() first."
+        )
+    return check_chunks(X)
+
+
+def parts(X: Any, groups: Iterable[NDArray]) -> list[list[Any]]:
+    """Take rows, in ascending order, out of their chunks: a task for each chunk."""
+    take = check_dependency("dask", caller="A dask array", extra="dask").delayed(
+        np.take, pure=False
+    )
+    blocks = X.to_delayed().ravel()
+    starts = np.cumsum([0, *X.chunks[0]])
+    taken = []
+    for rows in groups:
+        where = np.searchsorted(starts, rows, side="right") - 1
+        used, first = np.unique(where, return_index=True)
+        pieces = zip(used, np.split(rows, first[1:]), strict=True)
+        taken.append([take(blocks[k], own - starts[k], axis=0) for k, own in pieces])
+    return taken
+
+
+def map_parts(
+    calls: Sequence[Callable[[list[NDArray]], Any]],
+    X: Any,
+    groups: Iterable[NDArray],
+    in_turn: bool,
+) -> Iterable[Any]:
+    """Make each call a task, on some rows of X chunk by chunk.
+
+    `in_turn` hands out each result as soon as it is there.
+    """
+    dask = check_dependency("dask", caller="A dask array", extra="dask")
+    tasks = [
+        dask.delayed(call, pure=False)(own)
+        for call, own in zip(calls, parts(X, groups), strict=True)
+    ]
+    if in_turn:
+        return (task.compute() for task in dask.persist(*tasks))
+    return dask.compute(*tasks)
+
+
+def take_rows(X: Any, rows: NDArray) -> NDArray:
+    """Compute a few rows of X, in any order."""
+    order = np.argsort(rows)
+    (values,) = map_parts([np.concatenate], X, [rows[order]], in_turn=False)
+    return values[np.argsort(order)]
+
+
+def chunkwise(method: Callable[[Any, Any], NDArray]) -> Callable[[Any, Any], Any]:
+    """Make a method of each row lazy where the rows are a dask array."""
+
+    @functools.wraps(method)
+    def of_chunks(self: Any, X: Any) -> Any:
+        if not is_dask(X):
+            return method(self, X)
+        check_is_fitted(self)
+        X = check_chunks(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return lazy(self, method.__name__, X)
+
+    return of_chunks
+
+
+def lazy(estimator: Any, name: str, X: Any) -> Any:
+    """Call a method on each chunk, when it is asked for."""
+    dask = check_dependency("dask", caller="A dask array", extra="dask")
+    like = of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
+    width: dict[str, Any] = {"drop_axis": 1}
+    if like.ndim == 2:
+        width = {"chunks": (X.chunks[0], (like.shape[1],))}
+    sent_once = dask.delayed(estimator, pure=False, traverse=False)
+    return X.map_blocks(of_block, sent_once, name, meta=like[:0], **width)
+
+
+def of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
+    """Call a method; an array, whatever `set_output` asks for."""
+    return np.asarray(getattr(estimator, name)(block))
