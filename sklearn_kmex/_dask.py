@@ -31,22 +31,24 @@ def check_chunks(X: Any) -> Any:
             f"X must be a dask array; got a {type(X).__name__} of dask. Turn it into "
             "one, for example with X.to_dask_array(lengths=True)."
         )
-    if X.ndim != 2 or X.dtype.kind not in "biuf":
+    dense = isinstance(X._meta, np.ndarray)
+    if X.ndim != 2 or X.dtype.kind not in "biuf" or not dense:
         raise ValueError(
-            "X must be a dask array of numbers with 2 dimensions; got one of "
-            f"{X.dtype} with {X.ndim}. Reshape or convert it."
+            "X must be a dask array of numbers with 2 dimensions, in chunks of numpy; "
+            f"got {X}. Reshape or convert it."
         )
     return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
 
 
 def check_known_chunks(X: Any) -> Any:
     """Validate a dask array whose rows have numbers."""
+    X = check_chunks(X)
     if np.isnan(X.shape).any():
         raise ValueError(
             "X must have chunks of known size, for rows to have numbers; got shape "
             f"{X.shape}. Call X.compute_chunk_sizes() first."
         )
-    return check_chunks(X)
+    return X
 
 
 def parts(X: Any, groups: Iterable[NDArray]) -> list[list[Any]]:
