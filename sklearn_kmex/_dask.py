@@ -4,14 +4,13 @@ Found by their attributes: nothing is imported before there is such an array.
 """
 
 import functools
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
-
-from sklearn_kmex.utils import check_dependency
 
 
 def is_dask(X: Any) -> bool:
@@ -26,7 +25,7 @@ def in_memory(values: Any) -> Any:
 
 def check_chunks(X: Any) -> Any:
     """Validate a dask array of numbers; the columns of a row are put in one chunk."""
-    if not hasattr(X, "chunks"):
+    if not isinstance(getattr(X, "chunks", None), tuple):
         raise ValueError(
             f"X must be a dask array; got a {type(X).__name__} of dask. Turn it into "
             "one, for example with X.to_dask_array(lengths=True)."
@@ -51,40 +50,48 @@ def check_known_chunks(X: Any) -> Any:
     return X
 
 
-def parts(X: Any, groups: Iterable[NDArray]) -> list[list[Any]]:
-    """Take rows, in ascending order, out of their chunks: a task for each chunk."""
-    take = check_dependency("dask", caller="A dask array", extra="dask").delayed(
-        np.take, pure=False
-    )
-    blocks = X.to_delayed().ravel()
-    starts = np.cumsum([0, *X.chunks[0]])
-    taken = []
-    for rows in groups:
-        where = np.searchsorted(starts, rows, side="right") - 1
-        used, first = np.unique(where, return_index=True)
-        pieces = zip(used, np.split(rows, first[1:]), strict=True)
-        taken.append([take(blocks[k], own - starts[k], axis=0) for k, own in pieces])
-    return taken
-
-
 def map_parts(
     calls: Sequence[Callable[[list[NDArray]], Any]],
     X: Any,
-    groups: Iterable[NDArray],
+    groups: Sequence[NDArray],
     in_turn: bool,
 ) -> Iterable[Any]:
-    """Make each call a task, on some rows of X chunk by chunk.
+    """Make each call a task, on some rows of X, those of each chunk taken by a task.
 
     `in_turn` hands out each result as soon as it is there.
     """
-    dask = check_dependency("dask", caller="A dask array", extra="dask")
-    tasks = [
-        dask.delayed(call, pure=False)(own)
-        for call, own in zip(calls, parts(X, groups), strict=True)
-    ]
+    import dask
+
+    (X,) = dask.optimize(X)
+    layer = f"classes-{uuid.uuid4().hex}"
+    graph: dict[Any, tuple] = {}
+    keys = [f"{layer}-{number}" for number in range(len(calls))]
+    for key, call, rows in zip(keys, calls, groups, strict=True):
+        parts = {(f"take-{key}", k): part for k, part in taken(X, rows).items()}
+        graph |= parts
+        graph[key] = (call, list(parts))
+    tasks = one_graph(layer, graph, X, keys)
     if in_turn:
         return (task.compute() for task in dask.persist(*tasks))
     return dask.compute(*tasks)
+
+
+def one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
+    """Tasks of one graph; a graph for each would take longer than they do."""
+    from dask.delayed import Delayed
+    from dask.highlevelgraph import HighLevelGraph
+
+    graphs = HighLevelGraph.from_collections(layer, graph, dependencies=[X])
+    return [Delayed(key, graphs, layer=layer) for key in keys]
+
+
+def taken(X: Any, rows: NDArray) -> dict[int, tuple]:
+    """Take ascending rows out of the chunks that have some: a task for each."""
+    starts = np.cumsum([0, *X.chunks[0]])
+    where = np.searchsorted(starts, rows, side="right") - 1
+    chunks, first = np.unique(where, return_index=True)
+    pieces = zip(chunks.tolist(), np.split(rows, first[1:]), strict=True)
+    return {k: (np.take, (X.name, k, 0), own - starts[k], 0) for k, own in pieces}
 
 
 def take_rows(X: Any, rows: NDArray) -> NDArray:
@@ -111,7 +118,8 @@ def chunkwise(method: Callable[[Any, Any], NDArray]) -> Callable[[Any, Any], Any
 
 def lazy(estimator: Any, name: str, X: Any) -> Any:
     """Call a method on each chunk, when it is asked for."""
-    dask = check_dependency("dask", caller="A dask array", extra="dask")
+    import dask
+
     like = of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
     width: dict[str, Any] = {"drop_axis": 1}
     if like.ndim == 2:
