@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from sklearn_kmex._dask import is_dask
+from sklearn_kmex._gathering import take
 from sklearn_kmex._path import prototype_path
 from sklearn_kmex._progress import Task, run, subtask
 from sklearn_kmex._prototypes import Rows
@@ -132,14 +133,14 @@ def score_class(
     if not len(own):
         return np.full((len(test), len(counts)), -np.inf)
     path = prototype_path(
-        Rows(X[own], own, weights[own]),
+        Rows(take(X, own), own, weights[own]),
         counts,
         seed,
         clusterer=estimator._clusterer(),
         prototype=estimator.prototype,
         max_samples=estimator.max_samples,
     )
-    rows = X[test]
+    rows = take(X, test)
     scores = [
         estimator._class_scores(rows, of.vectors, np.zeros(len(of.counts), np.intp), 1)
         for of in path

@@ -9,7 +9,7 @@ from joblib import delayed
 from numpy.typing import NDArray
 
 from sklearn_kmex._dask import is_dask, map_parts, take_rows
-from sklearn_kmex._mapped import MappedArray, usable
+from sklearn_kmex._mapped import MappedArray, file_behind, usable
 from sklearn_kmex._progress import Task, follow, run
 from sklearn_kmex._prototypes import Rows
 
@@ -18,8 +18,7 @@ def take(X: Any, rows: NDArray) -> Any:
     """Gather some rows here, in any order."""
     if is_dask(X):
         return usable(take_rows(X, rows))
-    mapped = MappedArray.of(X)
-    return X[rows] if mapped is None else mapped.take(rows)
+    return X[rows] if file_behind(X) is None else usable(X[rows])
 
 
 def map_classes(
@@ -48,8 +47,9 @@ def map_classes(
         calls = [partial(on_parts, call) for call, _ in work]
         results = map_parts(calls, X, [rows for _, rows in work], task is not None)
         return list(follow(results, task, names))
-    if mapped := MappedArray.of(X):
-        jobs = (delayed(on_file)(call, mapped, rows) for call, rows in work)
+    if file_behind(X) is not None:
+        file = MappedArray(X)
+        jobs = (delayed(on_file)(call, file, rows) for call, rows in work)
     else:
         jobs = (delayed(call)(X[rows]) for call, rows in work)
     return run(jobs, n_jobs, task, names)

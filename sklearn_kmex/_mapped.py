@@ -1,6 +1,9 @@
 """Arrays in files: read a class at a time, by each process for itself."""
 
-from typing import Any, NamedTuple, Self
+import uuid
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,31 +12,44 @@ from sklearn.utils import assert_all_finite
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-class MappedArray(NamedTuple):
-    """Where the values of a memory-mapped array are."""
+def file_behind(X: Any) -> np.memmap | None:
+    """Find the mapped file that holds the values of an array, if one does."""
+    while isinstance(X, np.ndarray) and isinstance(X.base, np.ndarray):
+        X = X.base
+    is_file = isinstance(X, np.memmap) and X.filename and X.mode != "c"
+    return X if is_file else None
 
-    path: str
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    offset: int
 
-    @classmethod
-    def of(cls, X: Any) -> Self | None:
-        """Find the file behind an array; None if there is none, or other values."""
-        base = X
-        while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
-            base = base.base
-        if not isinstance(base, np.memmap) or not base.filename or base.mode == "c":
-            return None
-        start = X.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        return cls(str(base.filename), X.dtype, X.shape, X.strides, base.offset + start)
+class MappedArray:
+    """Rows of an array in a file. Other processes map it, rather than be sent rows.
+
+    Parameters
+    ----------
+    X : ndarray
+        An array with a file behind it.
+    """
+
+    def __init__(self, X: NDArray) -> None:
+        self.X, self.fit = X, uuid.uuid4().hex
 
     def take(self, rows: NDArray) -> NDArray:
-        """Read some rows. The file is mapped anew, so that no page of it is held."""
-        file = np.memmap(self.path, np.uint8, mode="r")
-        X = np.ndarray(self.shape, self.dtype, file, self.offset, self.strides)
-        return usable(X[rows])
+        return usable(self.X[rows])
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        X: NDArray = self.X
+        file: Any = file_behind(X)
+        start = X.__array_interface__["data"][0] - file.__array_interface__["data"][0]
+        place = X.shape, X.dtype, file.offset + start, X.strides
+        return mapped_again, (self.fit, str(file.filename), *place)
+
+
+@lru_cache(maxsize=1)  # a new mapping for each class would take longer than reading it
+def mapped_again(
+    fit: str, path: str, shape: tuple, dtype: np.dtype, offset: int, strides: tuple
+) -> MappedArray:
+    """Map the file of a `MappedArray`, once in a process and fit."""
+    file = np.memmap(path, np.uint8, mode="r")
+    return MappedArray(np.ndarray(shape, dtype, file, offset, strides))
 
 
 def usable(values: NDArray) -> NDArray:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 
 from sklearn_kmex._compat import _check_sample_weight
 from sklearn_kmex._dask import check_known_chunks, in_memory, is_dask
-from sklearn_kmex._mapped import FLOATS, MappedArray
+from sklearn_kmex._mapped import FLOATS, file_behind
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -38,7 +38,7 @@ def check_rows(
         labels = check_labels(estimator, rows, y)
         validate_data(estimator, rows, reset=reset, skip_check_array=True)
     else:
-        mapped = MappedArray.of(X) is not None
+        mapped = file_behind(X) is not None
         rows, labels = validate_data(
             estimator,
             X,
