@@ -40,7 +40,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term
-	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py"
+	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py"
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest
@@ -61,6 +61,9 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/large.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/max_samples.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py

@@ -122,7 +122,7 @@ class KMExClassifier(PrototypeStream):
     n_jobs : int, default=None
         Number of classes clustered at the same time. None is 1 unless in a
         :obj:`joblib.parallel_backend` context, -1 is one for each processor. The
-        result does not depend on it.
+        result does not depend on it. Not used for dask arrays.
 
     Attributes
     ----------
@@ -183,6 +183,9 @@ class KMExClassifier(PrototypeStream):
 
     `fit` costs as much as the clusterer on each class; `predict` costs
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.
+
+    Methods that answer row by row are lazy where X is a dask array: they give a dask
+    array. Callbacks of scikit-learn 1.9 are told of each class (see :ref:`scale`).
 
     References
     ----------
@@ -275,9 +278,10 @@ class KMExClassifier(PrototypeStream):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training rows, or their embeddings. float32 is kept; a memory-mapped
-            array is read class by class.
+            array is read class by class, and a dask array makes a task for each
+            class. Their rows of weight 0 are not read.
 
         y : array-like of shape (n_samples,)
             Class labels, at least two different ones.

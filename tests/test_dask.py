@@ -192,7 +192,7 @@ def dying_clusterer(folder):
 def test_a_worker_killed_in_the_middle_costs_its_tasks(client, digits, tmp_path):
     X, _, y, _ = digits
     there = KMExClassifier(2, temperature=1.0, random_state=0)
-    here = clone(there).set_params(n_init=2).fit(X, y)
+    here = clone(there).set_params(clusterer=KMeans(n_init=2)).fit(X, y)
     there.set_params(clusterer=dying_clusterer(str(tmp_path))).fit(in_chunks(X), y)
     for name in ATTRIBUTES:
         assert_allclose(getattr(there, name), getattr(here, name), err_msg=name)
