@@ -101,9 +101,10 @@ def inertia(X, y, centers):
     """Sum of squared distances of rows to the nearest center of their class."""
     total = 0.0
     for rows, own in zip(rows_of_classes(y), centers, strict=True):
-        values = X[rows].astype(np.float64)
-        apart = [((values - center) ** 2).sum(axis=1) for center in own]
-        total += np.min(apart, axis=0).sum()
+        mean = own.mean(axis=0, dtype=np.float64)
+        values, own = X[rows] - mean, own - mean
+        apart = (own**2).sum(axis=1) - 2 * values @ own.T
+        total += np.vdot(values, values) + apart.min(axis=1).sum()
     return float(total)
 
 

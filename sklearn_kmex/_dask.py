@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 def is_dask(X: Any) -> bool:
     """Whether X is a collection of dask."""
-    return hasattr(X, "__dask_graph__")
+    graph = getattr(X, "__dask_graph__", None)
+    return graph is not None and graph() is not None
 
 
 def in_memory(values: Any) -> Any:
@@ -30,7 +31,7 @@ def check_chunks(X: Any) -> Any:
             f"X must be a dask array; got a {type(X).__name__} of dask. Turn it into "
             "one, for example with X.to_dask_array(lengths=True)."
         )
-    dense = isinstance(X._meta, np.ndarray)
+    dense = isinstance(getattr(X, "_meta", None), np.ndarray)
     if X.ndim != 2 or X.dtype.kind not in "biuf" or not dense:
         raise ValueError(
             "X must be a dask array of numbers with 2 dimensions, in chunks of numpy; "

@@ -158,6 +158,17 @@ def test_each_refusal_names_the_remedy(blobs):
         psem.predict(lazy[:, :3])
 
 
+def test_what_could_be_of_dask_and_is_not(blobs):
+    X, y = blobs
+
+    class Labelled(np.ndarray):  # as the arrays of xarray do
+        def __dask_graph__(self):
+            return None
+
+    psem = KMExClassifier(2, random_state=0).fit(X.view(Labelled), y)
+    assert type(psem.predict(X.view(Labelled))) is np.ndarray
+
+
 @pytest.fixture(scope="module")
 def client():
     """A cluster of two processes of one thread each."""
@@ -212,10 +223,14 @@ def test_on_the_cluster_as_on_one_machine(client, digits):
     assert_allclose(answer, here.predict_proba(X_test))
 
 
-def test_joblib_on_the_cluster(client, digits):
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_joblib_on_the_cluster(client, digits, tmp_path, place):
     from joblib import parallel_config
 
     X, _, y, _ = digits
+    if place == "file":
+        np.save(tmp_path / "X.npy", X)
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
     psem = KMExClassifier(2, n_init=2, random_state=0, n_jobs=2)
     here = clone(psem).set_params(n_jobs=None).fit(X, y)
     with parallel_config(backend="dask"):
