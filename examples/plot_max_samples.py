@@ -29,7 +29,7 @@ def inertia(max_samples, seed):
 
 
 # %%
-# Against clustering all rows, mean and standard deviation over five seeds. Some hundred
+# Against clustering all rows, mean and standard deviation over five seeds. A hundred
 # rows for each of the eight prototypes are nearly as good as all of them.
 
 sizes = [50, 100, 200, 400, 800, 1600]

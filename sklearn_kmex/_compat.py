@@ -38,6 +38,7 @@ __all__ = [
     "has_callbacks",
     "histogram_leaves",
     "open_fit_task",
+    "share_callbacks",
     "validate_params",
 ]
 
@@ -48,6 +49,13 @@ CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 def has_callbacks(estimator: Any) -> bool:
     """Whether a fit has anyone to tell of its progress."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def share_callbacks(estimator: Any, twin: Any) -> Any:
+    """Give a clone the callbacks of the original, as scikit-learn does."""
+    if has_callbacks(estimator):
+        twin.set_callbacks(*estimator._skl_callbacks)
+    return twin
 
 
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, make_kmex
+from sklearn_kmex.embedding import MLPEmbedder
 
 callback = pytest.importorskip("sklearn.callback")  # scikit-learn 1.9
 
@@ -109,6 +110,9 @@ def test_embedders_pass_callbacks_on(blobs):
     recorder = EverywhereRecorder()  # a warning of no support would be an error
     make_kmex(mlp, n_prototypes=1).set_callbacks(recorder).fit(X, y)
     assert [n for n in recorder.names("end") if n in CLASSES] == CLASSES
+    of_embedder = Recorder()
+    clone(MLPEmbedder(mlp).set_callbacks(of_embedder)).fit(X)
+    assert of_embedder.names("end") == ["fit"]
 
 
 def test_progress_bars(blobs, capsys):

@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
-from sklearn_kmex._compat import _fit_context
+from sklearn_kmex._compat import _fit_context, share_callbacks
 from sklearn_kmex._progress import fit_task
 
 
@@ -117,7 +117,7 @@ class BaseEmbedder(
 
     def __sklearn_clone__(self) -> Self:
         """Share the model: a copy of its weights would be another black box."""
-        return type(self)(**self.get_params(deep=False))
+        return share_callbacks(self, type(self)(**self.get_params(deep=False)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
