@@ -8,7 +8,6 @@ benchmarks/results/max_samples.json.
 import argparse
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +42,8 @@ def judge(data, n_prototypes, max_samples, seed):
     psem = KMExClassifier(
         n_prototypes, max_samples=max_samples, temperature=1.0, random_state=seed
     )
-    start = time.perf_counter()
     psem.fit(X, y)
-    seconds = time.perf_counter() - start
-    return psem.inertia_.sum(), psem.score(X_test, y_test), seconds
+    return psem.inertia_.sum(), psem.score(X_test, y_test)
 
 
 def losses(data, n_prototypes, seeds):
@@ -59,18 +56,17 @@ def losses(data, n_prototypes, seeds):
         rows[size] = {
             "inertia": {"mean": inertia.mean(), "std": inertia.std(ddof=1)},
             "accuracy": (few[:, 1] - whole[:, 1]).mean(),
-            "time": float(np.median(few[:, 2]) / np.median(whole[:, 2])),
         }
     return rows
 
 
 def show(title, rows):
-    print(f"\n{title}\nmax_samples  inertia       accuracy   time")
+    print(f"\n{title}\nmax_samples  inertia       accuracy")
     for size, row in rows.items():
         loss = row["inertia"]
         print(
             f"{size:11} {loss['mean']:+8.2%} +- {loss['std']:.2%}"
-            f"{row['accuracy']:+9.4f}{row['time']:8.2f}"
+            f"{row['accuracy']:+9.4f}"
         )
 
 
