@@ -353,12 +353,7 @@ class KMExClassifier(PrototypeStream):
         self.n_samples_seen_ += X.shape[0]
 
     def _choose_counts(
-        self,
-        X: Any,
-        y: NDArray,
-        weights: NDArray,
-        classes: NDArray,
-        task: Task | None,
+        self, X: Any, y: NDArray, weights: NDArray, classes: NDArray, task: Task | None
     ) -> list[list[int]]:
         """Resolve `n_prototypes` to a count for each class, and those tried above."""
         if isinstance(self.n_prototypes, str):
