@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator
 from sklearn_kmex._compat import _check_feature_names_in
+from sklearn_kmex._dask import chunkwise
 from sklearn_kmex._nearest import sure_nearest
 from sklearn_kmex._similarity import (
     add_priors,
@@ -30,6 +31,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     `class_prior_`, and for the parameters `similarity`, `epsilon` and `aggregation`.
     """
 
+    @chunkwise
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict the class of the largest score.
 
@@ -46,6 +48,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         winners = self._winners(X)
         return self.classes_[winners]
 
+    @chunkwise
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Score each class by the similarities to its prototypes.
 
@@ -64,6 +67,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    @chunkwise
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Estimate class probabilities: the softmax of class scores over temperature.
 
@@ -79,6 +83,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         return probabilities(self._scores(X), self.temperature_)
 
+    @chunkwise
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
         """Estimate logarithms of class probabilities.
 
@@ -94,6 +99,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         return log_probabilities(self._scores(X), self.temperature_)
 
+    @chunkwise
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the similarity of each row to each prototype.
 
@@ -152,6 +158,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             similar.append(np.take_along_axis(values, ids[-1], axis=1))
         return np.concatenate(similar), np.concatenate(ids)
 
+    @chunkwise
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Compute the largest similarity of each row to any prototype.
 

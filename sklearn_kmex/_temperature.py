@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
+from sklearn_kmex._gathering import take
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
     Rows,
@@ -93,7 +94,7 @@ def held_out_scores(
         vectors = np.concatenate([f.vectors for f in fold])
         rows = np.concatenate([f.held_out for f in fold]) - first_row
         weights = np.concatenate([f.weights for f in fold])
-        parts.append((score(X[rows], vectors, owners, n_classes), codes, weights))
+        parts.append((score(take(X, rows), vectors, owners, n_classes), codes, weights))
     if not parts:
         return np.empty((0, n_classes)), np.empty(0, np.intp), np.empty(0)
     scores, codes, weights = map(np.concatenate, zip(*parts, strict=True))
