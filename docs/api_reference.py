@@ -42,6 +42,17 @@ API_REFERENCE = {
             "robustness",
         ],
     },
+    "sklearn_kmex.edit": {
+        "title": "Edits",
+        "description": "What people change in a fitted model, with a trail.",
+        "names": [
+            "add_prototypes",
+            "drop_prototypes",
+            "merge_prototypes",
+            "relabel_prototypes",
+            "rename",
+        ],
+    },
     "sklearn_kmex.inspection": {
         "title": "Displays",
         "description": "Pictures of models, with the data behind them.",

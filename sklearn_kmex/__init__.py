@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 _SUBPACKAGES = (
+    "edit",
     "embedding",
     "exceptions",
     "explain",

@@ -164,6 +164,9 @@ class KMExClassifier(PrototypeStream):
     temperature_ : float
         Temperature of the probabilities.
 
+    edit_log_ : list of dict
+        Edits by the functions of `sklearn_kmex.edit` since `fit`, oldest first.
+
     n_features_in_ : int
         Number of features seen during fit.
 

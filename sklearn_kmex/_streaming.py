@@ -32,6 +32,8 @@ def counts_are_given(classifier: Any) -> bool:
 class PrototypeStream(PrototypePredictor):
     """Learn in batches, with the `_learn` of the classifier that inherits this."""
 
+    edit_log_: list[dict[str, Any]]
+
     @available_if(counts_are_given)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -106,9 +108,9 @@ class PrototypeStream(PrototypePredictor):
         return self
 
     def _start_anew(self) -> None:
-        """Start anew: no rows seen, no labels named, no temperature learned."""
+        """Start anew: no rows seen, no labels named, no temperature, no edits."""
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
-        self._classes_given = False
+        self._classes_given, self.edit_log_ = False, []
 
     def _set_prototypes(
         self, classes: NDArray, learned: list[ClassPrototypes | None]

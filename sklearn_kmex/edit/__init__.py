@@ -1,0 +1,15 @@
+"""Edits of fitted models by people, each with its trail."""
+
+from sklearn_kmex.edit._add import add_prototypes
+from sklearn_kmex.edit._drop import drop_prototypes
+from sklearn_kmex.edit._merge import merge_prototypes
+from sklearn_kmex.edit._relabel import relabel_prototypes
+from sklearn_kmex.edit._rename import rename
+
+__all__ = [
+    "add_prototypes",
+    "drop_prototypes",
+    "merge_prototypes",
+    "relabel_prototypes",
+    "rename",
+]
