@@ -27,9 +27,9 @@ def add_prototypes(
     """Make samples prototypes of a class, which may be a new one.
 
     Each sample becomes a prototype, equal ones become one; the others, and the
-    temperature, stay as they are. The sample is its only member, and counts as a
-    training row of the class; its number in `prototype_indices_` is -1, since it is no
-    row that `psem` was fitted on.
+    temperature, stay as they are. Samples count as training rows of the class, as in
+    `partial_fit`: each is the only member of its prototype, and in
+    `prototype_indices_` they are numbered on from the rows seen before.
 
     Read more in the :ref:`User Guide <edit>`.
 
@@ -93,11 +93,12 @@ def add_prototypes(
     new = check_label(label, sem.classes_)
     rows = sem._check_input(embed(psem, X))
     check_new(rows, sem)
-    state = with_rows(read(sem), rows, new)
+    state = with_rows(read(sem), rows, sem.n_samples_seen_, new)
     classes = np.union1d(sem.classes_, new)
     edit = Edit("add_prototypes", np.empty(0, np.intp), state, classes, label=new)
 
     def adapt(copy: KMExClassifier) -> None:
+        copy.n_samples_seen_ += rows.shape[0]
         if isinstance(copy.n_prototypes, Mapping) and new not in sem.classes_:
             n_added = len(state.ids) - len(sem.prototypes_)
             copy.n_prototypes = {**copy.n_prototypes, plain(new): n_added}
@@ -119,13 +120,20 @@ def check_new(rows: Any, sem: KMExClassifier) -> None:
         )
 
 
-def with_rows(state: State, rows: Any, label: NDArray) -> State:
-    """Put the distinct rows behind the prototypes."""
-    unknown = np.full(rows.shape[0], -1, dtype=np.intp)
-    values, numbers, weights = distinct_rows(Rows(rows, unknown, np.ones(len(unknown))))
+def with_rows(state: State, rows: Any, first_row: int, label: NDArray) -> State:
+    """Put the distinct rows behind the prototypes, numbered from the first on."""
+    numbers = first_row + np.arange(rows.shape[0])
+    values, numbers, counts = distinct_rows(Rows(rows, numbers, np.ones(len(numbers))))
     values = dense(values).astype(state.vectors.dtype)
-    labels = np.repeat(label, len(weights))
-    none = np.zeros(len(weights))
-    added = State(numbers, labels, values, values, weights, values, numbers, none)
+    added = State(
+        ids=np.full(len(counts), -1),
+        labels=np.repeat(label, len(counts)),
+        vectors=values,
+        means=values,
+        counts=counts,
+        nearest=values,
+        rows=numbers,
+        within=np.zeros(len(counts)),
+    )
     both = zip(state, added, strict=True)
     return State(*(np.concatenate(pair) for pair in both))

@@ -22,7 +22,7 @@ class State(NamedTuple):
     means: NDArray  # of the members
     counts: NDArray[np.float64]
     nearest: NDArray  # nearest training rows
-    rows: NDArray[np.intp]  # their numbers, -1 where not known
+    rows: NDArray[np.intp]  # their numbers
     within: NDArray[np.float64]  # squared distances of members to their mean, summed
 
     def take(self, where: NDArray) -> "State":
