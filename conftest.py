@@ -29,6 +29,7 @@ if importlib.util.find_spec("matplotlib") is None:
     collect_ignore += [
         "docs/user_guide/displays.rst",
         "sklearn_kmex/inspection/_counts.py",
+        "sklearn_kmex/inspection/_coverage.py",
         "sklearn_kmex/inspection/_embedding.py",
         "sklearn_kmex/inspection/_explanation.py",
         "sklearn_kmex/inspection/_prototypes.py",

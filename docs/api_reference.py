@@ -7,6 +7,7 @@ API_REFERENCE = {
         "names": [
             "KMExClassifier",
             "KMExClassifierCV",
+            "RejectingClassifier",
             "make_kmex",
             "show_versions",
         ],
@@ -57,6 +58,7 @@ API_REFERENCE = {
         "title": "Displays",
         "description": "Pictures of models, with the data behind them.",
         "names": [
+            "CoverageDisplay",
             "EmbeddingDisplay",
             "ExplanationDisplay",
             "PrototypeCountDisplay",
@@ -82,6 +84,7 @@ API_REFERENCE = {
             "audit",
             "average_drop_loss",
             "average_increase_score",
+            "coverage_curve",
             "diversity_score",
             "diversity_scorer",
             "fidelity_score",

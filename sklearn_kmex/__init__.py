@@ -6,6 +6,7 @@ from types import ModuleType
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
 from sklearn_kmex._pipeline import make_kmex
+from sklearn_kmex._rejecting import RejectingClassifier
 from sklearn_kmex.utils import show_versions
 
 __version__ = "0.1.0.dev0"
@@ -13,6 +14,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "KMExClassifier",
     "KMExClassifierCV",
+    "RejectingClassifier",
     "__version__",
     "make_kmex",
     "show_versions",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import _convert_to_numpy, get_namespace_and_device
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
@@ -37,6 +38,7 @@ __all__ = [
     "_convert_to_numpy",
     "_get_column_indices",
     "_fit_context",
+    "_safe_indexing",
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_leaves",

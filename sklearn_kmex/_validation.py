@@ -81,6 +81,15 @@ def check_classes(y: NDArray) -> NDArray:
     return classes
 
 
+def kind_of(labels: NDArray) -> str:
+    """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
+    kinds = {labels.dtype.kind}
+    if kinds == {"O"}:
+        kinds = {np.asarray(label).dtype.kind for label in labels.ravel()}
+    kind = kinds.pop() if len(kinds) == 1 else "O"
+    return "i" if kind == "u" else kind
+
+
 def check_stream_classes(
     y: NDArray, named: ArrayLike | None, known: NDArray | None, closed: bool
 ) -> NDArray:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._validation import kind_of
 from sklearn_kmex.edit._state import State
 
 
@@ -58,12 +59,3 @@ def check_classes_alike(labels: NDArray, classes: NDArray, name: str) -> None:
             f"{name} must hold labels of the type of the classes of psem, "
             f"{classes.tolist()}; got {labels[:1].tolist()} of dtype {labels.dtype}."
         )
-
-
-def kind_of(labels: NDArray) -> str:
-    """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
-    kinds = {labels.dtype.kind}
-    if kinds == {"O"}:
-        kinds = {np.asarray(label).dtype.kind for label in labels.ravel()}
-    kind = kinds.pop() if len(kinds) == 1 else "O"
-    return "i" if kind == "u" else kind

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex.edit._check import kind_of
+from sklearn_kmex._validation import kind_of
 from sklearn_kmex.edit._state import find_kmex, read
 from sklearn_kmex.edit._trail import Edit, edited
 

@@ -1,6 +1,7 @@
 """The predicates of self-explainable models, as numbers."""
 
 from sklearn_kmex.metrics._audit import audit
+from sklearn_kmex.metrics._coverage import coverage_curve
 from sklearn_kmex.metrics._diversity import diversity_score, prototype_overlap_rate
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
@@ -33,6 +34,7 @@ __all__ = [
     "audit",
     "average_drop_loss",
     "average_increase_score",
+    "coverage_curve",
     "diversity_score",
     "diversity_scorer",
     "fidelity_score",

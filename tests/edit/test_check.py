@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.edit import drop_prototypes
-from sklearn_kmex.edit._check import check_label, kind_of
+from sklearn_kmex.edit._check import check_label
 
 
 @pytest.mark.parametrize("ids", [6, -1, [0, 99], np.array([7])])
@@ -35,8 +35,3 @@ def test_what_is_no_number_is_refused(blobs, ids):
 )
 def test_labels_of_the_same_kind_are_taken(label, classes):
     assert check_label(label, classes)[0] == label
-
-
-def test_kinds_of_mixed_objects():
-    assert kind_of(np.array(["a", 1], dtype=object)) == "O"
-    assert kind_of(np.array([None, None])) == "O"

@@ -1,0 +1,389 @@
+"""RejectingClassifier: a classifier that knows which rows it had better not answer."""
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Tags, assert_all_finite, get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
+from sklearn_kmex._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    _fit_context,
+    _safe_indexing,
+)
+from sklearn_kmex._validation import check_classes, kind_of
+
+
+def estimator_has(name: str) -> Callable[[Any], bool]:
+    """Whether the wrapped classifier has a method, fitted or not."""
+
+    def check(rejecting: Any) -> bool:
+        return hasattr(getattr(rejecting, "estimator_", rejecting.estimator), name)
+
+    return check
+
+
+class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator):
+    """Classifier that refuses the rows it knows least about.
+
+    A row is held against rows that the classifier was not fitted on and gave the same
+    class: it is refused if it is less similar to the prototypes, or less probable,
+    than all but a share of them. That share of the known rows is what refusing costs.
+
+    Read more in the :ref:`User Guide <refuse>`.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Classifier with `score_samples`, such as a `KMExClassifier` or a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one; with
+        `method="probability"`, any with `predict_proba`. Fitted and in a
+        :class:`~sklearn.frozen.FrozenEstimator`, it is not fitted again, and the rows
+        given to `fit` are held-out rows that it is calibrated on.
+
+    quantile : float in (0, 1), default=0.1
+        Share of known rows that are refused, at most.
+
+    method : {"similarity", "probability"}, default="similarity"
+        What is too small in a row that is refused: "similarity" is `score_samples`, the
+        similarity to the nearest prototype, small where the row is unlike anything
+        known; "probability" is the largest of `predict_proba`, small where it is like
+        two classes, which is where errors are.
+
+    per_class : bool, default=True
+        Whether the quantile is that of the rows of each predicted class, so that all
+        classes are answered for equally often. False takes one of all rows.
+
+    cv : int, cross-validation generator or iterable, default=None
+        Folds whose held-out rows are known rows, as in
+        :func:`~sklearn.model_selection.check_cv`; not used with a `FrozenEstimator`.
+        None is 5 stratified ones.
+
+    reject_label : int, float or str, default=None
+        What `predict` says of a row that is refused: no class, and of the type of the
+        classes. None leaves predictions as they are; `accept` tells which to believe.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The classifier, fitted on all rows, or the frozen one.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+
+    thresholds_ : ndarray of shape (n_classes,), dtype=float64
+        Scores below which a row predicted to be of each class is refused; minus
+        infinity for a class with fewer than `1 / quantile - 1` known rows.
+
+    calibration_scores_ : list of n_classes ndarrays
+        Scores of the known rows predicted to be of each class, or of all rows,
+        ascending.
+
+    n_features_in_ : int
+        Number of features seen during fit, where the classifier knows it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where the classifier knows them.
+
+    See Also
+    --------
+    sklearn_kmex.inspection.CoverageDisplay : Accuracy against the share answered.
+    sklearn_kmex.metrics.coverage_curve : The same, in numbers.
+    sklearn.model_selection.FixedThresholdClassifier : Another threshold for decisions.
+
+    Notes
+    -----
+    A meta-estimator, as scikit-learn's `FixedThresholdClassifier` and
+    `CalibratedClassifierCV` are: thresholds rest on rows held out from the classifier,
+    which it cannot choose for itself, and any `Pipeline` or search may stand inside
+    or outside.
+
+    `typicality` is a conformal p-value [1]_ within the predicted class. Of rows that
+    are drawn like the held-out ones, at most the share `quantile` is refused, in each
+    predicted class if `per_class`; exactly so with a frozen classifier, and nearly so
+    with folds, whose classifiers have seen fewer rows.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random
+       World", 2005, chapter 2 and, for categories of rows, section 4.5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier, RejectingClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifier(2, random_state=0)
+    >>> careful = RejectingClassifier(psem, quantile=0.05, reject_label=-1).fit(X, y)
+    >>> careful.predict([[5.0, 3.4, 1.5, 0.2], [50.0, 34.0, 15.0, 2.0]])
+    array([ 0, -1])
+    >>> bool(careful.accept(X).mean() >= 0.93)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "method": [StrOptions({"similarity", "probability"})],
+        "per_class": ["boolean"],
+        "cv": ["cv_object"],
+        "reject_label": [Real, str, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        quantile: float = 0.1,
+        method: Literal["similarity", "probability"] = "similarity",
+        per_class: bool = True,
+        cv: int | BaseCrossValidator | None = None,
+        reject_label: float | str | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.quantile = quantile
+        self.method = method
+        self.per_class = per_class
+        self.cv = cv
+        self.reject_label = reject_label
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: ArrayLike) -> Self:
+        """Fit the classifier, and learn from held-out rows what is usual.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows, as the classifier takes them; held-out ones if it is frozen.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        Returns
+        -------
+        RejectingClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        TypeError
+            If the classifier has no such scores.
+
+        ValueError
+            If an input or a parameter cannot be used.
+        """
+        with unchanged_on_error(self):
+            X, y = check_targets(self, X, y)
+            predicted, scores = self._known_rows(X, y)
+            self.classes_ = np.asarray(self.estimator_.classes_)
+            check_reject_label(self.reject_label, self.classes_)
+            self._calibrate(predicted, scores)
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self.estimator_, name):
+                    setattr(self, name, getattr(self.estimator_, name))
+        return self
+
+    def _known_rows(self, X: Any, y: NDArray) -> tuple[NDArray, NDArray]:
+        """Fit; predict and score rows by classifiers that have not seen them."""
+        if isinstance(self.estimator, FrozenEstimator):
+            self.estimator_ = self.estimator
+            check_known(y, self.estimator_.classes_)
+            return judge(self.estimator_, X, self.method)
+        check_classes(y)
+        parts = []
+        for train, test in check_cv(self.cv, y, classifier=True).split(X, y):
+            model = clone(self.estimator).fit(_safe_indexing(X, train), y[train])
+            parts.append(judge(model, _safe_indexing(X, test), self.method))
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        predicted, scores = map(np.concatenate, zip(*parts, strict=True))
+        return predicted, scores
+
+    def _calibrate(self, predicted: NDArray, scores: NDArray) -> None:
+        every = np.sort(scores)
+        self.calibration_scores_ = [
+            np.sort(scores[predicted == label]) if self.per_class else every
+            for label in self.classes_
+        ]
+        thresholds = [threshold(s, self.quantile) for s in self.calibration_scores_]
+        self.thresholds_ = np.array(thresholds, dtype=np.float64)
+
+    def predict(self, X: Any) -> NDArray:
+        """Predict classes, and the `reject_label` where a row is refused.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        check_is_fitted(self)
+        labels, scores = judge(self.estimator_, X, self.method)
+        if self.reject_label is None:
+            return labels
+        accepted = scores >= self.thresholds_[self._codes(labels)]
+        return np.where(accepted, labels, np.asarray(self.reject_label))
+
+    def accept(self, X: Any) -> NDArray[np.bool_]:
+        """Tell which rows to answer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to judge.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype=bool
+            False where the row is refused.
+        """
+        check_is_fitted(self)
+        labels, scores = judge(self.estimator_, X, self.method)
+        return scores >= self.thresholds_[self._codes(labels)]
+
+    def typicality(self, X: Any) -> NDArray[np.float64]:
+        """Compute the share of known rows that are no more typical of their class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to judge.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype=float64
+            Of the known rows of the predicted class and the row itself, the share
+            with at most its score: in (0, 1], low for a row unlike them.
+        """
+        check_is_fitted(self)
+        labels, scores = judge(self.estimator_, X, self.method)
+        codes, found = self._codes(labels), np.empty(len(scores))
+        for code in np.unique(codes):
+            known, own = self.calibration_scores_[code], codes == code
+            less = np.searchsorted(known, scores[own], side="right")
+            found[own] = (less + 1) / (len(known) + 1)
+        return found
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X: Any) -> NDArray:
+        """Estimate class probabilities, as the classifier does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in [0, 1].
+        """
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> NDArray:
+        """Score each class, as the classifier does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to score.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Class scores.
+        """
+        check_is_fitted(self)
+        return self.estimator_.decision_function(X)
+
+    def _codes(self, labels: NDArray) -> NDArray[np.intp]:
+        order = np.argsort(self.classes_, kind="stable")
+        return order[np.searchsorted(self.classes_, labels, sorter=order)]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        if inner.classifier_tags is not None:
+            tags.classifier_tags = inner.classifier_tags
+        return tags
+
+
+def check_targets(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray]:
+    """Validate labels, and make rows something that can be split."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
+    X, y = indexable(X, y)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    return X, y
+
+
+def check_known(y: NDArray, classes: NDArray) -> None:
+    """Refuse rows of classes that a frozen classifier cannot know."""
+    unknown = np.setdiff1d(y, classes).tolist()
+    if unknown:
+        raise ValueError(
+            "y must hold classes of the frozen estimator, "
+            f"{np.asarray(classes).tolist()}; got {unknown} besides. Leave rows of "
+            "other classes out: known rows tell what is usual."
+        )
+
+
+def judge(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
+    """Labels and scores of rows; the steps before the classifier run once."""
+    while isinstance(estimator, Pipeline | FrozenEstimator):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+            continue
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = estimator.steps[-1][1]
+    name = "score_samples" if method == "similarity" else "predict_proba"
+    if not hasattr(estimator, name):
+        other = "similarity" if method == "probability" else "probability"
+        raise TypeError(
+            f"estimator must have {name} for method={method!r}; "
+            f"{type(estimator).__name__} has none. Use method={other!r}, or another."
+        )
+    labels = np.asarray(estimator.predict(X))
+    scores = np.asarray(getattr(estimator, name)(X))
+    return labels, scores if scores.ndim == 1 else scores.max(axis=1)
+
+
+def threshold(known: NDArray, quantile: float) -> float:
+    """Score below which a row has a typicality of at most the quantile."""
+    place = int(quantile * (len(known) + 1)) - 1
+    return float(known[place]) if place >= 0 else -np.inf
+
+
+def check_reject_label(label: Any, classes: NDArray) -> None:
+    """Refuse a label that is one of a class, or cannot be in the same array."""
+    if label is None:
+        return
+    kinds = kind_of(np.asarray([label])) + kind_of(classes)
+    if kinds not in ("ii", "ff", "if", "UU") or label in classes.tolist():
+        raise ValueError(
+            "reject_label must be no class, and of the type of the classes, "
+            f"{classes.tolist()}; got {label!r}."
+        )
