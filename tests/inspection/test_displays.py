@@ -10,6 +10,7 @@ from sems import Prototypes
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, inspection
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.inspection import (
+    CoverageDisplay,
     EmbeddingDisplay,
     ExplanationDisplay,
     PrototypeCountDisplay,
@@ -66,7 +67,10 @@ DRAW = {
     "embedding": EmbeddingDisplay.from_estimator,
     "usage": UsageDisplay.from_estimator,
 }
+NAMED = dict(DRAW)  # those that show names of classes
+DRAW |= {"coverage": CoverageDisplay.from_estimator}
 draws = pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
+named = pytest.mark.parametrize("draw", NAMED.values(), ids=NAMED)
 
 
 def test_all_displays_are_here():
@@ -76,7 +80,7 @@ def test_all_displays_are_here():
     assert names == set(inspection.__all__)
 
 
-@draws
+@named
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_text_has_a_place_of_its_own(draw, size):
     names = [f"the class with number {i}, $and$ more" for i in range(size[0])]
@@ -89,7 +93,7 @@ def test_five_thousand_prototypes(draw):
     no_overlap(draw(*model(100, 50)).figure_)
 
 
-@draws
+@named
 def test_a_dollar_is_a_dollar(draw):
     display = draw(*model(2, 1), class_names=["$a$ or\n$b$", r"$\frac$"])
     display.figure_.canvas.draw()  # \frac would not parse
@@ -143,14 +147,18 @@ def test_refusals(draw, monkeypatch):
     psem, X, y = model(3, 1)
     with pytest.raises(TypeError, match="must be a prototypical self-explainable mod"):
         draw(StandardScaler(), X, y)
-    with pytest.raises(ValueError, match=r"one name for each of the 3 classes.*got 2"):
-        draw(psem, X, y, class_names=["a", "b"])
     _, axes = plt.subplots(2)
     with pytest.raises(TypeError, match="ax must be one matplotlib Axes; got ndarray"):
         draw(psem, X, y, ax=axes)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"Display requires.*\[plot\]"):
         draw(psem, X, y)
+
+
+@named
+def test_a_name_for_each_class(draw):
+    with pytest.raises(ValueError, match=r"one name for each of the 3 classes.*got 2"):
+        draw(*model(3, 1), class_names=["a", "b"])
 
 
 @pytest.mark.parametrize("draw", [gallery, explanation])

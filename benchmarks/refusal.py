@@ -1,0 +1,239 @@
+"""What refusing to answer is worth: accuracy of the rest, and rows of other classes.
+
+On each data set a KMEx is fitted; a tenth of the test rows is then left unanswered, by
+similarity, by probability, and by a `RejectingClassifier` that was calibrated on rows
+of their own. On features of images, rows of other classes are told from known ones by
+the similarity to the nearest prototype, and by the largest softmax probability of a
+logistic regression. Conformal sets by MAPIE, where it is installed, show their coverage.
+Results go to benchmarks/results/refusal.json.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
+from sklearn_kmex.metrics import coverage_curve
+
+BESIDE = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
+RESULTS = Path(__file__).parent / "results" / "refusal.json"
+MOST = 16_000  # rows of a data set
+REFUSED = 0.1
+METHODS = {
+    "similarity": lambda psem, X: psem.score_samples(X),
+    "probability": lambda psem, X: psem.predict_proba(X).max(axis=1),
+}
+
+
+def load(name):
+    with np.load(DATA / f"{name}.npz") as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def columns(numbers, codes):
+    """Numbers scaled, categories as columns of 0 and 1."""
+    one_hot = OneHotEncoder(sparse_output=False, min_frequency=20)
+    return np.hstack(
+        [StandardScaler().fit_transform(numbers), one_hot.fit_transform(codes)]
+    ).astype(np.float32)
+
+
+def data_sets():
+    """Yield name, X, y of each data set."""
+    yield "digits", *load_digits(return_X_y=True)
+    fashion = load("fashion_mnist")
+    yield "Fashion-MNIST", *pixels(fashion)
+    for name in ("annthyroid", "mammography"):
+        table = load(f"tab_{name}")
+        yield name, StandardScaler().fit_transform(table["X"]), table["y"]
+    adult = load("tab_adult")
+    yield "adult", columns(adult["num_train"], adult["cat_train"]), adult["y_train"]
+    bank = load("tab_bank_marketing")
+    yield "bank marketing", columns(bank["num"], bank["cat"]), bank["y"]
+    for name in ("cifar10", "mvtec"):
+        found = load(f"{name}_resnet18_features")
+        yield f"{name} features", found["features"].astype(np.float32), found["labels"]
+
+
+def pixels(images):
+    flat = images["x_train"].reshape(len(images["x_train"]), -1)
+    return (flat / 255).astype(np.float32), images["y_train"]
+
+
+def models(name):
+    """KMEx on the rows, and where they are no features behind a black box, too."""
+    found = {"rows": lambda X, y: KMExClassifier(5, random_state=0).fit(X, y)}
+    if name in ("digits", "Fashion-MNIST"):
+        found["MLP"] = lambda X, y: behind(
+            MLPClassifier((64,), max_iter=15, random_state=0), X, y
+        )
+    elif "features" not in name:
+        found["forest"] = lambda X, y: behind(
+            RandomForestClassifier(50, min_samples_leaf=5, random_state=0), X, y
+        )
+    return found
+
+
+def behind(black_box, X, y):
+    """Fit a black box on one half of the rows, its KMEx on the other."""
+    first, second, y_first, y_second = train_test_split(
+        X, y, test_size=0.5, stratify=y, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        black_box.fit(first, y_first)
+    return make_kmex(black_box, random_state=0).fit(second, y_second)
+
+
+def split(X, y, seed):
+    """60 % to fit, 20 % to calibrate, 20 % to test, of at most MOST rows."""
+    rows = np.random.RandomState(seed).permutation(len(y))[:MOST]
+    fit, rest = train_test_split(
+        rows, test_size=0.4, stratify=y[rows], random_state=seed
+    )
+    known, test = train_test_split(
+        rest, test_size=0.5, stratify=y[rest], random_state=seed
+    )
+    return fit, known, test
+
+
+def judge(psem, X_known, y_known, X, y):
+    """Accuracy of all, and what is gained on those answered, in points."""
+    labels = psem.predict(X)
+    accuracy = float(np.mean(labels == y))
+    row = {"accuracy": accuracy}
+    for method, score in METHODS.items():
+        coverage, of_these, _ = coverage_curve(y, labels, score(psem, X))
+        answered = np.searchsorted(coverage, 1 - REFUSED)
+        row[f"{method}, ranked"] = float(of_these[answered]) - accuracy
+        for per_class in (True, False):
+            careful = RejectingClassifier(
+                FrozenEstimator(psem),
+                quantile=REFUSED,
+                method=method,
+                per_class=per_class,
+            ).fit(X_known, y_known)
+            kept = careful.accept(X)
+            key = f"{method}, {'by class' if per_class else 'one threshold'}"
+            row[key] = float(np.mean(labels[kept] == y[kept])) - accuracy
+            row[f"{key}, answered"] = float(kept.mean())
+    return row
+
+
+def conformal(psem, X_known, y_known, X, y, level=0.9):
+    """Share of test rows whose conformal set holds their class; size of the sets."""
+    if importlib.util.find_spec("mapie") is None:
+        return {}
+    from mapie.classification import SplitConformalClassifier
+
+    mapie = SplitConformalClassifier(psem, confidence_level=level, prefit=True)
+    sets = mapie.conformalize(X_known, y_known).predict_set(X)[1][:, :, 0]
+    inside = sets[np.arange(len(y)), np.searchsorted(psem.classes_, y)]
+    return {
+        "conformal, covered": float(inside.mean()),
+        "conformal, classes": float(sets.sum(axis=1).mean()),
+    }
+
+
+def refusals(n_splits):
+    found = {}
+    for name, X, y in data_sets():
+        for kind, fit in models(name).items():
+            rows = []
+            for seed in range(n_splits):
+                own, known, test = split(X, y, seed)
+                psem = fit(X[own], y[own])
+                arrays = (X[known], y[known], X[test], y[test])
+                rows.append(judge(psem, *arrays) | conformal(psem, *arrays))
+            found[f"{name}, {kind}"] = summary(rows)
+            show(f"{name}, {kind}", found[f"{name}, {kind}"])
+    return found
+
+
+def others(n_splits):
+    """AUROC of known test rows against rows of other classes."""
+    data, rows = load("cifar10_resnet18_features"), []
+    X, y = data["features"].astype(np.float32), data["labels"]
+    other = data["other_features"].astype(np.float32)
+    for seed in range(n_splits):
+        fit, known, test = split(X, y, seed)
+        plain = KMExClassifier(5, random_state=0).fit(X[fit], y[fit])
+        white = PCA(200, whiten=True, random_state=0)
+        whitened = make_pipeline(white, KMExClassifier(5, random_state=0))
+        whitened.fit(X[fit], y[fit])
+        careful = RejectingClassifier(FrozenEstimator(plain)).fit(X[known], y[known])
+        logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        logistic.fit(X[fit], y[fit])
+        scores = {
+            "score_samples": plain.score_samples,
+            "score_samples, whitened": whitened.score_samples,
+            "typicality": careful.typicality,
+            "largest predict_proba": lambda Z, m=plain: m.predict_proba(Z).max(axis=1),
+            "logistic regression, largest softmax": lambda Z, m=logistic: (
+                m.predict_proba(Z).max(axis=1)
+            ),
+        }
+        is_known = np.repeat([1, 0], [len(test), len(other)])
+        row = {
+            name: float(
+                roc_auc_score(is_known, np.append(score(X[test]), score(other)))
+            )
+            for name, score in scores.items()
+        }
+        row["others refused"] = float(np.mean(~careful.accept(other)))
+        row["known refused"] = float(np.mean(~careful.accept(X[test])))
+        rows.append(row)
+    return summary(rows)
+
+
+def summary(rows):
+    """Mean, spread and least over the splits."""
+    return {
+        key: {
+            "mean": float(np.mean([row[key] for row in rows])),
+            "std": float(np.std([row[key] for row in rows], ddof=1)),
+            "min": float(np.min([row[key] for row in rows])),
+        }
+        for key in rows[0]
+    }
+
+
+def show(title, result):
+    print(f"\n{title}")
+    for key, of in result.items():
+        line = f"{of['mean']:8.4f} +- {of['std']:.4f}, at least {of['min']:.4f}"
+        print(f"  {key:40}{line}", flush=True)
+
+
+def main(n_splits):
+    if not (DATA / "cifar10_resnet18_features.npz").exists():
+        print(f"no data in {DATA}: set SKLEARN_KMEX_DATA")
+        return
+    result = {"splits": n_splits, "refused": REFUSED, "other classes": others(n_splits)}
+    show("other classes", result["other classes"])
+    result["data sets"] = refusals(n_splits)
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\nwritten to {RESULTS}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=5)
+    main(parser.parse_args().splits)
