@@ -80,6 +80,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
+	$(BIN)/python benchmarks/refusal.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra

@@ -4,8 +4,8 @@ On each data set a KMEx is fitted; a tenth of the test rows is then left unanswe
 similarity, by probability, and by a `RejectingClassifier` that was calibrated on rows
 of their own. On features of images, rows of other classes are told from known ones by
 the similarity to the nearest prototype, and by the largest softmax probability of a
-logistic regression. Conformal sets by MAPIE, where it is installed, show their coverage.
-Results go to benchmarks/results/refusal.json.
+logistic regression. Conformal sets by MAPIE, where it is installed, show their
+coverage. Results go to benchmarks/results/refusal.json.
 """
 
 import argparse

@@ -382,7 +382,8 @@ def check_reject_label(label: Any, classes: NDArray) -> None:
     if label is None:
         return
     kinds = kind_of(np.asarray([label])) + kind_of(classes)
-    if kinds not in ("ii", "ff", "if", "UU") or label in classes.tolist():
+    known = label in classes.tolist() or label != label  # nan is no label
+    if kinds not in ("ii", "ff", "if", "UU") or known:
         raise ValueError(
             "reject_label must be no class, and of the type of the classes, "
             f"{classes.tolist()}; got {label!r}."

@@ -82,7 +82,7 @@ def test_the_share_of_known_rows_refused(load_data, method, per_class):
 
 
 def test_folds_hold_rows_out(digits):
-    X, X_test, y, y_test = digits
+    X, X_test, y, _ = digits
     psem = KMExClassifier(20, random_state=0)
     careful = RejectingClassifier(psem, quantile=0.1, per_class=False).fit(X, y)
     frozen = FrozenEstimator(psem.fit(X, y))
@@ -118,8 +118,7 @@ def test_rows_unlike_anything_are_refused(blobs):
     [
         ([0, 1, 2], -1),
         (np.array([0, 1, 2], dtype=np.uint8), -1),
-        ([0.5, 1.5, 2.5], -1),
-        ([0.5, 1.5, 2.5], np.nan),
+        ([0.0, 1.0, 2.0], -1),
         (["a", "b", "c"], "not known"),
         (np.array(["a", "b", "c"], dtype=object), "not known"),
     ],
@@ -131,11 +130,11 @@ def test_the_label_of_refusal(blobs, classes, label):
     answers = careful.predict(np.concatenate([X, X + 100]))
     kept = careful.accept(X)
     assert_array_equal(answers[:90][kept], careful.estimator_.predict(X)[kept])
-    assert all(one == label or one != one for one in answers[90:].tolist())
+    assert all(one == label for one in answers[90:].tolist())
     assert careful.score(X, y) == np.mean(answers[:90] == y)
 
 
-@pytest.mark.parametrize("label", [1, 1.0, "b", True])
+@pytest.mark.parametrize("label", [1, 1.0, "b", True, np.nan])
 def test_labels_that_cannot_tell_a_refusal(blobs, label):
     careful = RejectingClassifier(KMExClassifier(1), cv=3, reject_label=label)
     with pytest.raises(ValueError, match=r"must be no class, and of the type.*got "):
@@ -192,9 +191,7 @@ def test_refusals(blobs):
     X, y = blobs
     with pytest.raises(TypeError, match="must have score_samples for method='similar"):
         RejectingClassifier(LogisticRegression()).fit(X, y)
-    with pytest.raises(
-        TypeError, match=r"predict_proba.*SVC has none. Use method='sim"
-    ):
+    with pytest.raises(TypeError, match=r"predict_proba.*SVC has none. Use method"):
         RejectingClassifier(SVC(), method="probability").fit(X, y)
     frozen = FrozenEstimator(KMExClassifier(1).fit(X[y < 2], y[y < 2]))
     with pytest.raises(ValueError, match=r"\[0, 1\]; got \[2\] besides. Leave rows"):

@@ -75,7 +75,7 @@ def test_refusals(blobs):
         ValueError, match=r"of \['similarity', 'probability'\]; got \['m"
     ):
         CoverageDisplay.from_estimator(psem, X, y, methods=["margin"])
-    with pytest.raises(ValueError, match="must be of .* got \\[\\]"):
+    with pytest.raises(ValueError, match=r"must be of .* got \[\]"):
         CoverageDisplay.from_estimator(psem, X, y, methods=[])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         CoverageDisplay.from_estimator(psem, X, y[:5])
