@@ -1,0 +1,80 @@
+"""
+What people change
+==================
+
+Handwritten digits, of which the archive filed most sevens with the ones. The prototypes
+show it; a person says which of them are sevens, merges two that look alike and drops
+one. Each edit gives a new model, and an entry in its log.
+"""
+
+# %%
+# A model of what the archive says, and the prototypes of its ones.
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.edit import drop_prototypes, merge_prototypes, relabel_prototypes
+
+X, truth = load_digits(return_X_y=True)
+X_train, X_val, y_val = X[:1000], X[1000:1400], truth[1000:1400]
+X_test, y_test = X[1400:], truth[1400:]
+y_train = truth[:1000].copy()
+y_train[np.flatnonzero(y_train == 7)[10:]] = 1
+psem = KMExClassifier(6, random_state=0).fit(X_train, y_train)
+
+
+def show(axes, model, label):
+    for ax in axes:
+        ax.axis("off")
+    for ax, k in zip(
+        axes, np.flatnonzero(model.prototype_classes_ == label), strict=False
+    ):
+        ax.imshow(model.prototypes_[k].reshape(8, 8), cmap="gray_r")
+        ax.set_title(f"{k}", fontsize=9)
+
+
+fig, axes = plt.subplots(1, 6, figsize=(7, 1.5), layout="constrained")
+show(axes, psem, 1)
+fig.suptitle("prototypes of 1")
+
+# %%
+# Prototypes that show sevens go to the sevens. Numbers of prototypes change with an
+# edit; `ids_after` says where they went.
+judged_on = {"X_val": X_val, "y_val": y_val}
+shows_seven = truth[psem.prototype_indices_] == 7
+sevens = np.flatnonzero((psem.prototype_classes_ == 1) & shows_seven)
+edited = relabel_prototypes(psem, sevens, 7, reason="these are sevens", **judged_on)
+print(f"{sevens.tolist()} are now {edited.edit_log_[-1]['ids_after']}")
+
+# %%
+# Of the sevens, the two that are nearest to each other become one, and the one that
+# stands for the fewest rows goes.
+own = np.flatnonzero(edited.prototype_classes_ == 7)
+similar = edited.transform(edited.prototypes_[own])[:, own]
+np.fill_diagonal(similar, -np.inf)
+pair = own[list(np.unravel_index(similar.argmax(), similar.shape))]
+edited = merge_prototypes(edited, pair, reason="the same stroke", **judged_on)
+own = np.flatnonzero(edited.prototype_classes_ == 7)
+fewest = own[edited.prototype_counts_[own].argmin()]
+edited = drop_prototypes(edited, fewest, reason="too few to judge", **judged_on)
+
+# %%
+# The log tells what was done and what it did on the rows that edits were judged on.
+# Rows that nobody looked at have the last word.
+for entry in edited.edit_log_:
+    before, after = entry["accuracy_before"], entry["accuracy_after"]
+    print(f"{entry['what']:20}{entry['why']:20}{before:.3f} -> {after:.3f}")
+print(f"on other rows: {psem.score(X_test, y_test):.3f}", end=" -> ")
+print(f"{edited.score(X_test, y_test):.3f}")
+
+# %%
+# The ones and sevens of the archive, and those of the edited model.
+fig = plt.figure(figsize=(9, 4.2), layout="constrained")
+rows = fig.subfigures(4, 1)
+parts = [("before, 1", psem, 1), ("before, 7", psem, 7)]
+parts += [("after, 1", edited, 1), ("after, 7", edited, 7)]
+for part, (title, model, label) in zip(rows, parts, strict=True):
+    part.supylabel(title, fontsize=9, rotation=0)
+    show(part.subplots(1, 9), model, label)
+plt.show()
