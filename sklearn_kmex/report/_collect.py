@@ -13,6 +13,7 @@ from sklearn_kmex.explain._decision import class_codes, embed
 from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
 from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels
+from sklearn_kmex.report._edits import describe_edits
 from sklearn_kmex.report._estimates import share
 from sklearn_kmex.report._likeness import likeness
 from sklearn_kmex.report._performance import performance, predicates, reliability
@@ -123,6 +124,7 @@ def describe(
     nearest = answers.decision.owners[answers.active] == answers.decision.predicted
     content = {
         "model": describe_model(psem, sem),
+        "edits": describe_edits(sem),
         "data": describe_data(rows, training, doubts, answers.names(names)),
         "performance": performance(answers, names),
         "predicates": predicates(answers, sem.prototypes_),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import len_of
 from sklearn_kmex.explain._html import clipped
 from sklearn_kmex.report._text import as_name, as_text
@@ -68,12 +69,15 @@ def reproduce(psem: Any, with_training: bool) -> str:
     packages = installed_versions()
     pins = [f"{name}=={packages[name]}" for name in CORE if name in packages]
     training = ", X_train=X_train, y_train=y_train" if with_training else ""
+    log = getattr(find_sem(psem), "edit_log_", [])
+    edited = ["# then the edits of the report, in their order"] if log else []
     return "\n".join(
         [
             f"pip install {' '.join(pins)}",
             "",
             f"psem = {clipped(as_text(repr(psem)), LONGEST_MODEL)}",
             "psem.fit(X_train, y_train)",
+            *edited,
             f"SEMReport(psem, X, y{training})",
         ]
     )

@@ -13,6 +13,7 @@ def summarize(content: dict[str, Any], decided_by_nearest: dict[str, Any]) -> li
     """Say the main things in sentences."""
     return [
         *likeness_sentences(content, decided_by_nearest),
+        *edit_sentences(content["edits"]),
         *accuracy_sentences(content["performance"], content["data"]),
         *prototype_sentences(content["predicates"]["transparency"]),
         *probability_sentences(content["reliability"]),
@@ -34,6 +35,14 @@ def likeness_sentences(
         yield (
             "More than the most similar prototype decides: it has the predicted class "
             f"for {percent(by_nearest['value'])} of the samples."
+        )
+
+
+def edit_sentences(edits: list[dict[str, Any]]) -> Iterator[str]:
+    if edits:
+        yield (
+            f"After the training, people changed it by {counted(len(edits), 'edit')}, "
+            "which are listed with their reasons."
         )
 
 

@@ -1,0 +1,46 @@
+"""What people changed in a fitted model, out of its log."""
+
+from typing import Any
+
+from sklearn_kmex.explain._html import clipped
+from sklearn_kmex.report._text import as_name, as_text, listed
+
+LONGEST_REASON = 1_000  # characters
+MOST = 20  # numbers and names in a sentence
+
+
+def describe_edits(sem: Any) -> list[dict[str, Any]]:
+    """Put the entries of the log into plain data, oldest first."""
+    return [describe_edit(entry) for entry in getattr(sem, "edit_log_", [])]
+
+
+def describe_edit(entry: dict[str, Any]) -> dict[str, Any]:
+    why = entry["why"]
+    kept = ("ids_before", "ids_after", "n_samples", "accuracy_before", "accuracy_after")
+    return {
+        "what": as_name(entry["what"]),
+        "text": in_words(entry),
+        "why": None if why is None else clipped(as_text(why), LONGEST_REASON),
+        "when": as_name(entry["when"]),
+        **{key: entry[key] for key in kept},
+    }
+
+
+def in_words(entry: dict[str, Any]) -> str:
+    """Say what an edit did, in a sentence."""
+    before, after = (numbered(entry[key]) for key in ("ids_before", "ids_after"))
+    label = as_name(entry["label"])
+    pairs = [f"{as_name(a)} is {as_name(b)}" for a, b in entry["names"] or [] if a != b]
+    told = {
+        "drop_prototypes": f"Dropped {before}.",
+        "merge_prototypes": f"Merged {before}, now {after}.",
+        "relabel_prototypes": f"Moved {before} to class {label}, now {after}.",
+        "add_prototypes": f"Added {after} of class {label}.",
+        "rename": f"Renamed classes: {listed(pairs, MOST) or 'none'}.",
+    }
+    return told.get(entry["what"], f"{as_name(entry['what'])}: {before}, now {after}.")
+
+
+def numbered(ids: list[int]) -> str:
+    """Name prototypes by their numbers."""
+    return f"prototype{'' if len(ids) == 1 else 's'} {listed(ids, MOST) or 'none'}"
