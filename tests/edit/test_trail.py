@@ -60,6 +60,20 @@ def test_the_log_grows_and_survives_json(blobs):
     assert merged["new_ids"] == [0, 1, 2, 3, 3, 4, 5, 6, 7]
 
 
+def test_the_log_survives_files_without_pickle(blobs):
+    skops = pytest.importorskip("skops.io")
+    X, y = blobs
+    edited = drop_prototypes(
+        KMExClassifier(2, random_state=0).fit(X, y), 1, reason="é", X_val=X, y_val=y
+    )
+    data = skops.dumps(edited)
+    again = skops.loads(data, trusted=skops.get_untrusted_types(data=data))
+    assert again.edit_log_ == edited.edit_log_
+    assert skops.get_untrusted_types(data=data) == [
+        "sklearn_kmex._classifier.KMExClassifier"
+    ]
+
+
 def test_rows_of_classes_to_come_count_as_errors(blobs):
     X, y = blobs
     psem = KMExClassifier(1).fit(X[y < 2], y[y < 2])
