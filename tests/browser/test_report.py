@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex.edit import drop_prototypes
 
 pytest.importorskip("jinja2")
 pytest.importorskip("PIL")
@@ -45,6 +46,7 @@ def pictures():
     network = MLPClassifier((64,), max_iter=300, random_state=0)
     network.fit(X[train], y[train])
     psem = make_kmex(network, n_prototypes=3, random_state=0).fit(X[train], y[train])
+    psem = drop_prototypes(psem, 4, reason="blurred", X_val=X[test], y_val=y[test])
     return SEMReport(
         psem,
         X[test],
@@ -175,7 +177,7 @@ def test_filtering(open_page, reports):
     assert cases.count() == 0
     assert told.inner_text() == f"0 of {n_cases} decisions"
     page.tab.get_by_role("tab", name="Prototypes").click()
-    page.tab.get_by_label("Find prototypes").fill("Prototype 29")
+    page.tab.get_by_label("Find prototypes").fill("Prototype 28")
     assert page.tab.locator(".card:visible").count() == 1
 
 
