@@ -24,7 +24,6 @@ from sklearn_kmex._merging import fit_merged
 from sklearn_kmex._progress import Task, fit_task
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._streaming import PrototypeStream
-from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
 from sklearn_kmex._validation import (
     check_classes,
     check_no_class_is_empty,
@@ -390,17 +389,3 @@ class KMExClassifier(PrototypeStream):
                 n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
             )
         return self.clusterer
-
-    def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
-        if self.temperature != "auto":
-            self.temperature_ = float(self.temperature)
-            return
-        scores, codes, weights = held_out_scores(
-            X, self.n_samples_seen_, [f for f in folds if f], self._class_scores
-        )
-        new, n_rows = fit_temperature(scores, codes, weights, self._temperature_rows)
-        old = getattr(self, "temperature_", 1.0)
-        total = self._temperature_rows + n_rows
-        share = n_rows / total if total else 1.0
-        self.temperature_ = float(old ** (1 - share) * new**share)
-        self._temperature_rows = total

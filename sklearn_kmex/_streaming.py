@@ -11,6 +11,7 @@ from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
 from sklearn_kmex._predictor import PrototypePredictor
 from sklearn_kmex._prototypes import ClassPrototypes, Rows
+from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
 from sklearn_kmex._validation import (
     check_rows,
     check_stream_classes,
@@ -126,6 +127,20 @@ class PrototypeStream(PrototypePredictor):
         self._nearest_rows = np.concatenate([p.nearest.values for p in found])
         self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
         self.n_iter_ = max(p.n_iter for p in found)
+
+    def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
+        if self.temperature != "auto":
+            self.temperature_ = float(self.temperature)
+            return
+        scores, codes, weights = held_out_scores(
+            X, self.n_samples_seen_, [f for f in folds if f], self._class_scores
+        )
+        new, n_rows = fit_temperature(scores, codes, weights, self._temperature_rows)
+        old = getattr(self, "temperature_", 1.0)
+        total = self._temperature_rows + n_rows
+        share = n_rows / total if total else 1.0
+        self.temperature_ = float(old ** (1 - share) * new**share)
+        self._temperature_rows = total
 
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
         """Prototypes of each class that has some, as `_set_prototypes` left them."""
