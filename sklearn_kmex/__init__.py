@@ -22,8 +22,10 @@ _SUBPACKAGES = (
     "embedding",
     "exceptions",
     "explain",
+    "export",
     "inspection",
     "metrics",
+    "persistence",
     "report",
     "utils",
 )
