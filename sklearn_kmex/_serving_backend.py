@@ -99,13 +99,9 @@ def sample_of(samples: Any, shape: Any, preprocess: Any) -> Tensor:
 
 
 class Affine(nn.Module):
-    """Rows shifted and scaled, as a fitted StandardScaler does it.
-
-    The mean is the sum of two float32, which together have its digits.
-    """
+    """Rows shifted and scaled, as a fitted StandardScaler does it to float32."""
 
     mean: Tensor
-    rest: Tensor
     scale: Tensor
 
     def __init__(self, scaler: Any) -> None:
@@ -114,11 +110,10 @@ class Affine(nn.Module):
         mean = scaler.mean_ if scaler.with_mean else none
         scale = scaler.scale_ if scaler.with_std else none + 1
         self.register_buffer("mean", as_float32(mean))
-        self.register_buffer("rest", as_float32(mean - mean.astype(np.float32)))
         self.register_buffer("scale", as_float32(scale))
 
     def forward(self, X: Tensor) -> Tensor:
-        return ((X - self.mean) - self.rest).float() / self.scale
+        return (X - self.mean) / self.scale
 
 
 def mlp_layers(mlp: Any, layer: int) -> nn.Module:
