@@ -8,6 +8,7 @@ import pytest
 collect_ignore = []
 if importlib.util.find_spec("torch") is None:
     collect_ignore = [
+        "docs/user_guide/serve.rst",
         "sklearn_kmex/_attribution_backend.py",
         "sklearn_kmex/_concepts_backend.py",
         "sklearn_kmex/_encoder_backend.py",

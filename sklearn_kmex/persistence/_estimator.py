@@ -9,7 +9,7 @@ from sklearn_kmex.persistence._refusal import Refusal
 from sklearn_kmex.utils import check_dependency
 
 # Beside these, skops trusts what scikit-learn makes public. Trees are not among them:
-# nodes that point nowhere are not found by scikit-learn, and read what is not theirs.
+# where their nodes point is not checked when they are made.
 TRUSTED_TYPES = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",

@@ -192,6 +192,21 @@ def test_frames_have_an_input_for_each_column():
     assert_same(serve(to_onnx(alone, numbers), numbers), alone, numbers)
 
 
+def test_a_table_with_categories_as_users_have_it(load_data):
+    adult = load_data("tab_adult.npz")
+    X, X_test = (
+        np.hstack([adult[f"num_{part}"], adult[f"cat_{part}"]]).astype(np.float64)
+        for part in ("train", "test")
+    )
+    encode = make_column_transformer(
+        (StandardScaler(), slice(0, 6)),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), slice(6, 14)),
+    )
+    kmex = KMExClassifier(5, n_init=1, priors="empirical", random_state=0)
+    psem = make_pipeline(encode, kmex).fit(X[:8000], adult["y_train"][:8000])
+    assert_same(serve(to_onnx(psem, X), X_test), psem, X_test, atol=1e-9)
+
+
 def test_batches_of_any_size_and_a_stated_opset(digits):
     X, X_test, y, _ = digits
     psem = make_pipeline(StandardScaler(), KMExClassifier(2)).fit(X, y)
