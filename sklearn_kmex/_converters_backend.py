@@ -15,7 +15,14 @@ from skl2onnx.common.data_types import (
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
-from sklearn_kmex._graph_backend import DOUBLE, Graph, all_float32, cast, rows_of
+from sklearn_kmex._graph_backend import (
+    DOUBLE,
+    Graph,
+    NoConverter,
+    all_float32,
+    cast,
+    rows_of,
+)
 from sklearn_kmex._layout import Layout, lay_out
 from sklearn_kmex._similarity import CANCELLED
 
@@ -59,7 +66,7 @@ def class_labels(kmex: Any) -> NDArray:
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64)
     if labels.dtype.kind not in LABELS:
-        raise TypeError(
+        raise NoConverter(
             "classes_ must be text, numbers or booleans to be exported; got "
             f"{labels.dtype}. Encode y with LabelEncoder, and fit again."
         )

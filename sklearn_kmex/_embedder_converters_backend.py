@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-from sklearn_kmex._graph_backend import INT64, Graph, all_float32, cast, rows_of
+from sklearn_kmex._graph_backend import (
+    INT64,
+    Graph,
+    NoConverter,
+    all_float32,
+    cast,
+    rows_of,
+)
 from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
 
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
@@ -42,7 +49,7 @@ def trees_of(ensemble: Any) -> list[Any]:
     """Trees of an ensemble of scikit-learn, whose nodes can be read."""
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
     if not all(hasattr(tree, "tree_") for tree in trees):
-        raise TypeError(
+        raise NoConverter(
             "ensemble must be a random forest, extra trees, gradient boosting or "
             "decision tree of scikit-learn to be exported; got "
             f"{type(ensemble).__name__}. Save the model with skops.io."

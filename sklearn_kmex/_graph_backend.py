@@ -9,6 +9,10 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 FLOAT, INT64, DOUBLE = 1, 7, 11  # of onnx.TensorProto
 
 
+class NoConverter(TypeError):
+    """What cannot be written as a graph, and what to do about it."""
+
+
 class Graph:
     """Nodes of a graph, written as calls: `graph.Add(a, b)` names what it gives."""
 

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 import sklearn_kmex._embedder_converters_backend  # noqa: F401  registers converters
 from sklearn_kmex._converters_backend import OUTPUTS
+from sklearn_kmex._graph_backend import NoConverter
 
 
 def convert(
@@ -25,6 +26,8 @@ def convert(
             target_opset={"": opset, "ai.onnx.ml": 3},
             final_types=[(name, None) for name in names],
         )
+    except NoConverter:
+        raise
     except Exception as error:
         kinds = ", ".join(type(step).__name__ for step in steps)
         raise TypeError(

@@ -86,12 +86,13 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     graphs = []
     if encoder is not None:
         if before:
-            graphs.append(convert(before, as_rows(X), OPSET))
+            graphs.append(convert(before, as_rows(X, before[0]), OPSET))
             X = make_pipeline(*before).transform(X[:1])
         graphs.append(convert_encoder(encoder, X))
         width = (after or [kmex])[0].n_features_in_
         X = np.zeros((1, width), dtype=np.float32)
-    graphs.append(convert([*after, kmex], as_rows(X), OPSET, n_prototypes))
+    after = [*after, kmex]
+    graphs.append(convert(after, as_rows(X, after[0]), OPSET, n_prototypes))
     return finish(chain(graphs), OPSET, metadata(kmex))
 
 
@@ -108,14 +109,20 @@ def split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
     return steps[: places[0]], steps[places[0]], steps[places[0] + 1 :]
 
 
-def as_rows(X: Any) -> Any:
-    """Leave frames and arrays as they are; refuse what has no columns."""
+def as_rows(X: Any, step: Any) -> Any:
+    """Leave frames and arrays as they are; refuse what a step would not take."""
     X = X if hasattr(X, "columns") or sparse.issparse(X) else np.asarray(X)
     if sparse.issparse(X) or X.ndim != 2:
         raise ValueError(
             "X must be an array or a DataFrame of rows; got "
             f"{type(X).__name__} of shape {X.shape}. ONNX takes no sparse rows: give "
             "X.toarray()."
+        )
+    expected = getattr(step, "n_features_in_", X.shape[1])
+    if X.shape[1] != expected:
+        raise ValueError(
+            f"X must have the {expected} columns that {type(step).__name__} was fitted "
+            f"on; got {X.shape[1]}. Give rows as predict takes them."
         )
     return X
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from saved import make_models
+from scipy import sparse
 from served import SETTINGS, assert_same
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, BisectingKMeans
@@ -216,6 +217,7 @@ def test_batches_of_any_size_and_a_stated_opset(digits):
         "ai.onnx.ml": 3,
     }
     assert graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "n_samples"
+    assert graph.ir_version == 8
     whole = serve(graph, X_test)
     for rows in (slice(0, 0), slice(0, 1), slice(7, 300)):
         for part, all_rows in zip(serve(graph, X_test[rows]), whole, strict=True):
@@ -265,6 +267,12 @@ def test_onnxruntime_alone_names_the_training_row(digits, tmp_path):
     assert looks_like == kmex.prototype_indices_[nearest].tolist()
 
 
+def test_a_cache_stays_behind(digits, tmp_path):
+    X, X_test, y, _ = digits
+    psem = make_kmex(PCA(8).fit(X), memory=tmp_path, n_prototypes=2).fit(X, y)
+    assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
+
+
 def test_any_clusterer_is_behind_it(digits):
     X, X_test, y, _ = digits
     psem = KMExClassifier(2, clusterer=BisectingKMeans(random_state=0)).fit(X, y)
@@ -276,15 +284,21 @@ def test_any_clusterer_is_behind_it(digits):
 @pytest.mark.parametrize(
     ("step", "words"),
     [
-        (FunctionTransformer(np.sqrt), "FunctionTransformer"),
-        (HistGradientBoostingClassifier(max_iter=2), "HistGradientBoostingClassifier"),
+        (
+            FunctionTransformer(np.sqrt),
+            "psem must consist of steps that skl2onnx converts; of FunctionT",
+        ),
+        (
+            HistGradientBoostingClassifier(max_iter=2),
+            "ensemble must be .* got HistGradientBoostingClassifier",
+        ),
     ],
 )
 def test_what_has_no_converter_is_named(step, words, digits):
     X, _, y, _ = digits
     psem = make_kmex(step.fit(X, y), n_prototypes=1).fit(X, y)
     before = vars(psem["kmex"]).copy()
-    with pytest.raises(TypeError, match=rf"psem must consist of steps .*{words}"):
+    with pytest.raises(TypeError, match=words):
         to_onnx(psem, X)
     assert vars(psem["kmex"]) == before
 
@@ -304,6 +318,10 @@ def test_other_models_and_rows_are_refused(blobs):
             to_onnx(psem, X, n_prototypes=wrong)
     with pytest.raises(ValueError, match=r"got ndarray of shape \(4,\)"):
         to_onnx(psem, X[0])
+    with pytest.raises(ValueError, match=r"the 4 columns that KMExClassifier .* got 3"):
+        to_onnx(psem, X[:, :3])
+    with pytest.raises(ValueError, match=r"got csr_matrix of shape .* no sparse rows"):
+        to_onnx(psem, sparse.csr_matrix(X))
     assert serve(to_onnx(psem, X, n_prototypes=99), X)[2].shape == (len(X), 3)
 
 
@@ -336,6 +354,7 @@ class TestTorch:
         steps = StandardScaler(), encoder, PCA(8), KMExClassifier(3, random_state=0)
         psem = make_pipeline(*steps).fit(X, y)
         graph = to_onnx(psem, X)
+        assert graph.ir_version == 8
         assert_same(serve(graph, X_test), psem, X_test)
         for rows in (X_test[:0], X_test[:1]):
             assert len(serve(graph, rows)[0]) == len(rows)

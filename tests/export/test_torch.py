@@ -114,6 +114,15 @@ def test_pipelines_of_scikit_learn(name, digits):
     assert_same(answers_of(module, X_test, module.classes_), psem, X_test)
 
 
+@pytest.mark.parametrize("part", ["with_mean", "with_std"])
+def test_half_a_scaler(part, blobs):
+    X, y = blobs
+    scaler = StandardScaler(**{part: False})
+    psem = make_pipeline(scaler, KMExClassifier(2, random_state=0)).fit(X, y)
+    module, X = to_torch(psem), X.astype(np.float32)
+    assert_same(answers_of(module, X, module.classes_), psem, X)
+
+
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_activations(activation, blobs):
     X, y = blobs
@@ -137,6 +146,14 @@ def test_a_network_and_its_copy(psem, network, digits):
     assert network[1].weight.dtype == torch.float32
     assert not any(weight.requires_grad for weight in module.parameters())
     assert not network[1]._forward_hooks
+
+
+def test_a_scaler_before_the_network(network, digits):
+    X, X_test, y, _ = (x.astype(np.float32) for x in digits)
+    steps = StandardScaler(), TorchEmbedder(network), KMExClassifier(2, random_state=0)
+    psem = make_pipeline(*steps).fit(X, y)
+    module = to_torch(psem, X)
+    assert_same(answers_of(module, X_test, module.classes_), psem, X_test)
 
 
 def test_exported_and_saved_for_batches_of_any_size(psem, digits):

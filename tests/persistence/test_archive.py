@@ -140,6 +140,14 @@ def test_each_byte_of_the_header_counts(load):
             load(bytes(raw))
 
 
+def test_other_space_behind_the_header_is_refused(load):
+    header, start = load.raw[8 : read_header(load.raw)[1]], read_header(load.raw)[1]
+    for space in (b" " * 7 + b"\t", b" " * 7 + b"\n"):
+        size = (len(header) + 8).to_bytes(8, "little")
+        with pytest.raises(ModelFileError, match="header is not whole"):
+            load(size + header + space + load.raw[start:])
+
+
 def hostile_values(rng):
     """What a schema may hold that it should not."""
     values = [None, True, -1, 2**70, 1e400, "", "os", "system", "posix.system", [], {}]
@@ -359,7 +367,10 @@ def test_another_kind_of_model_is_refused(load):
     from sklearn.neighbors import NearestCentroid
 
     other = NearestCentroid().fit([[0.0], [1.0], [2.0]], [0, 0, 1])
-    with pytest.raises(ModelFileError, match="NearestCentroid"):
+    with pytest.raises(ModelFileError, match="NearestCentroid lacks prototypes_"):
+        load(forge_model(load.raw, other))
+    other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
+    with pytest.raises(ModelFileError, match="NearestCentroid, which is no KMExClass"):
         load(forge_model(load.raw, other))
 
 
