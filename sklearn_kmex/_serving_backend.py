@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._encoder_backend import Reached
 from sklearn_kmex._layers_backend import Tap, find_tap
 from sklearn_kmex._layout import lay_out
 from sklearn_kmex._torch_backend import Run, batches, first, home_of, pool, replica
@@ -21,8 +22,9 @@ ACTIVATIONS = {
 class Encoder(nn.Module):
     """A frozen copy of a module that gives what passes one of its layers, pooled.
 
-    Unlike the encoder that gradients pass, it runs to its end: tracers follow no
-    exception, and drop what is not read.
+    Where it is run it stops there, and leaves nothing behind, so that threads may run
+    it at once. Where it is traced it goes on to its end: tracers follow no exception,
+    and drop what is not read.
     """
 
     def __init__(self, twin: nn.Module, pooling: str, input_shape: Any) -> None:
@@ -33,10 +35,21 @@ class Encoder(nn.Module):
         self.layer = ""
 
     def forward(self, X: Tensor) -> Tensor:
+        run = self.traced if torch.compiler.is_compiling() else self.reached
+        return pool(run(X), self.pooling).float()
+
+    def traced(self, X: Tensor) -> Tensor:
         self.twin(self.prepared(X))
         layer: Any = self.twin.get_submodule(self.layer)
         values, layer.passing = layer.passing, None
-        return pool(values, self.pooling).float()
+        return values
+
+    def reached(self, X: Tensor) -> Tensor:
+        try:
+            self.twin(self.prepared(X))
+        except Reached as reached:
+            return reached.values
+        raise ValueError(f"{type(self.twin).__name__} does not run its layer.")
 
     def prepared(self, X: Tensor) -> Tensor:
         """Give samples the shape and dtype that the module takes."""
@@ -50,17 +63,16 @@ class Encoder(nn.Module):
         self.layer = tap.layer
         layer = self.twin.get_submodule(tap.layer)
         if tap.side == "input":
-            layer.register_forward_pre_hook(keep_input)
+            layer.register_forward_pre_hook(lambda own, args: hand_over(own, args[0]))
         else:
-            layer.register_forward_hook(keep_output)
+            layer.register_forward_hook(lambda own, _, out: hand_over(own, out))
 
 
-def keep_input(layer: Any, args: tuple) -> None:
-    layer.passing = args[0]
-
-
-def keep_output(layer: Any, _args: tuple, output: Tensor) -> None:
-    layer.passing = output
+def hand_over(layer: Any, values: Tensor) -> None:
+    """Hand what passes a layer to the encoder around it."""
+    if not torch.compiler.is_compiling():
+        raise Reached(values)
+    layer.passing = values
 
 
 def encoder_of(

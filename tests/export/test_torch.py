@@ -1,6 +1,7 @@
 """to_torch: one module gives the labels, probabilities and reasons."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -174,6 +175,18 @@ def test_compiled_without_a_break(psem, digits):
     module = to_torch(psem, X)
     compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
     assert_same(answers_of(compiled, X_test, module.classes_), psem, X_test)
+
+
+def test_threads_may_run_it_at_once(psem, digits):
+    X, X_test, _, _ = (x.astype(np.float32) for x in digits)
+    module = to_torch(psem, X)
+    batches = [X_test[i : i + 20] for i in range(0, 500, 20)] * 8
+    alone = [serve(module, batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda batch: serve(module, batch), batches))
+    for one, other in zip(alone, together, strict=True):
+        for part, same in zip(one, other, strict=True):
+            assert_array_equal(part, same)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
