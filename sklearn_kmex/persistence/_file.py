@@ -80,12 +80,9 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
         )
     module = embedders[0].module if embedders else None
     estimator = dump_estimator(without_module(psem))
-    manifest = json.dumps(make_manifest(psem, module))
-    raw = serialize(estimator, module, {NAME: manifest})
-    write_whole(
-        Path(path),
-        serialize(estimator, module, {NAME: manifest, "sha256": digest(raw)}),
-    )
+    told = {NAME: json.dumps(make_manifest(psem, module))}
+    told["sha256"] = digest(serialize(estimator, module, told))
+    write_whole(Path(path), serialize(estimator, module, told))
 
 
 def load_psem(

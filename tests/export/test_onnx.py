@@ -267,6 +267,33 @@ def test_onnxruntime_alone_names_the_training_row(digits, tmp_path):
     assert looks_like == kmex.prototype_indices_[nearest].tolist()
 
 
+def test_tables_are_exported_without_torch():
+    code = """
+import sys
+class No:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "onnxscript"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, No)
+from sklearn.datasets import load_iris
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.export import to_onnx, to_torch
+X, y = load_iris(return_X_y=True)
+psem = KMExClassifier(2).fit(X, y)
+print(len(to_onnx(psem, X).graph.output))
+try:
+    to_torch(psem)
+except ImportError as error:
+    print(error)
+"""
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.splitlines() == [
+        "4",
+        "to_torch requires torch. Install it with `pip install sklearn-kmex[torch]`.",
+    ]
+
+
 def test_a_cache_stays_behind(digits, tmp_path):
     X, X_test, y, _ = digits
     psem = make_kmex(PCA(8).fit(X), memory=tmp_path, n_prototypes=2).fit(X, y)

@@ -1,6 +1,8 @@
 """save_psem and load_psem: the same model again, or a clear error."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -102,7 +104,7 @@ def test_a_folder_that_is_not_there_is_named(models, tmp_path):
 
 def test_missing_packages_are_named_with_their_extra(models, tmp_path, monkeypatch):
     save_psem(models["kmex"][0], tmp_path / "psem")
-    monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
     for call in (
         lambda: save_psem(models["kmex"][0], tmp_path / "other"),
         lambda: load_psem(tmp_path / "psem"),
@@ -155,6 +157,23 @@ class TestTorch:
         assert_array_equal(
             loaded["embed"].black_box_output(X), psem["embed"].black_box_output(X)
         )
+
+    def test_the_same_predictions_in_another_process(self, saved, digits, tmp_path):
+        psem, path = saved
+        X = digits[1].astype(np.float32)
+        np.save(tmp_path / "rows.npy", X)
+        code = """
+import sys
+import numpy as np
+from torch import nn
+from sklearn_kmex.persistence import load_psem
+parts = nn.Linear(64, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 10)
+psem = load_psem(sys.argv[1], nn.Sequential(*parts))
+np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
+"""
+        files = path, tmp_path / "rows.npy", tmp_path / "chances.npy"
+        subprocess.run([sys.executable, "-c", code, *files], check=True)
+        assert_array_equal(np.load(files[-1]), psem.predict_proba(X))
 
     def test_any_reader_of_safetensors_finds_the_weights(self, saved):
         from safetensors.torch import load_file
