@@ -45,7 +45,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term
-	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py"
+	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py,*/_kmeans.py,*/_nearest.py"
 
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
 test-browser: $(VENV)/.browser
@@ -70,6 +70,10 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/kmeans.py
+	$(BIN)/python benchmarks/large.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/max_samples.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py

@@ -1,6 +1,8 @@
 """Write the sample report that the user guide links to."""
 
 import runpy
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_report.py"
@@ -9,4 +11,6 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "plot_report.py"
 def write_sample(folder):
     """Write the report of the gallery's example into a folder of files to be copied."""
     folder.mkdir(exist_ok=True)
-    runpy.run_path(str(EXAMPLE))["report"].write_html(folder / "sample_report.html")
+    with redirect_stdout(StringIO()):
+        names = runpy.run_path(str(EXAMPLE))
+    names["report"].write_html(folder / "sample_report.html")

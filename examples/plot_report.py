@@ -7,6 +7,8 @@ is right, beside its black box; what its prototypes stand for; why it decided as
 and what to doubt. Here about a network that tells handwritten digits apart.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/report.png"
+
 # %%
 # The black box, and the model that explains itself.
 from sklearn.datasets import load_digits

@@ -1,13 +1,12 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._base import unchanged_on_error
@@ -19,8 +18,10 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._counts import AUTO_COUNTS, few_folds, search_counts
+from sklearn_kmex._kmeans import BatchedKMeans
 from sklearn_kmex._learning import class_weights, counts_by_share
 from sklearn_kmex._merging import fit_merged
+from sklearn_kmex._progress import Task, fit_task
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._streaming import PrototypeStream
 from sklearn_kmex._temperature import Fold, fit_temperature, held_out_scores
@@ -91,17 +92,20 @@ class KMExClassifier(PrototypeStream):
 
     clusterer : estimator, default=None
         Clusterer with a parameter `n_clusters` and a fitted attribute
-        `cluster_centers_`, cloned for each class. None is
-        :class:`~sklearn.cluster.KMeans` with `n_init`, `max_iter` and `tol`.
+        `cluster_centers_`, cloned for each class. None is the
+        :ref:`built-in k-means <solver>` with `n_init`, `max_iter` and `tol`, and
+        :class:`~sklearn.cluster.KMeans` for sparse rows.
 
     n_init : int, default=10
-        Restarts of the default clusterer; the one of least inertia is kept.
+        Restarts of the default clusterer; the one of least inertia is kept. Most of
+        them stop early.
 
     max_iter : int, default=100
-        Largest number of iterations of a restart of the default clusterer.
+        Largest number of iterations of the default clusterer on all rows.
 
     tol : float, default=1e-4
-        Relative movement of the centers at which the default clusterer stops.
+        Squared movement of the centers, over the mean variance of the features, at
+        which the default clusterer stops.
 
     max_samples : int or float in (0, 1], default=None
         Number or share of the distinct rows of each class that clustering sees,
@@ -121,7 +125,7 @@ class KMExClassifier(PrototypeStream):
     n_jobs : int, default=None
         Number of classes clustered at the same time. None is 1 unless in a
         :obj:`joblib.parallel_backend` context, -1 is one for each processor. The
-        result does not depend on it.
+        result does not depend on it. Not used for dask arrays.
 
     Attributes
     ----------
@@ -182,6 +186,9 @@ class KMExClassifier(PrototypeStream):
 
     `fit` costs as much as the clusterer on each class; `predict` costs
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.
+
+    Methods that answer row by row are lazy where X is a dask array: they give a dask
+    array. Callbacks of scikit-learn 1.9 are told of each class (see :ref:`scale`).
 
     References
     ----------
@@ -274,9 +281,10 @@ class KMExClassifier(PrototypeStream):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Training rows, or their embeddings. float32 is kept; a memory-mapped
-            array is read class by class.
+            array is read class by class, and a dask array makes a task for each
+            class. Their rows of weight 0 are not read.
 
         y : array-like of shape (n_samples,)
             Class labels, at least two different ones.
@@ -302,8 +310,11 @@ class KMExClassifier(PrototypeStream):
             groups = rows_of_classes(y, weights, classes)
             check_no_class_is_empty(groups, classes)
             self._start_anew()
-            paths = self._choose_counts(X, y, weights, classes)
-            self._learn(X, weights, classes, groups, [None] * len(classes), paths)
+            n_tasks = len(classes) + self._searches_counts()
+            with fit_task(self, n_tasks, X, y, weights) as task:
+                paths = self._choose_counts(X, y, weights, classes, task)
+                none = [None] * len(classes)
+                self._learn(X, weights, classes, groups, none, paths, task)
             if self.merge_threshold is None:
                 counts = [path[0] for path in paths]
                 warn_of_fewer(counts, self.n_prototypes_, classes)
@@ -315,8 +326,9 @@ class KMExClassifier(PrototypeStream):
         weights: NDArray,
         classes: NDArray,
         groups: list[NDArray],
-        known: list[ClassPrototypes | None],
+        known: Sequence[ClassPrototypes | None],
         paths: list[list[int]],
+        task: Task | None = None,
     ) -> None:
         """Cluster each class that has rows, then set the fitted attributes."""
         seeds = self._draw_seeds(len(classes))
@@ -336,29 +348,31 @@ class KMExClassifier(PrototypeStream):
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
             threshold=self.merge_threshold,
+            task=task,
+            names=[f"class-{label}" for label in classes],
         )
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
         self.n_samples_seen_ += X.shape[0]
 
     def _choose_counts(
-        self,
-        X: Any,
-        y: NDArray,
-        weights: NDArray,
-        classes: NDArray,
+        self, X: Any, y: NDArray, weights: NDArray, classes: NDArray, task: Task | None
     ) -> list[list[int]]:
         """Resolve `n_prototypes` to a count for each class, and those tried above."""
         if isinstance(self.n_prototypes, str):
             splits = few_folds(y, weights)
             tried = np.tile(AUTO_COUNTS, (len(classes), 1))
-            return search_counts(self, X, y, weights, classes, splits, tried)[0]
+            return search_counts(self, X, y, weights, classes, splits, tried, task)[0]
         if isinstance(self.n_prototypes, Integral | Mapping):
             counts = prototypes_per_class(self.n_prototypes, classes)
         else:
             groups = rows_of_classes(y, weights, classes)
-            counts = counts_by_share(X, weights, groups, self.n_prototypes).tolist()
+            shares, n_jobs = self.n_prototypes, self.n_jobs
+            counts = counts_by_share(X, weights, groups, shares, n_jobs).tolist()
         return [[count] for count in counts]
+
+    def _searches_counts(self) -> bool:
+        return isinstance(self.n_prototypes, str)
 
     def _chooses_counts(self) -> bool:
         return not isinstance(self.n_prototypes, Integral | Mapping)
@@ -369,7 +383,9 @@ class KMExClassifier(PrototypeStream):
 
     def _clusterer(self) -> BaseEstimator:
         if self.clusterer is None:
-            return KMeans(n_init=self.n_init, max_iter=self.max_iter, tol=self.tol)
+            return BatchedKMeans(
+                n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
+            )
         return self.clusterer
 
     def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:

@@ -13,6 +13,7 @@ from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
 from sklearn_kmex._counts import Choice, search_counts
 from sklearn_kmex._learning import counts_by_share
+from sklearn_kmex._progress import Task
 from sklearn_kmex._validation import rows_of_classes
 
 
@@ -231,17 +232,25 @@ class KMExClassifierCV(KMExClassifier):
         self.tolerance = tolerance
         self.per_class = per_class
 
+    def _searches_counts(self) -> bool:
+        return True
+
     def _chooses_counts(self) -> bool:
         return True
 
     def _choose_counts(
-        self, X: Any, y: NDArray, weights: NDArray, classes: NDArray
+        self,
+        X: Any,
+        y: NDArray,
+        weights: NDArray,
+        classes: NDArray,
+        task: Task | None,
     ) -> list[list[int]]:
         numbers = numbers_to_try(self.n_prototypes)
         counts = np.tile(numbers, (len(classes), 1))
         if counts.dtype.kind == "f":
             groups = rows_of_classes(y, weights, classes)
-            counts = counts_by_share(X, weights, groups, numbers)
+            counts = counts_by_share(X, weights, groups, numbers, self.n_jobs)
         rows = np.flatnonzero(weights)
         folds = check_cv(self.cv, y[rows], classifier=True).split(rows, y[rows])
         chosen, choice = search_counts(
@@ -252,6 +261,7 @@ class KMExClassifierCV(KMExClassifier):
             classes,
             [(rows[train], rows[test]) for train, test in folds],
             counts,
+            task,
             tolerance=self.tolerance,
             per_class=self.per_class,
             balanced=self.scoring == "balanced_accuracy",

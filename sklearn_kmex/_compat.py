@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.utils._array_api import _convert_to_numpy, get_namespace_and_device
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -16,18 +17,53 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """There are no callbacks to support."""
+
+
 __all__ = [
+    "CALLBACK_STATE",
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "RealNotInt",
     "StrOptions",
     "_check_feature_names_in",
     "_check_sample_weight",
+    "_convert_to_numpy",
     "_get_column_indices",
     "_fit_context",
+    "get_namespace_and_device",
+    "has_callbacks",
     "histogram_leaves",
+    "open_fit_task",
+    "share_callbacks",
     "validate_params",
 ]
+
+# What `fit` leaves on the estimator for `_fit_context` to end callbacks by.
+CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Whether a fit has anyone to tell of its progress."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def share_callbacks(estimator: Any, twin: Any) -> Any:
+    """Give a clone the callbacks of the original, as scikit-learn does."""
+    if has_callbacks(estimator):
+        twin.set_callbacks(*estimator._skl_callbacks)
+    return twin
+
+
+def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
+    """Set callbacks up, for `_fit_context` to end them after the fit."""
+    return estimator._init_callback_context(max_subtasks=n_subtasks)
 
 
 def histogram_leaves(

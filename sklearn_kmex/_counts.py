@@ -5,11 +5,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from sklearn_kmex._dask import is_dask
+from sklearn_kmex._gathering import take
 from sklearn_kmex._path import prototype_path
+from sklearn_kmex._progress import Task, run, subtask
 from sklearn_kmex._prototypes import Rows
 from sklearn_kmex._similarity import add_priors
 from sklearn_kmex._temperature import fit_temperature
@@ -48,6 +51,7 @@ def search_counts(
     classes: NDArray,
     splits: Iterable[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
+    task: Task | None = None,
     *,
     tolerance: float | str = "standard_error",
     per_class: bool = False,
@@ -58,9 +62,14 @@ def search_counts(
     `counts` holds those to choose from, ascending, in a row for each class. The count
     chosen is given with those above it, from which its prototypes come down.
     """
+    if is_dask(X):
+        raise ValueError(
+            "n_prototypes must be a number, a share or a dict for a dask array: counts "
+            "are chosen on one machine. Choose them with a sample of the rows."
+        )
     codes = np.searchsorted(classes, y)
     priors = class_priors(estimator.priors, np.bincount(codes, weights))
-    folds = held_out(estimator, X, codes, weights, list(splits), counts)
+    folds = held_out(estimator, X, codes, weights, list(splits), counts, task)
     folds = with_priors(folds, priors, estimator.temperature)
     choice = choose_counts(
         [fold.balanced() for fold in folds] if balanced else folds, tolerance, per_class
@@ -88,17 +97,22 @@ def held_out(
     weights: NDArray,
     folds: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
+    task: Task | None,
 ) -> list[HeldOut]:
     """Score the held-out rows of each fold by prototypes of its training rows."""
     seeds = estimator._draw_seeds(codes.max() + 1)
+    names = [
+        f"fold-{k}-class-{c}" for k in range(len(folds)) for c in range(len(seeds))
+    ]
     score = delayed(score_class)
-    found = iter(
-        Parallel(n_jobs=estimator.n_jobs)(
-            score(estimator, X, weights, train[codes[train] == code], test, row, seed)
-            for train, test in folds
-            for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
-        )
+    plain = type(estimator)(**estimator.get_params(deep=False))  # with no callbacks
+    jobs = (
+        score(plain, X, weights, train[codes[train] == code], test, row, seed)
+        for train, test in folds
+        for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
     )
+    with subtask(task, "choose-counts", len(names)) as search:
+        found = iter(run(jobs, estimator.n_jobs, search, names))
     scores = [np.stack([next(found) for _ in seeds], axis=1) for _ in folds]
     return [
         HeldOut(of_fold, codes[test], weights[test])
@@ -119,14 +133,14 @@ def score_class(
     if not len(own):
         return np.full((len(test), len(counts)), -np.inf)
     path = prototype_path(
-        Rows(X[own], own, weights[own]),
+        Rows(take(X, own), own, weights[own]),
         counts,
         seed,
         clusterer=estimator._clusterer(),
         prototype=estimator.prototype,
         max_samples=estimator.max_samples,
     )
-    rows = X[test]
+    rows = take(X, test)
     scores = [
         estimator._class_scores(rows, of.vectors, np.zeros(len(of.counts), np.intp), 1)
         for of in path

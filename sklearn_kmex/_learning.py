@@ -1,13 +1,15 @@
 """Every class on its own, several at a time."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._gathering import map_classes
 from sklearn_kmex._path import prototype_path
+from sklearn_kmex._progress import Task
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
     Rows,
@@ -18,14 +20,20 @@ from sklearn_kmex._temperature import Fold, held_out_folds, unchanged_folds
 
 
 def counts_by_share(
-    X: Any, weights: NDArray, groups: Sequence[NDArray], shares: ArrayLike
+    X: Any,
+    weights: NDArray,
+    groups: Sequence[NDArray],
+    shares: ArrayLike,
+    n_jobs: int | None,
 ) -> NDArray[np.intp]:
     """Each share of the distinct rows of each class, rounded up."""
-    sizes = [
-        len(distinct_rows(Rows(X[rows], rows, weights[rows])).numbers)
-        for rows in groups
-    ]
+    none: list[tuple] = [()] * len(groups)
+    sizes = map_classes(n_distinct, X, weights, groups, none, n_jobs=n_jobs)
     return np.ceil(np.multiply.outer(sizes, shares)).astype(np.intp)
+
+
+def n_distinct(rows: Rows) -> int:
+    return len(distinct_rows(rows).numbers)
 
 
 def class_weights(
@@ -41,14 +49,17 @@ def class_weights(
 def fit_class(
     rows: Rows,
     path: Sequence[int],
-    n_classes: int,
     seed: int,
-    hold_out: bool,
+    known: ClassPrototypes | None,
     start: NDArray | None,
+    *,
+    n_classes: int,
+    hold_out: bool,
     **how: Any,
 ) -> tuple[ClassPrototypes, list[Fold]]:
     """Prototypes of one class and, where asked for, those of its folds."""
     rows = distinct_rows(rows)
+    how["known"] = known
     if start is None:
         fitted = prototype_path(rows, path, seed, **how)[0]
     else:
@@ -70,31 +81,28 @@ def fit_classes(
     hold_out: bool,
     n_jobs: int | None,
     starts: Sequence[NDArray | None] | None = None,
+    task: Task | None = None,
+    names: Sequence[str] = (),
     **settings: Any,
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
     """Prototypes of each class; one without rows keeps those it is `known` by.
 
     The path of a class is the number of its prototypes, and the larger numbers from
-    which they come down, if any. The rows of a class are gathered when its turn comes,
-    so that a memory-mapped X is never copied whole.
+    which they come down, if any. `names` are those of the subtasks that callbacks are
+    told of, if there is a `task`.
     """
     starts = [None] * len(groups) if starts is None else starts
     fitted = iter(
-        Parallel(n_jobs=n_jobs)(
-            delayed(fit_class)(
-                Rows(X[rows], rows + first_row, weights[rows]),
-                path,
-                len(groups),
-                seed,
-                hold_out,
-                start,
-                known=old,
-                **settings,
-            )
-            for rows, path, seed, old, start in zip(
-                groups, paths, seeds, known, starts, strict=True
-            )
-            if len(rows)
+        map_classes(
+            partial(fit_class, n_classes=len(groups), hold_out=hold_out, **settings),
+            X,
+            weights,
+            groups,
+            zip(paths, seeds, known, starts, strict=True),
+            n_jobs=n_jobs,
+            first_row=first_row,
+            task=task,
+            names=names,
         )
     )
     return [

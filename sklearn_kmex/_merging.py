@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex._learning import fit_classes
+from sklearn_kmex._progress import Task
 from sklearn_kmex._prototypes import ClassPrototypes
 from sklearn_kmex._temperature import Fold
 
@@ -51,15 +52,19 @@ def fit_merged(
     seeds: Iterable[int],
     *,
     threshold: float | None,
+    task: Task | None = None,
+    names: Sequence[str] = (),
     **settings: Any,
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
     """Prototypes of each class, without pairs nearer than the threshold.
 
     A class that has such pairs is fitted again from their means on, so that its
     prototypes stand for its rows as if so few had been asked for. Only classes with
-    rows can be.
+    rows can be. Callbacks are told of the first fit of each class.
     """
-    learned = fit_classes(X, weights, groups, known, paths, seeds, **settings)
+    learned = fit_classes(
+        X, weights, groups, known, paths, seeds, task=task, names=names, **settings
+    )
     while threshold is not None:
         found = [prototypes for prototypes, _ in learned]
         starts = merged_means(found, threshold, [len(rows) > 0 for rows in groups])

@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import ClassifierMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator
 from sklearn_kmex._compat import _check_feature_names_in
+from sklearn_kmex._dask import chunkwise
+from sklearn_kmex._nearest import sure_nearest
 from sklearn_kmex._similarity import (
     add_priors,
     class_scores,
@@ -28,6 +31,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     `class_prior_`, and for the parameters `similarity`, `epsilon` and `aggregation`.
     """
 
+    @chunkwise
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict the class of the largest score.
 
@@ -41,9 +45,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        winner = self._scores(X).argmax(axis=1)
-        return self.classes_[winner]
+        winners = self._winners(X)
+        return self.classes_[winners]
 
+    @chunkwise
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Score each class by the similarities to its prototypes.
 
@@ -62,6 +67,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    @chunkwise
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Estimate class probabilities: the softmax of class scores over temperature.
 
@@ -77,6 +83,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         return probabilities(self._scores(X), self.temperature_)
 
+    @chunkwise
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
         """Estimate logarithms of class probabilities.
 
@@ -92,6 +99,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         return log_probabilities(self._scores(X), self.temperature_)
 
+    @chunkwise
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the similarity of each row to each prototype.
 
@@ -150,6 +158,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             similar.append(np.take_along_axis(values, ids[-1], axis=1))
         return np.concatenate(similar), np.concatenate(ids)
 
+    @chunkwise
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Compute the largest similarity of each row to any prototype.
 
@@ -199,7 +208,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _check_input(self, X: ArrayLike) -> Any:
+    def _check_input(self, X: ArrayLike, ensure_all_finite: bool = True) -> Any:
         check_is_fitted(self)
         return validate_data(
             self,
@@ -207,6 +216,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             reset=False,
+            ensure_all_finite=ensure_all_finite,
         )
 
     def _scores(self, X: ArrayLike) -> NDArray:
@@ -216,6 +226,29 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         scores = self._class_scores(X, self.prototypes_, owners, len(self.classes_))
         present = np.where(self.n_prototypes_, self.class_prior_, 0)
         return add_priors(scores, present, self.temperature_)
+
+    def _winners(self, X: Any) -> NDArray[np.intp]:
+        """Class of the largest score, by one product where that is sure of it."""
+        check_is_fitted(self)
+        owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
+        if self.aggregation == "max" and np.ptp(self.class_prior_[owners]) == 0:
+            rows = self._check_input(X, ensure_all_finite=False)
+            if not sparse.issparse(rows):
+                return self._nearest_owners(rows, owners)
+        return self._scores(X).argmax(axis=1)
+
+    def _nearest_owners(self, X: NDArray, owners: NDArray) -> NDArray[np.intp]:
+        """Class of the nearest prototype; rows that are not finite are never sure."""
+        nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
+        winners = owners[nearest]
+        if not sure.all():
+            rest = X[~sure]
+            assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")
+            scores = self._class_scores(
+                rest, self.prototypes_, owners, len(self.classes_)
+            )
+            winners[~sure] = scores.argmax(axis=1)
+        return winners
 
     def _class_scores(
         self, X: Any, prototypes: NDArray, owners: NDArray, n_classes: int

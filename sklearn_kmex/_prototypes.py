@@ -11,7 +11,11 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_kmex._kmeans import BatchedKMeans
 from sklearn_kmex._similarity import dense, map_blocks, squared_distances
+
+# Clusterers that can be given centers to start from.
+MOVES_ON = (BatchedKMeans, KMeans, MiniBatchKMeans)
 
 
 class Rows(NamedTuple):
@@ -69,15 +73,21 @@ def distinct_rows(rows: Rows) -> Rows:
     """Merge equal rows into the first of them, which carries the weight of all.
 
     A row of weight k is then the same input as k copies of it, and no two
-    prototypes can start from copies of one row.
+    prototypes can start from copies of one row. Only rows of equal sums are compared.
     """
-    values = canonical(rows.values)
-    _, first, inverse = np.unique(
-        row_keys(values), return_index=True, return_inverse=True
+    _, group, sizes = np.unique(
+        rows.values.sum(axis=1), return_inverse=True, return_counts=True
     )
-    weights = np.bincount(inverse, weights=rows.weights).astype(np.float64)
-    order = np.argsort(first)
-    return Rows(values[first[order]], rows.numbers[first[order]], weights[order])
+    alike = np.flatnonzero(sizes[group.ravel()] > 1)
+    keys = row_keys(canonical(rows.values[alike]))
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    into = np.arange(len(rows.numbers))
+    into[alike] = alike[first[inverse]]
+    if len(first) == len(alike):
+        return rows
+    weights = np.bincount(into, weights=rows.weights).astype(np.float64)
+    kept = np.unique(into)
+    return rows._replace(weights=weights).take(kept)
 
 
 def cluster(
@@ -89,17 +99,10 @@ def cluster(
 ) -> tuple[NDArray, int]:
     """Cluster the rows about their mean; return the centers and the iterations.
 
-    They are divided by a power of two, which rounds nothing, so that squares of
-    float32 neither overflow nor vanish. Sparse rows are not centered. Where `start`
-    is given, k-means moves on from there; other clusterers take no start.
+    Where `start` is given, k-means moves on from there; other clusterers take no
+    start.
     """
-    center: Any = 0.0
-    values = rows.values
-    if not sparse.issparse(values):
-        center = _mean(rows)
-        values = values - center
-    scale = np.ldexp(1.0, np.frexp(abs(values).max())[1])
-    values = values / values.dtype.type(scale)
+    values, center, scale = _standardized(rows)
     model = clone(clusterer)
     settings = model.get_params(deep=False)
     if "n_clusters" not in settings:
@@ -107,7 +110,7 @@ def cluster(
     model.set_params(n_clusters=n_clusters)
     if settings.get("random_state", 0) is None:
         model.set_params(random_state=seed)
-    if start is not None and isinstance(model, KMeans | MiniBatchKMeans):
+    if start is not None and isinstance(model, MOVES_ON):
         model.set_params(init=((start - center) / scale).astype(values.dtype), n_init=1)
     with warnings.catch_warnings():
         # Fewer clusters than asked for: found again, and reported once, by fit.
@@ -120,6 +123,22 @@ def cluster(
         )
     centers = np.asarray(model.cluster_centers_, dtype=np.float64) * scale + center
     return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
+
+
+def _standardized(rows: Rows) -> tuple[Any, Any, float]:
+    """Return the rows less a center, over a scale; then the center and the scale.
+
+    They are divided by a power of two, which rounds nothing, so that squares of
+    float32 neither overflow nor vanish. Sparse rows are not centered.
+    """
+    if sparse.issparse(rows.values):
+        scale = np.ldexp(1.0, np.frexp(abs(rows.values).max())[1])
+        return rows.values / rows.values.dtype.type(scale), 0.0, scale
+    center = _mean(rows)
+    values = rows.values - center
+    scale = np.ldexp(1.0, np.frexp(max(values.max(), -values.min()))[1])
+    values *= values.dtype.type(1 / scale)
+    return values, center, scale
 
 
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:

@@ -9,7 +9,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
-from sklearn_kmex._prototypes import ClassPrototypes, Rows, class_prototypes, row_keys
+from sklearn_kmex._gathering import take
+from sklearn_kmex._prototypes import (
+    ClassPrototypes,
+    Rows,
+    canonical,
+    class_prototypes,
+    row_keys,
+)
 
 # Enough rows for one number, whatever the size of the data.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
@@ -44,7 +51,7 @@ def held_out_folds(
         clusterer.set_params(n_init=1)
     most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
     # Drawn from the rows in an order of their own, not in that of the training set.
-    order = np.argsort(row_keys(rows.values))
+    order = np.argsort(row_keys(canonical(rows.values)))
     order = np.random.RandomState(seed).permutation(order)[:most]
     only = len(order) == 1 and known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
@@ -87,7 +94,7 @@ def held_out_scores(
         vectors = np.concatenate([f.vectors for f in fold])
         rows = np.concatenate([f.held_out for f in fold]) - first_row
         weights = np.concatenate([f.weights for f in fold])
-        parts.append((score(X[rows], vectors, owners, n_classes), codes, weights))
+        parts.append((score(take(X, rows), vectors, owners, n_classes), codes, weights))
     if not parts:
         return np.empty((0, n_classes)), np.empty(0, np.intp), np.empty(0)
     scores, codes, weights = map(np.concatenate, zip(*parts, strict=True))

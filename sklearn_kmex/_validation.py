@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 
 from sklearn_kmex._compat import _check_sample_weight
+from sklearn_kmex._dask import check_known_chunks, in_memory, is_dask
+from sklearn_kmex._mapped import FLOATS, file_behind
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -22,15 +28,26 @@ def check_rows(
     *,
     reset: bool,
 ) -> tuple[Any, NDArray, NDArray[np.float64]]:
-    """Validate training rows, labels and weights."""
-    rows, labels = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        reset=reset,
-    )
+    """Validate training rows, labels and weights.
+
+    The values of mapped files and dask arrays are looked at later, class by class.
+    """
+    y, sample_weight = in_memory(y), in_memory(sample_weight)
+    if is_dask(X):
+        rows = check_known_chunks(X)
+        labels = check_labels(estimator, rows, y)
+        validate_data(estimator, rows, reset=reset, skip_check_array=True)
+    else:
+        mapped = file_behind(X) is not None
+        rows, labels = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=None if mapped else FLOATS,
+            ensure_all_finite=not mapped,
+            reset=reset,
+        )
     check_classification_targets(labels)
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
@@ -40,6 +57,18 @@ def check_rows(
         sample_weight, rows, dtype=np.float64, ensure_non_negative=True
     )
     return rows, labels, weights
+
+
+def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
+    """Validate labels of rows that are elsewhere."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
+    labels = column_or_1d(y, warn=True)
+    check_consistent_length(X, labels)
+    return labels
 
 
 def check_classes(y: NDArray) -> NDArray:

@@ -242,7 +242,9 @@ def test_sparse_rows_are_classified_like_dense_ones(digits, prototype, container
     X, X_test, y, _ = digits
     X, X_test = X * (X > 6), X_test * (X_test > 6)
     X[5] = X[0]  # copies, and a stored zero
-    psem = KMExClassifier(3, prototype=prototype, random_state=0).fit(X, y)
+    same = KMeans(n_init=10, max_iter=100)  # which is what clusters sparse rows
+    psem = KMExClassifier(3, prototype=prototype, clusterer=same, random_state=0)
+    psem.fit(X, y)
     stored = container(X)
     stored.data[np.flatnonzero(stored.data == 7)[:5]] = 0
     rows = KMExClassifier(3, prototype=prototype, random_state=0).fit(stored, y)

@@ -13,15 +13,23 @@ def batches(X, y, size):
     return [(X[i : i + size], y[i : i + size]) for i in range(0, len(X), size)]
 
 
-@pytest.mark.parametrize("order", ["as given", "class by class"])
+ORDERS = {
+    "as given": lambda y: np.arange(len(y)),
+    "backwards": lambda y: np.arange(len(y))[::-1],
+    "drawn": lambda y: np.random.RandomState(1).permutation(len(y)),
+    "class by class": lambda y: np.argsort(y, kind="stable"),
+    "one class at the end": lambda y: np.argsort(y == 3, kind="stable"),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", [1, 40, 200])
 def test_a_stream_in_any_order_ends_near_fit(digits, order, size):
     X, X_test, y, y_test = digits
     if size == 1:
         X, y = X[:200], y[:200]
-    if order == "class by class":
-        turn = np.argsort(y, kind="stable")
-        X, y = X[turn], y[turn]
+    turn = ORDERS[order](y)
+    X, y = X[turn], y[turn]
     psem = KMExClassifier(3, random_state=0)
     for batch in batches(X, y, size):
         psem.partial_fit(*batch)

@@ -10,7 +10,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
-from sklearn_kmex._compat import _fit_context
+from sklearn_kmex._compat import _fit_context, share_callbacks
+from sklearn_kmex._progress import fit_task
 
 
 class BaseEmbedder(
@@ -35,7 +36,7 @@ class BaseEmbedder(
         self
             The embedder.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), fit_task(self, 0, X, y, None):
             checked = self._check_input(X, reset=True)
             self._n_features_out = self._embed(self._first(checked)).shape[1]
         return self
@@ -116,7 +117,7 @@ class BaseEmbedder(
 
     def __sklearn_clone__(self) -> Self:
         """Share the model: a copy of its weights would be another black box."""
-        return type(self)(**self.get_params(deep=False))
+        return share_callbacks(self, type(self)(**self.get_params(deep=False)))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

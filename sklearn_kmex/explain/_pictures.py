@@ -1,5 +1,7 @@
 """What is a picture, and how its values become black, white and colours."""
 
+from base64 import b64encode
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -73,3 +75,25 @@ def as_heat(maps: NDArray, sample_shape: tuple[int, ...], scale: Scale) -> NDArr
     folded = channels_last(maps, scale.image_shape)
     assert folded is not None  # the samples are pictures
     return folded.sum(axis=-1) if folded.ndim == 4 else folded
+
+
+def as_file(unit: NDArray, side: int, quality: int | None) -> bytes:
+    """Write values in [0, 1] as a picture of at most this side, in pixels.
+
+    PNG where no quality of JPEG is given.
+    """
+    from PIL import Image
+
+    image = Image.fromarray((255 * unit + 0.5).astype(np.uint8))
+    image.thumbnail((side, side))
+    file = BytesIO()
+    if quality is None:
+        image.save(file, "png", optimize=True)
+    else:
+        image.convert("RGB").save(file, "jpeg", quality=quality, subsampling=0)
+    return file.getvalue()
+
+
+def data_uri(file: bytes) -> str:
+    kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(file).decode()}"

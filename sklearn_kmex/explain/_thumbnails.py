@@ -1,20 +1,21 @@
 """Pictures small enough to lie inside the output of a notebook."""
 
-from base64 import b64encode
 from importlib.util import find_spec
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex.explain._pictures import (
     Scale,
+    as_file,
     channels_last,
+    data_uri,
     in_unit_range,
     value_range,
 )
 
-SIDE = 48
+SIDE = 48  # pixels
+QUALITY = 80
 
 
 def thumbnails(*groups: NDArray | None) -> list[list[str] | None]:
@@ -31,18 +32,14 @@ def thumbnails(*groups: NDArray | None) -> list[list[str] | None]:
         return [None] * len(groups)
     ends = value_range(known, Scale())
     return [
-        None if some is None else [_data_uri(in_unit_range(one, *ends)) for one in some]
+        None
+        if some is None
+        else [_thumbnail(in_unit_range(one, *ends)) for one in some]
         for some in pictures
     ]
 
 
-def _data_uri(unit: NDArray[np.float64]) -> str:
-    """Write values in [0, 1] as a small file: JPEG of colours, PNG of all else."""
-    from PIL import Image
-
-    image = Image.fromarray((255 * unit + 0.5).astype(np.uint8))
-    image.thumbnail((SIDE, SIDE))
-    kind = "jpeg" if image.mode == "RGB" else "png"
-    file = BytesIO()
-    image.save(file, kind)
-    return f"data:image/{kind};base64,{b64encode(file.getvalue()).decode()}"
+def _thumbnail(unit: NDArray[np.float64]) -> str:
+    """Write a small file: JPEG of colours, PNG of all else."""
+    in_colour = unit.ndim == 3 and unit.shape[-1] == 3
+    return data_uri(as_file(unit, SIDE, QUALITY if in_colour else None))

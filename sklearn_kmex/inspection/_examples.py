@@ -120,7 +120,8 @@ def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
     known = column[~np.isnan(column)]
     if not len(known):
         return np.full(len(wanted), np.nan)
-    ranks = percentileofscore(known, wanted, kind="mean") / 100
+    # Rounded, the largest may come out a little above 1.
+    ranks = np.minimum(percentileofscore(known, wanted, kind="mean") / 100, 1)
     return np.where(np.isnan(wanted), np.nan, ranks)
 
 

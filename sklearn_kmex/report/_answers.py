@@ -1,5 +1,6 @@
 """What the model and its black box say of each sample, from one pass of the encoder."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import gen_batches
+from sklearn.utils import column_or_1d
 
 from sklearn_kmex._base import numbered
 from sklearn_kmex._protocol import find_sem
@@ -16,7 +17,7 @@ from sklearn_kmex.explain._decision import Decision, class_codes, decide, embed
 from sklearn_kmex.metrics._scorers import embedder_output, labels_if_any, one_pass
 from sklearn_kmex.utils import check_dependency
 
-BLOCK = 2_048  # rows between two steps of a progress bar
+FIRST_BLOCK, BLOCK = 64, 2_048  # rows between two steps of a progress bar
 
 
 class Answers(NamedTuple):
@@ -28,7 +29,6 @@ class Answers(NamedTuple):
     best: NDArray  # similarity to it
     probabilities: NDArray | None
     black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown here
-    embeddings: Any
 
     def names(self, names: list[str]) -> dict[Any, str]:
         """Look up names by label."""
@@ -66,7 +66,6 @@ def ask(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers:
         decision.similarities[np.arange(len(active)), active],
         proba,
         None if theirs is None else known_codes(decision.classes, theirs),
-        Z,
     )
 
 
@@ -89,7 +88,7 @@ def embed_all(
 def embed_and_ask(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | None]:
     """Embed, and ask for labels: the black box given, or that of the embedder."""
     if black_box is not None:
-        return embed(psem, X), np.asarray(black_box.predict(X))
+        return embed(psem, X), column_or_1d(black_box.predict(X))
     sem = find_sem(psem)
     both = one_pass(psem, X, sem, labels_if_any)
     if both is not None:
@@ -101,15 +100,27 @@ def embed_and_ask(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | Non
 def in_blocks(function: Callable, X: Any, bar: Any) -> Any:
     """Apply a function of samples to blocks of them, and count these."""
     n_rows, parts = len_of(X), []
-    for rows in gen_batches(n_rows, BLOCK):
-        numbers = range(n_rows)[rows]
+    for numbers in growing_blocks(n_rows):
         with numbered(numbers):
             parts.append(function(X if len(numbers) == n_rows else take(X, numbers)))
         bar.update(len(numbers))
-    if len(parts) == 1:
-        return parts[0]
-    stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
-    return stack(parts)
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Put blocks below each other; of frames, by the package that made them."""
+    first = parts[0]
+    if hasattr(first, "columns"):
+        return sys.modules[type(first).__module__.partition(".")[0]].concat(parts)
+    return sparse.vstack(parts) if sparse.issparse(first) else np.concatenate(parts)
+
+
+def growing_blocks(n_rows: int) -> Iterator[range]:
+    """Part rows into blocks, small at first, so that the first step is soon made."""
+    start, size = 0, FIRST_BLOCK
+    while start < n_rows:
+        yield range(start, min(start + size, n_rows))
+        start, size = start + size, min(2 * size, BLOCK)
 
 
 def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:

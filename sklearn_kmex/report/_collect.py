@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_array
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import len_of, row_digests, take
 from sklearn_kmex.explain import explain
-from sklearn_kmex.explain._decision import embed
+from sklearn_kmex.explain._decision import class_codes, embed
 from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
 from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels
@@ -26,7 +26,7 @@ from sklearn_kmex.report._provenance import (
 )
 from sklearn_kmex.report._show import show_samples
 from sklearn_kmex.report._summary import find_warnings, summarize
-from sklearn_kmex.report._text import as_name, as_text
+from sklearn_kmex.report._text import as_name, as_text, distinct
 
 VERSION = 1
 
@@ -43,8 +43,16 @@ def collect(
     title: str | None,
 ) -> dict[str, Any]:
     """Ask the model once, and put together what the report says."""
-    answers, training = embed_all(psem, rows, train, black_box)
-    names = [as_name(name) for name in class_names]
+    check(psem, rows, train, black_box, relevance)
+    n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
+    with progress(n_rows, "SEMReport") as bar:
+        answers, training = embed_all(psem, rows, train, black_box, bar)
+        chosen = choose_cases(answers)
+        case_rows = [row for some in chosen.values() for row in some]
+        if relevance:
+            bar.set_description("SEMReport, relevance maps")
+        explanation = explain(psem, take(rows.X, case_rows), relevance=relevance)
+    names = distinct(map(as_name, class_names))
     content = {
         "format": "sklearn_kmex.SEMReport",
         "version": VERSION,
@@ -57,26 +65,48 @@ def collect(
         for label, name in zip(names, class_names, strict=True)
     ]
     content["reproduce"] = reproduce(psem, with_training=train is not None)
-    chosen = choose_cases(answers)
-    case_rows = [row for some in chosen.values() for row in some]
-    explanation = explain(psem, take(rows.X, case_rows), relevance=relevance)
     content["cases"] = case_cards(answers, chosen, explanation, names)
     show_samples(content, psem, rows, train, answers, explanation, feature_names)
     return content
 
 
+def check(
+    psem: Any, rows: Rows, train: Rows | None, black_box: Any, relevance: Any
+) -> None:
+    """Refuse what does not fit the model, before any work."""
+    sem = find_sem(psem)
+    for some in (rows, train):
+        if some is not None and some.y is not None:
+            class_codes(np.asarray(sem.classes_), some.y)
+    if black_box is not None and not hasattr(black_box, "predict"):
+        raise TypeError(
+            f"black_box must be a fitted model with predict; got {black_box!r}."
+        )
+    wanted = relevance is not None and relevance is not False
+    if wanted and rows.pictures([0]) is None:
+        raise ValueError(
+            "relevance must be None where samples are no pictures; got "
+            f"{relevance!r}. Leave it out, or pass images."
+        )
+    last = np.max(getattr(sem, "prototype_indices_", -1))
+    if train is not None and last >= len_of(train.X):
+        raise ValueError(
+            "X_train must hold the rows that psem was fitted on; got "
+            f"{len_of(train.X)} rows, and a prototype stands for row {last}."
+        )
+
+
 def embed_all(
-    psem: Any, rows: Rows, train: Rows | None, black_box: Any
+    psem: Any, rows: Rows, train: Rows | None, black_box: Any, bar: Any
 ) -> tuple[Answers, Training | None]:
     """Run the encoder, once for each row."""
-    n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
-    with progress(n_rows, "SEMReport") as bar:
-        answers = ask(psem, rows.X, rows.y, black_box, bar)
-        if train is None:
-            return answers, None
-        sem = find_sem(psem)
-        similar = in_blocks(lambda X: sem.transform(embed(psem, X)), train.X, bar)
-    return answers, Training(train, np.asarray(similar))
+    answers = ask(psem, rows.X, rows.y, black_box, bar)
+    if train is None:
+        return answers, None
+    sem = find_sem(psem)
+    similar = in_blocks(lambda X: sem.transform(embed(psem, X)), train.X, bar)
+    similar = check_array(similar, dtype=[np.float64, np.float32])
+    return answers, Training(train, similar)
 
 
 def describe(

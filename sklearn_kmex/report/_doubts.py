@@ -36,6 +36,8 @@ def find_doubts(
 def audit_known(sem: Any, similarities: NDArray, labels: NDArray) -> Bunch:
     """Audit the rows of classes that have prototypes."""
     rows = np.flatnonzero(np.isin(labels, sem.prototype_classes_))
+    if not len(rows):
+        return nothing_found()
     known = SimpleNamespace(
         classes_=sem.classes_,
         prototypes_=sem.prototypes_,
@@ -46,6 +48,20 @@ def audit_known(sem: Any, similarities: NDArray, labels: NDArray) -> Bunch:
     found.impure_prototypes.row = rows[found.impure_prototypes.row]
     found.suspect_rows = rows[found.suspect_rows]
     return found
+
+
+def nothing_found() -> Bunch:
+    nothing = np.empty(0, dtype=np.intp)
+    pairs = Bunch(prototype=nothing, other=nothing, row=nothing, row_class=nothing)
+    return Bunch(
+        suspect_rows=nothing,
+        suspect_labels=nothing,
+        suggested_labels=nothing,
+        suspicion=nothing,
+        outvoted_prototypes=nothing,
+        impure_prototypes=pairs,
+        duplicate_prototypes=pairs,
+    )
 
 
 def suspect_labels(doubts: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:

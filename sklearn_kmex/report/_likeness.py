@@ -11,6 +11,7 @@ from sklearn_kmex.report._text import as_number
 
 TAIL = 0.01
 N_BINS = 24
+ROUNDING = 1e-5  # relative, of similarities in single precision
 QUANTILES = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 1)
 
 
@@ -21,8 +22,7 @@ def likeness(answers: Answers, training: NDArray | None) -> dict[str, Any]:
     unlike; without training rows there is nothing to hold it against.
     """
     best = answers.best
-    known = best if training is None else np.concatenate([best, training])
-    edges = np.histogram_bin_edges(known[np.isfinite(known)], N_BINS)
+    edges = bin_edges(best if training is None else np.concatenate([best, training]))
     threshold = None if training is None else float(np.quantile(training, TAIL))
     quantiles = np.quantile(best, QUANTILES)
     return {
@@ -38,6 +38,15 @@ def likeness(answers: Answers, training: NDArray | None) -> dict[str, Any]:
             "training": training_counts(training, edges),
         },
     }
+
+
+def bin_edges(similarities: NDArray) -> NDArray[np.float64]:
+    """Part a range into equal bins, also one so short that only rounding is in it."""
+    low, high = float(similarities.min()), float(similarities.max())
+    least = ROUNDING * max(abs(low), abs(high)) or 1.0
+    if high - low < least:
+        low, high = low - least, high + least
+    return np.linspace(low, high, N_BINS + 1)
 
 
 def training_counts(training: NDArray | None, edges: NDArray) -> list[int] | None:

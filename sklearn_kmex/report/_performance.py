@@ -109,14 +109,14 @@ def reliability(answers: Answers, temperature: Any) -> dict[str, Any] | None:
         return None
     bins = list(reliability_bins(confidence, answers.right))
     gaps = [abs(one["confidence"] - one["accuracy"]["value"]) for one in bins]
-    own = np.maximum(proba[np.arange(len(proba)), answers.codes], np.finfo(float).tiny)
+    own = proba[np.arange(len(proba)), answers.codes].astype(np.float64)
     return {
         "bins": bins,
         "calibration_error": float(
             np.average(gaps, weights=[one["accuracy"]["n"] for one in bins])
         ),
         "mean_confidence": float(confidence.mean(dtype=np.float64)),
-        "log_loss": float(-np.log(own).mean(dtype=np.float64)),
+        "log_loss": float(-np.log(np.maximum(own, np.finfo(float).tiny)).mean()),
         "temperature": None if temperature is None else float(temperature),
     }
 

@@ -1,8 +1,7 @@
 """Pictures of samples, as small files inside the page."""
 
-from base64 import b64encode
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,15 +12,27 @@ from sklearn_kmex.embedding._rows import as_samples, len_of, take
 from sklearn_kmex.explain._explain import stacked
 from sklearn_kmex.explain._pictures import (
     Scale,
+    as_file,
     channels_last,
+    data_uri,
     in_unit_range,
     value_range,
 )
 from sklearn_kmex.utils import check_dependency
 
-BUDGET = 2_400_000  # bytes of all pictures of a report
+BUDGET = 2_400_000  # bytes of all pictures on a page
+N_TRIED = 50  # pictures by which to tell whether all fit
 # Tried in turn until the pictures fit: longest side, and quality of JPEG or None.
-SIZES = ((128, None), (96, None), (128, 90), (96, 88), (64, 85), (48, 80), (32, 75))
+SIZES = (
+    (128, None),
+    (96, None),
+    (128, 90),
+    (96, 88),
+    (64, 85),
+    (48, 80),
+    (32, 75),
+    (24, 70),
+)
 
 
 class Rows(NamedTuple):
@@ -35,9 +46,10 @@ class Rows(NamedTuple):
         """Return pictures (n, h, w[, channels]) of some rows; None if rows are none."""
         numbers = np.asarray(list(rows), dtype=np.intp)
         if self.given is None:
-            return as_pictures(stacked(self.X, numbers), None)
+            return as_pictures(stacked(self.X, numbers))
         if isinstance(self.given, tuple):
-            return as_pictures(stacked(self.X, numbers), self.given)
+            X = np.asarray(self.X) if hasattr(self.X, "columns") else self.X
+            return folded(stacked(X, numbers), self.given)
         if callable(self.given):
             made = np.asarray(self.given(take(self.X, numbers)))
             return must_be_pictures(made, len(numbers))
@@ -46,9 +58,6 @@ class Rows(NamedTuple):
 
 def check_rows(X: Any, y: ArrayLike | None, images: Any, kind: str = "") -> Rows:
     """Check rows, labels and pictures as far as can be done before any work."""
-    is_shape = isinstance(images, tuple) and all(isinstance(n, int) for n in images)
-    if is_shape and hasattr(X, "columns"):
-        X = np.asarray(X)
     X = as_samples(X)
     if not len_of(X):
         raise ValueError(f"X{kind} must hold at least one row; got none.")
@@ -58,9 +67,18 @@ def check_rows(X: Any, y: ArrayLike | None, images: Any, kind: str = "") -> Rows
             f"y{kind} must hold a label for each row of X{kind}; got {len(labels)} "
             f"labels for {len_of(X)} rows."
         )
-    if not (images is None or callable(images) or is_shape):
+    if not (images is None or callable(images) or is_shape(images)):
         check_number(images, X)
-    return Rows(X, labels, images)
+        images = list(images) if isinstance(images, tuple) else images
+    rows = Rows(X, labels, images)
+    rows.pictures([0])
+    return rows
+
+
+def is_shape(images: Any) -> bool:
+    """Whether pictures are given as their shape, and not one by one."""
+    sizes = isinstance(images, tuple) and all(isinstance(n, Integral) for n in images)
+    return sizes and len(images) > 0
 
 
 def check_number(images: Any, X: Any) -> None:
@@ -72,13 +90,27 @@ def check_number(images: Any, X: Any) -> None:
         )
 
 
-def as_pictures(arrays: NDArray | None, shape: tuple | None) -> NDArray | None:
-    return None if arrays is None else channels_last(arrays, shape)
+def as_pictures(arrays: NDArray | None) -> NDArray | None:
+    return None if arrays is None else channels_last(arrays, None)
+
+
+def folded(rows: NDArray | None, shape: tuple[int, ...]) -> NDArray | None:
+    """Fold flat rows into pictures, or say why that cannot be."""
+    if rows is None:
+        raise ValueError(
+            "images must not be a shape where rows are not numbers of one length; got "
+            f"{shape}. Pass pictures, or a function that makes them."
+        )
+    try:
+        return channels_last(rows, shape)
+    except ValueError as error:
+        message = str(error).replace("image_shape", "images")
+        raise ValueError(message) from None
 
 
 def must_be_pictures(made: NDArray | None, n_rows: int) -> NDArray:
     """Refuse what was given as pictures and is none."""
-    pictures = as_pictures(made, None)
+    pictures = as_pictures(made)
     if pictures is None or len(pictures) != n_rows:
         got = "no array" if made is None else f"an array of shape {made.shape}"
         raise ValueError(
@@ -89,41 +121,45 @@ def must_be_pictures(made: NDArray | None, n_rows: int) -> NDArray:
     return pictures
 
 
-def encode(pictures: dict[str, NDArray], heat: dict[str, NDArray]) -> dict[str, str]:
+def encode(
+    pictures: dict[str, NDArray], heat: dict[str, NDArray], uses: Mapping[str, int]
+) -> dict[str, str]:
     """Encode pictures as data URIs, all by one scale, in as good a size as fits.
 
     Relevance maps are drawn over the pictures of the same keys, in one scale of theirs.
+    A picture counts as often as the page uses it.
     """
     if not pictures:
         return {}
+    check_dependency("PIL.Image", caller="SEMReport", extra="report")
     ends = value_range(list(pictures.values()), Scale())
     units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
     largest = max((float(np.abs(one).max()) for one in heat.values()), default=0)
     for key, relevance in heat.items():
         units[f"{key}-relevance"] = overlay(units[key], relevance, largest)
-    arrays = {key: (255 * unit + 0.5).astype(np.uint8) for key, unit in units.items()}
+    files = best_files(units, uses)
+    return {key: data_uri(file) for key, file in files.items()}
+
+
+def best_files(units: dict[str, NDArray], uses: Mapping[str, int]) -> dict[str, bytes]:
+    """Write files in the first size that fits, of which some are tried before all."""
+    some = list(units)[:: -(-len(units) // N_TRIED)]
     for size, quality in SIZES:
-        files = {key: as_file(array, size, quality) for key, array in arrays.items()}
-        if sum(map(len, files.values())) <= BUDGET:
+        files = {key: as_file(units[key], size, quality) for key in some}
+        rough = weight(files, uses) * len(units) / len(some)
+        if rough > 1.2 * BUDGET and (size, quality) != SIZES[-1]:
+            continue
+        files = {
+            key: files.get(key) or as_file(unit, size, quality)
+            for key, unit in units.items()
+        }
+        if weight(files, uses) <= BUDGET:
             break
-    kind = "png" if quality is None else "jpeg"
-    return {
-        key: f"data:image/{kind};base64,{b64encode(data).decode()}"
-        for key, data in files.items()
-    }
+    return files
 
 
-def as_file(picture: NDArray[np.uint8], size: int, quality: int | None) -> bytes:
-    """Write a picture of at most this size; PNG where no quality is given."""
-    pillow = check_dependency("PIL.Image", caller="SEMReport", extra="report")
-    image = pillow.fromarray(picture)
-    image.thumbnail((size, size))
-    file = BytesIO()
-    if quality is None:
-        image.save(file, "PNG", optimize=True)
-    else:
-        image.convert("RGB").save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
+def weight(files: dict[str, bytes], uses: Mapping[str, int]) -> int:
+    return sum(len(data) * uses.get(key, 1) for key, data in files.items())
 
 
 def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float64]:

@@ -21,10 +21,11 @@ LONGEST_MODEL = 4_000  # of the model as code
 
 def describe_rows(X: Any, y: Any, digests: Iterable[bytes]) -> dict[str, Any]:
     """Count rows, and hash them so that others can see that theirs are the same."""
+    is_frame, kind = hasattr(X, "columns"), type(X).__name__
     return {
         "n_samples": len_of(X),
         "sample_shape": list(map(int, getattr(X, "shape", (0,))[1:])),
-        "type": as_name(getattr(X, "dtype", type(X).__name__)),
+        "type": as_name(kind if is_frame else getattr(X, "dtype", kind)),
         "sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
         "labels_sha256": None if y is None else labels_hash(y),
     }
@@ -40,8 +41,8 @@ def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
     """Name the model and its parameters, those of nested ones included."""
     parameters = psem.get_params() if hasattr(psem, "get_params") else {}
     return {
-        "type": type(psem).__name__,
-        "classifier": type(sem).__name__,
+        "type": as_name(type(psem).__name__),
+        "classifier": as_name(type(sem).__name__),
         "n_classes": len(sem.classes_),
         "n_prototypes": len(sem.prototype_classes_),
         "n_features": int(np.asarray(sem.prototypes_).shape[1]),

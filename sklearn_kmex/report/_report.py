@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import column_or_1d
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.inspection._figures import class_texts
 from sklearn_kmex.report._collect import collect
-from sklearn_kmex.report._pictures import check_rows
+from sklearn_kmex.report._pictures import check_rows, is_shape
 from sklearn_kmex.report._render import render_html, render_markdown
 
 HEIGHT = 640  # pixels in a notebook
@@ -83,7 +84,8 @@ class SEMReport:
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model, or X cannot be counted.
+        If `psem` is no prototypical self-explainable model, `black_box` has no
+        `predict`, or X cannot be counted.
 
     ValueError
         If a label is no class of `psem`, or rows, names or pictures do not fit.
@@ -131,14 +133,14 @@ class SEMReport:
         train_images: Any = None,
         relevance: Any = None,
     ) -> None:
-        if train_images is None and (callable(images) or isinstance(images, tuple)):
+        if train_images is None and (callable(images) or is_shape(images)):
             train_images = images
         train = None
         if X_train is not None:
             train = check_rows(X_train, y_train, train_images, "_train")
         self._content = collect(
             psem,
-            check_rows(X, y, images),
+            check_rows(X, column_or_1d(y), images),
             train,
             black_box=black_box,
             class_names=class_texts(np.asarray(find_sem(psem).classes_), class_names),

@@ -1,5 +1,6 @@
 """What samples look like: pictures, texts, or values in columns."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn_kmex.embedding._rows import sample, take
 from sklearn_kmex.explain import Explanation, contrast
 from sklearn_kmex.explain._html import clipped
-from sklearn_kmex.explain._pictures import Scale, as_heat
+from sklearn_kmex.explain._pictures import Scale, as_heat, channels_last
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
 from sklearn_kmex.report._pictures import Rows, encode
@@ -76,6 +77,7 @@ def show_pictures(
 ) -> dict[str, str]:
     """Fill in keys of pictures, and return the pictures by key."""
     pictures: dict[str, NDArray] = {}
+    uses: Counter[str] = Counter()
     for side, some in (("sample", rows), ("training", train)):
         if some is None:
             continue
@@ -85,10 +87,11 @@ def show_pictures(
             if row in found:
                 card["picture"] = f"{side}-{row}"
                 pictures[card["picture"]] = found[row]
+                uses[card["picture"]] += 1
     heat = {}
     if explanation.relevance is not None:
         heat = show_heat(content["cases"], pictures, explanation, rows)
-    return encode(pictures, heat)
+    return encode(pictures, heat, uses)
 
 
 def by_row(rows: Rows, wanted: Iterable[int]) -> dict[int, NDArray]:
@@ -110,10 +113,11 @@ def show_heat(
     k = explanation.prototypes.shape[1]
     if maps.ndim > 2 and maps.shape[1] == k and maps.shape[1:] != shape:
         maps = maps[:, 0]
-    scale = Scale(rows.given if isinstance(rows.given, tuple) else None)
-    maps = as_heat(maps, shape, scale)
+    given = rows.given if isinstance(rows.given, tuple) else None
+    if maps.shape[1:] != shape or channels_last(maps, given) is not None:
+        maps = as_heat(maps, shape, Scale(given))
     for case, heat in zip(cases, maps, strict=True):
-        size = pictures[case["picture"]].shape[:2] if case["picture"] else None
+        size = pictures[case["picture"]].shape[:2]
         if heat.shape != size:
             raise ValueError(
                 "relevance must give maps of the shape of the pictures, "

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import as_array
 from sklearn_kmex.explain._decision import steps_before
+from sklearn_kmex.explain._explain import stacked
 from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_columns
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
@@ -28,6 +30,8 @@ class Table(NamedTuple):
 def as_table(psem: Any, X: Any, feature_names: Sequence[str] | None) -> Table | None:
     """Return rows of cells, or None where samples are something else."""
     X = as_array(X)
+    if isinstance(X, list | tuple) and isinstance(X[0], list | tuple):
+        X = stacked(X, range(len(X)))
     if not (sparse.issparse(X) or getattr(X, "ndim", 0) == 2):
         return None
     cells = X.tocsc() if sparse.issparse(X) else np.asarray(X)
@@ -70,14 +74,22 @@ def places_in_class(
 
 def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
     """Choose columns by the spread of prototypes over that of samples, in order."""
-    few = cells_of(cells, np.s_[:: -(-cells.shape[0] // N_ROWS)])
+    few = cells[:: -(-cells.shape[0] // N_ROWS)]
     spreads = column_spreads(values) / column_spreads(few)
     order = np.argsort(-np.nan_to_num(spreads, posinf=0), kind="stable")
     return np.sort(order[:N_COLUMNS])
 
 
-def column_spreads(cells: NDArray) -> NDArray[np.float64]:
-    """Compute the spread of each column; NaN where it is 0, or without numbers."""
+def column_spreads(cells: Any) -> NDArray[np.float64]:
+    """Compute standard deviations of columns; NaN where 0, or without numbers."""
+    if sparse.issparse(cells):
+        spreads = mean_variance_axis(cells.astype(np.float64), axis=0)[1] ** 0.5
+    else:
+        spreads = dense_spreads(cells)
+    return np.where(spreads > 0, spreads, np.nan)
+
+
+def dense_spreads(cells: NDArray) -> NDArray[np.float64]:
     numbers = np.full(cells.shape, np.nan)
     if cells.dtype.kind in "biuf":
         numbers[:] = cells
@@ -88,5 +100,4 @@ def column_spreads(cells: NDArray) -> NDArray[np.float64]:
                 numbers[:, j] = column
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns without numbers
-        spreads = np.nanstd(numbers, axis=0)
-    return np.where(spreads > 0, spreads, np.nan)
+        return np.nanstd(numbers, axis=0)

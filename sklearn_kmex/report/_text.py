@@ -1,6 +1,7 @@
 """Text from users, shown as text whatever it holds; numbers as a reader says them."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,16 @@ def is_visible(character: str) -> bool:
 def as_name(value: Any) -> str:
     """Make a name of a value, short enough to be repeated."""
     return clipped(as_text(value), LONGEST)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Tell names that are the same apart, by their places."""
+    some = list(names)
+    counts = Counter(some)
+    return [
+        f"{name} [{place}]" if counts[name] > 1 else name
+        for place, name in enumerate(some)
+    ]
 
 
 def as_number(value: Any) -> float | None:

@@ -1,0 +1,146 @@
+"""Tables: what is one, what stands in it, and which columns tell most."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sems import Prototypes
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.report._table import (
+    Table,
+    as_table,
+    cells_of,
+    column_spreads,
+    in_columns,
+    places_in_class,
+    telling_columns,
+)
+
+PSEM = Prototypes([[1, 10], [3, 10]], ["a", "b"])
+ROWS = [[1, 20], [2, 20], [3, 30]]
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "tuple", "csr", "frame", "tensor"])
+def test_what_is_a_table(kind):
+    X = {
+        "array": lambda: np.array(ROWS),
+        "list": lambda: ROWS,
+        "tuple": lambda: tuple(map(tuple, ROWS)),
+        "csr": lambda: sparse.csr_matrix(ROWS),
+        "frame": lambda: pytest.importorskip("pandas").DataFrame(ROWS),
+        "tensor": lambda: pytest.importorskip("torch").tensor(ROWS),
+    }[kind]()
+    table = as_table(PSEM, X, ["one", "two"])
+    assert table.names == ["one", "two"]
+    assert cells_of(table.cells, [0, 2]).tolist() == [[1, 20], [3, 30]]
+
+
+@pytest.mark.parametrize(
+    "X", [["a", "b"], np.zeros((2, 3, 3)), [["a"], ["b", "c"]], np.array(["a", "b"])]
+)
+def test_what_is_none(X):
+    assert as_table(PSEM, X, None) is None
+
+
+def test_names_that_are_too_few():
+    with pytest.raises(ValueError, match="feature_names must give one name for each"):
+        as_table(PSEM, np.array(ROWS), ["one"])
+
+
+def test_prototypes_are_rows_only_without_steps_before(blobs):
+    X, y = blobs
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    table = as_table(psem, X, None)
+    assert in_columns(psem, table) is psem.prototypes_
+    assert in_columns(psem, Table(X[:, :2], ["a", "b"])) is None
+    scaled = make_pipeline(StandardScaler(), psem).fit(X, y)
+    assert in_columns(scaled, table) is None
+
+
+def test_places_by_hand():
+    table = Table(np.array([[1.0, 5], [2, 5], [3, 5], [9, 7]]), ["size", "n\nice"])
+    places = places_in_class(
+        table,
+        np.array([0, 1]),
+        np.array([[2.0, 6]]),
+        np.array([0]),
+        np.array([0, 0, 0, 1]),
+    )
+    assert places == [
+        [
+            {"feature": "size", "value": "2", "rank": 0.5},
+            {"feature": "n ice", "value": "6", "rank": 1.0},
+        ]
+    ]
+
+
+def test_ranks_are_shares_whatever_the_rounding():
+    table = Table(np.linspace(0, 1, 11)[:, np.newaxis], ["x"])
+    for n in range(1, 12):
+        codes = np.where(np.arange(11) < n, 0, 1)
+        ((place,),) = places_in_class(
+            table, np.array([0]), np.array([[5.0]]), np.array([0]), codes
+        )
+        assert place["rank"] == 1
+
+
+def test_text_and_classes_without_rows_have_no_rank():
+    cells = np.array([["Oslo", 1], ["Bergen", 2]], dtype=object)
+    table = Table(cells, ["town", "n"])
+    (row,) = places_in_class(
+        table, np.array([0, 1]), cells[:1], np.array([1]), np.array([0, 0])
+    )
+    assert [one["rank"] for one in row] == [None, None]
+    assert [one["value"] for one in row] == ["Oslo", "1"]
+
+
+def test_columns_in_which_prototypes_differ_most_are_shown_in_order():
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(200, 30))
+    values = np.zeros((2, 30))
+    telling = [3, 7, 8, 9, 12, 14, 15, 20, 21, 24, 28, 29]
+    values[1, telling] = 5
+    assert telling_columns(cells, values).tolist() == telling
+
+
+def test_spreads_of_prototypes_are_held_against_those_of_samples():
+    cells = np.random.default_rng(0).normal(size=(100, 13)) * ([1] * 12 + [1000])
+    values = np.array([[0.0] * 13, [1.0] * 12 + [2.0]])  # the largest, tells least
+    assert telling_columns(cells, values).tolist() == list(range(12))
+
+
+def test_constant_columns_tell_nothing():
+    cells = np.tile([1.0, 2.0], (50, 10))
+    cells[:, 5] = np.arange(50)
+    values = np.vstack([np.zeros(20), np.ones(20)])
+    assert 5 in telling_columns(cells, values)
+
+
+def test_spreads_by_hand():
+    cells = np.array([[1, "x", 3, None], [3, "y", 3, None]], dtype=object)
+    assert_allclose(column_spreads(cells), [1, np.nan, np.nan, np.nan])
+    numbers = np.array([[1, np.nan, 0], [3, np.nan, 1], [np.nan, np.nan, 1]])
+    spreads = column_spreads(numbers)
+    assert_allclose(spreads, [1, np.nan, np.sqrt(2) / 3])
+    assert_allclose(column_spreads(np.array([[True], [False]])), [0.5])
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix])
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+def test_spreads_of_sparse_rows_are_those_of_dense_ones(kind, dtype):
+    dense = np.random.default_rng(0).poisson(0.5, (50, 8)).astype(dtype)
+    dense[:, 3] = 0
+    expected = column_spreads(dense.astype(float))
+    assert_allclose(column_spreads(kind(dense)), expected, rtol=1e-6)
+
+
+def test_a_million_sparse_columns_stay_sparse():
+    rows = np.arange(2000)
+    shape = 2000, 1_000_000
+    X = sparse.csr_matrix((np.ones(2000), (rows, 500 * rows + 4)), shape).tocsc()
+    values = np.zeros((2, 1_000_000))
+    values[1, 1004] = 1
+    assert 1004 in telling_columns(X, values)  # 16 GB if it were dense

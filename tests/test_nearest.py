@@ -1,0 +1,98 @@
+"""The nearest prototype: sure, or left open to exact distances."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex._nearest import sure_nearest
+
+POINTS = arrays(np.float64, (6, 3), elements=st.floats(-3, 3, width=16))
+OFFSETS, UNITS = st.sampled_from([0.0, 1e4]), st.sampled_from([1e-25, 1e-6, 1.0, 1e12])
+DTYPES = st.sampled_from([np.float32, np.float64])
+
+
+def fitted(prototypes, similarity="log"):
+    """Two prototypes for each of three classes, as if fitted."""
+    psem = KMExClassifier(2, similarity=similarity, temperature=1.0, random_state=0)
+    psem.fit(np.arange(6.0)[:, np.newaxis] + np.zeros(3), [0, 0, 1, 1, 2, 2])
+    psem.prototypes_ = prototypes
+    return psem
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_nearest_by_hand(dtype, offset):
+    prototypes = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]], dtype) + dtype(offset)
+    X = np.array([[1.0, 0.5], [3.0, 1.0], [0.0, 9.0], [2.0, 0.0]], dtype)
+    nearest, sure = sure_nearest(X + dtype(offset), prototypes, 1e-4)
+    assert_array_equal(sure, [True, True, True, False])  # the last is half way
+    assert_array_equal(nearest[:3], [0, 1, 2])
+
+
+@given(POINTS, POINTS, OFFSETS, UNITS, DTYPES)
+def test_what_is_sure_is_so(X, prototypes, offset, unit, dtype):
+    X, prototypes = ((unit * (a + offset)).astype(dtype) for a in (X, prototypes))
+    nearest, sure = sure_nearest(X, prototypes, 1e-4)
+    apart = cdist(X / dtype(unit), prototypes / dtype(unit), "sqeuclidean")
+    assert_array_equal(nearest[sure], apart.argmin(axis=1)[sure])
+
+
+@given(POINTS, POINTS, OFFSETS, UNITS, DTYPES, st.sampled_from(["log", "gaussian"]))
+def test_predict_is_the_argmax_of_the_scores(
+    X, prototypes, offset, unit, dtype, similarity
+):
+    X, prototypes = ((unit * (a + offset)).astype(dtype) for a in (X, prototypes))
+    X = np.concatenate([X, prototypes, (X + prototypes) / 2])  # ties and zeros, too
+    psem = fitted(prototypes, similarity)
+    scores = psem.decision_function(X)
+    assert_array_equal(psem.predict(X), scores.argmax(axis=1))
+    assert_array_equal(psem.predict(X), psem.predict_proba(X).argmax(axis=1))
+
+
+def test_most_rows_are_sure(digits):
+    X, X_test, y, _ = digits
+    psem = KMExClassifier(5, temperature=1.0, random_state=0).fit(X, y)
+    for dtype in (np.float32, np.float64):
+        sure = sure_nearest(X_test.astype(dtype), psem.prototypes_, 1e-4)[1]
+        assert sure.mean() > 0.98
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_finite_is_refused(value, dtype):
+    psem = fitted(np.eye(6, 3, dtype=dtype))
+    for place in range(3):
+        X = np.ones((4, 3), dtype)
+        X[2, place] = value
+        with pytest.raises(ValueError, match="Input X contains"):
+            psem.predict(X)
+
+
+def test_rows_too_large_to_square_in_float32():
+    psem = fitted(np.arange(18, dtype=np.float32).reshape(6, 3) * np.float32(1e25))
+    assert_array_equal(psem.predict(psem.prototypes_), [0, 0, 1, 1, 2, 2])
+
+
+def test_many_prototypes_and_several_blocks(monkeypatch):
+    rng = np.random.RandomState(0)
+    X, prototypes = rng.normal(size=(300, 4)), rng.normal(size=(200, 4))
+    monkeypatch.setattr("sklearn_kmex._nearest.BLOCK_ROWS", 64)
+    monkeypatch.setattr("sklearn_kmex._nearest.BLOCK_ELEMENTS", 4)
+    nearest, sure = sure_nearest(X, prototypes, 1e-4)
+    assert sure.all()
+    assert_array_equal(nearest, cdist(X, prototypes).argmin(axis=1))
+
+
+def test_tables_of_sparse_columns():
+    pd = pytest.importorskip("pandas")
+    X = np.eye(6, 3)
+    psem = fitted(np.eye(6, 3))
+    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X), columns=list("abc"))
+    with pytest.warns(UserWarning, match="feature names"):
+        assert_array_equal(psem.predict(frame), psem.predict(X))
