@@ -24,6 +24,7 @@ from sklearn_kmex._graph_backend import (
     rows_of,
 )
 from sklearn_kmex._layout import Layout, lay_out
+from sklearn_kmex._nearest import about_center
 from sklearn_kmex._similarity import CANCELLED
 
 KINDS = (KMExClassifier, KMExClassifierCV)
@@ -109,9 +110,12 @@ def similarities(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
 
 
 def squared_distances(graph: Graph, X: str, P: NDArray) -> str:
-    """Squared distances about the mean, by differences where products cancel."""
-    center = P.mean(axis=0)
-    Z, Q = graph.Sub(X, center), P - center
+    """Squared distances, by differences where products cancel.
+
+    They are taken about the mean of the prototypes where that is far away.
+    """
+    center, Q = about_center(P, P.dtype)
+    Z = X if center is None else graph.Sub(X, center)
     norms = graph.Add(square(graph, Z, keepdims=1), (Q**2).sum(axis=1))
     distances = graph.Sub(norms, graph.MatMul(Z, 2 * Q.T))
     near = graph.LessOrEqual(distances, graph.Mul(norms, CANCELLED))

@@ -74,8 +74,8 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     >>> graph = to_onnx(psem, X).SerializeToString()
     >>> session = onnxruntime.InferenceSession(graph)
     >>> label, _, prototypes, _ = session.run(None, {"X": X[:1]})
-    >>> int(label[0]), int(prototypes[0, 0])
-    (0, 1)
+    >>> int(label[0]), int(psem.prototype_classes_[prototypes[0, 0]])
+    (0, 0)
     """
     steps, kmex = steps_of(psem)
     n_prototypes = check_n_prototypes(n_prototypes, kmex)
