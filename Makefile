@@ -80,7 +80,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/refusal.py
+	$(BIN)/python benchmarks/serving.py
 
 clean:
 	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra

@@ -66,6 +66,16 @@ API_REFERENCE = {
             "UsageDisplay",
         ],
     },
+    "sklearn_kmex.persistence": {
+        "title": "Files",
+        "description": "A fitted model in one file, loaded without running it.",
+        "names": ["load_psem", "save_psem"],
+    },
+    "sklearn_kmex.export": {
+        "title": "Export",
+        "description": "A fitted model as a graph that answers with its reasons.",
+        "names": ["to_onnx", "to_torch"],
+    },
     "sklearn_kmex.report": {
         "title": "Reports",
         "description": "What a reviewer reads about a model, in one file.",
@@ -105,7 +115,7 @@ API_REFERENCE = {
     "sklearn_kmex.exceptions": {
         "title": "Warnings and errors",
         "description": "What to catch.",
-        "names": ["KMExWarning", "MissingDependencyError"],
+        "names": ["KMExWarning", "MissingDependencyError", "ModelFileError"],
     },
     "sklearn_kmex.utils": {
         "title": "Utilities",

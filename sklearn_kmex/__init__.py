@@ -25,8 +25,10 @@ _SUBPACKAGES = (
     "embedding",
     "exceptions",
     "explain",
+    "export",
     "inspection",
     "metrics",
+    "persistence",
     "report",
     "utils",
 )

@@ -1,6 +1,6 @@
 """Warnings and errors of the package."""
 
-__all__ = ["KMExWarning", "MissingDependencyError"]
+__all__ = ["KMExWarning", "MissingDependencyError", "ModelFileError"]
 
 
 class KMExWarning(UserWarning):
@@ -34,5 +34,20 @@ class MissingDependencyError(ImportError):
     --------
     >>> from sklearn_kmex.exceptions import MissingDependencyError
     >>> issubclass(MissingDependencyError, ImportError)
+    True
+    """
+
+
+class ModelFileError(ValueError):
+    """Error of a model file that is damaged, too new, or not what it says it is.
+
+    See Also
+    --------
+    sklearn_kmex.persistence.load_psem : Raises it, and runs nothing from the file.
+
+    Examples
+    --------
+    >>> from sklearn_kmex.exceptions import ModelFileError
+    >>> issubclass(ModelFileError, ValueError)
     True
     """

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
     "sklearn-kmex", "scikit-learn", "numpy", "scipy", "joblib", "torch", "torchvision",
-    "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars", "dask",
-    "distributed",
+    "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars", "skops",
+    "safetensors", "onnx", "skl2onnx", "onnxruntime", "dask", "distributed",
 )  # fmt: skip
 
 

@@ -1,0 +1,6 @@
+"""Export: a fitted model as a graph that says what a row looks like."""
+
+from sklearn_kmex.export._onnx import to_onnx
+from sklearn_kmex.export._torch import to_torch
+
+__all__ = ["to_onnx", "to_torch"]

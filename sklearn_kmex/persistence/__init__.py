@@ -1,0 +1,6 @@
+"""Safe files: a fitted model saved and loaded without pickle."""
+
+from sklearn_kmex.persistence._estimator import TRUSTED_TYPES
+from sklearn_kmex.persistence._file import load_psem, save_psem
+
+__all__ = ["TRUSTED_TYPES", "load_psem", "save_psem"]

@@ -1,0 +1,58 @@
+"""The container: one safetensors file that says how it was made, and its checksum."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sklearn_kmex.persistence._refusal import Refusal
+from sklearn_kmex.utils import check_dependency
+
+NAME = "sklearn_kmex"  # key of the manifest in the metadata of the file
+PREFIX = 8  # bytes that hold the length of the header
+
+
+def read_header(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Read the header of a safetensors file, and where its data begin."""
+    start = PREFIX + int.from_bytes(raw[:PREFIX], "little")
+    text = raw[PREFIX:start]
+    if not text.rstrip(b" ").endswith(b"}"):
+        raise Refusal("its header is not whole")
+    return json.loads(text), start
+
+
+def digest(raw: bytes) -> str:
+    """Hash all that a file says, but for the hash itself."""
+    header, start = read_header(raw)
+    header["__metadata__"] = {NAME: header["__metadata__"][NAME]}
+    hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    hashed.update(memoryview(raw)[start:])
+    return hashed.hexdigest()
+
+
+def read_archive(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Check a file; return its manifest, and its tensors as bytes."""
+    safetensors = check_dependency("safetensors", caller="load_psem", extra="persist")
+    tensors = dict(safetensors.deserialize(raw))
+    header, _ = read_header(raw)
+    metadata = header.get("__metadata__", {})
+    if set(metadata) != {NAME, "sha256"}:
+        raise Refusal("it was not written by save_psem")
+    if metadata["sha256"] != digest(raw):
+        raise Refusal("its content does not match its checksum")
+    return json.loads(metadata[NAME]), tensors
+
+
+def write_whole(path: Path, raw: bytes) -> None:
+    """Write a file beside its place, and move it there when it is on disk."""
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

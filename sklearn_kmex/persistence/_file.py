@@ -1,0 +1,196 @@
+"""save_psem and load_psem: a whole model, its torch encoder included, in one file."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.persistence._archive import NAME, digest, read_archive, write_whole
+from sklearn_kmex.persistence._checks import check_loaded
+from sklearn_kmex.persistence._encoder import torch_embedders, without_module
+from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
+from sklearn_kmex.persistence._manifest import check_manifest, make_manifest
+from sklearn_kmex.persistence._refusal import Refusal, one_error
+from sklearn_kmex.utils import check_dependency
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ESTIMATOR = "estimator"  # the tensor of bytes that is not one of the module's
+
+
+def save_psem(psem: Any, path: str | os.PathLike) -> None:
+    """Save a fitted model to one file, without pickle.
+
+    The file is in the safetensors format: the weights of the torch encoder, if there
+    is one, the other steps as `skops.io` writes them, and a manifest in JSON with
+    versions, parameters, a schema number and a checksum. It appears at `path` when it
+    is whole.
+
+    Read more in the :ref:`User Guide <serve>`.
+
+    Parameters
+    ----------
+    psem : estimator
+        Fitted `KMExClassifier`, or a `Pipeline` that ends in one. A `TorchEmbedder` is
+        saved with the weights of its module, and without its code; of a
+        `CachedEmbedder`, the embedder inside is saved.
+
+    path : str or os.PathLike
+        The file, replaced where it is there.
+
+    Raises
+    ------
+    TypeError
+        If a step cannot be saved without pickle; nothing is written.
+
+    MissingDependencyError
+        If skops or safetensors is not installed.
+
+    See Also
+    --------
+    load_psem : Loads the file.
+    skops.io.dump : Saves models without torch in a format that skops alone reads.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.persistence import load_psem, save_psem
+    >>> X, y = load_iris(return_X_y=True)
+    >>> psem = KMExClassifier(2, random_state=0).fit(X, y)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "iris.safetensors"
+    ...     save_psem(psem, path)
+    ...     loaded = load_psem(path)
+    >>> bool((loaded.predict_proba(X) == psem.predict_proba(X)).all())
+    True
+    """
+    find_sem(psem)
+    embedders = list(torch_embedders(psem))
+    if len(embedders) > 1:
+        raise TypeError(
+            f"psem must have at most one torch encoder; got {len(embedders)}."
+        )
+    module = embedders[0].module if embedders else None
+    estimator = dump_estimator(without_module(psem))
+    told = {NAME: json.dumps(make_manifest(psem, module))}
+    told["sha256"] = digest(serialize(estimator, module, told))
+    write_whole(Path(path), serialize(estimator, module, told))
+
+
+def load_psem(
+    path: str | os.PathLike,
+    module: "nn.Module | None" = None,
+    *,
+    trusted: Sequence[str] = (),
+) -> Any:
+    """Load a model that `save_psem` wrote; nothing in the file is run.
+
+    Read more in the :ref:`User Guide <serve>`.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    module : torch.nn.Module, default=None
+        The encoder's architecture, as your own code makes it. Its weights become those
+        of the file, once all names, shapes and dtypes are found to agree. Asked for
+        where the model has a torch encoder.
+
+    trusted : sequence of str, default=()
+        Types that may be made besides those of `TRUSTED_TYPES` and those that skops
+        trusts by itself, such as "sklearn.tree._tree.Tree" for a forest.
+
+    Returns
+    -------
+    estimator
+        The fitted model, as it was saved.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, made by a newer version, or not of the module, or if
+        it holds types that are not trusted. Module and types are then untouched.
+
+    MissingDependencyError
+        If skops, safetensors or, for a torch encoder, torch is not installed.
+
+    See Also
+    --------
+    save_psem : Writes the file.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn_kmex.exceptions import ModelFileError
+    >>> from sklearn_kmex.persistence import load_psem
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "psem.safetensors"
+    ...     _ = path.write_bytes(pickle.dumps(print))
+    ...     try:
+    ...         load_psem(path)
+    ...     except ModelFileError:
+    ...         print("refused")
+    refused
+    """
+    raw = Path(path).read_bytes()
+    with one_error(Path(path)):
+        manifest, tensors = read_archive(raw)
+        check_manifest(manifest)
+        psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
+        check_loaded(psem)
+        embedders = list(torch_embedders(psem))
+        check_module(module, len(embedders), manifest)
+        if module is not None:
+            fill(module, raw)
+            embedders[0].module = module
+    return psem
+
+
+def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
+    """Lay out a file: the estimator as a tensor of bytes, and the module's weights."""
+    content = np.frombuffer(estimator, dtype=np.uint8)
+    if module is None:
+        numpy = check_dependency(
+            "safetensors.numpy", caller="save_psem", extra="persist"
+        )
+        return numpy.save({ESTIMATOR: content}, metadata)
+    from sklearn_kmex._weights_backend import serialize_weights
+
+    return serialize_weights(module, {ESTIMATOR: content}, metadata)
+
+
+def check_module(module: Any, n_embedders: int, manifest: dict[str, Any]) -> None:
+    """Ask for a module where there is an encoder, and for none where there is none."""
+    if n_embedders > 1 or (module is None) == bool(n_embedders):
+        kind = manifest["module"]
+        raise Refusal(
+            f"its {n_embedders} torch encoder(s) and module={type(module).__name__} do "
+            "not go together",
+            f"Give module={kind}(...), as your code makes it."
+            if kind
+            else "Leave module out.",
+        )
+
+
+def fill(module: "nn.Module", raw: bytes) -> None:
+    """Put the weights of a file into a module."""
+    check_dependency("torch", caller="load_psem", extra="torch")
+    from sklearn_kmex._weights_backend import load_weights
+
+    wrong = load_weights(module, raw, ESTIMATOR)
+    if wrong:
+        raise Refusal(
+            f"module {type(module).__name__} differs from the one saved: {wrong}",
+            "Make the module as it was made when it was saved.",
+        )

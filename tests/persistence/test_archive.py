@@ -1,0 +1,394 @@
+"""Damaged and hostile files: one clear error, and nothing of them is run."""
+
+import io
+import json
+import pickle
+import sys
+import zipfile
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.exceptions import ModelFileError
+from sklearn_kmex.persistence import load_psem, save_psem
+from sklearn_kmex.persistence._archive import digest, read_header
+
+pytest.importorskip("skops")
+safetensors = pytest.importorskip("safetensors.numpy")
+
+# What a file that got its way would do first.
+ALARMS = {"exec", "open", "os.system", "pickle.find_class", "subprocess.Popen"}
+ALARMS |= {"socket.connect", "os.remove", "os.rename", "ctypes.dlopen"}
+heard, listening = [], []
+
+
+def listen(event, args):
+    if listening and event in ALARMS:
+        heard.append((event, args))
+
+
+@contextmanager
+def nothing_runs():
+    """Fail if anything is run, opened or imported from a file; reading it is fine."""
+    if not getattr(sys, "_kmex_listens", False):
+        sys.addaudithook(listen)
+        sys._kmex_listens = True
+    heard.clear()
+    listening.append(True)
+    try:
+        yield
+    finally:
+        listening.clear()
+    assert heard == []
+
+
+@pytest.fixture(scope="module")
+def psem():
+    rng = np.random.RandomState(0)
+    y = np.repeat(["a", "b"], 10)
+    X = rng.normal(size=(20, 2)) + 4 * (y == "b")[:, np.newaxis]
+    return KMExClassifier(2, random_state=0).fit(X, y)
+
+
+@pytest.fixture
+def load(tmp_path, psem):
+    """Load bytes as a file would be; the file itself may be opened to be read."""
+    path = tmp_path / "psem"
+    save_psem(psem, path)
+    load_psem(path)  # whatever is imported on the way has been
+
+    def load(raw):
+        path.write_bytes(raw)
+        read = path.read_bytes
+        with pytest.MonkeyPatch.context() as patch:
+            content = read()
+            patch.setattr("pathlib.Path.read_bytes", lambda _: content)
+            with nothing_runs():
+                return load_psem(path)
+
+    load.raw = path.read_bytes()
+    return load
+
+
+def forge(raw, estimator=None, **manifest):
+    """Change a file as one would who knows how it is made: the checksum is right."""
+    header, start = read_header(raw)
+    told = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
+    estimator = raw[start:] if estimator is None else estimator
+    tensors = {"estimator": np.frombuffer(estimator, dtype=np.uint8)}
+    metadata = {"sklearn_kmex": json.dumps(told)}
+    sealed = metadata | {"sha256": digest(safetensors.save(tensors, metadata))}
+    return safetensors.save(tensors, sealed)
+
+
+def members_of(raw):
+    """Names and contents of the archive that holds the estimator."""
+    _, start = read_header(raw)
+    with zipfile.ZipFile(io.BytesIO(raw[start:])) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(members, compression=zipfile.ZIP_STORED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def mutate(raw, rng):
+    """Damage a file: bits, bytes, cuts, gaps, repeats, and a piece of it elsewhere."""
+    data, kind = bytearray(raw), rng.integers(7)
+    at, size = int(rng.integers(len(raw))), int(rng.integers(1, 64))
+    if kind == 0:
+        data[at] ^= 1 << int(rng.integers(8))
+    elif kind == 1:
+        data[at : at + size] = rng.bytes(min(size, len(raw) - at))
+    elif kind == 2:
+        del data[at:]
+    elif kind == 3:
+        del data[at : at + size]
+    elif kind == 4:
+        data[at:at] = rng.bytes(size)
+    elif kind == 5:
+        data[at:at] = data[at : at + size]
+    else:
+        to = int(rng.integers(len(raw)))
+        data[to : to + size] = data[at : at + size]
+    return bytes(data)
+
+
+def test_ten_thousand_damaged_files_are_all_refused(load):
+    rng = np.random.default_rng(0)
+    damaged = {mutate(load.raw, rng) for _ in range(11_500)} - {load.raw}
+    damaged |= {load.raw[:size] for size in range(0, 2000, 7)}
+    assert len(damaged) >= 10_000
+    for raw in damaged:
+        with pytest.raises(ModelFileError, match="psem cannot be loaded: "):
+            load(raw)
+
+
+def test_each_byte_of_the_header_counts(load):
+    _, start = read_header(load.raw)
+    for at in range(start):
+        raw = bytearray(load.raw)
+        raw[at] ^= 1 << at % 8
+        with pytest.raises(ModelFileError):
+            load(bytes(raw))
+
+
+def test_other_space_behind_the_header_is_refused(load):
+    header, start = load.raw[8 : read_header(load.raw)[1]], read_header(load.raw)[1]
+    for space in (b" " * 7 + b"\t", b" " * 7 + b"\n"):
+        size = (len(header) + 8).to_bytes(8, "little")
+        with pytest.raises(ModelFileError, match="header is not whole"):
+            load(size + header + space + load.raw[start:])
+
+
+def hostile_values(rng):
+    """What a schema may hold that it should not."""
+    values = [None, True, -1, 2**70, 1e400, "", "os", "system", "posix.system", [], {}]
+    values += ["../../etc/passwd", "schema.json", {"__class__": "system"}, [[[]]]]
+    values += ["numpy.ndarray", "ObjectNode", "FunctionNode", "TypeNode", "JsonNode"]
+    values += ["MethodNode", "OperatorFuncNode", "ReduceNode", "PartialNode", "eval"]
+    return values[rng.integers(len(values))]
+
+
+def scramble(value, rng, chance):
+    """Put something hostile in the place of some parts of a schema."""
+    if rng.random() < chance:
+        return hostile_values(rng)
+    if isinstance(value, dict):
+        return {key: scramble(part, rng, chance) for key, part in value.items()}
+    if isinstance(value, list):
+        return [scramble(part, rng, chance) for part in value]
+    return value
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_forged_schemas_are_refused_or_harmless(load, psem):
+    rng = np.random.default_rng(1)
+    members = members_of(load.raw)
+    schema = json.loads(members.pop("schema.json"))
+    refused = 0
+    for _ in range(1500):
+        changed = json.dumps(scramble(schema, rng, 0.02)).encode()
+        raw = forge(load.raw, zipped([*members.items(), ("schema.json", changed)]))
+        try:
+            loaded = load(raw)
+        except ModelFileError:
+            refused += 1
+        else:  # what was changed does not decide, or is a possible setting
+            assert type(loaded) is KMExClassifier
+            assert loaded.prototypes_.shape == psem.prototypes_.shape
+    assert refused > 1000
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_forged_archives_are_refused_or_harmless(load, psem):
+    rng = np.random.default_rng(2)
+    _, start = read_header(load.raw)
+    refused = 0
+    for _ in range(1500):
+        try:
+            loaded = load(forge(load.raw, mutate(load.raw[start:], rng)))
+        except ModelFileError:
+            refused += 1
+        else:
+            assert_array_equal(loaded.prototype_classes_, psem.prototype_classes_)
+    assert refused > 1000
+
+
+class Evil:
+    """A pickle of it runs a command where it is loaded."""
+
+    def __reduce__(self):
+        return exec, ("import os; os.system('touch pwned')",)
+
+
+PICKLES = [pickle.dumps(Evil(), protocol) for protocol in range(6)]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_are_not_run(load, protocol):
+    evil = PICKLES[protocol]
+    members = members_of(load.raw)
+    name = next(name for name in members if name.endswith(".npy"))
+    objects = io.BytesIO()
+    np.save(objects, np.array([Evil()], dtype=object), allow_pickle=True)
+    for raw in (
+        evil,
+        forge(load.raw, evil),
+        forge(load.raw, zipped((members | {name: evil}).items())),
+        forge(load.raw, zipped((members | {name: objects.getvalue()}).items())),
+        forge(load.raw, zipped((members | {"more.pkl": evil}).items())),
+        forge(load.raw, zipped((members | {"schema.json": evil}).items())),
+    ):
+        with pytest.raises(ModelFileError):
+            load(raw)
+
+
+def node(module, name, loader, **more):
+    return {"__module__": module, "__class__": name, "__loader__": loader, **more}
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        node("os", "system", "FunctionNode", content="system"),
+        node("os", "system", "TypeNode"),
+        node("builtins", "eval", "FunctionNode", content="eval"),
+        node("subprocess", "Popen", "ObjectNode", content=None),
+        node("antigravity", "fly", "ObjectNode", content=None),
+        node("_operator", "methodcaller", "OperatorFuncNode", attrs=["system"]),
+    ],
+    ids=lambda evil: f"{evil['__module__']}.{evil['__class__']}",
+)
+def test_other_types_are_not_even_imported(load, evil):
+    members = members_of(load.raw)
+    schema = json.loads(members["schema.json"])
+    schema["content"]["content"]["clusterer"] = evil
+    members["schema.json"] = json.dumps(schema).encode()
+    with pytest.raises(ModelFileError):
+        load(forge(load.raw, zipped(members.items())))
+    assert "antigravity" not in sys.modules
+
+
+def test_archives_that_grow_are_refused_before_they_are_read(load):
+    members = members_of(load.raw)
+    bomb = b"\x93NUMPY" + bytes(50_000_000)
+    packed = zipped([*members.items(), ("0.npy", bomb)], zipfile.ZIP_DEFLATED)
+    assert len(packed) < 100_000
+    with pytest.raises(ModelFileError, match="members are larger than the file"):
+        load(forge(load.raw, packed))
+    noise = np.random.default_rng(0).bytes(100_000)
+    packed_noise = zipped([("0.npy", noise)], zipfile.ZIP_LZMA)
+    with pytest.raises(ModelFileError, match=r"'0\.npy' is compressed"):
+        load(forge(load.raw, packed_noise))
+    nested = zipped([*members.items(), ("0.npy", packed)])
+    with pytest.raises(ModelFileError, match=r"'0\.npy' is no array"):
+        load(forge(load.raw, nested))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_of_one_name_and_members_elsewhere_are_refused(load, tmp_path):
+    members = members_of(load.raw)
+    twice = zipped([*members.items(), ("schema.json", members["schema.json"])])
+    with pytest.raises(ModelFileError, match="two members of one name"):
+        load(forge(load.raw, twice))
+    outside = zipped([*members.items(), ("../../evil.py", b"raise SystemExit")])
+    with pytest.raises(ModelFileError, match=r"evil\.py' is no array"):
+        load(forge(load.raw, outside))
+    assert not list(tmp_path.rglob("*.py"))
+
+
+def test_tensors_of_absurd_shapes_are_refused(load):
+    text = json.dumps(
+        {"estimator": {"dtype": "U8", "shape": [2**40], "data_offsets": [0, 2**40]}}
+    ).encode()
+    for size in (len(text), 2**62):
+        with pytest.raises(ModelFileError):
+            load(size.to_bytes(8, "little") + text)
+
+
+def header_of(array, shape):
+    """Bytes of an array that says it has another shape."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue().replace(str(array.shape).encode(), shape.encode(), 1)
+
+
+def test_arrays_of_absurd_shapes_are_refused(load):
+    members = members_of(load.raw)
+    arrays = [name for name in members if name != "schema.json"]
+    for name in arrays:
+        array = np.load(io.BytesIO(members[name]))
+        for shape in ("(999999999999999,)", "(9, 999999999)", "(-1,)", "(0, 0)"):
+            changed = members | {name: header_of(array, shape)}
+            with pytest.raises(ModelFileError):
+                load(forge(load.raw, zipped(changed.items())))
+
+
+DECIDING = {
+    "prototypes_": [np.nan, np.inf],
+    "class_prior_": [np.nan],
+    "prototype_counts_": [np.nan],
+    "n_prototypes_": [-1, 7],
+    "prototype_classes_": ["c"],
+}
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
+    for value in DECIDING[name]:
+        altered = KMExClassifier()
+        altered.__dict__ = {
+            k: np.copy(v) if k == name else v for k, v in vars(psem).items()
+        }
+        getattr(altered, name).flat[0] = value
+        save_psem(altered, tmp_path / "altered")
+        with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+            load((tmp_path / "altered").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature_", float("nan")),
+        ("temperature_", "1"),
+        ("temperature_", 0.0),
+        ("similarity", "cosine"),
+        ("epsilon", 2.0),
+        ("classes_", np.array(["a", "a"])),
+        ("classes_", None),
+        ("n_features_in_", 3),
+        ("prototypes_", np.zeros((4, 2), dtype=np.int64)),
+        ("prototype_indices_", np.zeros(4)),
+    ],
+)
+def test_settings_that_no_fit_gives_are_refused(load, psem, name, value, tmp_path):
+    altered = KMExClassifier()
+    altered.__dict__ = vars(psem) | {name: value}
+    raw = forge_model(load.raw, altered)
+    with pytest.raises(ModelFileError):
+        load(raw)
+
+
+def forge_model(raw, model):
+    import skops.io
+
+    return forge(raw, skops.io.dumps(model))
+
+
+def test_another_kind_of_model_is_refused(load):
+    from sklearn.neighbors import NearestCentroid
+
+    other = NearestCentroid().fit([[0.0], [1.0], [2.0]], [0, 0, 1])
+    with pytest.raises(ModelFileError, match="NearestCentroid lacks prototypes_"):
+        load(forge_model(load.raw, other))
+    other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
+    with pytest.raises(ModelFileError, match="NearestCentroid, which is no KMExClass"):
+        load(forge_model(load.raw, other))
+
+
+def test_newer_files_ask_for_an_upgrade(load):
+    raw = forge(load.raw, schema=2, versions={"sklearn-kmex": "9.0"})
+    with pytest.raises(ModelFileError) as caught:
+        load(raw)
+    assert str(caught.value) == (
+        "psem cannot be loaded: its schema 2 is newer than 1, the latest known here. "
+        "Upgrade sklearn-kmex to 9.0, which wrote it."
+    )
+    for schema in (0, "1", None):
+        with pytest.raises(ModelFileError, match=f"its schema is {schema!r}"):
+            load(forge(load.raw, schema=schema))
+
+
+def test_forging_nothing_changes_nothing(load, psem):
+    assert_array_equal(load(forge(load.raw)).prototypes_, psem.prototypes_)
+    other = safetensors.save({"estimator": np.zeros(3, dtype=np.uint8)}, {"a": "b"})
+    with pytest.raises(ModelFileError, match="not written by save_psem"):
+        load(other)

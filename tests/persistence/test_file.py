@@ -1,0 +1,303 @@
+"""save_psem and load_psem: the same model again, or a clear error."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
+from sklearn_kmex.exceptions import MissingDependencyError, ModelFileError
+from sklearn_kmex.persistence import load_psem, save_psem
+
+pytest.importorskip("skops")
+pytest.importorskip("safetensors")
+from saved import NAMES, predict_elsewhere
+
+TREE = "sklearn.tree._tree.Tree"
+
+
+def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_path):
+    paths = [tmp_path / name for name in NAMES]
+    for name, path in zip(NAMES, paths, strict=True):
+        save_psem(models[name][0], path)
+    answers = predict_elsewhere(paths, digits[1])
+    for name, (labels, chances) in zip(NAMES, answers, strict=True):
+        assert_array_equal(labels, models[name][0].predict(digits[1]))
+        assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
+
+
+def test_trees_are_trusted_by_those_who_load_them(models, tmp_path):
+    save_psem(models["forest"][0], tmp_path / "forest")
+    with pytest.raises(ModelFileError, match=rf"not trusted: {TREE}\. Name them"):
+        load_psem(tmp_path / "forest")
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(models, tmp_path, monkeypatch):
+    path = tmp_path / "psem"
+    save_psem(models["kmex"][0], path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        save_psem(models["mlp"][0], path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_the_same_each_time(models, tmp_path):
+    save_psem(models["scaled"][0], tmp_path / "one")
+    loaded = load_psem(tmp_path / "one")
+    save_psem(loaded, tmp_path / "two")
+    assert (tmp_path / "one").stat().st_size == (tmp_path / "two").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("psem", "error", "words"),
+    [
+        (KMExClassifier(), NotFittedError, "not fitted yet"),
+        (LogisticRegression(), TypeError, "prototypical self-explainable model"),
+    ],
+)
+def test_what_is_no_fitted_model_is_refused(psem, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        save_psem(psem, tmp_path / "psem")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_function_without_a_name_is_refused_by_the_one_who_loads(digits, tmp_path):
+    X, _, y, _ = digits
+    psem = make_pipeline(FunctionTransformer(lambda X: X), KMExClassifier(1))
+    save_psem(psem.fit(X, y), tmp_path / "psem")
+    with pytest.raises(ModelFileError, match=r"not trusted: .*<lambda>"):
+        load_psem(tmp_path / "psem")
+
+
+def test_sparse_parts_are_refused_before_a_file_is_made(digits, tmp_path):
+    X, _, y, _ = digits
+    step = TfidfTransformer().fit(X)
+    step.extra_ = step.transform(X)
+    psem = make_pipeline(step, KMExClassifier(1)).fit(X, y)
+    step.extra_ = step.transform(X)
+    with pytest.raises(TypeError, match=r"psem must hold .* is no array"):
+        save_psem(psem, tmp_path / "psem")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_named(models, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        save_psem(models["kmex"][0], tmp_path / "nowhere" / "psem")
+    with pytest.raises(FileNotFoundError):
+        load_psem(tmp_path / "psem")
+
+
+def test_missing_packages_are_named_with_their_extra(models, tmp_path, monkeypatch):
+    save_psem(models["kmex"][0], tmp_path / "psem")
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    for call in (
+        lambda: save_psem(models["kmex"][0], tmp_path / "other"),
+        lambda: load_psem(tmp_path / "psem"),
+    ):
+        with pytest.raises(MissingDependencyError, match=r"sklearn-kmex\[persist\]"):
+            call()
+
+
+class TestTorch:
+    """Models with a torch encoder."""
+
+    @pytest.fixture
+    def torch(self):
+        return pytest.importorskip("torch")
+
+    @pytest.fixture
+    def network(self, torch):
+        def make(width=12, dtype=torch.float32):
+            torch.manual_seed(0)
+            return torch.nn.Sequential(
+                torch.nn.Linear(64, width),
+                torch.nn.BatchNorm1d(width),
+                torch.nn.ReLU(),
+                torch.nn.Linear(width, 10),
+            ).to(dtype)
+
+        return make
+
+    @pytest.fixture
+    def saved(self, network, digits, tmp_path):
+        X, _, y, _ = digits
+        trained = network()
+        trained(trained[0].weight.new_tensor(X))  # batch norms have seen something
+        psem = make_kmex(trained, n_prototypes=3, random_state=0)
+        psem.fit(X.astype(np.float32), y)
+        save_psem(psem, tmp_path / "psem.safetensors")
+        return psem, tmp_path / "psem.safetensors"
+
+    def test_weights_come_back_into_a_module_of_the_users_own(
+        self, saved, network, digits, torch
+    ):
+        psem, path = saved
+        module = network()
+        with torch.no_grad():
+            module[0].weight.zero_()
+        loaded = load_psem(path, module)
+        assert loaded["embed"].module is module
+        X = digits[1].astype(np.float32)
+        assert_array_equal(loaded.predict_proba(X), psem.predict_proba(X))
+        assert_array_equal(
+            loaded["embed"].black_box_output(X), psem["embed"].black_box_output(X)
+        )
+
+    def test_the_same_predictions_in_another_process(self, saved, digits, tmp_path):
+        psem, path = saved
+        X = digits[1].astype(np.float32)
+        np.save(tmp_path / "rows.npy", X)
+        code = """
+import sys
+import numpy as np
+from torch import nn
+from sklearn_kmex.persistence import load_psem
+parts = nn.Linear(64, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Linear(12, 10)
+psem = load_psem(sys.argv[1], nn.Sequential(*parts))
+np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
+"""
+        files = path, tmp_path / "rows.npy", tmp_path / "chances.npy"
+        subprocess.run([sys.executable, "-c", code, *files], check=True)
+        assert_array_equal(np.load(files[-1]), psem.predict_proba(X))
+
+    def test_any_reader_of_safetensors_finds_the_weights(self, saved):
+        from safetensors.torch import load_file
+
+        psem, path = saved
+        tensors = load_file(path)
+        for name, weight in psem["embed"].module.state_dict().items():
+            assert tensors[f"module.{name}"].equal(weight)
+
+    def test_a_module_must_be_given(self, saved, models, tmp_path, network):
+        with pytest.raises(ModelFileError, match=r"Give module=Sequential\(\.\.\.\)"):
+            load_psem(saved[1])
+        save_psem(models["kmex"][0], tmp_path / "kmex")
+        with pytest.raises(ModelFileError, match="Leave module out"):
+            load_psem(tmp_path / "kmex", network())
+
+    def test_another_module_is_refused_and_left_alone(self, saved, network, torch):
+        wider, double = network(13), network(dtype=torch.float64)
+        deeper = torch.nn.Sequential(*network(), torch.nn.Linear(10, 10))
+        with torch.device("meta"):
+            nowhere = network()
+        for module, words in (
+            (wider, r"0\.weight is float32 \(12, 64\) and not float32 \(13, 64\)"),
+            (double, r"0\.weight is float32 .* and not float64"),
+            (deeper, r"4\.bias is not in the file"),
+            (network()[:3], r"3\.bias is not in the module"),
+            (nowhere, "is on meta"),
+        ):
+            before = {k: v.clone() for k, v in module.state_dict().items()}
+            with pytest.raises(ModelFileError, match=words):
+                load_psem(saved[1], module)
+            after = module.state_dict()
+            if module is not nowhere:
+                assert all(after[name].equal(v) for name, v in before.items())
+
+    def test_weights_that_are_no_numbers_are_refused(
+        self, saved, network, tmp_path, torch
+    ):
+        psem, _ = saved
+        with torch.no_grad():
+            psem["embed"].module[3].bias.fill_(float("nan"))
+        save_psem(psem, tmp_path / "psem")
+        with pytest.raises(ModelFileError, match=r"3\.bias is NaN"):
+            load_psem(tmp_path / "psem", network())
+
+    def test_steps_before_the_encoder_and_a_cache_around_it(
+        self, network, digits, tmp_path
+    ):
+        X, X_test, y, _ = digits
+        embedder = TorchEmbedder(network(), "2")
+        for psem in (
+            make_pipeline(StandardScaler(), embedder, KMExClassifier(2)),
+            make_kmex(embedder, memory=tmp_path / "cache"),
+        ):
+            psem.fit(X, y)
+            save_psem(psem, tmp_path / "psem")
+            loaded = load_psem(tmp_path / "psem", network())
+            assert type(loaded[-2]) is TorchEmbedder
+            assert_array_equal(loaded.predict_proba(X_test), psem.predict_proba(X_test))
+
+    def test_tied_weights_are_saved(self, network, digits, tmp_path):
+        X, _, y, _ = digits
+        module = network()
+        module[0].bias = module[1].bias
+        psem = make_kmex(module).fit(X, y)
+        save_psem(psem, tmp_path / "psem")
+        loaded = load_psem(tmp_path / "psem", network())
+        assert_array_equal(loaded.predict(X), psem.predict(X))
+
+    def test_what_cannot_be_saved_is_said(self, network, digits, tmp_path, torch):
+        X, _, y, _ = digits
+
+        class Stateful(torch.nn.Linear):
+            def get_extra_state(self):
+                return {"any": object()}
+
+            def set_extra_state(self, state):
+                pass
+
+        kmex = KMExClassifier(1)
+        encoder = TorchEmbedder(network(), "2")
+        twice = make_pipeline(encoder, TorchEmbedder(torch.nn.ReLU(), ""), kmex)
+        twice.steps[1] = ("second", TorchEmbedder(torch.nn.Linear(12, 4)))
+        union = make_pipeline(FeatureUnion([("one", encoder)]), kmex)
+        extra = make_kmex(Stateful(64, 8), n_prototypes=1)
+        for psem, words in (
+            (twice, "at most one torch encoder; got 2"),
+            (union, "psem must hold estimators, arrays"),
+            (extra, "'_extra_state' is dict"),
+        ):
+            psem.fit(X, y)
+            with pytest.raises(TypeError, match=words):
+                save_psem(psem, tmp_path / "psem")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_skorch_net_is_told_the_way(self, network, digits, tmp_path):
+        skorch = pytest.importorskip("skorch")
+        X, X_test, y, _ = (values.astype(np.float32) for values in digits)
+        net = skorch.NeuralNetClassifier(
+            network(), max_epochs=1, train_split=None, verbose=0
+        )
+        net.fit(X, y.astype(np.int64))
+        psem = make_kmex(net, n_prototypes=2).fit(X, y)
+        assert isinstance(psem["embed"], SkorchEmbedder)
+        with pytest.raises(TypeError, match=r"TorchEmbedder\(net\.module_\)"):
+            save_psem(psem, tmp_path / "psem")
+        before = psem.predict(X_test)
+        save_psem(psem.set_params(embed=TorchEmbedder(net.module_)), tmp_path / "psem")
+        loaded = load_psem(tmp_path / "psem", network())
+        assert_array_equal(loaded.predict(X_test), before)
+
+    def test_resnet20(self, load_data, tmp_path):
+        resnet20 = pytest.importorskip("resnet20")
+        weights = load_data("resnet20_cifar10_weights.npz")
+        train = load_data("cifar10_jpeg_train12k.npz")
+        X, y = resnet20.standardize(train["x"][:300]), train["y"][:300]
+        psem = make_kmex(resnet20.load(weights), n_prototypes=2, random_state=0)
+        psem.fit(X, y)
+        save_psem(psem, tmp_path / "resnet20.safetensors")
+        loaded = load_psem(tmp_path / "resnet20.safetensors", resnet20.ResNet20())
+        assert_array_equal(loaded.predict_proba(X), psem.predict_proba(X))
+
+
+def test_nothing_of_a_file_is_a_pickle(models, tmp_path):
+    save_psem(models["scaled"][0], tmp_path / "psem")
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads((tmp_path / "psem").read_bytes())

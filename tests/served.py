@@ -1,0 +1,46 @@
+"""What a served model says, beside the model itself."""
+
+import numpy as np
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import Pipeline
+
+SETTINGS = {
+    "default": {},
+    "one prototype": {"n_prototypes": 1},
+    "mass": {"aggregation": "sum"},
+    "mass, no two counts alike": {"aggregation": "sum", "n_prototypes": 0.02},
+    "gaussian": {"similarity": "gaussian"},
+    "gaussian mass": {"similarity": "gaussian", "aggregation": "sum"},
+    "empirical priors": {"priors": "empirical"},
+    "a class that is rare": {"priors": [0.91, *(0.01,) * 9]},
+    "sharp": {"temperature": 1e-3},
+    "flat": {"temperature": 50.0},
+    "medoids": {"prototype": "medoid", "epsilon": 1e-8},
+    "wide epsilon": {"epsilon": 0.5},
+}
+
+
+def embed(psem, X):
+    """Classifier at the end of a model, and what it is given."""
+    if isinstance(psem, Pipeline):
+        return psem[-1], psem[:-1].transform(X)
+    return psem, X
+
+
+def assert_same(answers, psem, X, atol=1e-4):
+    """Labels are the same for all rows, probabilities and reasons nearly."""
+    labels, chances, prototypes, similarities = answers
+    assert_array_equal(labels, psem.predict(X))
+    assert_allclose(chances, psem.predict_proba(X), rtol=0, atol=atol)
+    kmex, Z = embed(psem, X)
+    told, ids = kmex.nearest_prototypes(Z, n=prototypes.shape[1])
+    clear = np.ones(ids.shape, dtype=bool)  # which of two is nearer, if not level
+    apart = np.abs(np.diff(told, axis=1)) > 1e-5 * np.abs(told[:, :1])
+    clear[:, 1:] &= apart
+    clear[:, :-1] &= apart
+    clear[:, -1] = clear[:, -1] & (prototypes.shape[1] == len(kmex.prototypes_))
+    if prototypes.shape[1] == 1:
+        clear[:] = True
+    assert clear.mean() > 0.5
+    assert_array_equal(prototypes[clear], ids[clear])
+    assert_allclose(similarities, told, rtol=1e-4, atol=1e-4)
