@@ -12,7 +12,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.fixes import parse_version
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV, make_kmex
+from sklearn_kmex import (
+    KMExClassifier,
+    KMExClassifierCV,
+    RejectingClassifier,
+    make_kmex,
+)
 from sklearn_kmex.embedding import CachedEmbedder, MLPEmbedder, TreeEmbedder
 
 SHOWS_ATTRIBUTES = parse_version(sklearn.__version__) >= parse_version("1.9")
@@ -33,6 +38,7 @@ def fitted(tmp_path_factory):
     models = [
         KMExClassifier(2, random_state=0).fit(X, y),
         KMExClassifierCV(2, cv=3, random_state=0).fit(X, y),
+        RejectingClassifier(KMExClassifier(2, random_state=0)).fit(X, y),
         MLPEmbedder(mlp).fit(X),
         TreeEmbedder(forest).fit(X),
         CachedEmbedder(TreeEmbedder(forest), str(tmp_path_factory.mktemp("a"))).fit(X),
@@ -73,8 +79,9 @@ def test_a_class_of_somebody_else_links_nowhere():
     assert Mine()._get_doc_link() == ""
 
 
-NAMES = ["KMExClassifier", "KMExClassifierCV", "CachedEmbedder", "MLPEmbedder"]
-NAMES += ["TreeEmbedder", "TorchEmbedder", "SkorchEmbedder"]
+NAMES = ["KMExClassifier", "KMExClassifierCV", "RejectingClassifier"]
+NAMES += ["CachedEmbedder", "MLPEmbedder", "TreeEmbedder"]
+NAMES += ["TorchEmbedder", "SkorchEmbedder"]
 
 
 def model_of(fitted, name):

@@ -9,8 +9,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
+from sklearn_kmex._predictor import PrototypePredictor
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex._similarity import add_priors, class_scores
+from sklearn_kmex._similarity import add_priors, class_scores, probabilities
 
 
 class Decision(NamedTuple):
@@ -88,13 +89,27 @@ def decide(psem: Any, Z: Any) -> Decision:
     shift = _priors(sem, len(classes)).astype(similar.dtype)
     scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
     predicted = scores.argmax(axis=1)
-    if hasattr(sem, "predict"):
+    if hasattr(sem, "predict") and not is_ours(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)))
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
     return Decision(
         similar, scores, predicted, runner_up, classes, owners, np.asarray(rows), shift
     )
+
+
+def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
+    """Probabilities of classes, (n_samples, n_classes), where the model has some."""
+    if is_ours(sem, "predict_proba"):
+        return probabilities(found.scores, sem.temperature_)
+    has_proba = hasattr(sem, "predict_proba")
+    return np.asarray(sem.predict_proba(Z)) if has_proba else None
+
+
+def is_ours(sem: Any, method: str) -> bool:
+    """Whether a model answers by the scores of a Decision, and need not be asked."""
+    ours = getattr(PrototypePredictor, method)
+    return getattr(type(sem), method, None) is ours
 
 
 def _priors(sem: Any, n_classes: int) -> NDArray:

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import as_array, as_samples, len_of, sample
-from sklearn_kmex.explain._decision import Decision, decide, embed
+from sklearn_kmex.explain._decision import Decision, class_probabilities, decide, embed
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 
@@ -94,11 +94,10 @@ def explain(
     Z = embed(psem, X)
     found = decide(psem, Z)
     order = np.argsort(-found.similarities, axis=1, kind="stable")[:, :n_prototypes]
-    has_proba = hasattr(sem, "predict_proba")
     return Explanation(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
-        probabilities=np.asarray(sem.predict_proba(Z)) if has_proba else None,
+        probabilities=class_probabilities(sem, Z, found),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
         samples=stacked(X, range(len_of(X))),

@@ -13,7 +13,13 @@ from sklearn.utils import column_or_1d
 from sklearn_kmex._base import numbered
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding._rows import len_of, take
-from sklearn_kmex.explain._decision import Decision, class_codes, decide, embed
+from sklearn_kmex.explain._decision import (
+    Decision,
+    class_codes,
+    class_probabilities,
+    decide,
+    embed,
+)
 from sklearn_kmex.metrics._scorers import embedder_output, labels_if_any, one_pass
 from sklearn_kmex.utils import check_dependency
 
@@ -57,7 +63,7 @@ def ask(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers:
     sem = find_sem(psem)
     Z, theirs = embed_all(psem, X, black_box, bar)
     decision = decide(psem, Z)
-    proba = np.asarray(sem.predict_proba(Z)) if hasattr(sem, "predict_proba") else None
+    proba = class_probabilities(sem, Z, decision)
     active = decision.similarities.argmax(axis=1)
     return Answers(
         decision,
