@@ -225,8 +225,10 @@ def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
         rows = xp.arange(scores.shape[0], device=device)
         labels.append(xp.reshape(label, (-1, n_restarts)))
         best.append(xp.reshape(scores[rows, label], (-1, n_restarts)))
-    distances = points.norms[:, None] - 2 * xp.concat(best)
-    return xp.concat(labels), xp.maximum(distances, xp.zeros_like(distances[0, 0]))
+    distances = points.norms[:, None] - 2 * xp.concat(best, axis=0)
+    return xp.concat(labels, axis=0), xp.maximum(
+        distances, xp.zeros_like(distances[0, 0])
+    )
 
 
 def blocks(points: Points, width: int) -> Any:

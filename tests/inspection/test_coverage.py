@@ -1,8 +1,5 @@
 """CoverageDisplay: the curves of the model's own scores."""
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -14,6 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.inspection import CoverageDisplay
 from sklearn_kmex.metrics import coverage_curve
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
 
 
 def test_curves_are_those_of_the_scores(digits):
