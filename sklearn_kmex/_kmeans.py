@@ -226,9 +226,8 @@ def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
         labels.append(xp.reshape(label, (-1, n_restarts)))
         best.append(xp.reshape(scores[rows, label], (-1, n_restarts)))
     distances = points.norms[:, None] - 2 * xp.concat(best, axis=0)
-    return xp.concat(labels, axis=0), xp.maximum(
-        distances, xp.zeros_like(distances[0, 0])
-    )
+    distances = xp.maximum(distances, xp.zeros_like(distances[0, 0]))
+    return xp.concat(labels, axis=0), distances
 
 
 def blocks(points: Points, width: int) -> Any:
