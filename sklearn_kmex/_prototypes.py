@@ -75,10 +75,11 @@ def distinct_rows(rows: Rows) -> Rows:
     A row of weight k is then the same input as k copies of it, and no two
     prototypes can start from copies of one row. Only rows of equal sums are compared.
     """
-    _, group, sizes = np.unique(
-        rows.values.sum(axis=1), return_inverse=True, return_counts=True
-    )
-    alike = np.flatnonzero(sizes[group.ravel()] > 1)
+    if sparse.issparse(rows.values):  # summed in the same order
+        rows = rows._replace(values=canonical(rows.values))
+    sums = np.asarray(rows.values.sum(axis=1)).ravel()
+    _, group, sizes = np.unique(sums, return_inverse=True, return_counts=True)
+    alike = np.flatnonzero(sizes[group] > 1)
     keys = row_keys(canonical(rows.values[alike]))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     into = np.arange(len(rows.numbers))

@@ -21,8 +21,8 @@ def squared_distances(X: Any, prototypes: NDArray) -> NDArray[np.float64]:
     Taken in float64 about the mean of the prototypes, so that an offset common
     to all features costs no digits, whatever the dtype of the input; sparse rows
     stay sparse, and are not centered. Where the
-    expanded product cancels, differences are taken instead: a row equal to a
-    prototype is at distance 0.
+    expanded product cancels, or leaves open which prototype is the nearest,
+    differences are taken instead: a row equal to a prototype is at distance 0.
     """
     Z, P = X, prototypes.astype(np.float64, copy=False)
     if not sparse.issparse(X):
@@ -37,13 +37,24 @@ def squared_distances(X: Any, prototypes: NDArray) -> NDArray[np.float64]:
             f"{abs(Z).max():.3g} from the prototypes' mean. Rescale X, for example "
             "with StandardScaler."
         )
-    near = np.argwhere(distances <= CANCELLED * norms)
+    near = np.argwhere((distances <= CANCELLED * norms) | tied(distances, norms, X))
     size = max(1, BLOCK_ELEMENTS // X.shape[1])
     for start in range(0, len(near), size):
         rows, columns = near[start : start + size].T
         differences = np.subtract(dense(X[rows]), prototypes[columns], dtype=np.float64)
         distances[rows, columns] = squared_norms(differences)
     return distances
+
+
+def tied(distances: NDArray, norms: NDArray, X: Any) -> NDArray[np.bool_]:
+    """Mark what may be the least distance of a row, where that is more than one.
+
+    A product rounds otherwise in another batch of rows; differences do not.
+    """
+    slack = 4 * (X.shape[1] + 4) * np.finfo(np.float64).eps * norms.max(axis=1)
+    least = distances.min(axis=1) * (1 + 4 * float(np.finfo(X.dtype).eps)) + slack
+    candidates = distances <= least[:, np.newaxis]
+    return candidates & (candidates.sum(axis=1) > 1)[:, np.newaxis]
 
 
 def squared_norms(X: Any) -> NDArray[np.float64]:

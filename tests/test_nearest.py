@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
-from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
@@ -93,6 +92,6 @@ def test_tables_of_sparse_columns():
     pd = pytest.importorskip("pandas")
     X = np.eye(6, 3)
     psem = fitted(np.eye(6, 3))
-    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X), columns=list("abc"))
+    frame = pd.DataFrame(X, columns=list("abc")).astype(pd.SparseDtype(float, 0.0))
     with pytest.warns(UserWarning, match="feature names"):
         assert_array_equal(psem.predict(frame), psem.predict(X))
