@@ -40,6 +40,7 @@ if importlib.util.find_spec("matplotlib") is None:
         "sklearn_kmex/inspection/_usage.py",
     ]
 for module, files in {
+    "jinja2": ["docs/user_guide/report.rst", "sklearn_kmex/report/_report.py"],
     "safetensors": [
         "docs/user_guide/serve.rst",
         "sklearn_kmex/_weights_backend.py",
