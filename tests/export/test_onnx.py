@@ -141,7 +141,9 @@ def test_whole_pipelines(name, digits):
 def test_networks_of_float32_stay_float32(activation):
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
-    mlp = MLPClassifier((8, 6), activation=activation, max_iter=4000, tol=1e-2)
+    mlp = MLPClassifier(
+        (8, 6), activation=activation, max_iter=4000, tol=1e-2, random_state=0
+    )
     psem = make_kmex(mlp.fit(X, y), layer=0, n_prototypes=2, random_state=0).fit(X, y)
     answers = serve(to_onnx(psem, X), X)
     assert answers[1].dtype == np.float32
