@@ -11,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.embedding import (
     CachedEmbedder,
     MLPEmbedder,
@@ -155,3 +156,14 @@ def _is_fitted(model: Any) -> bool:
     except (NotFittedError, TypeError):
         return False
     return True
+
+
+def find_kmex(psem: Any) -> KMExClassifier:
+    """Find the classifier that an estimator ends in, of the kind that is edited."""
+    sem = find_sem(psem)
+    if not isinstance(sem, KMExClassifier):
+        raise TypeError(
+            "psem must be a fitted KMExClassifier, or a Pipeline that ends in one; got "
+            f"{type(sem).__name__}."
+        )
+    return sem

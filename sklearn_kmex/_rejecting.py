@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, assert_all_finite, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import (
@@ -23,7 +23,12 @@ from sklearn_kmex._compat import (
     _fit_context,
     _safe_indexing,
 )
-from sklearn_kmex._validation import check_classes, kind_of
+from sklearn_kmex._validation import (
+    check_classes,
+    check_labels,
+    class_codes,
+    kind_of,
+)
 
 
 def estimator_has(name: str) -> Callable[[Any], bool]:
@@ -232,11 +237,10 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         ndarray of shape (n_samples,)
             Class labels.
         """
-        check_is_fitted(self)
-        labels, scores = judge(self.estimator_, X, self.method)
+        labels, scores, codes = self._judge(X)
         if self.reject_label is None:
             return labels
-        accepted = scores >= self.thresholds_[self._codes(labels)]
+        accepted = scores >= self.thresholds_[codes]
         return np.where(accepted, labels, np.asarray(self.reject_label))
 
     def accept(self, X: Any) -> NDArray[np.bool_]:
@@ -252,9 +256,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         ndarray of shape (n_samples,), dtype=bool
             False where the row is refused.
         """
-        check_is_fitted(self)
-        labels, scores = judge(self.estimator_, X, self.method)
-        return scores >= self.thresholds_[self._codes(labels)]
+        _, scores, codes = self._judge(X)
+        return scores >= self.thresholds_[codes]
 
     def typicality(self, X: Any) -> NDArray[np.float64]:
         """Compute the share of known rows that are no more typical of their class.
@@ -270,9 +273,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
             Of the known rows of the predicted class and the row itself, the share
             with at most its score: in (0, 1], low for a row unlike them.
         """
-        check_is_fitted(self)
-        labels, scores = judge(self.estimator_, X, self.method)
-        codes, found = self._codes(labels), np.empty(len(scores))
+        _, scores, codes = self._judge(X)
+        found = np.empty(len(scores))
         for code in np.unique(codes):
             known, own = self.calibration_scores_[code], codes == code
             less = np.searchsorted(known, scores[own], side="right")
@@ -313,9 +315,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
-    def _codes(self, labels: NDArray) -> NDArray[np.intp]:
-        order = np.argsort(self.classes_, kind="stable")
-        return order[np.searchsorted(self.classes_, labels, sorter=order)]
+    def _judge(self, X: Any) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
+        """Labels, scores, and the places of the labels in `classes_`."""
+        check_is_fitted(self)
+        labels, scores = judge(self.estimator_, X, self.method)
+        return labels, scores, class_codes(self.classes_, labels)
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
@@ -327,16 +331,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
 def check_targets(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray]:
     """Validate labels, and make rows something that can be split."""
-    if y is None:
-        raise ValueError(
-            f"{type(estimator).__name__} requires y to be passed, but the target y is "
-            "None."
-        )
-    X, y = indexable(X, y)
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    return X, y
+    (X,) = indexable(X)
+    labels = check_labels(estimator, X, y)
+    assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    return X, labels
 
 
 def check_known(y: NDArray, classes: NDArray) -> None:

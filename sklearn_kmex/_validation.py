@@ -81,6 +81,18 @@ def check_classes(y: NDArray) -> NDArray:
     return classes
 
 
+def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
+    """Code labels by their place in the classes, in whatever order these are."""
+    unknown = np.setdiff1d(labels, classes).tolist()
+    if unknown:
+        raise ValueError(
+            f"Labels must be among the classes of psem, {classes.tolist()}; got "
+            f"{unknown} besides."
+        )
+    order = np.argsort(classes, kind="stable")
+    return order[np.searchsorted(classes, labels, sorter=order)]
+
+
 def kind_of(labels: NDArray) -> str:
     """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
     kinds = {labels.dtype.kind}

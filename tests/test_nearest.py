@@ -54,6 +54,21 @@ def test_predict_is_the_argmax_of_the_scores(
     assert_array_equal(psem.predict(X), psem.predict_proba(X).argmax(axis=1))
 
 
+def test_ties_are_decided_alike_in_any_batch():
+    rng = np.random.RandomState(0)
+    prototypes = rng.normal(size=(6, 40))
+    prototypes[3:, ::2] *= -1  # mirrored: as near to rows of zeros in those columns
+    prototypes[3:, 1::2] = prototypes[:3, 1::2]
+    X = rng.normal(size=(200, 40))
+    X[:, ::2] = 0
+    psem = fitted(prototypes)
+    psem.n_features_in_ = 40
+    whole = psem.decision_function(X)
+    alone = np.concatenate([psem.decision_function(row[np.newaxis]) for row in X])
+    assert_array_equal(alone.argmax(axis=1), whole.argmax(axis=1))
+    assert_array_equal(psem.predict(X), whole.argmax(axis=1))
+
+
 def test_most_rows_are_sure(digits):
     X, X_test, y, _ = digits
     psem = KMExClassifier(5, temperature=1.0, random_state=0).fit(X, y)

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex._prototypes import Rows, distinct_rows
 from sklearn_kmex._similarity import dense, squared_distances
 from sklearn_kmex.edit._check import check_label
-from sklearn_kmex.edit._state import State, find_kmex, read
-from sklearn_kmex.edit._trail import Edit, check_evaluation, edited, plain
+from sklearn_kmex.edit._state import State, read
+from sklearn_kmex.edit._trail import Edit, edited, plain
 from sklearn_kmex.explain._decision import embed
 
 
@@ -103,8 +104,7 @@ def add_prototypes(
             n_added = len(state.ids) - len(sem.prototypes_)
             copy.n_prototypes = {**copy.n_prototypes, plain(new): n_added}
 
-    evaluation = check_evaluation(psem, X_val, y_val)
-    return edited(psem, edit, reason=reason, evaluation=evaluation, adapt=adapt)
+    return edited(psem, edit, reason, X_val, y_val, adapt=adapt)
 
 
 def check_new(rows: Any, sem: KMExClassifier) -> None:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.edit._check import check_ids, check_none_is_emptied
-from sklearn_kmex.edit._state import find_kmex, pool, read
-from sklearn_kmex.edit._trail import Edit, check_evaluation, edited
+from sklearn_kmex.edit._state import pool, read
+from sklearn_kmex.edit._trail import Edit, edited
 
 
 def drop_prototypes(
@@ -91,5 +92,4 @@ def drop_prototypes(
     into = np.arange(len(state.ids))
     into[ids] = apart.argmin(axis=1)
     edit = Edit("drop_prototypes", ids, pool(state, into), sem.classes_)
-    evaluation = check_evaluation(psem, X_val, y_val)
-    return edited(psem, edit, reason=reason, evaluation=evaluation)
+    return edited(psem, edit, reason, X_val, y_val)

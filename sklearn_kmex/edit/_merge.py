@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.edit._check import check_ids
-from sklearn_kmex.edit._state import State, find_kmex, pool, read
-from sklearn_kmex.edit._trail import Edit, check_evaluation, edited
+from sklearn_kmex.edit._state import State, pool, read
+from sklearn_kmex.edit._trail import Edit, edited
 
 
 def merge_prototypes(
@@ -91,8 +92,7 @@ def merge_prototypes(
     medoid = sem.prototype == "medoid"
     merged = put_at_mean(pool(state, into), int(ids[0]), state.take(ids), medoid)
     edit = Edit("merge_prototypes", ids, merged, sem.classes_, merged_into=int(ids[0]))
-    evaluation = check_evaluation(psem, X_val, y_val)
-    return edited(psem, edit, reason=reason, evaluation=evaluation)
+    return edited(psem, edit, reason, X_val, y_val)
 
 
 def check_several_of_one_class(ids: NDArray[np.intp], state: State) -> None:

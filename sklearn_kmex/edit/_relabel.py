@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.edit._check import check_ids, check_label, check_none_is_emptied
-from sklearn_kmex.edit._state import find_kmex, read
-from sklearn_kmex.edit._trail import Edit, check_evaluation, edited
+from sklearn_kmex.edit._state import read
+from sklearn_kmex.edit._trail import Edit, edited
 
 
 def relabel_prototypes(
@@ -104,5 +105,4 @@ def relabel_prototypes(
     labels[ids] = new
     moved = state._replace(labels=labels)
     edit = Edit("relabel_prototypes", ids, moved, sem.classes_, label=new)
-    evaluation = check_evaluation(psem, X_val, y_val)
-    return edited(psem, edit, reason=reason, evaluation=evaluation)
+    return edited(psem, edit, reason, X_val, y_val)

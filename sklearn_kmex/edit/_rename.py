@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex._validation import kind_of
-from sklearn_kmex.edit._state import find_kmex, read
+from sklearn_kmex.edit._state import read
 from sklearn_kmex.edit._trail import Edit, edited
 
 
@@ -82,7 +83,7 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
         if not isinstance(copy.priors, str):
             copy.priors = np.asarray(copy.priors)[order].tolist()
 
-    return edited(psem, edit, reason=reason, adapt=adapt)
+    return edited(psem, edit, reason, adapt=adapt)
 
 
 def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._protocol import find_sem
 from sklearn_kmex._prototypes import ClassPrototypes, Rows
+from sklearn_kmex._similarity import squared_norms
 from sklearn_kmex._validation import class_priors
 
 
@@ -27,17 +27,6 @@ class State(NamedTuple):
 
     def take(self, where: NDArray) -> "State":
         return State(*(field[where] for field in self))
-
-
-def find_kmex(psem: Any) -> KMExClassifier:
-    """Find the classifier that an estimator ends in, of the kind that is edited."""
-    sem = find_sem(psem)
-    if not isinstance(sem, KMExClassifier):
-        raise TypeError(
-            "psem must be a fitted KMExClassifier, or a Pipeline that ends in one; got "
-            f"{type(sem).__name__}."
-        )
-    return sem
 
 
 def read(sem: KMExClassifier) -> State:
@@ -73,7 +62,7 @@ def class_state(own: State, n_iter: int) -> ClassPrototypes | None:
     """Put together what is known of one class, if it has prototypes."""
     if len(own.ids) == 0:
         return None
-    moved = squared_lengths(own.means.astype(np.float64) - own.vectors)
+    moved = squared_norms(own.means.astype(np.float64) - own.vectors)
     return ClassPrototypes(
         own.vectors,
         own.means,
@@ -96,17 +85,13 @@ def pool(state: State, into: NDArray[np.intp]) -> State:
     means /= counts[:, np.newaxis]
     alone = np.bincount(group) == 1  # to the last bit as before
     means[alone] = state.means[kept[alone]]
-    moved = squared_lengths(state.means - means[group])
+    moved = squared_norms(state.means - means[group])
     within = np.bincount(group, weights=state.within + state.counts * moved)
     return state.take(kept)._replace(
         means=means.astype(state.means.dtype),
         counts=counts,
         within=within.astype(np.float64),
     )
-
-
-def squared_lengths(vectors: NDArray) -> NDArray[np.float64]:
-    return np.einsum("ij,ij->i", vectors, vectors)
 
 
 def copied(psem: Any) -> tuple[Any, KMExClassifier]:

@@ -10,8 +10,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.edit._check import check_classes_alike
-from sklearn_kmex.edit._state import State, copied, find_kmex, write
+from sklearn_kmex.edit._state import State, copied, write
 from sklearn_kmex.explain._decision import embed
 
 
@@ -34,7 +35,9 @@ class Evaluation(NamedTuple):
     y: NDArray
 
 
-def check_evaluation(psem: Any, X_val: Any, y_val: ArrayLike | None) -> Any:
+def check_evaluation(
+    psem: Any, X_val: Any, y_val: ArrayLike | None
+) -> Evaluation | None:
     """Embed the rows, once for both models; None where there are none."""
     if (X_val is None) != (y_val is None):
         given, other = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
@@ -51,9 +54,10 @@ def check_evaluation(psem: Any, X_val: Any, y_val: ArrayLike | None) -> Any:
 def edited(
     psem: Any,
     edit: Edit,
-    *,
     reason: str | None,
-    evaluation: Evaluation | None = None,
+    X_val: Any = None,
+    y_val: ArrayLike | None = None,
+    *,
     adapt: Callable[[KMExClassifier], None] = lambda sem: None,
 ) -> Any:
     """Make the edit in a copy, with the parameters adapted, and enter it in the log."""
@@ -62,7 +66,7 @@ def edited(
             f"reason must be a str or None; got {reason!r} of type "
             f"{type(reason).__name__}."
         )
-    old = find_kmex(psem)
+    old, evaluation = find_kmex(psem), check_evaluation(psem, X_val, y_val)
     new, sem = copied(psem)
     adapt(sem)
     before = write(sem, edit.state, edit.classes)

@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex._similarity import class_scores, squared_distances
+from sklearn_kmex._validation import class_codes
 from sklearn_kmex.embedding._rows import as_samples, chunk_rows, chunks, len_of, take
-from sklearn_kmex.explain._decision import Decision, class_codes, decide, embed
+from sklearn_kmex.explain._decision import Decision, decide, embed
 from sklearn_kmex.explain._html import MAX_ROWS, html_table
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import Records

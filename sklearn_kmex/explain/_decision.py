@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from sklearn_kmex._predictor import PrototypePredictor
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex._similarity import add_priors, class_scores, probabilities
+from sklearn_kmex._validation import class_codes
 
 
 class Decision(NamedTuple):
@@ -118,18 +119,6 @@ def _priors(sem: Any, n_classes: int) -> NDArray:
     if not hasattr(sem, "class_prior_"):
         return none[0]
     return add_priors(none, sem.class_prior_, sem.temperature_)[0]
-
-
-def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Code labels by their place in the classes, in whatever order these are."""
-    unknown = np.setdiff1d(labels, classes).tolist()
-    if unknown:
-        raise ValueError(
-            f"Labels must be among the classes of psem, {classes.tolist()}; got "
-            f"{unknown} besides."
-        )
-    order = np.argsort(classes, kind="stable")
-    return order[np.searchsorted(classes, labels, sorter=order)]
 
 
 def _second(scores: NDArray, predicted: NDArray) -> NDArray[np.intp]:

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sklearn_kmex.explain._html import Html, cards, picture, text
 from sklearn_kmex.explain._thumbnails import thumbnails
 
@@ -49,8 +47,7 @@ def _pictures(
     if samples is not None:
         samples = samples[: len(evidence)]
     if examples is not None:
-        known = explanation.example_prototypes
-        examples = examples[np.searchsorted(known, shown)]  # type: ignore[arg-type]
+        examples = examples[explanation._example(shown)]
     sources, of_examples = thumbnails(samples, examples)
     return (
         sources or [None] * len(evidence),

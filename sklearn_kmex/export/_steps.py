@@ -1,36 +1,29 @@
 """The steps of a model, one after the other, however they are wrapped."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.embedding import CachedEmbedder
+from sklearn_kmex.explain._decision import opened, steps_before
 
 
 def steps_of(psem: Any) -> tuple[list[Any], KMExClassifier]:
     """Fitted steps before the classifier, and the classifier."""
-    kmex = find_sem(psem)
-    if not isinstance(kmex, KMExClassifier):
-        raise TypeError(
-            "psem must end in a KMExClassifier to be exported; got "
-            f"{type(kmex).__name__}."
-        )
-    return opened(psem)[:-1], kmex
+    kmex = find_kmex(psem)
+    return [one for pair in steps_before(psem) for one in uncached(*pair)], kmex
 
 
-def opened(step: Any) -> list[Any]:
-    """Take pipelines, caches and frozen estimators apart."""
-    if isinstance(step, Pipeline):
-        return [inner for _, part in step.steps for inner in opened(part)]
-    if isinstance(step, CachedEmbedder):
-        return opened(getattr(step, "embedder_", step.embedder))
-    if isinstance(step, FrozenEstimator):
-        return opened(step.estimator)
-    return [] if step is None or isinstance(step, str) else [step]
+def uncached(name: str, step: Any) -> Iterator[Any]:
+    """Yield a step, or those of the embedder that it caches."""
+    if not isinstance(step, CachedEmbedder):
+        yield step
+        return
+    for pair in opened(name, getattr(step, "embedder_", step.embedder)):
+        yield from uncached(*pair)
 
 
 def check_n_prototypes(n_prototypes: Any, kmex: KMExClassifier) -> int:

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.explain._decision import class_codes, decide, embed
+from sklearn_kmex._validation import class_codes
+from sklearn_kmex.explain._decision import class_probabilities, decide, embed
 from sklearn_kmex.inspection._figures import COLOURS, one_axes
 from sklearn_kmex.metrics import coverage_curve
 from sklearn_kmex.utils import check_dependency
@@ -135,7 +136,9 @@ class CoverageDisplay:
         codes = class_codes(found.classes, labels)
         scores = {"similarity": found.similarities.max(axis=1)}
         if "probability" in methods:
-            scores["probability"] = np.asarray(sem.predict_proba(Z)).max(axis=1)
+            chances = class_probabilities(sem, Z, found)
+            assert chances is not None  # as the methods were checked
+            scores["probability"] = chances.max(axis=1)
         curves = {
             name: coverage_curve(codes, found.predicted, scores[name])
             for name in methods

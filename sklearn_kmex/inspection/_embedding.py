@@ -11,7 +11,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.explain._decision import class_codes, decide, embed
+from sklearn_kmex._validation import class_codes
+from sklearn_kmex.explain._decision import decide, embed
 from sklearn_kmex.inspection._figures import (
     class_texts,
     one_axes,

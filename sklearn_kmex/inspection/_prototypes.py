@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.explain._decision import class_codes
+from sklearn_kmex._validation import class_codes
 from sklearn_kmex.explain._pictures import Scale
 from sklearn_kmex.inspection._examples import find_examples
 from sklearn_kmex.inspection._figures import check_axes, class_texts

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.explain._decision import class_codes, embed
+from sklearn_kmex._validation import class_codes
+from sklearn_kmex.explain._decision import embed
 from sklearn_kmex.inspection._figures import (
     COLOURS,
     Labels,

@@ -12,10 +12,10 @@ from sklearn.utils import column_or_1d
 
 from sklearn_kmex._base import numbered
 from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._validation import class_codes
 from sklearn_kmex.embedding._rows import len_of, take
 from sklearn_kmex.explain._decision import (
     Decision,
-    class_codes,
     class_probabilities,
     decide,
     embed,

@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.utils import Bunch, check_array
 
 from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._validation import class_codes
 from sklearn_kmex.embedding._rows import len_of, row_digests, take
 from sklearn_kmex.explain import explain
-from sklearn_kmex.explain._decision import class_codes, embed
+from sklearn_kmex.explain._decision import embed
 from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
 from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels
@@ -122,12 +123,13 @@ def describe(
     doubts = find_doubts(sem, answers, training, rows.y)
     known = None if training is None else training.similarities.max(axis=1)
     nearest = answers.decision.owners[answers.active] == answers.decision.predicted
+    found = performance(answers, names)
     content = {
         "model": describe_model(psem, sem),
         "edits": describe_edits(sem),
         "data": describe_data(rows, training, doubts, answers.names(names)),
-        "performance": performance(answers, names),
-        "predicates": predicates(answers, sem.prototypes_),
+        "performance": found,
+        "predicates": predicates(answers, sem.prototypes_, found["black_box"]),
         "prototypes": prototype_cards(answers, sem, names, doubts),
         "reliability": reliability(answers, getattr(sem, "temperature_", None)),
         "likeness": likeness(answers, known),

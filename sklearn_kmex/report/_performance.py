@@ -83,12 +83,12 @@ def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def predicates(answers: Answers, prototypes: Any) -> dict[str, Any]:
+def predicates(
+    answers: Answers, prototypes: Any, black_box: dict[str, Any] | None
+) -> dict[str, Any]:
     """Transparency, diversity and trustworthiness, as the metrics give them."""
     n_prototypes = len(answers.decision.owners)
     rate = ghosting_rate(answers.active, n_prototypes)
-    theirs = answers.black_box
-    trust = None if theirs is None else beside_black_box(answers, theirs)
     return {
         "transparency": {
             "ghosting_rate": rate,
@@ -97,8 +97,8 @@ def predicates(answers: Answers, prototypes: Any) -> dict[str, Any]:
             "usage_entropy": usage_entropy_score(answers.active, n_prototypes),
         },
         "diversity": {"score": diversity_score(prototypes)},
-        "trustworthiness": trust
-        and {"accuracy_gap": trust["gap"], "fidelity": trust["agreement"]},
+        "trustworthiness": black_box
+        and {"accuracy_gap": black_box["gap"], "fidelity": black_box["agreement"]},
     }
 
 
