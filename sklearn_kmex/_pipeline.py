@@ -159,7 +159,7 @@ def _is_fitted(model: Any) -> bool:
 
 
 def find_kmex(psem: Any) -> KMExClassifier:
-    """Find the classifier that an estimator ends in, of the kind that is edited."""
+    """Find the KMExClassifier that an estimator is or ends in."""
     sem = find_sem(psem)
     if not isinstance(sem, KMExClassifier):
         raise TypeError(

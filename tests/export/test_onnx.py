@@ -337,7 +337,7 @@ def test_other_models_and_rows_are_refused(blobs):
     other = NearestCentroid().fit(X, y)
     other.prototypes_, other.prototype_classes_ = other.centroids_, other.classes_
     other.transform = lambda X: X
-    with pytest.raises(TypeError, match=r"must end in a KMExClassifier .* NearestCent"):
+    with pytest.raises(TypeError, match=r"must be a fitted KMExClassifier.* got NearestCent"):
         to_onnx(other, X)
     with pytest.raises(TypeError, match="prototypical self-explainable model"):
         to_onnx(LogisticRegression(), X)

@@ -85,7 +85,7 @@ def test_no_black_box_and_no_error(asked):
     assert found["black_box"] is None
     assert found["confusions"] == []
     assert [one["black_box_recall"] for one in found["classes"]] == [None, None]
-    trust = predicates(answers, [[0], [10]])["trustworthiness"]
+    trust = predicates(answers, [[0], [10]], None)["trustworthiness"]
     assert trust is None
 
 
@@ -102,7 +102,7 @@ def test_only_the_most_frequent_errors_are_listed(asked):
 def test_ghosts_by_hand(asked):
     prototypes = [[0], [10], [20], [99]]
     answers = asked(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))
-    found = predicates(answers, prototypes)
+    found = predicates(answers, prototypes, None)
     assert found["transparency"] == {
         "ghosting_rate": 0.5,
         "n_ghosts": 2,
