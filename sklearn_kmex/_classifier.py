@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from sklearn_kmex._arrays import to_numpy
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import (
     HasMethods,
@@ -319,7 +320,7 @@ class KMExClassifier(PrototypeStream):
                 self._learn(X, weights, classes, groups, none, paths, task)
             if self.merge_threshold is None:
                 counts = [path[0] for path in paths]
-                warn_of_fewer(counts, self.n_prototypes_, classes)
+                warn_of_fewer(counts, to_numpy(self.n_prototypes_), classes)
         return self
 
     def _learn(
@@ -355,6 +356,7 @@ class KMExClassifier(PrototypeStream):
         )
         self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
         self._set_temperature(X, [folds for _, folds in learned])
+        self._settle(X)
         self.n_samples_seen_ += X.shape[0]
 
     def _choose_counts(

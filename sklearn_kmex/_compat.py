@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
-from sklearn.utils._array_api import _convert_to_numpy, get_namespace_and_device
+from sklearn.utils._array_api import (
+    _convert_to_numpy,
+    _max_precision_float_dtype,
+    get_namespace_and_device,
+)
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -26,6 +30,16 @@ except ImportError:  # before scikit-learn 1.9
         """There are no callbacks to support."""
 
 
+try:
+    from sklearn.utils._array_api import check_same_namespace
+except ImportError:  # before scikit-learn 1.9
+
+    def check_same_namespace(
+        X: Any, estimator: Any, *, attribute: str, method: str
+    ) -> None:
+        """Leave it to the library to refuse arrays of another."""
+
+
 __all__ = [
     "CALLBACK_STATE",
     "CallbackSupportMixin",
@@ -38,7 +52,9 @@ __all__ = [
     "_convert_to_numpy",
     "_get_column_indices",
     "_fit_context",
+    "_max_precision_float_dtype",
     "_safe_indexing",
+    "check_same_namespace",
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_leaves",

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import delayed
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils.parallel import delayed
 
+from sklearn_kmex._arrays import to_numpy
 from sklearn_kmex._dask import is_dask
 from sklearn_kmex._gathering import take
 from sklearn_kmex._path import prototype_path
@@ -145,7 +146,7 @@ def score_class(
         estimator._class_scores(rows, of.vectors, np.zeros(len(of.counts), np.intp), 1)
         for of in path
     ]
-    return np.concatenate(scores, axis=1)
+    return np.concatenate([to_numpy(of_count) for of_count in scores], axis=1)
 
 
 def with_priors(

@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import delayed
 from numpy.typing import NDArray
+from sklearn.utils.parallel import delayed
 
+from sklearn_kmex._arrays import rows_at
 from sklearn_kmex._dask import is_dask, map_parts, take_rows
 from sklearn_kmex._mapped import MappedArray, file_behind, usable
 from sklearn_kmex._progress import Task, follow, run
@@ -18,7 +19,7 @@ def take(X: Any, rows: NDArray) -> Any:
     """Gather some rows here, in any order."""
     if is_dask(X):
         return usable(take_rows(X, rows))
-    return X[rows] if file_behind(X) is None else usable(X[rows])
+    return rows_at(X, rows) if file_behind(X) is None else usable(X[rows])
 
 
 def map_classes(
@@ -51,7 +52,7 @@ def map_classes(
         file = MappedArray(X)
         jobs = (delayed(on_file)(call, file, rows) for call, rows in work)
     else:
-        jobs = (delayed(call)(X[rows]) for call, rows in work)
+        jobs = (delayed(call)(rows_at(X, rows)) for call, rows in work)
     return run(jobs, n_jobs, task, names)
 
 

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
-from sklearn_kmex._compat import _convert_to_numpy, get_namespace_and_device
+from sklearn_kmex._arrays import beside, block_size, rows_at, squared_norms, to_numpy
+from sklearn_kmex._compat import get_namespace_and_device
 
 # Elements of the scores of a block of rows, 2 MiB in float32, and its least rows.
 BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256
@@ -30,7 +31,8 @@ class Points(NamedTuple):
     weights: Any
 
     def take(self, rows: Any) -> "Points":
-        return Points(*(field[rows] for field in self))
+        xp, *_ = get_namespace_and_device(self.values)
+        return Points(*(xp.take(field, rows, axis=0) for field in self))
 
 
 class Restarts(NamedTuple):
@@ -43,8 +45,10 @@ class Restarts(NamedTuple):
     sizes: Any  # (n_restarts, n_clusters), numbers of members
 
     def take(self, kept: Any) -> "Restarts":
-        rest = (field[kept] for field in self[2:])
-        return Restarts(self.centers[kept], self.labels[:, kept], *rest)
+        xp, *_ = get_namespace_and_device(self.centers)
+        axes = (0, 1, 0, 0, 0)
+        fields = zip(self, axes, strict=True)
+        return Restarts(*(xp.take(field, kept, axis=axis) for field, axis in fields))
 
 
 class BatchedKMeans(BaseEstimator):
@@ -88,10 +92,8 @@ class BatchedKMeans(BaseEstimator):
 
     def _start(self, points: Points) -> Any:
         """Centers from which to move on all rows."""
-        xp, _, device = get_namespace_and_device(points.values)
         if not isinstance(self.init, str):
-            init = xp.asarray(self.init, dtype=points.values.dtype, device=device)
-            return init[None, ...]
+            return beside(self.init, points.values, points.values.dtype)[None, ...]
         rng = check_random_state(self.random_state)
         some = sample(points, self.n_clusters, rng)
         if self.n_init == 1 or self.n_clusters == 1:
@@ -118,19 +120,13 @@ def as_points(X: Any, weights: Any) -> Points:
     xp, _, device = get_namespace_and_device(X)
     if weights is None:
         weights = xp.ones(X.shape[0], dtype=X.dtype, device=device)
-    weights = xp.asarray(weights, dtype=X.dtype, device=device)
-    return Points(X, squared_norms(X), weights)
-
-
-def squared_norms(X: Any) -> Any:
-    if isinstance(X, np.ndarray):
-        return np.einsum("...i,...i->...", X, X)
-    return (X * X).sum(-1)
+    return Points(X, squared_norms(X), beside(weights, X, X.dtype))
 
 
 def mean_variance(points: Points) -> float:
     """Mean variance of the features, of rows whose mean is 0."""
-    mass = float(points.weights.sum()) * points.values.shape[1]
+    xp, *_ = get_namespace_and_device(points.values)
+    mass = float(xp.sum(points.weights)) * points.values.shape[1]
     return float(points.weights @ points.norms) / mass
 
 
@@ -141,14 +137,13 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
     what lies far out is seen; each is weighted by the inverse of its chance (Bachem,
     Lucic and Krause 2018, "Scalable k-means clustering via lightweight coresets").
     """
-    xp, _, device = get_namespace_and_device(points.values)
     n_rows = points.values.shape[0]
     enough = SAMPLE_VALUES // points.values.shape[1]
     size = max(SAMPLE_ROWS, SAMPLE_PER_CLUSTER * n_clusters, enough)
     if n_rows <= 2 * size:
         return points
-    mass = _convert_to_numpy(points.weights, xp).astype(np.float64)
-    spread = mass * _convert_to_numpy(points.norms, xp)
+    mass = to_numpy(points.weights).astype(np.float64)
+    spread = mass * to_numpy(points.norms)
     chance = mass / mass.sum() + spread / max(spread.sum(), np.finfo(float).tiny)
     chance /= chance.sum()
     # At even steps of the cumulated chances: what lies farthest is drawn for certain.
@@ -156,9 +151,8 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
     drawn, copies = np.unique(np.searchsorted(chance.cumsum(), at), return_counts=True)
     drawn = np.minimum(drawn, n_rows - 1)
     weights = mass[drawn] * copies / (size * chance[drawn])
-    some = points.take(xp.asarray(drawn, device=device))
-    weights = xp.asarray(weights, dtype=some.weights.dtype, device=device)
-    return some._replace(weights=weights)
+    some = points.take(beside(drawn, points.values))
+    return some._replace(weights=beside(weights, some.values, some.values.dtype))
 
 
 def seed_centers(
@@ -170,7 +164,7 @@ def seed_centers(
     few drawn, the one that leaves the least inertia is the next center (Arthur and
     Vassilvitskii 2007, "k-means++: the advantages of careful seeding").
     """
-    xp, _, device = get_namespace_and_device(points.values)
+    xp, *_ = get_namespace_and_device(points.values)
     n_rows, weights = points.values.shape[0], points.weights[:, None]
     n_drawn = 2 + int(np.log(n_clusters))
     each = np.arange(n_init)
@@ -182,18 +176,17 @@ def seed_centers(
         apart = xp.reshape(apart, (n_rows, n_init, n_drawn))
         apart = xp.minimum(apart, closest[:, :, None])
         left = points.weights @ xp.reshape(apart, (n_rows, -1))
-        best = _convert_to_numpy(left, xp).reshape(n_init, -1).argmin(axis=1)
+        best = to_numpy(left).reshape(n_init, -1).argmin(axis=1)
         rows.append(drawn[each, best])
-        taken = xp.asarray(each * n_drawn + best, device=device)
+        taken = beside(each * n_drawn + best, apart)
         closest = xp.take(xp.reshape(apart, (n_rows, -1)), taken, axis=1)
-    every = xp.asarray(np.stack(rows, axis=1).ravel(), device=device)
-    return xp.reshape(points.values[every], (n_init, n_clusters, -1))
+    every = beside(np.stack(rows, axis=1).ravel(), points.values)
+    return xp.reshape(xp.take(points.values, every, axis=0), (n_init, n_clusters, -1))
 
 
 def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
     """Row numbers drawn by the mass of each column: (n_columns, size)."""
-    xp, *_ = get_namespace_and_device(mass)
-    ends = np.cumsum(_convert_to_numpy(mass, xp).T, axis=1, dtype=np.float64)
+    ends = np.cumsum(to_numpy(mass).T, axis=1, dtype=np.float64)
     at = rng.uniform(size=(len(ends), size)) * ends[:, -1:]
     drawn = [np.searchsorted(end, x, "right") for end, x in zip(ends, at, strict=True)]
     return np.minimum(np.stack(drawn), ends.shape[1] - 1)
@@ -201,12 +194,12 @@ def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
 
 def distances_to(points: Points, rows: NDArray) -> Any:
     """Squared distances of all rows to some of them."""
-    xp, _, device = get_namespace_and_device(points.values)
-    rows = xp.asarray(rows, device=device)
-    apart = points.values @ points.values[rows].T
+    xp, *_ = get_namespace_and_device(points.values)
+    some = points.take(beside(rows, points.values))
+    apart = points.values @ some.values.T
     apart *= -2
     apart += points.norms[:, None]
-    apart += points.norms[rows]
+    apart += some.norms
     return xp.maximum(apart, xp.zeros_like(apart[0, 0]))
 
 
@@ -218,7 +211,7 @@ def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
     half = squared_norms(xp.reshape(centers, (-1, n_features))) / 2
     labels, best = [], []
     for block in blocks(points, n_restarts * n_clusters):
-        scores = points.values[block] @ flat
+        scores = points.values[block, :] @ flat
         scores -= half
         scores = xp.reshape(scores, (-1, n_clusters))
         label = xp.argmax(scores, axis=1)
@@ -231,8 +224,9 @@ def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
 
 
 def blocks(points: Points, width: int) -> Any:
-    size = max(BLOCK_ROWS, BLOCK_ELEMENTS // width)
-    return [slice(i, i + size) for i in range(0, points.values.shape[0], size)]
+    size = max(BLOCK_ROWS, block_size(points.values, BLOCK_ELEMENTS) // width)
+    n_rows = points.values.shape[0]
+    return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 
 def step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArray]:
@@ -246,12 +240,12 @@ def step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArray]:
     some = xp.where(new.sizes > 0, new.counts, xp.ones_like(new.counts))
     means = xp.where((new.sizes > 0)[:, :, None], new.sums / some[:, :, None], 0)
     reseed(points, means, new.sizes, distances)
-    shift = ((means - old.centers) ** 2).sum((1, 2))
+    shift = xp.sum((means - old.centers) ** 2, axis=(1, 2))
     inertia = points.weights @ distances
     return (
         new._replace(centers=means),
-        _convert_to_numpy(inertia, xp).astype(np.float64),
-        _convert_to_numpy(shift, xp),
+        to_numpy(inertia).astype(np.float64),
+        to_numpy(shift),
     )
 
 
@@ -262,18 +256,20 @@ def update(points: Points, old: Restarts, labels: Any) -> Restarts:
     moved = xp.nonzero(xp.any(labels != old.labels, axis=1))[0]
     anew = 2 * moved.shape[0] > labels.shape[0]
     some = points if anew else points.take(moved)
-    after, before = (labels, None) if anew else (labels[moved], old.labels[moved])
+    after, before = labels, None
+    if not anew:
+        after, before = (xp.take(a, moved, axis=0) for a in (labels, old.labels))
     sums, counts, sizes = (xp.zeros_like(a) if anew else a for a in old[2:])
     ids = xp.arange(n_clusters, device=device)
     for block in blocks(some, n_restarts * n_clusters):
-        change = xp.astype(after[block][:, :, None] == ids, sums.dtype)
+        change = xp.astype(after[block, :, None] == ids, sums.dtype)
         if before is not None:
-            change -= xp.astype(before[block][:, :, None] == ids, sums.dtype)
-        sizes = sizes + change.sum(0)
-        change *= some.weights[block][:, None, None]
-        counts = counts + change.sum(0)
+            change -= xp.astype(before[block, :, None] == ids, sums.dtype)
+        sizes = sizes + xp.sum(change, axis=0)
+        change *= some.weights[block, None, None]
+        counts = counts + xp.sum(change, axis=0)
         flat = xp.reshape(change, (change.shape[0], -1))
-        added = flat.T @ some.values[block]
+        added = flat.T @ some.values[block, :]
         sums = sums + xp.reshape(added, sums.shape)
     return Restarts(old.centers, labels, sums, counts, sizes)
 
@@ -281,12 +277,12 @@ def update(points: Points, old: Restarts, labels: Any) -> Restarts:
 def reseed(points: Points, centers: Any, sizes: Any, distances: Any) -> None:
     """Put centers without members on the rows farthest from their centers."""
     xp, *_ = get_namespace_and_device(centers)
-    sizes = _convert_to_numpy(sizes, xp)
+    sizes = to_numpy(sizes)
     for restart in np.flatnonzero((sizes == 0).any(axis=1)):
         empty = np.flatnonzero(sizes[restart] == 0)
-        far = xp.argsort(-distances[:, int(restart)])[: len(empty)]
+        far = to_numpy(xp.argsort(-distances[:, int(restart)]))[: len(empty)]
         for k, row in zip(empty, far, strict=True):
-            centers[int(restart), int(k), :] = points.values[row]
+            centers[int(restart), int(k), :] = points.values[int(row), :]
 
 
 def begin(points: Points, centers: Any) -> Restarts:
@@ -301,7 +297,6 @@ def race(points: Points, centers: Any, n_finalists: int) -> Any:
 
     Returns the centers of the finalists, the best first.
     """
-    xp, _, device = get_namespace_and_device(centers)
     restarts = begin(points, centers)
     left = centers.shape[0]
     for n_step in range(RACE_STEPS):
@@ -309,7 +304,7 @@ def race(points: Points, centers: Any, n_finalists: int) -> Any:
         if n_step:
             left = max(n_finalists, (left + 1) // 2)
         first = np.argsort(inertia, kind="stable")[:left]
-        restarts = restarts.take(xp.asarray(first, device=device))
+        restarts = restarts.take(beside(first, centers))
     return restarts.centers
 
 
@@ -319,30 +314,27 @@ def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, 
     Those that stand still and those too slow to become the best drop out. Sums that
     were updated gather rounding, so that the last step is taken anew.
     """
-    xp, _, device = get_namespace_and_device(centers)
     restarts = begin(points, centers)
-    least, best, before = np.inf, centers[0], np.full(centers.shape[0], np.inf)
+    least, best, before = np.inf, centers[0, ...], np.full(centers.shape[0], np.inf)
     n_iter = 0
     while n_iter < max_iter:
         n_iter += 1
         restarts, inertia, shift = step(points, restarts)
         leader = int(inertia.argmin())
         if inertia[leader] < least:
-            least, best = inertia[leader], restarts.centers[leader]
+            least, best = inertia[leader], restarts.centers[leader, ...]
         hopeless = inertia - PATIENCE * (before - inertia) > least
         going = np.flatnonzero((shift > tol) & ~hopeless)
         if not len(going):
             break
         if len(going) < len(inertia):
-            restarts = restarts.take(xp.asarray(going, device=device))
+            restarts = restarts.take(beside(going, centers))
         before = inertia[going]
     return by_size(step(points, begin(points, best[None, ...]))[0]), n_iter
 
 
 def by_size(restarts: Restarts) -> Any:
     """Centers of one restart, the largest first, whichever restart found them."""
-    xp, _, device = get_namespace_and_device(restarts.centers)
-    counts = _convert_to_numpy(restarts.counts[0], xp)
-    first_feature = _convert_to_numpy(restarts.centers[0, :, 0], xp)
-    order = np.lexsort((first_feature, -counts))
-    return restarts.centers[0][xp.asarray(order, device=device)]
+    centers = restarts.centers[0, ...]
+    order = np.lexsort((to_numpy(centers[:, 0]), -to_numpy(restarts.counts[0, ...])))
+    return rows_at(centers, order)

@@ -1,7 +1,13 @@
 """The nearest prototype from one matrix product, where its rounding allows."""
 
+import math
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from sklearn_kmex._arrays import beside, block_size, squared_norms, widest
+from sklearn_kmex._compat import get_namespace_and_device
 
 # Elements of a block of rows, 1 MiB in float32, so that it stays in cache.
 BLOCK_ELEMENTS = 2**18
@@ -13,9 +19,7 @@ FEW = 128
 FAR = 4.0
 
 
-def sure_nearest(
-    X: NDArray, prototypes: NDArray, epsilon: float
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
     """Find the prototype nearest to each row, and whether that is sure.
 
     It is sure where the largest x.p - |p|^2 / 2 leads all others by more than rounding
@@ -23,53 +27,54 @@ def sure_nearest(
     and that of similarities in the dtype of X, which may tie where distances do not.
     Rows that are not finite, or too large to be squared, are never sure.
     """
-    n_prototypes = len(prototypes)
-    places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)]).astype(
-        np.float32
-    )
-    nearest, sure = np.empty(len(X), np.intp), np.empty(len(X), np.bool_)
-    size = max(1, BLOCK_ELEMENTS // X.shape[1], min(n_prototypes, BLOCK_ROWS))
+    xp, *_ = get_namespace_and_device(X)
+    n_prototypes = prototypes.shape[0]
+    places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
+    places = beside(places, X, xp.float32)
+    nearest, sure = [], []
+    size = block_size(X, BLOCK_ELEMENTS) // X.shape[1]
+    size = max(1, size, min(n_prototypes, BLOCK_ROWS))
     with np.errstate(over="ignore", invalid="ignore"):
-        center, exact = about_center(prototypes, X.dtype)
-        squares = np.einsum("ij,ij->i", exact, exact)
-        reach, right = float(np.sqrt(squares.max())), exact.astype(X.dtype)
-        half = (squares / 2).astype(X.dtype)[:, np.newaxis]
-        for start in range(0, len(X), size):
-            rows = X[start : start + size]
+        center, exact = about_center(beside(prototypes, X, widest(X)), X.dtype)
+        squares = squared_norms(exact)
+        reach, right = math.sqrt(xp.max(squares)), xp.astype(exact, X.dtype)
+        half = xp.astype(squares / 2, X.dtype)[:, None]
+        for block in gen_batches(X.shape[0], size):
+            rows = X[block, :]
             if center is not None:
                 rows = rows - center
             scores = half_scores(rows, right, half)
-            wanted = scores.max(axis=0) - lead(rows, reach, epsilon)
-            rivals = (scores >= wanted).astype(np.float32)
-            count, place = places @ rivals
-            nearest[start : start + size] = np.where(count == 1, place, 0)
-            sure[start : start + size] = count == 1
-    return nearest, sure
+            wanted = xp.max(scores, axis=0) - lead(rows, reach, epsilon)
+            found = places @ xp.astype(scores >= wanted, xp.float32)
+            count, place = found[0, :], found[1, :]
+            sure.append(count == 1)
+            nearest.append(xp.astype(xp.where(sure[-1], place, 0.0), xp.int64))
+    return xp.concat(nearest), xp.concat(sure)
 
 
-def about_center(
-    prototypes: NDArray, dtype: np.dtype
-) -> tuple[NDArray | None, NDArray[np.float64]]:
+def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
     """Take prototypes about their mean, in float64, where that is far away."""
-    center = prototypes.mean(axis=0, dtype=np.float64)
-    center = center.astype(dtype)
-    apart = prototypes - center.astype(np.float64)
-    if FAR * np.linalg.norm(apart, axis=1).max() > np.linalg.norm(center):
-        return None, prototypes.astype(np.float64, copy=False)
+    xp, *_ = get_namespace_and_device(prototypes)
+    center = xp.astype(xp.mean(prototypes, axis=0), dtype)
+    apart = prototypes - center
+    if FAR**2 * xp.max(squared_norms(apart)) > squared_norms(center):
+        return None, prototypes
     return center, apart
 
 
-def half_scores(rows: NDArray, prototypes: NDArray, half: NDArray) -> NDArray:
+def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
     """x.p - |p|^2 / 2, a prototype in each row, so that columns reduce fast."""
-    if len(prototypes) < FEW:
-        scores = np.ascontiguousarray((rows @ prototypes.T).T)
+    if prototypes.shape[0] < FEW:
+        scores = (rows @ prototypes.T).T
+        if isinstance(scores, np.ndarray):
+            scores = np.ascontiguousarray(scores)
     else:
         scores = prototypes @ rows.T
     scores -= half
     return scores
 
 
-def lead(rows: NDArray, reach: float, epsilon: float) -> NDArray:
+def lead(rows: Any, reach: float, epsilon: float) -> Any:
     """Lead by which a score is the largest for sure, whatever was rounded.
 
     D = |x| + `reach`, the norm of the longest prototype, is at least any distance and
@@ -78,12 +83,15 @@ def lead(rows: NDArray, reach: float, epsilon: float) -> NDArray:
     times D^2. As the logarithm is concave, log similarities at distances d differ after
     rounding if the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
     """
-    n_features, limits = rows.shape[1], np.finfo(rows.dtype)
-    squares = (rows[:, np.newaxis, :] @ rows[:, :, np.newaxis])[:, 0, 0]
+    xp, *_ = get_namespace_and_device(rows)
+    n_features, limits = rows.shape[1], xp.finfo(rows.dtype)
+    squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
     # A hundredth more, for what is rounded here.
-    farthest = np.float64(1.01) * (np.sqrt(squares) + reach)
-    ties = 2 * float(limits.eps) * float(np.log1p(1 / epsilon))
+    norms = xp.astype(xp.sqrt(squares), widest(rows), copy=False)
+    farthest = 1.01 * (norms + reach)
+    ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
     product = float(limits.eps) * (n_features / 4 + 4)
-    exact = float(np.finfo(np.float64).eps) * 4 * (n_features + 4)
+    exact = float(xp.finfo(farthest.dtype).eps) * 4 * (n_features + 4)
     slack = (product + exact + ties) * farthest**2 + ties * epsilon * farthest
-    return (slack + 4 * n_features * float(limits.tiny)).astype(rows.dtype)
+    tiny = 4 * n_features * float(limits.smallest_normal)
+    return xp.astype(slack + tiny, rows.dtype)

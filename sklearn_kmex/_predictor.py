@@ -9,8 +9,13 @@ from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_kmex._arrays import beside, descending, floats, rows_at, to_numpy
 from sklearn_kmex._base import KMExBaseEstimator
-from sklearn_kmex._compat import _check_feature_names_in
+from sklearn_kmex._compat import (
+    _check_feature_names_in,
+    check_same_namespace,
+    get_namespace_and_device,
+)
 from sklearn_kmex._dask import chunkwise
 from sklearn_kmex._nearest import sure_nearest
 from sklearn_kmex._similarity import (
@@ -46,6 +51,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Class labels.
         """
         winners = self._winners(X)
+        if isinstance(self.classes_, np.ndarray):  # labels need not be numbers
+            winners = to_numpy(winners)
         return self.classes_[winners]
 
     @chunkwise
@@ -64,7 +71,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             logarithm of the prior, over the largest, added; for two classes, that
             of `classes_[1]` minus that of `classes_[0]`.
         """
-        scores = self._scores(X)
+        scores = self._scores(X, "decision_function")
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     @chunkwise
@@ -81,7 +88,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in [0, 1]; the predicted class has the largest.
         """
-        return probabilities(self._scores(X), self.temperature_)
+        return probabilities(self._scores(X, "predict_proba"), self.temperature_)
 
     @chunkwise
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
@@ -97,7 +104,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Natural logarithms of the probabilities, at most 0.
         """
-        return log_probabilities(self._scores(X), self.temperature_)
+        scores = self._scores(X, "predict_log_proba")
+        return log_probabilities(scores, self.temperature_)
 
     @chunkwise
     def transform(self, X: ArrayLike) -> NDArray:
@@ -113,7 +121,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_prototypes_total)
             Similarities, larger is more similar, in the dtype of X.
         """
-        X = self._check_input(X)
+        X = self._check_input(X, "transform")
         return map_blocks(self._similarities, X)
 
     def nearest_prototypes(
@@ -145,18 +153,20 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ValueError
             If `n` is not between 1 and the number of prototypes.
         """
-        X = self._check_input(X)
-        if not isinstance(n, int | np.integer) or not 1 <= n <= len(self.prototypes_):
+        X = self._check_input(X, "nearest_prototypes")
+        n_prototypes = self.prototypes_.shape[0]
+        if not isinstance(n, int | np.integer) or not 1 <= n <= n_prototypes:
             raise ValueError(
                 f"n must be an int between 1 and the number of prototypes, "
-                f"{len(self.prototypes_)}; got {n!r}."
+                f"{n_prototypes}; got {n!r}."
             )
+        xp, *_ = get_namespace_and_device(X)
         similar, ids = [], []
         for block in row_blocks(X):
             values = self._similarities(block)
-            ids.append(np.argsort(-values, axis=1, kind="stable")[:, :n])
-            similar.append(np.take_along_axis(values, ids[-1], axis=1))
-        return np.concatenate(similar), np.concatenate(ids)
+            ids.append(descending(values)[:, :n])
+            similar.append(xp.take_along_axis(values, ids[-1], axis=1))
+        return xp.concat(similar), xp.concat(ids)
 
     @chunkwise
     def score_samples(self, X: ArrayLike) -> NDArray:
@@ -190,10 +200,11 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features)
+        counts = to_numpy(self.n_prototypes_)
         return np.array(
             [
                 f"{label}_prototype_{j}"
-                for label, count in zip(self.classes_, self.n_prototypes_, strict=True)
+                for label, count in zip(to_numpy(self.classes_), counts, strict=True)
                 for j in range(count)
             ],
             dtype=object,
@@ -204,60 +215,73 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.array_api_support = True
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _check_input(self, X: ArrayLike, ensure_all_finite: bool = True) -> Any:
+    def _check_input(
+        self, X: ArrayLike, method: str, ensure_all_finite: bool = True
+    ) -> Any:
         check_is_fitted(self)
+        self._check_namespace(X, method)
         return validate_data(
             self,
             X,
             accept_sparse="csr",
-            dtype=[np.float64, np.float32],
+            dtype=floats(X),
             reset=False,
             ensure_all_finite=ensure_all_finite,
         )
 
-    def _scores(self, X: ArrayLike) -> NDArray:
-        """Class scores, (n_samples, n_classes): all decisions come from here."""
-        X = self._check_input(X)
-        owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
-        scores = self._class_scores(X, self.prototypes_, owners, len(self.classes_))
-        present = np.where(self.n_prototypes_, self.class_prior_, 0)
-        return add_priors(scores, present, self.temperature_)
+    def _check_namespace(self, X: Any, method: str) -> None:
+        """Refuse arrays of another library or device than those of fit."""
+        check_same_namespace(X, self, attribute="prototypes_", method=method)
 
-    def _winners(self, X: Any) -> NDArray[np.intp]:
+    def _owners(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Class code of each prototype, and the prior of each class that has one."""
+        counts, priors = to_numpy(self.n_prototypes_), to_numpy(self.class_prior_)
+        return np.repeat(np.arange(len(counts)), counts), np.where(counts, priors, 0)
+
+    def _scores(self, X: ArrayLike, method: str) -> Any:
+        """Class scores, (n_samples, n_classes): all decisions come from here."""
+        X = self._check_input(X, method)
+        owners, priors = self._owners()
+        scores = self._class_scores(X, self.prototypes_, owners, len(priors))
+        return add_priors(scores, priors, self.temperature_)
+
+    def _winners(self, X: Any) -> Any:
         """Class of the largest score, by one product where that is sure of it."""
         check_is_fitted(self)
-        owners = np.repeat(np.arange(len(self.classes_)), self.n_prototypes_)
-        if self.aggregation == "max" and np.ptp(self.class_prior_[owners]) == 0:
-            rows = self._check_input(X, ensure_all_finite=False)
+        owners, priors = self._owners()
+        if self.aggregation == "max" and np.ptp(priors[owners]) == 0:
+            rows = self._check_input(X, "predict", ensure_all_finite=False)
             if not sparse.issparse(rows):
-                return self._nearest_owners(rows, owners)
-        return self._scores(X).argmax(axis=1)
+                return self._nearest_owners(rows, owners, len(priors))
+        scores = self._scores(X, "predict")
+        xp, *_ = get_namespace_and_device(scores)
+        return xp.argmax(scores, axis=1)
 
-    def _nearest_owners(self, X: NDArray, owners: NDArray) -> NDArray[np.intp]:
+    def _nearest_owners(self, X: Any, owners: NDArray, n_classes: int) -> Any:
         """Class of the nearest prototype; rows that are not finite are never sure."""
+        xp, *_ = get_namespace_and_device(X)
         nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
-        winners = owners[nearest]
-        if not sure.all():
-            rest = X[~sure]
+        winners = xp.take(beside(owners, X), nearest)
+        if not xp.all(sure):
+            rest = rows_at(X, xp.nonzero(~sure)[0])
             assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")
-            scores = self._class_scores(
-                rest, self.prototypes_, owners, len(self.classes_)
-            )
-            winners[~sure] = scores.argmax(axis=1)
+            scores = self._class_scores(rest, self.prototypes_, owners, n_classes)
+            winners[~sure] = xp.argmax(scores, axis=1)
         return winners
 
     def _class_scores(
-        self, X: Any, prototypes: NDArray, owners: NDArray, n_classes: int
-    ) -> NDArray:
-        def score(block: Any) -> NDArray:
+        self, X: Any, prototypes: Any, owners: NDArray, n_classes: int
+    ) -> Any:
+        def score(block: Any) -> Any:
             similar = similarities(block, prototypes, self.similarity, self.epsilon)
             return class_scores(similar, owners, n_classes, self.aggregation)
 
         return map_blocks(score, X)
 
-    def _similarities(self, block: Any) -> NDArray:
+    def _similarities(self, block: Any) -> Any:
         return similarities(block, self.prototypes_, self.similarity, self.epsilon)

@@ -9,8 +9,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from joblib import Parallel
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
+from sklearn.utils.parallel import Parallel
 
 from sklearn_kmex._compat import has_callbacks, open_fit_task
 
@@ -72,12 +73,23 @@ def run(
     jobs: Iterable[Any], n_jobs: int | None, task: Task | None, names: Sequence[str]
 ) -> list[Any]:
     """Run jobs of joblib, each of them a subtask."""
-    results = pool(n_jobs, in_turn=task is not None)(jobs)
+    results = pool(n_jobs, in_turn=task is not None)(configured(jobs))
     try:
         return list(follow(results, task, names))
     finally:
         if isinstance(results, Generator):
             drop(results)
+
+
+def configured(jobs: Iterable[Any]) -> Iterator[Any]:
+    """Draw jobs in the configuration of this thread: joblib's own threads draw them."""
+    config, waiting = get_config(), iter(jobs)
+
+    def draw() -> Any:
+        with config_context(**config):
+            return next(waiting, None)
+
+    return iter(draw, None)
 
 
 def drop(results: Generator[Any, None, None]) -> None:

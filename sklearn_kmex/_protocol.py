@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -26,7 +27,8 @@ def find_sem(estimator: Any) -> Any:
     Raises
     ------
     TypeError
-        If it lacks a part of the protocol.
+        If it lacks a part of the protocol, or was fitted to arrays of another library
+        than NumPy.
 
     NotFittedError
         If it is a classifier with `transform` that was not fitted.
@@ -36,6 +38,7 @@ def find_sem(estimator: Any) -> Any:
         model = model.steps[-1][1]
     missing = [name for name in PROTOCOL if not hasattr(model, name)]
     if not missing:
+        check_on_host(model)
         return model
     if isinstance(model, BaseEstimator) and is_classifier(model):
         _check_is_fitted(model)
@@ -46,6 +49,17 @@ def find_sem(estimator: Any) -> Any:
         f"estimator must be a prototypical self-explainable model; {what} lacks "
         f"{', '.join(missing)}, which a fitted KMExClassifier has."
     )
+
+
+def check_on_host(model: Any) -> None:
+    """Refuse a model whose arrays are on a device: tools look at them with NumPy."""
+    kind = type(model.prototypes_)
+    if hasattr(kind, "__dlpack__") and not issubclass(kind, np.ndarray):
+        raise TypeError(
+            f"{_name(model)} holds a {kind.__module__}.{kind.__name__} in prototypes_, "
+            "where NumPy is needed. Move it first: sklearn.utils._array_api."
+            'move_estimator_to(estimator, numpy, "cpu").'
+        )
 
 
 def _check_is_fitted(model: BaseEstimator) -> None:

@@ -1,5 +1,6 @@
 """Prototypes of one class: k-means on its rows, then what each prototype stands for."""
 
+import math
 import warnings
 from typing import Any, NamedTuple
 
@@ -11,17 +12,23 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
+from sklearn_kmex._arrays import beside, rows_at, to_numpy, widest
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._kmeans import BatchedKMeans
-from sklearn_kmex._similarity import dense, map_blocks, squared_distances
+from sklearn_kmex._similarity import dense, map_blocks, row_blocks, squared_distances
 
 # Clusterers that can be given centers to start from.
 MOVES_ON = (BatchedKMeans, KMeans, MiniBatchKMeans)
+# Share of a squared distance within which another one is the same.
+AS_NEAR = 1e-6
+# So many columns of rows are compared first, and so many times more next.
+LEADING_COLUMNS = 16
 
 
 class Rows(NamedTuple):
     """Rows of one class: their values, row numbers in the training set and weights.
 
-    The values are an array or a CSR matrix.
+    The values are a CSR matrix, or an array of any library.
     """
 
     values: Any
@@ -29,11 +36,15 @@ class Rows(NamedTuple):
     weights: NDArray[np.float64]
 
     def take(self, positions: NDArray) -> "Rows":
-        return Rows(*(field[positions] for field in self))
+        numbers, weights = self.numbers[positions], self.weights[positions]
+        return Rows(rows_at(self.values, positions), numbers, weights)
 
 
 class ClassPrototypes(NamedTuple):
-    """Prototypes of one class, their members, and the training row nearest to each."""
+    """Prototypes of one class, their members, and the training row nearest to each.
+
+    All of it is on the host, wherever the rows are.
+    """
 
     vectors: NDArray
     means: NDArray  # of the members, by which a stream goes on
@@ -59,6 +70,20 @@ def row_keys(values: Any) -> NDArray:
     return values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
 
 
+def own_order(values: Any) -> NDArray[np.intp]:
+    """Order distinct rows by their bytes, so that it is not that of the training set.
+
+    Of an array, as many columns are looked at as tell the rows apart.
+    """
+    n_columns = values.shape[1]
+    width = n_columns if sparse.issparse(values) else min(LEADING_COLUMNS, n_columns)
+    while True:
+        keys = row_keys(canonical(to_numpy(values[:, :width])))
+        if width == n_columns or len(np.unique(keys)) == len(keys):
+            return np.argsort(keys)
+        width = min(width * LEADING_COLUMNS, n_columns)
+
+
 def canonical(values: Any) -> Any:
     """Make equal rows equal to the byte: no -0.0, sorted indices, no stored zero."""
     if not sparse.issparse(values):
@@ -77,10 +102,11 @@ def distinct_rows(rows: Rows) -> Rows:
     """
     if sparse.issparse(rows.values):  # summed in the same order
         rows = rows._replace(values=canonical(rows.values))
-    sums = np.asarray(rows.values.sum(axis=1)).ravel()
+    xp, *_ = get_namespace_and_device(rows.values)
+    sums = np.asarray(to_numpy(xp.sum(rows.values, axis=1))).ravel()
     _, group, sizes = np.unique(sums, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(sizes[group] > 1)
-    keys = row_keys(canonical(rows.values[alike]))
+    keys = row_keys(canonical(to_numpy(rows_at(rows.values, alike))))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     into = np.arange(len(rows.numbers))
     into[alike] = alike[first[inverse]]
@@ -101,7 +127,7 @@ def cluster(
     """Cluster the rows about their mean; return the centers and the iterations.
 
     Where `start` is given, k-means moves on from there; other clusterers take no
-    start.
+    start. Only the built-in one is given rows where they are, others on the host.
     """
     values, center, scale = _standardized(rows)
     model = clone(clusterer)
@@ -111,8 +137,10 @@ def cluster(
     model.set_params(n_clusters=n_clusters)
     if settings.get("random_state", 0) is None:
         model.set_params(random_state=seed)
+    if not isinstance(model, BatchedKMeans):
+        values = to_numpy(values)
     if start is not None and isinstance(model, MOVES_ON):
-        model.set_params(init=((start - center) / scale).astype(values.dtype), n_init=1)
+        model.set_params(init=((start - center) / scale).astype(center.dtype), n_init=1)
     with warnings.catch_warnings():
         # Fewer clusters than asked for: found again, and reported once, by fit.
         warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
@@ -122,8 +150,9 @@ def cluster(
             "clusterer must have cluster_centers_ after fit; "
             f"{type(model).__name__} has none. Use one that does, such as KMeans."
         )
-    centers = np.asarray(model.cluster_centers_, dtype=np.float64) * scale + center
-    return centers.astype(values.dtype), int(np.max(getattr(model, "n_iter_", 1)))
+    centers = np.asarray(to_numpy(model.cluster_centers_), dtype=np.float64)
+    centers = (centers * scale + center).astype(center.dtype)
+    return centers, int(np.max(getattr(model, "n_iter_", 1)))
 
 
 def _standardized(rows: Rows) -> tuple[Any, Any, float]:
@@ -133,12 +162,15 @@ def _standardized(rows: Rows) -> tuple[Any, Any, float]:
     float32 neither overflow nor vanish. Sparse rows are not centered.
     """
     if sparse.issparse(rows.values):
+        of_dtype = rows.values.dtype.type
         scale = np.ldexp(1.0, np.frexp(abs(rows.values).max())[1])
-        return rows.values / rows.values.dtype.type(scale), 0.0, scale
+        return rows.values / of_dtype(scale), of_dtype(0), scale
+    xp, *_ = get_namespace_and_device(rows.values)
     center = _mean(rows)
-    values = rows.values - center
-    scale = np.ldexp(1.0, np.frexp(max(values.max(), -values.min()))[1])
-    values *= values.dtype.type(1 / scale)
+    values = rows.values - beside(center, rows.values)
+    farthest = max(float(xp.max(values)), -float(xp.min(values)))
+    scale = math.ldexp(1.0, math.frexp(farthest)[1])
+    values *= 1 / scale
     return values, center, scale
 
 
@@ -182,24 +214,32 @@ def class_prototypes(
     n_clusters = min(n_prototypes, len(seen.numbers))
     centers, n_iter = cluster(seen, n_clusters, clusterer, seed, start)
     if prototype == "medoid":
-        centers = dense(
-            candidates.values[_distances(candidates, centers).argmin(axis=0)]
-        )
+        nearest = candidates.take(first_nearest(_distances(candidates, centers)))
+        centers = to_numpy(dense(nearest.values))
     distances = _distances(points, centers)
     owner = distances.argmin(axis=1)
     kept = np.unique(owner)  # a center without members is no prototype
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
-    nearest = candidates.take(apart.argmin(axis=0))
+    nearest = candidates.take(first_nearest(apart))
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
         np.stack([_mean(points.take(own)) for own in members]),
         np.array([points.weights[own].sum() for own in members]),
-        nearest._replace(values=dense(nearest.values)),
+        nearest._replace(values=to_numpy(dense(nearest.values))),
         inertia if known is None else inertia + known.spread(),
         n_iter,
     )
+
+
+def first_nearest(distances: NDArray) -> NDArray[np.intp]:
+    """Row nearest to each vector; of those as near, up to rounding, the first.
+
+    The two members of a cluster are as near to their mean, however that is rounded.
+    """
+    near = distances <= (1 + AS_NEAR) * distances.min(axis=0)
+    return near.argmax(axis=0)
 
 
 def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
@@ -216,20 +256,40 @@ def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> R
 
 def _mean(rows: Rows) -> NDArray:
     """Weighted mean, summed in float64 without a float64 copy of the rows."""
-    if sparse.issparse(rows.values):
-        total = rows.values.T @ rows.weights
+    values, weights = rows.values, rows.weights
+    if sparse.issparse(values):
+        total, dtype = values.T @ weights, values.dtype
+    elif isinstance(values, np.ndarray):
+        total, dtype = np.einsum("i,ij->j", weights, values), values.dtype
     else:
-        total = np.einsum("i,ij->j", rows.weights, rows.values)
-    return (total / rows.weights.sum()).astype(rows.values.dtype, copy=False)
+        total, dtype = _sum_elsewhere(values, weights), to_numpy(values[:1, :]).dtype
+    return (total / weights.sum()).astype(dtype, copy=False)
+
+
+def _sum_elsewhere(values: Any, weights: NDArray) -> NDArray:
+    """Weighted sum of rows of another library than NumPy."""
+    xp, *_ = get_namespace_and_device(values)
+    dtype, total, start = widest(values), 0, 0
+    for block in row_blocks(values):
+        own = beside(weights[start : start + block.shape[0]], values, dtype)
+        total = total + own @ xp.astype(block, dtype)
+        start += block.shape[0]
+    return to_numpy(total)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:
+    """Put rows on the host before others, wherever these are."""
     values, *rest = zip(first, second, strict=True)
     numbers, weights = map(np.concatenate, rest)
     if sparse.issparse(second.values):
         return Rows(sparse.vstack(values).tocsr(), numbers, weights)
-    return Rows(np.concatenate(values), numbers, weights)
+    xp, *_ = get_namespace_and_device(second.values)
+    known = beside(first.values, second.values)
+    return Rows(xp.concat([known, second.values]), numbers, weights)
 
 
 def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
-    return map_blocks(lambda block: squared_distances(block, vectors), rows.values)
+    """Squared distances on the host: a number for each row and vector."""
+    return to_numpy(
+        map_blocks(lambda block: squared_distances(block, vectors), rows.values)
+    )

@@ -6,8 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.special import log_softmax
 from sklearn.utils import gen_batches
+
+from sklearn_kmex._arrays import (
+    beside,
+    block_size,
+    reduce_columns,
+    rows_at,
+    squared_norms,
+    widest,
+)
+from sklearn_kmex._compat import get_namespace_and_device
 
 # Elements of the float64 working copy of a block of rows: 8 MiB.
 BLOCK_ELEMENTS = 2**20
@@ -15,7 +24,7 @@ BLOCK_ELEMENTS = 2**20
 CANCELLED = 1e-6
 
 
-def squared_distances(X: Any, prototypes: NDArray) -> NDArray[np.float64]:
+def squared_distances(X: Any, prototypes: Any) -> Any:
     """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
 
     Taken in float64 about the mean of the prototypes, so that an offset common
@@ -23,90 +32,111 @@ def squared_distances(X: Any, prototypes: NDArray) -> NDArray[np.float64]:
     stay sparse, and are not centered. Where the
     expanded product cancels, or leaves open which prototype is the nearest,
     differences are taken instead: a row equal to a prototype is at distance 0.
+    They are where X is, and so are their squares.
     """
-    Z, P = X, prototypes.astype(np.float64, copy=False)
+    xp, *_ = get_namespace_and_device(X)
+    whole = beside(prototypes, X, widest(X))
+    Z, P = X, whole
     if not sparse.issparse(X):
-        center = P.mean(axis=0)
-        Z, P = X - center, P - center
+        center = xp.mean(whole, axis=0)
+        Z, P = X - center, whole - center
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = squared_norms(Z)[:, np.newaxis] + squared_norms(P)
+        norms = norms_of_rows(Z)[:, None] + squared_norms(P)
         distances = norms - 2 * (Z @ P.T)
-    if not np.isfinite(distances).all():
+    if not xp.all(xp.isfinite(distances)):
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value of "
-            f"{abs(Z).max():.3g} from the prototypes' mean. Rescale X, for example "
-            "with StandardScaler."
+            f"{float(xp.max(abs(Z))):.3g} from the prototypes' mean. Rescale X, for "
+            "example with StandardScaler."
         )
-    near = np.argwhere((distances <= CANCELLED * norms) | tied(distances, norms, X))
-    size = max(1, BLOCK_ELEMENTS // X.shape[1])
-    for start in range(0, len(near), size):
-        rows, columns = near[start : start + size].T
-        differences = np.subtract(dense(X[rows]), prototypes[columns], dtype=np.float64)
-        distances[rows, columns] = squared_norms(differences)
+    near = (distances <= CANCELLED * norms) | tied(distances, norms, X)
+    exact = list(by_differences(X, whole, *xp.nonzero(near)))
+    if exact:
+        distances[near] = xp.concat(exact)
     return distances
 
 
-def tied(distances: NDArray, norms: NDArray, X: Any) -> NDArray[np.bool_]:
+def by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
+    """Yield squared distances of some rows to a prototype each, block by block."""
+    xp, *_ = get_namespace_and_device(rows)
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
+    for start in range(0, rows.shape[0], size):
+        block = slice(start, min(start + size, rows.shape[0]))
+        near = xp.take(prototypes, columns[block], axis=0)
+        yield squared_norms(dense(rows_at(X, rows[block])) - near)
+
+
+def tied(distances: Any, norms: Any, X: Any) -> Any:
     """Mark what may be the least distance of a row, where that is more than one.
 
     A product rounds otherwise in another batch of rows; differences do not.
     """
-    slack = 4 * (X.shape[1] + 4) * np.finfo(np.float64).eps * norms.max(axis=1)
-    least = distances.min(axis=1) * (1 + 4 * float(np.finfo(X.dtype).eps)) + slack
-    candidates = distances <= least[:, np.newaxis]
-    return candidates & (candidates.sum(axis=1) > 1)[:, np.newaxis]
+    xp, *_ = get_namespace_and_device(distances)
+    eps, eps_of_rows = (float(xp.finfo(a.dtype).eps) for a in (distances, X))
+    slack = 4 * (X.shape[1] + 4) * eps * xp.max(norms, axis=1)
+    least = xp.min(distances, axis=1) * (1 + 4 * eps_of_rows) + slack
+    candidates = distances <= least[:, None]
+    several = xp.count_nonzero(candidates, axis=1) > 1
+    return candidates & several[:, None]
 
 
-def squared_norms(X: Any) -> NDArray[np.float64]:
-    """Squared norms of rows, in float64."""
+def norms_of_rows(X: Any) -> Any:
+    """Squared norms of rows, sparse or not, in the dtype of distances."""
     if sparse.issparse(X):
         X = X.astype(np.float64)
         return np.asarray(X.multiply(X).sum(axis=1)).ravel()
-    return np.einsum("ij,ij->i", X, X)
+    return squared_norms(X)
 
 
-def dense(X: Any) -> NDArray:
+def dense(X: Any) -> Any:
     """Return rows as an array, sparse or not."""
     return X.toarray() if sparse.issparse(X) else X
 
 
-def log_similarity(distances: NDArray, epsilon: float) -> NDArray:
+def log_similarity(distances: Any, epsilon: float) -> Any:
     """Return log((d + 1) / (d + epsilon)), with all its digits where d is large."""
-    return np.log1p((1 - epsilon) / (distances + epsilon))
+    xp, *_ = get_namespace_and_device(distances)
+    return xp.log1p((1 - epsilon) / (distances + epsilon))
 
 
-def similarities(
-    X: Any, prototypes: NDArray, similarity: str, epsilon: float
-) -> NDArray:
+def similarities(X: Any, prototypes: Any, similarity: str, epsilon: float) -> Any:
     """Similarity of each row to each prototype, in the dtype of X."""
+    xp, *_ = get_namespace_and_device(X)
     squared = squared_distances(X, prototypes)
     if similarity == "gaussian":
-        result = np.divide(squared, -2, out=squared)
+        squared *= -0.5
+        least = float(xp.finfo(X.dtype).min)
+        result = xp.maximum(squared, xp.full_like(squared[:1, :1], least))
     else:
-        result = log_similarity(np.sqrt(squared, out=squared), epsilon)
-    return np.maximum(result, np.finfo(X.dtype).min).astype(X.dtype, copy=False)
+        result = log_similarity(xp.sqrt(squared), epsilon)
+    return xp.astype(result, X.dtype, copy=False)
 
 
 def class_scores(
-    similarities: NDArray, prototype_codes: NDArray, n_classes: int, aggregation: str
-) -> NDArray:
+    similarities: Any, prototype_codes: NDArray, n_classes: int, aggregation: str
+) -> Any:
     """Score of each class from the similarities to its prototypes.
 
     `prototype_codes` holds the sorted class code of each prototype; a class
     without a prototype scores minus infinity.
     """
+    xp, *_ = get_namespace_and_device(similarities)
     codes, starts = np.unique(prototype_codes, return_index=True)
-    best = np.maximum.reduceat(similarities, starts, axis=1)
+    scores = reduce_columns(np.maximum, similarities, starts)
     if aggregation == "sum":
-        of_prototype = np.searchsorted(codes, prototype_codes)
-        mass = np.exp(similarities - best[:, of_prototype])
-        best += np.log(np.add.reduceat(mass, starts, axis=1))
-    scores = np.full((len(similarities), n_classes), -np.inf, dtype=best.dtype)
-    scores[:, codes] = best
-    return scores
+        of_prototype = beside(np.searchsorted(codes, prototype_codes), scores)
+        mass = xp.exp(similarities - xp.take(scores, of_prototype, axis=1))
+        scores += xp.log(reduce_columns(np.add, mass, starts))
+    if len(codes) == n_classes:
+        return scores
+    none = xp.full_like(scores[:, :1], -xp.inf)
+    places = np.full(n_classes, len(codes))
+    places[codes] = np.arange(len(codes))
+    scores = xp.concat([scores, none], axis=1)
+    return xp.take(scores, beside(places, scores), axis=1)
 
 
-def add_priors(scores: NDArray, priors: NDArray, temperature: float) -> NDArray:
+def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
     """Shift scores so that their softmax over the temperature has these priors.
 
     The shift is 0 for the most frequent class, and so for all where they are equal.
@@ -114,30 +144,37 @@ def add_priors(scores: NDArray, priors: NDArray, temperature: float) -> NDArray:
     """
     with np.errstate(divide="ignore", over="ignore"):
         shift = temperature * np.log(priors / priors.max())
-        return scores + shift.astype(scores.dtype)
+        return scores + beside(shift, scores, scores.dtype)
 
 
-def log_probabilities(scores: NDArray, temperature: float) -> NDArray:
+def log_probabilities(scores: Any, temperature: float) -> Any:
     """Logarithm of the softmax of `scores / temperature`."""
-    below = (scores - scores.max(axis=1, keepdims=True)).astype(np.float64, copy=False)
+    xp, *_ = get_namespace_and_device(scores)
+    below = scores - xp.max(scores, axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a tiny temperature: the rest is impossible
-        logits = (below / temperature).astype(scores.dtype, copy=False)
-    return keep_winner(log_softmax(logits, axis=1), scores)
+        logits = xp.astype(below, widest(scores), copy=False) / temperature
+        logits = xp.astype(logits, scores.dtype, copy=False)  # at most 0, and once 0
+    mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
+    return keep_winner(logits - xp.log(mass), scores)
 
 
-def probabilities(scores: NDArray, temperature: float) -> NDArray:
+def probabilities(scores: Any, temperature: float) -> Any:
     """Softmax of `scores / temperature`."""
-    return keep_winner(np.exp(log_probabilities(scores, temperature)), scores)
+    xp, *_ = get_namespace_and_device(scores)
+    return keep_winner(xp.exp(log_probabilities(scores, temperature)), scores)
 
 
-def keep_winner(values: NDArray, scores: NDArray) -> NDArray:
+def keep_winner(values: Any, scores: Any) -> Any:
     """Undo ties: rounding may level values whose scores still differed."""
-    rows = np.arange(len(values))
-    winner = scores.argmax(axis=1)
-    tied = values.argmax(axis=1) != winner
-    lead = np.nextafter(values[tied].max(axis=1), np.inf, dtype=values.dtype)
-    values[rows[tied], winner[tied]] = lead
-    return values
+    xp, _, device = get_namespace_and_device(values)
+    winner = xp.argmax(scores, axis=1)
+    tied = xp.argmax(values, axis=1) != winner
+    if not xp.any(tied):
+        return values
+    most = xp.max(values, axis=1, keepdims=True)
+    lead = xp.nextafter(most, xp.full_like(most, xp.inf))
+    wins = xp.arange(values.shape[1], device=device) == winner[:, None]
+    return xp.where(wins & tied[:, None], lead, values)
 
 
 def row_blocks(X: Any) -> Iterator[Any]:
@@ -145,9 +182,11 @@ def row_blocks(X: Any) -> Iterator[Any]:
     n_rows, width = X.shape
     if sparse.issparse(X):
         width = 1 + X.nnz // n_rows
-    return (X[rows] for rows in gen_batches(n_rows, max(1, BLOCK_ELEMENTS // width)))
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // width)
+    return (X[rows, :] for rows in gen_batches(n_rows, size))
 
 
-def map_blocks(function: Callable[[Any], NDArray], X: Any) -> NDArray:
+def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
     """Apply a row-wise function to each block of X."""
-    return np.concatenate([function(block) for block in row_blocks(X)])
+    xp, *_ = get_namespace_and_device(X)
+    return xp.concat([function(block) for block in row_blocks(X)])

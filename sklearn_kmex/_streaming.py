@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_kmex._arrays import beside, to_numpy, widest
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
 from sklearn_kmex._predictor import PrototypePredictor
@@ -17,6 +18,20 @@ from sklearn_kmex._validation import (
     check_stream_classes,
     prototypes_per_class,
     rows_of_classes,
+)
+
+# Attributes that lie where X is.
+FITTED_ARRAYS = (
+    "classes_",
+    "class_prior_",
+    "inertia_",
+    "n_prototypes_",
+    "prototypes_",
+    "prototype_classes_",
+    "prototype_counts_",
+    "prototype_indices_",
+    "_member_means",
+    "_nearest_rows",
 )
 
 
@@ -91,14 +106,17 @@ class PrototypeStream(PrototypePredictor):
         """
         with unchanged_on_error(self):
             first = not self.__sklearn_is_fitted__()
+            if not first:
+                self._check_namespace(X, "partial_fit")
             X, y, weights = check_rows(self, X, y, sample_weight, reset=first)
             if first:
                 self._start_anew()
                 if classes is None and isinstance(self.n_prototypes, Mapping):
                     classes = list(self.n_prototypes)
             known = {} if first else self._known_prototypes()
+            old = None if first else to_numpy(self.classes_)
             labels = check_stream_classes(
-                y, classes, None if first else self.classes_, self._classes_given
+                y, to_numpy(classes), old, self._classes_given
             )
             self._classes_given |= classes is not None
             groups = rows_of_classes(y, weights, labels)
@@ -128,6 +146,14 @@ class PrototypeStream(PrototypePredictor):
         self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
         self.n_iter_ = max(p.n_iter for p in found)
 
+    def _settle(self, X: Any) -> None:
+        """Put fitted arrays of numbers where X is: labels may be something else."""
+        for name in FITTED_ARRAYS:
+            array = getattr(self, name)
+            if array.dtype.kind in "biuf":
+                dtype = widest(X) if array.dtype == np.float64 else None
+                setattr(self, name, beside(array, X, dtype))
+
     def _set_temperature(self, X: Any, folds: list[list[Fold]]) -> None:
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
@@ -144,17 +170,22 @@ class PrototypeStream(PrototypePredictor):
 
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
         """Prototypes of each class that has some, as `_set_prototypes` left them."""
-        ends = np.cumsum(self.n_prototypes_)
+        fitted = {name: to_numpy(getattr(self, name)) for name in FITTED_ARRAYS}
+        ends = np.cumsum(fitted["n_prototypes_"])
         known = {}
-        for code in np.flatnonzero(self.n_prototypes_):
-            own = slice(ends[code] - self.n_prototypes_[code], ends[code])
-            counts = self.prototype_counts_[own]
-            known[self.classes_[code]] = ClassPrototypes(
-                self.prototypes_[own],
-                self._member_means[own],
+        for code in np.flatnonzero(fitted["n_prototypes_"]):
+            own = slice(ends[code] - fitted["n_prototypes_"][code], ends[code])
+            counts = fitted["prototype_counts_"][own]
+            known[fitted["classes_"][code]] = ClassPrototypes(
+                fitted["prototypes_"][own],
+                fitted["_member_means"][own],
                 counts,
-                Rows(self._nearest_rows[own], self.prototype_indices_[own], counts),
-                self.inertia_[code],
+                Rows(
+                    fitted["_nearest_rows"][own],
+                    fitted["prototype_indices_"][own],
+                    counts,
+                ),
+                fitted["inertia_"][code],
                 self.n_iter_,
             )
         return known

@@ -9,19 +9,19 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
+from sklearn_kmex._arrays import to_numpy
 from sklearn_kmex._gathering import take
 from sklearn_kmex._prototypes import (
     ClassPrototypes,
     Rows,
-    canonical,
     class_prototypes,
-    row_keys,
+    own_order,
 )
 
 # Enough rows for one number, whatever the size of the data.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 
-Score = Callable[[Any, NDArray, NDArray, int], NDArray]
+Score = Callable[[Any, NDArray, NDArray, int], Any]
 
 
 class Fold(NamedTuple):
@@ -50,9 +50,7 @@ def held_out_folds(
     if "n_init" in clusterer.get_params(deep=False):
         clusterer.set_params(n_init=1)
     most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
-    # Drawn from the rows in an order of their own, not in that of the training set.
-    order = np.argsort(row_keys(canonical(rows.values)))
-    order = np.random.RandomState(seed).permutation(order)[:most]
+    order = np.random.RandomState(seed).permutation(own_order(rows.values))[:most]
     only = len(order) == 1 and known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
     folds = []
@@ -94,7 +92,8 @@ def held_out_scores(
         vectors = np.concatenate([f.vectors for f in fold])
         rows = np.concatenate([f.held_out for f in fold]) - first_row
         weights = np.concatenate([f.weights for f in fold])
-        parts.append((score(take(X, rows), vectors, owners, n_classes), codes, weights))
+        scores = to_numpy(score(take(X, rows), vectors, owners, n_classes))
+        parts.append((scores, codes, weights))
     if not parts:
         return np.empty((0, n_classes)), np.empty(0, np.intp), np.empty(0)
     scores, codes, weights = map(np.concatenate, zip(*parts, strict=True))

@@ -14,9 +14,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_kmex._arrays import floats, to_numpy
 from sklearn_kmex._compat import _check_sample_weight
 from sklearn_kmex._dask import check_known_chunks, in_memory, is_dask
-from sklearn_kmex._mapped import FLOATS, file_behind
+from sklearn_kmex._mapped import file_behind
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -31,8 +32,9 @@ def check_rows(
     """Validate training rows, labels and weights.
 
     The values of mapped files and dask arrays are looked at later, class by class.
+    Rows stay where they are, labels and weights come to the host.
     """
-    y, sample_weight = in_memory(y), in_memory(sample_weight)
+    y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
     if is_dask(X):
         rows = check_known_chunks(X)
         labels = check_labels(estimator, rows, y)
@@ -44,7 +46,7 @@ def check_rows(
             X,
             y,
             accept_sparse="csr",
-            dtype=None if mapped else FLOATS,
+            dtype=None if mapped else floats(X),
             ensure_all_finite=not mapped,
             reset=reset,
         )
@@ -54,7 +56,7 @@ def check_rows(
             "sample_weight must be positive for at least one row; all weights are zero."
         )
     weights = _check_sample_weight(
-        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        sample_weight, labels, dtype=np.float64, ensure_non_negative=True
     )
     return rows, labels, weights
 

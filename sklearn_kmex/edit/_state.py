@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from sklearn_kmex._arrays import squared_norms
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._prototypes import ClassPrototypes, Rows
-from sklearn_kmex._similarity import squared_norms
 from sklearn_kmex._validation import class_priors
 
 
