@@ -70,7 +70,9 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/fit.py
-	$(BIN)/python benchmarks/kmeans.py
+	$(BIN)/python benchmarks/kmeans.py --large
+	$(BIN)/python benchmarks/inertia.py
+	$(BIN)/python benchmarks/protoselect.py
 	$(BIN)/python benchmarks/large.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/max_samples.py
@@ -85,4 +87,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/serving.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra
+	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra docs/tables

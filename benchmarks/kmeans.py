@@ -128,23 +128,30 @@ def predictions(n_rows, n_features, n_classes, per_class, repeats):
     return title, table(title, seconds, "X @ prototypes.T")
 
 
-def main(n_classes, repeats, seeds, large):
+def main(parts, n_classes, repeats, seeds, large):
     cases = [(60_000, 512, 10, 5)] + [(100_000, 2048, 1000, 5)] * large
-    result = {
-        "machine": machine(),
-        "versions": {m.__name__: m.__version__ for m in MODULES},
-        "fit": fits(n_classes, repeats, seeds),
-        "predict": dict(predictions(*case, repeats) for case in cases),
-    }
+    result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    result["machine"] = machine()
+    result["versions"] = {m.__name__: m.__version__ for m in MODULES}
+    if "fit" in parts:
+        result["fit"] = fits(n_classes, repeats, seeds)
+    if "predict" in parts:
+        result["predict"] = dict(predictions(*case, repeats) for case in cases)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=["fit", "predict"],
+        help="what to measure; the rest of the results stays as it was",
+    )
     parser.add_argument("--classes", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--large", action="store_true", help="100,000 x 2,048 x 5,000")
-    arguments = parser.parse_args()
-    main(arguments.classes, arguments.repeats, arguments.seeds, arguments.large)
+    given = parser.parse_args()
+    main(given.parts, given.classes, given.repeats, given.seeds, given.large)
