@@ -34,6 +34,10 @@ $(VENV)/.browser: $(VENV)/.dev
 	$(BIN)/python -m pip install --group browser
 	touch $@
 
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --group bench
+	touch $@
+
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --upgrade pip
@@ -68,7 +72,9 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.dev
+# SKLEARN_KMEX_ALIBI names the Python of an environment with alibi, for protoselect.py.
+# protoselect.py asks SKLEARN_KMEX_ALIBI for the Python of an environment with alibi.
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/kmeans.py --large
 	$(BIN)/python benchmarks/inertia.py
