@@ -72,7 +72,6 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-# SKLEARN_KMEX_ALIBI names the Python of an environment with alibi, for protoselect.py.
 # protoselect.py asks SKLEARN_KMEX_ALIBI for the Python of an environment with alibi.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fit.py
