@@ -7,11 +7,14 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
 def write_tables(folder):
-    """Write each table of which there are results into a folder."""
+    """Write each table into a folder; a sentence where there are no results."""
     folder.mkdir(exist_ok=True)
     for name, make in TABLES.items():
         path = RESULTS / f"{name.partition('.')[0]}.json"
-        (folder / f"{name}.inc").write_text(make(json.loads(path.read_text())))
+        text = "*There are no results of this yet.*\n"
+        if path.exists():
+            text = make(json.loads(path.read_text()))
+        (folder / f"{name}.inc").write_text(text)
 
 
 def list_table(caption, rows):
