@@ -34,6 +34,10 @@ $(VENV)/.browser: $(VENV)/.dev
 	$(BIN)/python -m pip install --group browser
 	touch $@
 
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --group bench
+	touch $@
+
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --upgrade pip
@@ -68,9 +72,12 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.dev
+# protoselect.py asks SKLEARN_KMEX_ALIBI for the Python of an environment with alibi.
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fit.py
-	$(BIN)/python benchmarks/kmeans.py
+	$(BIN)/python benchmarks/kmeans.py --large
+	$(BIN)/python benchmarks/inertia.py
+	$(BIN)/python benchmarks/protoselect.py
 	$(BIN)/python benchmarks/large.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/max_samples.py
@@ -85,4 +92,4 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/serving.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra
+	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra docs/tables

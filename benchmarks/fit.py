@@ -6,6 +6,7 @@ to benchmarks/results/fit.json.
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
@@ -20,6 +21,14 @@ import sklearn_kmex
 from sklearn_kmex import KMExClassifier
 
 RESULTS = Path(__file__).parent / "results" / "fit.json"
+
+
+def machine():
+    """Name of the processor, where the system tells it, and the number of cores."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
+    return f"{(names or [platform.machine()])[0]}, {os.cpu_count()} cores"
 
 
 def make_embeddings(n_samples, n_features, n_classes=10):
@@ -81,7 +90,7 @@ def main(n_samples, n_features, repeats):
     result = {
         "rows": n_samples,
         "features": n_features,
-        "machine": f"{platform.machine()}, {platform.system()}",
+        "machine": machine(),
         "versions": {m.__name__: m.__version__ for m in (sklearn_kmex, sklearn, np)},
         "fit": table(f"fit, {n_samples} x {n_features}", fit, next(iter(fit))),
         "predict": table("predict, 2000 rows", predict, next(iter(predict))),

@@ -7,14 +7,12 @@ shortest counts. Results go to benchmarks/results/growth.json.
 
 import argparse
 import json
-import os
-import platform
 import time
 from pathlib import Path
 
 import numpy as np
 import sklearn
-from fit import make_embeddings
+from fit import machine, make_embeddings
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier
@@ -73,7 +71,7 @@ def show(varied, found):
 def main(repeats):
     result = {
         "base": BASE,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "versions": {m.__name__: m.__version__ for m in (sklearn_kmex, sklearn, np)},
     }
     for varied in BASE:

@@ -10,7 +10,6 @@ benchmarks/results/large.json, and to large_full.json with `--full`.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
+from fit import machine
 from sklearn.cluster import KMeans
 
 import sklearn_kmex
@@ -185,7 +185,7 @@ def main(full, repeats, names, folder):
         **dict(zip(("rows", "features", "classes"), size, strict=True)),
         "prototypes": N_PROTOTYPES,
         "repeats": repeats,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "versions": {m.__name__: m.__version__ for m in (sklearn_kmex, sklearn, np)},
         "fit": found,
     }

@@ -7,30 +7,26 @@ benchmarks/results/max_samples.json.
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+from data_sets import features, pixels
 from sklearn.model_selection import train_test_split
 
 from sklearn_kmex import KMExClassifier
 
-BESIDE = Path(__file__).parents[2] / "shared" / "data"
-DATA = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
 RESULTS = Path(__file__).parent / "results" / "max_samples.json"
 SAMPLES = [100, 250, 500, 1000, 2000]
 
 
 def fashion():
-    with np.load(DATA / "fashion_mnist.npz") as data:
-        flat = [data[f"x_{part}"].reshape(-1, 784) for part in ("train", "test")]
-        X, X_test = (pixels.astype(np.float32) / 255 for pixels in flat)
-        return X, X_test, data["y_train"], data["y_test"]
+    file = "fashion_mnist.npz"
+    (X, y), (X_test, y_test) = pixels(file), pixels(file, "x_test", "y_test")
+    return X, X_test, y, y_test
 
 
 def resnet18():
-    with np.load(DATA / "cifar10_resnet18_features.npz") as data:
-        X, y = data["features"].astype(np.float32), data["labels"]
+    X, y = features("cifar10_resnet18_features.npz")
     return train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import generate_api
+import generate_benchmarks
 import generate_report
 
 import sklearn_kmex
 
 generate_api.write_pages(Path(__file__).parent / "api")
+generate_benchmarks.write_tables(Path(__file__).parent / "tables")
 generate_report.write_sample(Path(__file__).parent / "extra")
 # The figures of the gallery are files; nothing is to be shown.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")

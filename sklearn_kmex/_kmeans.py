@@ -16,7 +16,7 @@ from sklearn_kmex._compat import get_namespace_and_device
 BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256
 # The race is run on some rows: so many for each cluster, and at least so many rows and
 # values, in a few steps.
-SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 400, 2**14, 4
+SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 600, 2**14, 4
 # Where rows have few values in all, so many times more restarts enter the race.
 FEW_VALUES, MANY_ENTRANTS, MOST_ENTRANTS = 2**18, 6, 2
 # A restart stops when, at its last pace, so many steps would not make it the best.
@@ -111,7 +111,7 @@ def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
     n_rows, n_features = points.values.shape
     if n_rows * n_features <= FEW_VALUES:
         return MANY_ENTRANTS * n_init, n_init
-    share = min(1.0, (10 + n_clusters) / 50)
+    share = min(1.0, (25 + n_clusters) / 75)
     n_entrants = int(min(MOST_ENTRANTS, 1 + n_clusters / 8) * n_init)
     return n_entrants, max(2, int(share * n_init))
 

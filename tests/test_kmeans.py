@@ -17,6 +17,7 @@ from sklearn_kmex._kmeans import (
     as_points,
     begin,
     distances_to,
+    entries,
     mean_variance,
     sample,
     seed_centers,
@@ -82,6 +83,17 @@ def test_a_race_on_some_rows_ends_as_low(load_data, n_clusters):
     X = X[:, ::4] - X[:, ::4].mean(axis=0)
     theirs = KMeans(n_clusters, n_init=3, random_state=0).fit(X).inertia_
     assert inertia(X, centers_of(X, n_clusters)) < 1.003 * theirs
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_clusters", "raced"),
+    [(600, 5, (16, 4)), (2000, 20, (20, 6)), (5000, 50, (20, 10)), (100, 5, (60, 10))],
+)
+def test_more_restarts_race_where_optima_are_many_or_values_few(
+    n_rows, n_clusters, raced
+):
+    points = as_points(np.ones((n_rows, 512), np.float32), None)
+    assert entries(points, n_clusters, 10) == raced
 
 
 def test_far_rows_are_seen_among_many():

@@ -1,0 +1,155 @@
+"""Write the tables that the user guide includes, from the results of the benchmarks."""
+
+import json
+from pathlib import Path
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+
+def write_tables(folder):
+    """Write each table into a folder; a sentence where there are no results."""
+    folder.mkdir(exist_ok=True)
+    for name, make in TABLES.items():
+        path = RESULTS / f"{name.partition('.')[0]}.json"
+        text = "*There are no results of this yet.*\n"
+        if path.exists():
+            text = make(json.loads(path.read_text()))
+        (folder / f"{name}.inc").write_text(text)
+
+
+def list_table(caption, rows):
+    """A table of cells as text; the first row is the header."""
+    lines = [f".. list-table:: {caption}", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {' ' if n else '*'} - {cell}" for n, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def where(result):
+    names = {
+        "sklearn": "scikit-learn",
+        "numpy": "NumPy",
+        "sklearn_kmex": "sklearn-kmex",
+    }
+    versions = result.get("versions", {}).items()
+    return ", ".join(
+        [result["machine"], *(f"{names.get(n, n)} {v}" for n, v in versions)]
+    )
+
+
+def fit(result):
+    """Time by that of the built-in solver, and inertia over that of ten restarts."""
+    cases = result["fit"]
+
+    def cell(case, name):
+        times = case["seconds"][name] / case["seconds"][case["reference"]]
+        return f"{times:.1f}, {case['excess inertia'][name]:+.2%}"
+
+    solvers = next(iter(cases.values()))["seconds"]
+    rows = [[name, *(cell(case, name) for case in cases.values())] for name in solvers]
+    return list_table(f"On {where(result)}", [["", *cases], *rows])
+
+
+def predict(result):
+    """Seconds, and their ratio to the bare product."""
+    cases = result["predict"]
+
+    def cell(case, name):
+        seconds = case["seconds"][name]
+        return f"{seconds:.3g} s, {seconds / case['seconds'][case['reference']]:.2f}"
+
+    names = next(iter(cases.values()))["seconds"]
+    rows = [[f"`{n}`", *(cell(case, n) for case in cases.values())] for n in names]
+    titles = [title.removeprefix("predict, ") for title in cases]
+    return list_table(f"On {where(result)}", [["", *titles], *rows])
+
+
+def inertia(result):
+    def row(title, found):
+        error = f"{found['standard error']:.3%}"
+        return [
+            title,
+            found["classes"],
+            found["rows"],
+            f"{found['excess']:+.3%}",
+            error,
+        ]
+
+    header = ["data", "classes", "rows", "more inertia", "standard error"]
+    rows = [row(*item) for item in result.items()]
+    return list_table("Than the mean of ten restarts, over ten seeds", [header, *rows])
+
+
+def growth(result):
+    sized = [name for name in result if name in result["base"]]
+    whats = [what for what in result[sized[0]] if what != "sizes"]
+    rows = [
+        [
+            name,
+            f"{min(result[name]['sizes'])} to {max(result[name]['sizes'])}",
+            *(f"{result[name][what]['exponent']:.2f}" for what in whats),
+        ]
+        for name in sized
+    ]
+    base = ", ".join(f"{count:,} {name}" for name, count in result["base"].items())
+    caption = f"Exponents of growth from {base}, on {where(result)}"
+    return list_table(caption, [["growing", "sizes", *whats], *rows])
+
+
+def large(result):
+    """Time by that of one restart of KMeans, peak memory, and inertia over it."""
+    one = result["fit"]["KMeans(n_init=1) of each class"]
+
+    def row(name, found):
+        more = found["inertia"] and f"{found['inertia'] / one['inertia'] - 1:+.2%}"
+        times = f"{found['seconds'] / one['seconds']:.2f}"
+        return [
+            name,
+            f"{found['seconds']:.1f}",
+            times,
+            f"{found['MiB']:.0f}",
+            more or "",
+        ]
+
+    size = f"{result['rows']:,} x {result['features']:,}, {result['classes']:,} classes"
+    header = ["", "seconds", "ratio", "peak MiB", "inertia"]
+    rows = [row(*item) for item in result["fit"].items()]
+    return list_table(f"{size}, on {where(result)}", [header, *rows])
+
+
+def max_samples(result):
+    titles = [title for title in result if title != "seeds"]
+
+    def cell(found):
+        return f"{found['inertia']['mean']:+.1%}, {found['accuracy']:+.3f}"
+
+    rows = [[n, *(cell(result[t][n]) for t in titles)] for n in result[titles[0]]]
+    caption = f"Inertia and held-out accuracy, mean over {result['seeds']} seeds"
+    return list_table(caption, [["`max_samples`", *titles], *rows])
+
+
+def protoselect(result):
+    rows = []
+    for size, found in result["rows"].items():
+        first = next(iter(found["seconds"].values()))
+        for name, seconds in found["seconds"].items():
+            accuracy = f"{found['accuracy'][name]:.3f}"
+            rows.append(
+                [size, name, f"{seconds:.2f}", f"{seconds / first:.1f}", accuracy]
+            )
+    header = ["rows", "", "seconds", "ratio", "accuracy"]
+    return list_table(
+        f"On {result['machine']}, alibi {result['alibi']}", [header, *rows]
+    )
+
+
+TABLES = {
+    "kmeans.fit": fit,
+    "kmeans.predict": predict,
+    "inertia": inertia,
+    "growth": growth,
+    "large": large,
+    "large_full": large,
+    "max_samples": max_samples,
+    "protoselect": protoselect,
+}
