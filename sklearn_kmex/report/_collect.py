@@ -27,8 +27,8 @@ from sklearn_kmex.report._provenance import (
     reproduce,
 )
 from sklearn_kmex.report._show import show_samples
-from sklearn_kmex.report._table import as_table
 from sklearn_kmex.report._summary import find_warnings, summarize
+from sklearn_kmex.report._table import as_table
 from sklearn_kmex.report._text import as_name, as_text, distinct
 
 VERSION = 1
