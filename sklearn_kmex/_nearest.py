@@ -72,18 +72,27 @@ def half_scores(rows: NDArray, prototypes: NDArray, half: NDArray) -> NDArray:
 def lead(rows: NDArray, reach: float, epsilon: float) -> NDArray:
     """Lead by which a score is the largest for sure, whatever was rounded.
 
-    D = |x| + `reach`, the norm of the longest prototype, is at least any distance and
-    D^2 at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x| |p|,
-    so two of them by n / 4 eps D^2; squared distances in float64, by 4 n of its eps
-    times D^2. As the logarithm is concave, log similarities at distances d differ after
-    rounding if the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
+    D = |x| + `reach`, the norm of the longest prototype, is at least any distance. As
+    the logarithm is concave, log similarities at distances d differ after rounding if
+    the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
     """
     n_features, limits = rows.shape[1], np.finfo(rows.dtype)
     squares = (rows[:, np.newaxis, :] @ rows[:, :, np.newaxis])[:, 0, 0]
     # A hundredth more, for what is rounded here.
     farthest = np.float64(1.01) * (np.sqrt(squares) + reach)
     ties = 2 * float(limits.eps) * float(np.log1p(1 / epsilon))
-    product = float(limits.eps) * (n_features / 4 + 4)
-    exact = float(np.finfo(np.float64).eps) * 4 * (n_features + 4)
-    slack = (product + exact + ties) * farthest**2 + ties * epsilon * farthest
+    unit = rounding(n_features, rows.dtype) + ties
+    slack = unit * farthest**2 + ties * epsilon * farthest
     return (slack + 4 * n_features * float(limits.tiny)).astype(rows.dtype)
+
+
+def rounding(n_features: int, dtype: np.dtype) -> float:
+    """Bound on the rounding of x.p - |p|^2 / 2, in squares of the largest distance D.
+
+    D^2 is at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x|
+    |p|, so two of them by n / 4 eps D^2; squared distances in float64, by 4 n of its
+    eps times D^2.
+    """
+    product = float(np.finfo(dtype).eps) * (n_features / 4 + 4)
+    exact = float(np.finfo(np.float64).eps) * 4 * (n_features + 4)
+    return product + exact
