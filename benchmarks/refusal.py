@@ -30,6 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.explain._decision import embed
 from sklearn_kmex.metrics import coverage_curve
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
@@ -135,7 +137,37 @@ def judge(psem, X_known, y_known, X, y):
             key = f"{method}, {'by class' if per_class else 'one threshold'}"
             row[key] = float(np.mean(labels[kept] == y[kept])) - accuracy
             row[f"{key}, answered"] = float(kept.mean())
-    return row
+    known, own = ranks(psem, X_known, X_known), ranks(psem, X_known, X)
+    kept = own >= np.quantile(known, REFUSED)
+    row["similarity, by prototype"] = float(np.mean(labels[kept] == y[kept])) - accuracy
+    return row | least_similar(psem, X, y, labels)
+
+
+def ranks(psem, X_known, X):
+    """Share of the known rows of its nearest prototype that a row is as similar as."""
+    kmex = find_sem(psem)
+    known, rows = (
+        [part[:, 0] for part in kmex.nearest_prototypes(embed(psem, Z))]
+        for Z in (X_known, X)
+    )
+    found = np.ones(len(X))
+    for prototype in np.unique(rows[1]):
+        theirs = np.sort(known[0][known[1] == prototype])
+        own = rows[1] == prototype
+        less = np.searchsorted(theirs, rows[0][own], side="right")
+        found[own] = (less + 1) / (len(theirs) + 1)
+    return found
+
+
+def least_similar(psem, X, y, labels):
+    """What the least similar tenth is like, beside all rows."""
+    refused = np.argsort(psem.score_samples(X))[: int(REFUSED * len(y))]
+    common = y == np.bincount(y).argmax()
+    return {
+        "least similar, accuracy": float(np.mean(labels[refused] == y[refused])),
+        "least similar, of the common class": float(np.mean(common[refused])),
+        "all, of the common class": float(np.mean(common)),
+    }
 
 
 def conformal(psem, X_known, y_known, X, y, level=0.9):

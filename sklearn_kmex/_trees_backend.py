@@ -51,12 +51,6 @@ def trees_of(ensemble: Any) -> Trees:
     if is_instance(ensemble, XGBOOST):
         return Trees(list(of_xgboost(ensemble)), "BRANCH_LT", np.float32)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    if not all(hasattr(tree, "tree_") for tree in trees):
-        raise NoConverter(
-            "ensemble must be a forest, boosted trees or a decision tree of "
-            "scikit-learn, XGBoost or LightGBM to be exported; got "
-            f"{type(ensemble).__name__}. Save the model with skops.io."
-        )
     return Trees([of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
 
 
@@ -125,14 +119,10 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     """
     n_leaves = int(fields["num_leaves"])
     left, right, feature, decisions = (
-        np.array(fields.get(name, "").split(), dtype=np.int64)
+        np.array(fields[name].split(), dtype=np.int64)
         for name in ("left_child", "right_child", "split_feature", "decision_type")
     )
-    threshold = np.array(fields.get("threshold", "").split(), dtype=np.float64)
-    left, right, feature, decisions, threshold = (
-        values[: n_leaves - 1]
-        for values in (left, right, feature, decisions, threshold)
-    )
+    threshold = np.array(fields["threshold"].split(), dtype=np.float64)
     missing = decisions >> 2
     if np.any(decisions & 1):
         raise no_converter(ensemble, "splits of categories")
@@ -140,9 +130,12 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
         raise no_converter(ensemble, "zero_as_missing")
     to_left = np.where(missing == 2, decisions & 2 > 0, threshold >= 0)
     ends = np.full(n_leaves, -1)
-    children = (np.where(side < 0, len(side) + ~side, side) for side in (left, right))
+    left, right = (
+        np.where(side < 0, len(side) + ~side, side) for side in (left, right)
+    )
     return Tree(
-        *(np.append(side, ends) for side in children),
+        np.append(left, ends),
+        np.append(right, ends),
         np.append(feature, 0 * ends),
         np.append(threshold, 0.0 * ends),
         np.append(to_left, 0 * ends),

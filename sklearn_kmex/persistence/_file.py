@@ -157,8 +157,8 @@ def load_psem(
         check_module(module, embedders, manifest)
         if module is not None:
             fill(module, raw)
-        for embedder in embedders:
-            embedder.module = module
+            for embedder in embedders:
+                embedder.module = module
     return psem
 
 

@@ -85,7 +85,8 @@ def test_trees_of_early_stopping_of_one_leaf_and_pruned(digits):
         n_estimators=30, early_stopping_rounds=1, learning_rate=1.0, max_depth=3
     )
     stopped.fit(X[:600], y[:600], eval_set=[(X[600:], y[600:])], verbose=False)
-    assert stopped.best_iteration < len(stopped.evals_result()["validation_0"]) - 1
+    n_rounds = len(stopped.evals_result()["validation_0"]["mlogloss"])
+    assert stopped.best_iteration < n_rounds - 1
     pruned = boosted("xgboost", gamma=8.0).fit(X, y)
     stumps = boosted("lightgbm", min_child_samples=400).fit(X, y > 4)
     regressor = HistGradientBoostingRegressor(max_iter=5).fit(X, y)
