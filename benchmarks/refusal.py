@@ -185,9 +185,11 @@ def conformal(psem, X_known, y_known, X, y, level=0.9):
     }
 
 
-def refusals(n_splits):
+def refusals(n_splits, only):
     found = {}
     for name, X, y in data_sets():
+        if only and name not in only:
+            continue
         for kind, fit in models(name).items():
             rows = []
             for seed in range(n_splits):
@@ -278,12 +280,17 @@ def show(title, result):
         print(f"  {key:40}{line}", flush=True)
 
 
-def main(n_splits):
+def main(n_splits, only):
     if not (DATA / "cifar10_resnet18_features.npz").exists():
         print(f"no data in {DATA}: set SKLEARN_KMEX_DATA")
         return
-    result = {"splits": n_splits, "refused": REFUSED, "other classes": others(n_splits)}
-    result["data sets"] = refusals(n_splits)
+    if only:
+        result = json.loads(RESULTS.read_text())
+        result["data sets"] |= refusals(result["splits"], only)
+    else:
+        result = {"splits": n_splits, "refused": REFUSED}
+        result["other classes"] = others(n_splits)
+        result["data sets"] = refusals(n_splits, only)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 
@@ -291,4 +298,8 @@ def main(n_splits):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5)
-    main(parser.parse_args().splits)
+    parser.add_argument(
+        "--only", nargs="+", help="data sets to run again, as many splits as before"
+    )
+    arguments = parser.parse_args()
+    main(arguments.splits, arguments.only)

@@ -7,8 +7,9 @@ import numpy as np
 from sklearn_kmex._graph_backend import Graph, cast
 from sklearn_kmex._layout import Layout, lay_out
 
-# What rounding comes to of its bound in practice; by how much a logit may be off.
-USUAL, TOLERANCE = 1 / 50, 2e-4  # probabilities then are by a quarter of that
+# What rounding comes to of its bound in practice; by how much a logit may be off, which
+# moves probabilities by a quarter of that, and by which share a similarity.
+USUAL, TOLERANCE = 1 / 100, 2e-4
 
 
 class Answers(NamedTuple):
@@ -45,19 +46,21 @@ class Decide(NamedTuple):
     def left_open(self, answers: Answers, slack: str) -> str:
         """Mark the rows whose answers rounding may have changed.
 
-        Those where the best class leads by less than it may have moved a similarity,
-        at most that to the nearest prototype, which is the steepest; and those whose
-        probabilities it may have moved by more than they are to be off.
+        Those where the best class leads by less than the range in which a similarity
+        may lie, at most that to the nearest prototype, which is the steepest; and
+        those whose probabilities or similarity it may have moved by more than they are
+        to be off.
         """
-        graph, eps = self.graph, self.dtype(8 * np.finfo(self.dtype).eps)
+        graph, eps = self.graph, self.dtype(16 * np.finfo(self.dtype).eps)
         most = self.similarity(graph.Sub(answers.nearest, slack), self.dtype)
-        found = self.similarity(answers.nearest, self.dtype)
+        least = self.similarity(graph.Add(answers.nearest, slack), self.dtype)
         best, second = graph.Split(answers.leaders, axis=1, num_outputs=2, n_outputs=2)
-        rounded = graph.Mul(graph.Add(graph.Abs(found), graph.Abs(best)), eps)
-        moved = graph.Add(graph.Sub(most, found), rounded)
-        leads = graph.Greater(graph.Sub(best, second), graph.Add(moved, moved))
-        most_moved = self.dtype(self.kmex.temperature_ * TOLERANCE / USUAL)
-        sure = graph.And(leads, graph.LessOrEqual(moved, most_moved))
+        rounded = graph.Mul(graph.Add(graph.Abs(most), graph.Abs(best)), eps)
+        moved = graph.Add(graph.Sub(most, least), rounded)
+        leads = graph.Greater(graph.Sub(best, second), moved)
+        logit = self.dtype(self.kmex.temperature_ * TOLERANCE / USUAL)
+        share = graph.Mul(graph.Abs(least), self.dtype(TOLERANCE / USUAL))
+        sure = graph.And(leads, graph.LessOrEqual(moved, graph.Min(share, logit)))
         return graph.Not(graph.Squeeze(sure, np.array([1])))
 
     def class_scores(self, squared: str, dtype: Any) -> str:

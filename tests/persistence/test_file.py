@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -312,8 +313,23 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         psem = make_kmex(resnet20.load(weights), n_prototypes=2, random_state=0)
         psem.fit(X, y)
         save_psem(psem, tmp_path / "resnet20.safetensors")
-        loaded = load_psem(tmp_path / "resnet20.safetensors", resnet20.ResNet20())
+        path = tmp_path / "resnet20.safetensors"
+        loaded = load_psem(path, resnet20.ResNet20())
         assert_array_equal(loaded.predict_proba(X), psem.predict_proba(X))
+        np.save(tmp_path / "images.npy", X[:20])
+        code = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import resnet20
+from sklearn_kmex.persistence import load_psem
+psem = load_psem(sys.argv[2], resnet20.ResNet20())
+np.save(sys.argv[4], psem.predict_proba(np.load(sys.argv[3])))
+"""
+        files = path, tmp_path / "images.npy", tmp_path / "chances.npy"
+        beside = Path(resnet20.__file__).parent
+        subprocess.run([sys.executable, "-c", code, beside, *files], check=True)
+        assert_array_equal(np.load(files[-1]), psem.predict_proba(X[:20]))
 
 
 def test_nothing_of_a_file_is_a_pickle(models, tmp_path):
