@@ -30,6 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
+from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.explain._decision import embed
 from sklearn_kmex.metrics import coverage_curve
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
@@ -135,7 +137,37 @@ def judge(psem, X_known, y_known, X, y):
             key = f"{method}, {'by class' if per_class else 'one threshold'}"
             row[key] = float(np.mean(labels[kept] == y[kept])) - accuracy
             row[f"{key}, answered"] = float(kept.mean())
-    return row
+    known, own = ranks(psem, X_known, X_known), ranks(psem, X_known, X)
+    kept = own >= np.quantile(known, REFUSED)
+    row["similarity, by prototype"] = float(np.mean(labels[kept] == y[kept])) - accuracy
+    return row | least_similar(psem, X, y, labels)
+
+
+def ranks(psem, X_known, X):
+    """Share of the known rows of its nearest prototype that a row is as similar as."""
+    kmex = find_sem(psem)
+    known, rows = (
+        [part[:, 0] for part in kmex.nearest_prototypes(embed(psem, Z))]
+        for Z in (X_known, X)
+    )
+    found = np.ones(len(X))
+    for prototype in np.unique(rows[1]):
+        theirs = np.sort(known[0][known[1] == prototype])
+        own = rows[1] == prototype
+        less = np.searchsorted(theirs, rows[0][own], side="right")
+        found[own] = (less + 1) / (len(theirs) + 1)
+    return found
+
+
+def least_similar(psem, X, y, labels):
+    """What the least similar tenth is like, beside all rows."""
+    refused = np.argsort(psem.score_samples(X))[: int(REFUSED * len(y))]
+    common = y == np.bincount(y).argmax()
+    return {
+        "least similar, accuracy": float(np.mean(labels[refused] == y[refused])),
+        "least similar, of the common class": float(np.mean(common[refused])),
+        "all, of the common class": float(np.mean(common)),
+    }
 
 
 def conformal(psem, X_known, y_known, X, y, level=0.9):
@@ -153,9 +185,11 @@ def conformal(psem, X_known, y_known, X, y, level=0.9):
     }
 
 
-def refusals(n_splits):
+def refusals(n_splits, only):
     found = {}
     for name, X, y in data_sets():
+        if only and name not in only:
+            continue
         for kind, fit in models(name).items():
             rows = []
             for seed in range(n_splits):
@@ -246,12 +280,17 @@ def show(title, result):
         print(f"  {key:40}{line}", flush=True)
 
 
-def main(n_splits):
+def main(n_splits, only):
     if not (DATA / "cifar10_resnet18_features.npz").exists():
         print(f"no data in {DATA}: set SKLEARN_KMEX_DATA")
         return
-    result = {"splits": n_splits, "refused": REFUSED, "other classes": others(n_splits)}
-    result["data sets"] = refusals(n_splits)
+    if only:
+        result = json.loads(RESULTS.read_text())
+        result["data sets"] |= refusals(result["splits"], only)
+    else:
+        result = {"splits": n_splits, "refused": REFUSED}
+        result["other classes"] = others(n_splits)
+        result["data sets"] = refusals(n_splits, only)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 
@@ -259,4 +298,8 @@ def main(n_splits):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5)
-    main(parser.parse_args().splits)
+    parser.add_argument(
+        "--only", nargs="+", help="data sets to run again, as many splits as before"
+    )
+    arguments = parser.parse_args()
+    main(arguments.splits, arguments.only)

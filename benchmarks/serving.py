@@ -50,6 +50,7 @@ def contest(psem, X, n_threads, repeats):
                 "predict_proba": lambda: psem.predict_proba(X),
                 "nearest_prototypes(n=3)": lambda: psem.nearest_prototypes(X, n=3),
                 "to_onnx, onnxruntime": lambda: session.run(None, {"X": X}),
+                "the same, labels alone": lambda: session.run(["label"], {"X": X}),
                 "to_torch": run_torch,
             },
             repeats,

@@ -40,6 +40,10 @@ report = SEMReport(
 report
 
 # %%
-# All of it is there as plain data, too, and as a model card.
+# All of it is there as plain data, too, and as a model card of skops, which people
+# complete: `card.save("README.md")` writes it.
+card = report.to_card("digits.skops")
+card.add(**{"Model Card Authors": "The postal service"})
+print(card.select("How to Get Started with the Model").content)
 for sentence in report.dict()["summary"]:
     print(sentence)

@@ -58,6 +58,7 @@ __all__ = [
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_leaves",
+    "histogram_nodes",
     "open_fit_task",
     "share_callbacks",
     "validate_params",
@@ -82,6 +83,11 @@ def share_callbacks(estimator: Any, twin: Any) -> Any:
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
     """Set callbacks up, for `_fit_context` to end them after the fit."""
     return estimator._init_callback_context(max_subtasks=n_subtasks)
+
+
+def histogram_nodes(ensemble: Any) -> list[NDArray]:
+    """Nodes of each tree of a HistGradientBoosting."""
+    return [tree.nodes for iteration in ensemble._predictors for tree in iteration]
 
 
 def histogram_leaves(

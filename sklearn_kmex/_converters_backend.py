@@ -15,17 +15,15 @@ from skl2onnx.common.data_types import (
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
+from sklearn_kmex._decisions_backend import Decide
+from sklearn_kmex._distances_backend import exact_distances, product_distances
 from sklearn_kmex._graph_backend import (
     DOUBLE,
     Graph,
     NoConverter,
     all_float32,
-    cast,
     rows_of,
 )
-from sklearn_kmex._layout import Layout, lay_out
-from sklearn_kmex._nearest import about_center
-from sklearn_kmex._similarity import CANCELLED
 
 KINDS = (KMExClassifier, KMExClassifierCV)
 OUTPUTS = ("label", "probabilities", "prototypes", "similarities")
@@ -75,86 +73,27 @@ def class_labels(kmex: Any) -> NDArray:
 
 
 def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
-    """Write a fitted classifier as a graph, in the steps of its own `predict`."""
+    """Write a fitted classifier as a graph, in the steps of its own `predict`.
+
+    One product in the dtype of the rows answers all of them; those that its rounding
+    leaves open are answered again in float64.
+    """
     kmex, graph = operator.raw_operator, Graph(scope, container)
     options = container.get_options(kmex, {"n_prototypes": 1})
     X, dtype = rows_of(graph, operator)
-    similar = similarities(graph, X, kmex, dtype)
-    scores = class_scores(graph, similar, kmex, lay_out(kmex, dtype))
+    decide = Decide(graph, kmex, dtype, options["n_prototypes"])
+    squared, slack = product_distances(graph, X, kmex.prototypes_, dtype)
+    answers = decide(squared, dtype)
+    left = graph.Transpose(graph.NonZero(decide.left_open(answers, slack)))
+    rest = graph.Cast(graph.GatherND(X, left), to=DOUBLE)
+    exact = decide(exact_distances(graph, rest, kmex.prototypes_, dtype), np.float64)
+    code, *others = (
+        graph.ScatterND(answer, left, again)
+        for answer, again in zip(answers.outputs, exact.outputs, strict=True)
+    )
     labels = class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
-    code = graph.ArgMax(scores, axis=1, keepdims=0)
-    values, ids = graph.TopK(
-        similar, np.array([options["n_prototypes"]]), axis=1, n_outputs=2
-    )
-    graph.give(
-        operator.outputs,
-        graph.Gather(labels, code),
-        probabilities(graph, scores, kmex.temperature_, dtype),
-        ids,
-        values,
-    )
-
-
-def similarities(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
-    """Similarity of each row to each prototype, as `_similarity` computes it."""
-    if dtype != np.float64:
-        X = graph.Cast(X, to=DOUBLE)
-    squared = squared_distances(graph, X, kmex.prototypes_.astype(np.float64))
-    if kmex.similarity == "gaussian":
-        values = graph.Div(squared, -2.0)
-    else:
-        values = log_similarity(graph, graph.Sqrt(squared), float(kmex.epsilon))
-    least = np.float64(np.finfo(dtype).min)
-    return cast(graph, graph.Max(values, least), dtype)
-
-
-def squared_distances(graph: Graph, X: str, P: NDArray) -> str:
-    """Squared distances, by differences where products cancel.
-
-    They are taken about the mean of the prototypes where that is far away.
-    """
-    center, Q = about_center(P, P.dtype)
-    Z = X if center is None else graph.Sub(X, center)
-    norms = graph.Add(square(graph, Z, keepdims=1), (Q**2).sum(axis=1))
-    distances = graph.Sub(norms, graph.MatMul(Z, 2 * Q.T))
-    near = graph.LessOrEqual(distances, graph.Mul(norms, CANCELLED))
-    pairs = graph.Transpose(graph.NonZero(near), perm=[1, 0])
-    rows, columns = graph.Split(pairs, axis=1, num_outputs=2, n_outputs=2)
-    differences = graph.Sub(graph.GatherND(X, rows), graph.GatherND(P, columns))
-    return graph.ScatterND(distances, pairs, square(graph, differences, keepdims=0))
-
-
-def square(graph: Graph, X: str, keepdims: int) -> str:
-    return graph.ReduceSumSquare(X, np.array([1]), keepdims=keepdims)
-
-
-def log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
-    """Logarithm of 1 + x with all digits of a small x, which ONNX has no operator for.
-
-    Kahan's: the error of rounding 1 + x is the same above and below.
-    """
-    x = graph.Div(1 - epsilon, graph.Add(distances, epsilon))
-    above = graph.Add(x, 1.0)
-    quotient = graph.Div(x, graph.Sub(above, 1.0))
-    large = graph.Mul(graph.Log(above), quotient)
-    return graph.Where(graph.Equal(above, 1.0), x, large)
-
-
-def class_scores(graph: Graph, similar: str, kmex: Any, layout: Layout) -> str:
-    """Score of each class, with its prior."""
-    own = graph.Gather(similar, layout.columns, axis=1)
-    own = graph.Add(own, layout.mask)
-    reduce = graph.ReduceMax if kmex.aggregation == "max" else graph.ReduceLogSumExp
-    return graph.Add(reduce(own, np.array([2]), keepdims=0), layout.shift)
-
-
-def probabilities(graph: Graph, scores: str, temperature: float, dtype: Any) -> str:
-    """Softmax of scores over the temperature, taken below the largest."""
-    best = graph.ReduceMax(scores, np.array([1]), keepdims=1)
-    below = graph.Cast(graph.Sub(scores, best), to=DOUBLE)
-    chances = graph.Softmax(graph.Div(below, float(temperature)), axis=1)
-    return cast(graph, chances, dtype)
+    graph.give(operator.outputs, graph.Gather(labels, code), *others)
 
 
 for kind in KINDS:

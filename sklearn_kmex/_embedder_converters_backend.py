@@ -4,17 +4,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
 from sklearn_kmex._graph_backend import (
     INT64,
     Graph,
-    NoConverter,
     all_float32,
     cast,
     rows_of,
 )
+from sklearn_kmex._trees_backend import Tree, Trees, trees_of
 from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
 
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
@@ -45,85 +46,78 @@ def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
     graph.give(operator.outputs, X)
 
 
-def trees_of(ensemble: Any) -> list[Any]:
-    """Trees of an ensemble of scikit-learn, whose nodes can be read."""
-    trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    if not all(hasattr(tree, "tree_") for tree in trees):
-        raise NoConverter(
-            "ensemble must be a random forest, extra trees, gradient boosting or "
-            "decision tree of scikit-learn to be exported; got "
-            f"{type(ensemble).__name__}. Save the model with skops.io."
-        )
-    return [tree.tree_ for tree in trees]
-
-
 def shape_tree(operator: Any) -> None:
-    trees = trees_of(operator.raw_operator.ensemble)
-    width = sum(int((tree.children_left == -1).sum()) for tree in trees)
+    trees = trees_of(operator.raw_operator.ensemble).trees
+    width = sum(len(leaves_of(tree)) for tree in trees)
     operator.outputs[0].type = DoubleTensorType([None, width])
 
 
 def convert_tree(scope: Any, operator: Any, container: Any) -> None:
     """Write an ensemble as one that gives, for each tree, the number of a leaf."""
-    trees, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
-    X = cast(graph, rows_of(graph, operator)[0], np.float32)  # what trees compare
-    attributes = ensemble_attributes(trees)
+    found, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
+    X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # what trees compare
+    n_trees, width = len(found.trees), operator.outputs[0].type.shape[1]
     leaves = graph.TreeEnsembleRegressor(
         X,
         op_domain="ai.onnx.ml",
         op_version=3,
-        n_targets=len(trees),
-        **attributes,
+        n_targets=n_trees,
+        **ensemble_attributes(found),
     )
-    width = operator.outputs[0].type.shape[1]
     size = graph.Concat(graph.Shape(X, start=0, end=1), np.array([width]), axis=0)
     nothing = graph.Expand(np.float64(0), size)
     columns = graph.Cast(leaves, to=INT64)
-    value = graph.Expand(np.sqrt(0.5 / len(trees)), graph.Shape(columns))
+    value = graph.Expand(np.sqrt(0.5 / n_trees), graph.Shape(columns))
     graph.give(operator.outputs, graph.ScatterElements(nothing, columns, value, axis=1))
 
 
-def ensemble_attributes(trees: list[Any]) -> dict[str, Any]:
-    """Nodes of all trees, each with a target of its own: the column of the leaf."""
+def leaves_of(tree: Tree) -> NDArray[np.intp]:
+    """Nodes that are leaves, in the order of their columns."""
+    return np.flatnonzero((tree.left == -1) & (tree.feature != -1))
+
+
+def ensemble_attributes(found: Trees) -> dict[str, Any]:
+    """Nodes of all trees, each with a target of its own: the column of the leaf.
+
+    Numbers are given as tensors, which alone may be of float64.
+    """
     fields: dict[str, list] = {}
     first = 0
-    for number, tree in enumerate(trees):
-        leaves = np.flatnonzero(tree.children_left == -1)
-        for name, values in tree_attributes(tree, number, leaves, first).items():
+    for number, tree in enumerate(found.trees):
+        leaves = leaves_of(tree)
+        for name, values in tree_attributes(tree, number, leaves, found.mode).items():
             fields.setdefault(name, []).extend(values)
         first += len(leaves)
-    return fields
+    numbers = {
+        "nodes_values_as_tensor": np.array(fields.pop("nodes_values"), found.dtype),
+        "target_weights_as_tensor": np.arange(first, dtype=found.dtype),
+    }
+    tensors = {key: numpy_helper.from_array(v, key) for key, v in numbers.items()}
+    return {**fields, **tensors}
 
 
 def tree_attributes(
-    tree: Any, number: int, leaves: NDArray, first: int
+    tree: Tree, number: int, leaves: NDArray, mode: str
 ) -> dict[str, list]:
     """Nodes of one tree, as the operator of ONNX lists them."""
-    is_leaf = tree.children_left == -1
-    n_nodes, zeros = len(is_leaf), np.zeros(len(is_leaf), dtype=np.int64)
+    is_leaf = tree.left == -1
+    kept = np.flatnonzero(~is_leaf | (tree.feature != -1))
+    nodes = {
+        "nodes_nodeids": np.arange(len(is_leaf)),
+        "nodes_featureids": np.where(is_leaf, 0, tree.feature),
+        "nodes_modes": np.where(is_leaf, "LEAF", mode),
+        "nodes_values": np.where(is_leaf, 0, tree.threshold),
+        "nodes_truenodeids": np.where(is_leaf, 0, tree.left),
+        "nodes_falsenodeids": np.where(is_leaf, 0, tree.right),
+        "nodes_missing_value_tracks_true": np.where(is_leaf, 0, tree.missing_left),
+    }
     return {
-        "nodes_treeids": [number] * n_nodes,
-        "nodes_nodeids": list(range(n_nodes)),
-        "nodes_featureids": np.where(is_leaf, 0, tree.feature).tolist(),
-        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        "nodes_values": np.where(is_leaf, 0, float32_below(tree.threshold)).tolist(),
-        "nodes_truenodeids": np.where(is_leaf, 0, tree.children_left).tolist(),
-        "nodes_falsenodeids": np.where(is_leaf, 0, tree.children_right).tolist(),
-        "nodes_missing_value_tracks_true": (
-            zeros + np.where(is_leaf, 0, tree.missing_go_to_left)
-        ).tolist(),
+        **{name: values[kept].tolist() for name, values in nodes.items()},
+        "nodes_treeids": [number] * len(kept),
         "target_treeids": [number] * len(leaves),
         "target_nodeids": leaves.tolist(),
         "target_ids": [number] * len(leaves),
-        "target_weights": np.arange(first, first + len(leaves)).astype(float).tolist(),
     }
-
-
-def float32_below(thresholds: NDArray) -> NDArray[np.float32]:
-    """Largest float32 not above each threshold: it parts float32 in the same way."""
-    rounded = thresholds.astype(np.float32)
-    lower = np.nextafter(rounded, np.float32(-np.inf))
-    return np.where(rounded > thresholds, lower, rounded)
 
 
 update_registered_converter(MLPEmbedder, "KMExMLPEmbedder", shape_mlp, convert_mlp)

@@ -77,11 +77,9 @@ def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
 def lead(rows: Any, reach: float, epsilon: float) -> Any:
     """Lead by which a score is the largest for sure, whatever was rounded.
 
-    D = |x| + `reach`, the norm of the longest prototype, is at least any distance and
-    D^2 at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x| |p|,
-    so two of them by n / 4 eps D^2; squared distances in float64, by 4 n of its eps
-    times D^2. As the logarithm is concave, log similarities at distances d differ after
-    rounding if the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
+    D = |x| + `reach`, the norm of the longest prototype, is at least any distance. As
+    the logarithm is concave, log similarities at distances d differ after rounding if
+    the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
     """
     xp, *_ = get_namespace_and_device(rows)
     n_features, limits = rows.shape[1], xp.finfo(rows.dtype)
@@ -90,8 +88,18 @@ def lead(rows: Any, reach: float, epsilon: float) -> Any:
     norms = xp.astype(xp.sqrt(squares), widest(rows), copy=False)
     farthest = 1.01 * (norms + reach)
     ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
-    product = float(limits.eps) * (n_features / 4 + 4)
-    exact = float(xp.finfo(farthest.dtype).eps) * 4 * (n_features + 4)
-    slack = (product + exact + ties) * farthest**2 + ties * epsilon * farthest
+    exact = float(xp.finfo(farthest.dtype).eps)
+    unit = rounding(n_features, float(limits.eps), exact) + ties
+    slack = unit * farthest**2 + ties * epsilon * farthest
     tiny = 4 * n_features * float(limits.smallest_normal)
     return xp.astype(slack + tiny, rows.dtype)
+
+
+def rounding(n_features: int, eps: float, exact: float) -> float:
+    """Bound on the rounding of x.p - |p|^2 / 2, in squares of the largest distance D.
+
+    D^2 is at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x|
+    |p|, so two of them by n / 4 eps D^2; squared distances to all digits, by 4 n times
+    D^2 of the eps of their dtype, `exact`.
+    """
+    return eps * (n_features / 4 + 4) + exact * 4 * (n_features + 4)

@@ -6,29 +6,16 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import BaseCrossValidator, check_cv
-from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, assert_all_finite, get_tags, indexable
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
-from sklearn_kmex._compat import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    _fit_context,
-    _safe_indexing,
-)
-from sklearn_kmex._validation import (
-    check_classes,
-    check_labels,
-    class_codes,
-    kind_of,
-)
+from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
+from sklearn_kmex._held_out import check_targets, hold_out, judge
+from sklearn_kmex._validation import class_codes, kind_of
 
 
 def estimator_has(name: str) -> Callable[[Any], bool]:
@@ -90,11 +77,15 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
     thresholds_ : ndarray of shape (n_classes,), dtype=float64
         Scores below which a row predicted to be of each class is refused; minus
-        infinity for a class with fewer than `1 / quantile - 1` known rows.
+        infinity for a class with fewer than `1 / quantile - 1` known rows, counted by
+        their weights.
 
     calibration_scores_ : list of n_classes ndarrays
         Scores of the known rows predicted to be of each class, or of all rows,
         ascending.
+
+    calibration_weights_ : list of n_classes ndarrays, dtype=float64
+        Weights of these rows, all 1 where none were given.
 
     n_features_in_ : int
         Number of features seen during fit, where the classifier knows it.
@@ -165,7 +156,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         self.reject_label = reject_label
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: ArrayLike) -> Self:
+    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the classifier, and learn from held-out rows what is usual.
 
         Parameters
@@ -175,6 +166,11 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
         y : array-like of shape (n_samples,)
             Class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            How many rows each counts for: to the classifier, or the last step of a
+            `Pipeline`, which is fitted with them, and among the known rows. None is 1
+            for each.
 
         Returns
         -------
@@ -190,39 +186,29 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
             If an input or a parameter cannot be used.
         """
         with unchanged_on_error(self):
-            X, y = check_targets(self, X, y)
-            predicted, scores = self._known_rows(X, y)
+            X, y, weights = check_targets(self, X, y, sample_weight)
+            self.estimator_, *known = hold_out(
+                self.estimator, X, y, weights, cv=self.cv, method=self.method
+            )
             self.classes_ = np.asarray(self.estimator_.classes_)
             check_reject_label(self.reject_label, self.classes_)
-            self._calibrate(predicted, scores)
+            self._calibrate(*known)
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self.estimator_, name):
                     setattr(self, name, getattr(self.estimator_, name))
         return self
 
-    def _known_rows(self, X: Any, y: NDArray) -> tuple[NDArray, NDArray]:
-        """Fit; predict and score rows by classifiers that have not seen them."""
-        if isinstance(self.estimator, FrozenEstimator):
-            self.estimator_ = self.estimator
-            check_known(y, self.estimator_.classes_)
-            return judge(self.estimator_, X, self.method)
-        check_classes(y)
-        parts = []
-        for train, test in check_cv(self.cv, y, classifier=True).split(X, y):
-            model = clone(self.estimator).fit(_safe_indexing(X, train), y[train])
-            parts.append(judge(model, _safe_indexing(X, test), self.method))
-        self.estimator_ = clone(self.estimator).fit(X, y)
-        predicted, scores = map(np.concatenate, zip(*parts, strict=True))
-        return predicted, scores
-
-    def _calibrate(self, predicted: NDArray, scores: NDArray) -> None:
-        every = np.sort(scores)
-        self.calibration_scores_ = [
-            np.sort(scores[predicted == label]) if self.per_class else every
+    def _calibrate(self, predicted: NDArray, scores: NDArray, weights: NDArray) -> None:
+        order = np.argsort(scores, kind="stable")
+        own = [
+            order[predicted[order] == label] if self.per_class else order
             for label in self.classes_
         ]
-        thresholds = [threshold(s, self.quantile) for s in self.calibration_scores_]
-        self.thresholds_ = np.array(thresholds, dtype=np.float64)
+        self.calibration_scores_ = [scores[rows] for rows in own]
+        self.calibration_weights_ = [weights[rows] for rows in own]
+        self.thresholds_ = np.array(
+            [threshold(scores[rows], weights[rows], self.quantile) for rows in own]
+        )
 
     def predict(self, X: Any) -> NDArray:
         """Predict classes, and the `reject_label` where a row is refused.
@@ -271,14 +257,16 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         -------
         ndarray of shape (n_samples,), dtype=float64
             Of the known rows of the predicted class and the row itself, the share
-            with at most its score: in (0, 1], low for a row unlike them.
+            with at most its score, known rows counted by their weights: in (0, 1],
+            low for a row unlike them.
         """
         _, scores, codes = self._judge(X)
         found = np.empty(len(scores))
         for code in np.unique(codes):
             known, own = self.calibration_scores_[code], codes == code
-            less = np.searchsorted(known, scores[own], side="right")
-            found[own] = (less + 1) / (len(known) + 1)
+            mass = np.cumsum([0, *self.calibration_weights_[code]])
+            less = mass[np.searchsorted(known, scores[own], side="right")]
+            found[own] = (less + 1) / (mass[-1] + 1)
         return found
 
     @available_if(estimator_has("predict_proba"))
@@ -329,51 +317,13 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         return tags
 
 
-def check_targets(estimator: Any, X: Any, y: Any) -> tuple[Any, NDArray]:
-    """Validate labels, and make rows something that can be split."""
-    (X,) = indexable(X)
-    labels = check_labels(estimator, X, y)
-    assert_all_finite(labels, input_name="y")
-    check_classification_targets(labels)
-    return X, labels
-
-
-def check_known(y: NDArray, classes: NDArray) -> None:
-    """Refuse rows of classes that a frozen classifier cannot know."""
-    unknown = np.setdiff1d(y, classes).tolist()
-    if unknown:
-        raise ValueError(
-            "y must hold classes of the frozen estimator, "
-            f"{np.asarray(classes).tolist()}; got {unknown} besides. Leave rows of "
-            "other classes out: known rows tell what is usual."
-        )
-
-
-def judge(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
-    """Labels and scores of rows; the steps before the classifier run once."""
-    while isinstance(estimator, Pipeline | FrozenEstimator):
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-            continue
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = estimator.steps[-1][1]
-    name = "score_samples" if method == "similarity" else "predict_proba"
-    if not hasattr(estimator, name):
-        other = "similarity" if method == "probability" else "probability"
-        raise TypeError(
-            f"estimator must have {name} for method={method!r}; "
-            f"{type(estimator).__name__} has none. Use method={other!r}, or another."
-        )
-    labels = np.asarray(estimator.predict(X))
-    scores = np.asarray(getattr(estimator, name)(X))
-    return labels, scores if scores.ndim == 1 else scores.max(axis=1)
-
-
-def threshold(known: NDArray, quantile: float) -> float:
+def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:
     """Score below which a row has a typicality of at most the quantile."""
-    place = int(quantile * (len(known) + 1)) - 1
-    return float(known[place]) if place >= 0 else -np.inf
+    mass = np.cumsum(weights)
+    most = quantile * (np.sum(weights) + 1) - 1
+    if most < 0:
+        return -np.inf
+    return float(known[np.searchsorted(mass, most, side="right")])
 
 
 def check_reject_label(label: Any, classes: NDArray) -> None:

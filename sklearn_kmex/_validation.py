@@ -51,14 +51,18 @@ def check_rows(
             reset=reset,
         )
     check_classification_targets(labels)
+    return rows, labels, check_weights(sample_weight, labels)
+
+
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
+    """Validate weights of rows, of which one at least must count; None is 1 each."""
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."
         )
-    weights = _check_sample_weight(
-        sample_weight, labels, dtype=np.float64, ensure_non_negative=True
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
-    return rows, labels, weights
 
 
 def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:

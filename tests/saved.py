@@ -9,10 +9,16 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV, make_kmex
+from sklearn_kmex import (
+    KMExClassifier,
+    KMExClassifierCV,
+    RejectingClassifier,
+    make_kmex,
+)
 
 KMEX = "sklearn_kmex._classifier.KMExClassifier"
 CV = "sklearn_kmex._classifier_cv.KMExClassifierCV"
+REJECTING = "sklearn_kmex._rejecting.RejectingClassifier"
 MLP = "sklearn_kmex.embedding._mlp.MLPEmbedder"
 TREE = "sklearn_kmex.embedding._tree.TreeEmbedder"
 STEPS = "sklearn_kmex.embedding._pipeline.EmbeddingPipeline"
@@ -27,16 +33,23 @@ def make_models(X, y):
     behind = make_pipeline(StandardScaler(), mlp).fit(X, y)
     kmex = KMExClassifier(3, random_state=np.random.RandomState(0))
     scaled = KMExClassifierCV(3, aggregation="sum", priors="empirical")
+    careful = RejectingClassifier(
+        make_pipeline(StandardScaler(), KMExClassifier(2, random_state=0)),
+        cv=3,
+        quantile=0.3,
+        reject_label="unknown" if y.dtype.kind == "U" else -1,
+    )
     return {
         "kmex": (kmex, [KMEX]),
         "scaled": (make_pipeline(StandardScaler(), scaled), [CV]),
         "mlp": (make_kmex(mlp.fit(X, y)), [ADAM, KMEX, MLP]),
         "behind": (make_kmex(behind), [ADAM, KMEX, MLP, STEPS]),
         "forest": (make_kmex(forest.fit(X, y), n_prototypes=2), [NODES, KMEX, TREE]),
+        "careful": (careful, [KMEX, REJECTING]),
     }
 
 
-NAMES = ["kmex", "scaled", "mlp", "behind", "forest"]
+NAMES = ["kmex", "scaled", "mlp", "behind", "forest", "careful"]
 # A machine without torch: whoever asks for it is told that there is none.
 PREDICT = """
 import sys

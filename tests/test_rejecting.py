@@ -12,12 +12,14 @@ from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
-from sklearn_kmex._rejecting import judge, threshold
+from sklearn_kmex._held_out import judge
+from sklearn_kmex._rejecting import threshold
 
 METHODS = ["similarity", "probability"]
 
@@ -50,6 +52,35 @@ def test_one_threshold_for_all(line):
     careful.fit(*known_rows())
     assert_allclose(careful.thresholds_, [-(2**2) / 2] * 2)  # second of thirteen
     assert_array_equal(careful.accept([[1.9], [12.1]]), [True, False])
+
+
+@pytest.mark.parametrize("per_class", [True, False])
+def test_a_weight_is_that_many_rows(line, per_class):
+    X, y = known_rows()
+    weights = np.array([3, 0, 1, 1, 2, 1, 0, 1, 4, 1, 5, 1, 0])
+    careful = RejectingClassifier(line, quantile=0.2, per_class=per_class)
+    weighted = clone(careful).fit(X, y, sample_weight=weights)
+    careful.fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    assert_array_equal(weighted.thresholds_, careful.thresholds_)
+    rows = np.linspace(-1, 14, 200)[:, np.newaxis]
+    assert_allclose(weighted.typicality(rows), careful.typicality(rows))
+    assert_array_equal(weighted.accept(rows), careful.accept(rows))
+
+
+def test_weights_reach_the_classifier_in_a_pipeline(digits):
+    X, _, y, _ = digits
+    X, y = X[:400], y[:400]
+    weights = np.where(np.arange(400) % 4, 1.0, 0.0)
+    weights[1::4] = 5
+    psem = make_pipeline(StandardScaler(), KMExClassifier(1, temperature=1.0))
+    careful = RejectingClassifier(make_pipeline(psem), cv=3)
+    careful.fit(X, y, sample_weight=weights)
+    alone = clone(psem).fit(X, y, kmexclassifier__sample_weight=weights)
+    found = careful.estimator_[0]["kmexclassifier"].prototypes_
+    assert_array_equal(found, alone["kmexclassifier"].prototypes_)
+    assert sum(map(np.sum, careful.calibration_weights_)) == weights.sum()
+    even = careful.fit(X, y)
+    assert not np.array_equal(found, even.estimator_[0]["kmexclassifier"].prototypes_)
 
 
 def test_too_few_known_rows_refuse_nothing(line):
@@ -196,6 +227,15 @@ def test_refusals(blobs):
     frozen = FrozenEstimator(KMExClassifier(1).fit(X[y < 2], y[y < 2]))
     with pytest.raises(ValueError, match=r"\[0, 1\]; got \[2\] besides. Leave rows"):
         RejectingClassifier(frozen).fit(X, y)
+    with pytest.raises(
+        TypeError, match=r"take sample_weight .*KNeighborsClassifier do"
+    ):
+        RejectingClassifier(KNeighborsClassifier(), method="probability").fit(
+            X, y, sample_weight=y + 1
+        )
+    for weights, words in ((0 * y, "all weights are zero"), (y - 1, "Negative values")):
+        with pytest.raises(ValueError, match=words):
+            RejectingClassifier(KMExClassifier(1)).fit(X, y, sample_weight=weights)
     with pytest.raises(ValueError, match="'quantile' parameter"):
         RejectingClassifier(frozen, quantile=1.0).fit(X, y)
 
@@ -208,7 +248,7 @@ def test_refusals(blobs):
 def test_a_score_below_the_threshold_has_a_small_typicality(known, quantile, score):
     known = np.sort(np.array(known, dtype=float))
     typicality = (np.sum(known <= score) + 1) / (len(known) + 1)
-    if score < threshold(known, quantile):
+    if score < threshold(known, np.ones(len(known)), quantile):
         assert typicality <= quantile + 1e-12
     else:
         assert typicality > quantile - 1e-12
@@ -223,6 +263,6 @@ def test_of_exchangeable_rows_at_most_the_quantile_is_refused():
     for _ in range(400):
         known, new = rng.choice(len(X), (2, 40))
         own = labels[known] == 0
-        limit = threshold(np.sort(scores[known][own]), 0.2)
+        limit = threshold(np.sort(scores[known][own]), np.ones(own.sum()), 0.2)
         shares.append(np.mean(scores[new][labels[new] == 0] < limit))
     assert 0.15 < np.mean(shares) < 0.2 + 3 * np.std(shares) / 20

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import is_classifier
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
 from sklearn_kmex.embedding._base import BaseEmbedder
@@ -72,6 +72,14 @@ class MLPEmbedder(BaseEmbedder):
         self.mlp = mlp
         self.layer = layer
 
+    def _check_input(self, X: Any, reset: bool) -> Any:
+        """Leave frames as they are: the network checks their names itself."""
+        if not hasattr(X, "columns"):
+            return super()._check_input(X, reset)
+        if reset or hasattr(self, "n_features_in_"):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+        return X
+
     def _embed(self, X: Any) -> NDArray:
         check_is_fitted(self.mlp)
         n_hidden = len(self.mlp.coefs_) - 1
@@ -80,7 +88,7 @@ class MLPEmbedder(BaseEmbedder):
                 f"layer must be between {-n_hidden} and {n_hidden - 1} for a network "
                 f"with {n_hidden} hidden layer(s); got {self.layer}."
             )
-        self._check_width(X)
+        X = validate_data(self.mlp, X, dtype=[np.float64, np.float32], reset=False)
         activate = ACTIVATIONS[self.mlp.activation]
         for depth in range(self.layer % n_hidden + 1):
             X = activate(X @ self.mlp.coefs_[depth] + self.mlp.intercepts_[depth])
@@ -88,19 +96,9 @@ class MLPEmbedder(BaseEmbedder):
 
     def _output(self, X: Any) -> NDArray:
         check_is_fitted(self.mlp)
-        return (
-            self.mlp.predict_proba(X)
-            if is_classifier(self.mlp)
-            else (self.mlp.predict(X))
-        )
-
-    def _check_width(self, X: NDArray) -> None:
-        expected = getattr(self.mlp, "n_features_in_", X.shape[1])
-        if X.shape[1] != expected:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but the network was fitted on "
-                f"{expected}."
-            )
+        if is_classifier(self.mlp):
+            return self.mlp.predict_proba(X)
+        return self.mlp.predict(X)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

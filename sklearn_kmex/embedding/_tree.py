@@ -139,11 +139,11 @@ class TreeEmbedder(BaseEmbedder):
 
 def is_tree_ensemble(model: Any) -> bool:
     """Tell an ensemble whose leaves can be read from any other model."""
-    boosted = isinstance(model, HISTOGRAM) or _is_instance(model, LIGHTGBM)
+    boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
     return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
 
 
-def _is_instance(model: Any, name: str) -> bool:
+def is_instance(model: Any, name: str) -> bool:
     kinds = type(model).__mro__
     return any(f"{kind.__module__}.{kind.__name__}" == name for kind in kinds)
 
@@ -171,20 +171,25 @@ def _nodes(ensemble: Any, X: Any) -> tuple[NDArray, list[NDArray[np.bool_]]]:
     """Node of each row in each tree, and which nodes of each tree are leaves."""
     if isinstance(ensemble, HISTOGRAM):
         return histogram_leaves(ensemble, X)
-    if _is_instance(ensemble, LIGHTGBM):  # it numbers nothing but leaves
+    if is_instance(ensemble, LIGHTGBM):  # it numbers nothing but leaves
         model = ensemble.booster_.model_to_string()  # its JSON takes ten times as long
         n_leaves = re.findall(r"^num_leaves=(\d+)$", model, re.MULTILINE)
         leaf_masks = [np.ones(int(n), dtype=bool) for n in n_leaves]
         return ensemble.predict(X, pred_leaf=True), leaf_masks
-    if _is_instance(ensemble, XGBOOST):
-        leaf_masks = _xgboost_leaves(ensemble)
+    if is_instance(ensemble, XGBOOST):
+        leaf_masks = [
+            (np.array(tree["left_children"]) == -1)
+            & (np.array(tree["split_indices"]) != PRUNED)
+            for tree in xgboost_trees(ensemble)
+        ]
     else:
         trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
         leaf_masks = [tree.tree_.children_left == -1 for tree in trees]
     return ensemble.apply(X), leaf_masks
 
 
-def _xgboost_leaves(ensemble: Any) -> list[NDArray[np.bool_]]:
+def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
+    """Read the trees that XGBoost holds, as it writes them."""
     model = json.loads(ensemble.get_booster().save_raw("json"))
     booster = model["learner"]["gradient_booster"]
     trees = booster.get("gbtree", booster)["model"].get("trees")  # in dart, a gbtree
@@ -193,8 +198,4 @@ def _xgboost_leaves(ensemble: Any) -> list[NDArray[np.bool_]]:
             f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
             f"{booster['name']!r} has none."
         )
-    return [
-        (np.array(tree["left_children"]) == -1)
-        & (np.array(tree["split_indices"]) != PRUNED)
-        for tree in trees
-    ]
+    return trees

@@ -17,7 +17,7 @@ from sklearn_kmex.explain._relevance import relevance as relevance_maps
 
 @validate_params(
     {"n_prototypes": [Interval(Integral, 1, None, closed="left")]},
-    prefer_skip_nested_validation=True,
+    prefer_skip_nested_validation=False,  # relevance checks the method it is given
 )
 def explain(
     psem: Any,

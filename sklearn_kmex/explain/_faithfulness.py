@@ -19,7 +19,8 @@ from sklearn_kmex.metrics import (
 
 
 @validate_params(
-    {"target": [StrOptions({"class", "margin"})]}, prefer_skip_nested_validation=True
+    {"target": [StrOptions({"class", "margin"})]},
+    prefer_skip_nested_validation=False,  # relevance checks the settings it is given
 )
 def faithfulness(
     psem: Any,

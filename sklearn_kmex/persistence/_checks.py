@@ -5,20 +5,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex import KMExClassifier
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex._rejecting import threshold
+from sklearn_kmex.persistence._encoder import classifier_of, levels
 from sklearn_kmex.persistence._refusal import Refusal
 
 
 def check_loaded(psem: Any) -> None:
-    """Refuse a model whose classifier could not have come out of `fit`."""
-    kmex = find_sem(psem)
+    """Refuse a model whose classifiers could not have come out of `fit`."""
+    kmex = classifier_of(psem)
     if not isinstance(kmex, KMExClassifier):
         raise Refusal(f"it ends in {type(kmex).__name__}, which is no KMExClassifier")
-    kmex._validate_params()
-    wrong = [name for name, holds in invariants(kmex).items() if not holds]
+    check_fitted(kmex, invariants(kmex))
+    for model in levels(psem):
+        if isinstance(model, RejectingClassifier):
+            check_fitted(model, thresholds(model))
+
+
+def check_fitted(model: Any, holds: dict[str, bool]) -> None:
+    model._validate_params()
+    wrong = [name for name, possible in holds.items() if not possible]
     if wrong:
         raise Refusal(f"its {', '.join(wrong)} cannot be of a fitted classifier")
+
+
+def thresholds(careful: RejectingClassifier) -> dict[str, bool]:
+    """Say of what rows are refused by whether it is possible."""
+    classes, scores = careful.classes_, careful.calibration_scores_
+    known = list(zip(scores, careful.calibration_weights_, strict=True))
+    limits = [threshold(*one, careful.quantile) for one in known]
+    return {
+        "classes_": np.array_equal(classes, classifier_of(careful).classes_),
+        "calibration_scores_": len(scores) == len(classes)
+        and all(bool((np.diff(one) >= 0).all()) for one in scores),
+        "calibration_weights_": all(
+            is_finite(w, s.shape) and bool((w >= 0).all()) for s, w in known
+        ),
+        "thresholds_": np.array_equal(careful.thresholds_, limits),
+    }
 
 
 def invariants(kmex: KMExClassifier) -> dict[str, bool]:

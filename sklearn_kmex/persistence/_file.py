@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.persistence._archive import NAME, digest, read_archive, write_whole
 from sklearn_kmex.persistence._checks import check_loaded
-from sklearn_kmex.persistence._encoder import torch_embedders, without_module
+from sklearn_kmex.persistence._encoder import (
+    classifier_of,
+    torch_embedders,
+    without_module,
+)
 from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
 from sklearn_kmex.persistence._manifest import check_manifest, make_manifest
 from sklearn_kmex.persistence._refusal import Refusal, one_error
@@ -36,9 +39,10 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a `Pipeline` that ends in one. A `TorchEmbedder` is
-        saved with the weights of its module, and without its code; of a
-        `CachedEmbedder`, the embedder inside is saved.
+        Fitted `KMExClassifier`, a `Pipeline` that ends in one, or a
+        `RejectingClassifier` around one of these. A `TorchEmbedder` is saved with the
+        weights of its module, and without its code; of a `CachedEmbedder`, the embedder
+        inside is saved.
 
     path : str or os.PathLike
         The file, replaced where it is there.
@@ -72,13 +76,13 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     >>> bool((loaded.predict_proba(X) == psem.predict_proba(X)).all())
     True
     """
-    find_sem(psem)
-    embedders = list(torch_embedders(psem))
-    if len(embedders) > 1:
+    classifier_of(psem)
+    modules = {id(one.module): one.module for one in torch_embedders(psem)}
+    if len(modules) > 1:
         raise TypeError(
-            f"psem must have at most one torch encoder; got {len(embedders)}."
+            f"psem must have at most one torch encoder; got {len(modules)}."
         )
-    module = embedders[0].module if embedders else None
+    module = next(iter(modules.values()), None)
     estimator = dump_estimator(without_module(psem))
     told = {NAME: json.dumps(make_manifest(psem, module))}
     told["sha256"] = digest(serialize(estimator, module, told))
@@ -150,10 +154,11 @@ def load_psem(
         psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
         check_loaded(psem)
         embedders = list(torch_embedders(psem))
-        check_module(module, len(embedders), manifest)
+        check_module(module, embedders, manifest)
         if module is not None:
             fill(module, raw)
-            embedders[0].module = module
+            for embedder in embedders:
+                embedder.module = module
     return psem
 
 
@@ -170,13 +175,13 @@ def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
     return serialize_weights(module, {ESTIMATOR: content}, metadata)
 
 
-def check_module(module: Any, n_embedders: int, manifest: dict[str, Any]) -> None:
+def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -> None:
     """Ask for a module where there is an encoder, and for none where there is none."""
-    if n_embedders > 1 or (module is None) == bool(n_embedders):
+    if (module is None) == bool(embedders):
         kind = manifest["module"]
         raise Refusal(
-            f"its {n_embedders} torch encoder(s) and module={type(module).__name__} do "
-            "not go together",
+            f"it has {'a' if embedders else 'no'} torch encoder, and module is "
+            f"{type(module).__name__}",
             f"Give module={kind}(...), as your code makes it."
             if kind
             else "Leave module out.",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex.persistence._encoder import classifier_of
 from sklearn_kmex.persistence._refusal import Refusal
 from sklearn_kmex.utils._show_versions import installed_versions
 
@@ -11,7 +11,7 @@ SCHEMA = 1  # raised when files change in a way that older versions cannot read
 
 def make_manifest(psem: Any, module: Any) -> dict[str, Any]:
     """Describe a model: versions, parameters, sizes and the kind of its encoder."""
-    kmex = find_sem(psem)
+    kmex = classifier_of(psem)
     return {
         "schema": SCHEMA,
         "versions": installed_versions(),

@@ -28,6 +28,7 @@ from sklearn_kmex.report._provenance import (
 )
 from sklearn_kmex.report._show import show_samples
 from sklearn_kmex.report._summary import find_warnings, summarize
+from sklearn_kmex.report._table import as_table
 from sklearn_kmex.report._text import as_name, as_text, distinct
 
 VERSION = 1
@@ -45,7 +46,7 @@ def collect(
     title: str | None,
 ) -> dict[str, Any]:
     """Ask the model once, and put together what the report says."""
-    check(psem, rows, train, black_box, relevance)
+    check(psem, rows, train, black_box, relevance, feature_names)
     n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
     with progress(n_rows, "SEMReport") as bar:
         answers, training = embed_all(psem, rows, train, black_box, bar)
@@ -73,7 +74,12 @@ def collect(
 
 
 def check(
-    psem: Any, rows: Rows, train: Rows | None, black_box: Any, relevance: Any
+    psem: Any,
+    rows: Rows,
+    train: Rows | None,
+    black_box: Any,
+    relevance: Any,
+    feature_names: Sequence[str] | None,
 ) -> None:
     """Refuse what does not fit the model, before any work."""
     sem = find_sem(psem)
@@ -90,6 +96,8 @@ def check(
             "relevance must be None where samples are no pictures; got "
             f"{relevance!r}. Leave it out, or pass images."
         )
+    if feature_names is not None and rows.pictures([0]) is None:
+        as_table(psem, rows.X, feature_names)
     last = np.max(getattr(sem, "prototype_indices_", -1))
     if train is not None and last >= len_of(train.X):
         raise ValueError(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,9 +13,13 @@ from sklearn.utils import column_or_1d
 
 from sklearn_kmex._protocol import find_sem
 from sklearn_kmex.inspection._figures import class_texts
+from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import collect
 from sklearn_kmex.report._pictures import check_rows, is_shape
 from sklearn_kmex.report._render import render_html, render_markdown
+
+if TYPE_CHECKING:
+    from skops.card import Card
 
 HEIGHT = 640  # pixels in a notebook
 
@@ -214,6 +218,35 @@ class SEMReport:
             If jinja2 is not installed.
         """
         return render_markdown(self._content)
+
+    def to_card(self, path: Any = "psem.safetensors") -> "Card":
+        """Write the report as a model card of skops, to be completed and saved.
+
+        Sections are those of skops's own cards: what the model is, with what to look
+        into, and its prototypes; its parameters, data, and edits by people; how often
+        it is right, with intervals; and how to load it. Intended uses, authors and
+        contact are left open: `card.add(**{"Model Card Authors": "..."})` fills them
+        in, and `card.save("README.md")` writes the card.
+
+        Parameters
+        ----------
+        path : str or path-like, default="psem.safetensors"
+            File of the model, as the card says how to load it: by `skops.io` if its
+            name ends in ".skops", else by
+            :func:`~sklearn_kmex.persistence.load_psem`.
+
+        Returns
+        -------
+        skops.card.Card
+            The card. Its `model` is None: set it to the fitted model where a method of
+            skops asks for one, such as `add_model_plot`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If skops or jinja2 is not installed.
+        """
+        return make_card(self._content, path)
 
     def __repr__(self) -> str:
         n_samples = self._content["data"]["samples"]["n_samples"]

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import MLPEmbedder
 
 
@@ -56,9 +57,28 @@ def test_black_box_output(digits, kind):
 def test_refusals_and_sharing(digits):
     mlp = fitted(digits)
     assert clone(MLPEmbedder(mlp)).mlp is mlp
-    with pytest.raises(ValueError, match=r"X has 3 features, .* fitted on 64"):
+    with pytest.raises(ValueError, match=r"X has 3 features, but MLPClassifier .* 64"):
         MLPEmbedder(mlp).transform(np.ones((2, 3)))
     with pytest.raises(NotFittedError):
         MLPEmbedder(MLPClassifier()).transform(np.ones((2, 3)))
     with pytest.raises(NotFittedError):
         MLPEmbedder(MLPClassifier()).black_box_output(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_names_of_columns_reach_the_network(library, digits):
+    frames = pytest.importorskip(library)
+    names = [f"pixel {j}" for j in range(64)]
+    table = frames.DataFrame(dict(zip(names, digits[0].T, strict=True)))
+    mlp = MLPClassifier((6,), solver="lbfgs", max_iter=5000, random_state=0)
+    mlp.fit(table, digits[2])
+    psem = make_kmex(mlp, n_prototypes=1).fit(table, digits[2])
+    says = psem["embed"].black_box_output(table)
+    assert_array_equal(says, mlp.predict_proba(table))
+    assert_array_equal(
+        psem["embed"].transform(table[:9]), MLPEmbedder(mlp).transform(table)[:9]
+    )
+    with pytest.warns(UserWarning, match="X does not have valid .*, but MLPC"):
+        MLPEmbedder(mlp).transform(digits[0])
+    with pytest.raises(ValueError, match="feature names should match"):
+        MLPEmbedder(mlp).transform(table[names[::-1]])

@@ -26,6 +26,7 @@ from sklearn_kmex.exceptions import KMExWarning, MissingDependencyError
 from sklearn_kmex.explain import (
     black_box_relevance,
     concept_maps,
+    explain,
     faithfulness,
     relevance,
     robustness,
@@ -555,6 +556,18 @@ def test_bad_input(psem, given, message):
         relevance(psem, **{"X": X, **given})
 
 
+def test_settings_are_checked_whoever_passes_them_on(psem):
+    for given, words in (
+        ({"method": "gradient"}, "method.* among .*'gradient_x_input'.* 'gradient' "),
+        ({"method": "occlusion", "window": 0}, "'window' parameter of"),
+    ):
+        for one in (relevance, black_box_relevance, faithfulness, robustness):
+            with pytest.raises(ValueError, match=words):
+                one(psem, X, **given)
+    with pytest.raises(ValueError, match=r"among .*'smoothgrad'.* Got 'gradient'"):
+        explain(psem, X, relevance="gradient")
+
+
 def test_labels_that_are_words_are_named_as_such():
     psem = make_kmex(seeded(networks.Written), n_prototypes=1, random_state=0)
     psem.fit(images(), np.array(["cat", "dog", "emu"])[np.arange(30) % 3])
@@ -574,11 +587,11 @@ def test_what_has_no_torch_encoder_is_told(blobs):
         (between, "it has TorchEmbedder, StandardScaler"),
     ]:
         psem.fit(rows, y)
-        for explain in (
+        for one in (
             relevance, black_box_relevance, concept_maps, faithfulness, robustness,
         ):  # fmt: skip
             with pytest.raises(TypeError, match=f"psem must end in .*{what}"):
-                explain(psem, rows)
+                one(psem, rows)
     with pytest.raises(TypeError, match="must be a prototypical self-explainable"):
         relevance(forest, rows)
 
@@ -613,9 +626,9 @@ def test_rows_without_a_number_or_any_relevance_are_named():
     with pytest.raises(ValueError, match="it is NaN or infinite for rows 1, 4"):
         relevance(psem, some, method="gradient_x_input")
     plain = psem_of(seeded(networks.Written))
-    for explain in (relevance, black_box_relevance):
+    for one in (relevance, black_box_relevance):
         with pytest.warns(KMExWarning, match="zero everywhere for rows 1, 4: nothing"):
-            maps = explain(plain, some, method="epsilon")
+            maps = one(plain, some, method="epsilon")
         assert maps[[0, 2, 3, 5, 6]].any(axis=(1, 2, 3)).all()
 
 
@@ -629,7 +642,7 @@ def test_a_head_without_a_score_for_each_class_is_told():
 
 def test_the_extra_is_named_where_zennit_is_missing(psem, monkeypatch):
     monkeypatch.setitem(sys.modules, "zennit", None)
-    for explain in (relevance, black_box_relevance, faithfulness, robustness):
+    for one in (relevance, black_box_relevance, faithfulness, robustness):
         with pytest.raises(MissingDependencyError, match=r"sklearn-kmex\[explain\]"):
-            explain(psem, X)
+            one(psem, X)
     assert concept_maps(psem, X).shape == (7, 8, 8)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from saved import make_models
 from scipy import sparse
-from served import SETTINGS, assert_same
+from served import SETTINGS, assert_same, embed
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, BisectingKMeans
 from sklearn.compose import make_column_transformer
@@ -18,7 +18,6 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
-    HistGradientBoostingClassifier,
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression
@@ -79,6 +78,34 @@ def test_a_row_that_is_a_prototype_is_at_no_distance(digits):
     _, _, prototypes, similarities = serve(to_onnx(psem, X, n_prototypes=1), own)
     assert_array_equal(prototypes[:, 0], np.arange(len(own)))
     assert_allclose(similarities, -np.log(1e-8), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_rows_between_two_prototypes_fall_to_the_same_side(dtype, aggregation, digits):
+    X, _, y, _ = digits
+    X = X.astype(dtype)
+    psem = KMExClassifier(
+        2, prototype="medoid", aggregation=aggregation, temperature=9.0, random_state=0
+    ).fit(X, y)
+    P = psem.prototypes_  # whole numbers: the rows between are as near to both
+    between = ((P[:, np.newaxis] + P) / 2).reshape(-1, P.shape[1])
+    beside = between + 1e-4 * np.random.RandomState(0).normal(size=between.shape)
+    rows = np.concatenate([between, beside.astype(dtype)])
+    answers = serve(to_onnx(psem, X, n_prototypes=1), rows)
+    assert_array_equal(answers[0], psem.predict(rows))
+    assert_allclose(answers[1], psem.predict_proba(rows), rtol=0, atol=1e-5)
+    assert_allclose(answers[3][:, 0], psem.score_samples(rows), rtol=1e-4)
+
+
+def test_probabilities_are_right_however_sharp(digits):
+    """A temperature so low that the rounding of one product would show."""
+    X, X_test, y, _ = (x.astype(np.float32) for x in digits)
+    for temperature in (1e-3, 1e-5, 1e-7):
+        psem = KMExClassifier(5, temperature=temperature, random_state=0).fit(X, y)
+        answers = serve(to_onnx(psem, X), X_test)
+        assert_array_equal(answers[0], psem.predict(X_test))
+        assert_allclose(answers[1], psem.predict_proba(X_test), rtol=0, atol=1e-4)
 
 
 def test_rows_far_away_and_of_no_difference(digits):
@@ -247,26 +274,44 @@ class Only:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Only)
 import numpy as np, onnxruntime
-session = onnxruntime.InferenceSession(sys.argv[1])
-rows = json.loads(session.get_modelmeta().custom_metadata_map["prototype_indices"])
-label, chances, prototypes, _ = session.run(None, {"X": np.load(sys.argv[2])})
-print(json.dumps([label.tolist(), [rows[i] for i in prototypes[:, 0]]]))
+answers = []
+X = np.load(sys.argv[1])
+for path in sys.argv[2:]:
+    session = onnxruntime.InferenceSession(path)
+    rows = json.loads(session.get_modelmeta().custom_metadata_map["prototype_indices"])
+    label, chances, prototypes, _ = session.run(None, {"X": X})
+    looks_like = [rows[i] for i in prototypes[:, 0]]
+    answers.append([label.tolist(), looks_like, chances.tolist()])
+print(json.dumps(answers))
 """
+
+
+def serve_elsewhere(psems, X, folder):
+    """Serve models in a process that has onnxruntime and numpy alone."""
+    np.save(folder / "rows.npy", X)
+    for name, psem in psems.items():
+        (folder / name).write_bytes(to_onnx(psem, X).SerializeToString())
+    paths = [folder / "rows.npy", *(folder / name for name in psems)]
+    command = [sys.executable, "-W", "error", "-c", SERVE, *paths]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(zip(psems, json.loads(printed), strict=True))
 
 
 def test_onnxruntime_alone_names_the_training_row(digits, tmp_path):
     X, X_test, y, _ = digits
-    psem = make_kmex(StandardScaler(), n_prototypes=3, random_state=0).fit(X, y)
-    graph, rows = tmp_path / "psem.onnx", tmp_path / "rows.npy"
-    graph.write_bytes(to_onnx(psem, X).SerializeToString())
-    np.save(rows, X_test)
-    command = [sys.executable, "-W", "error", "-c", SERVE, graph, rows]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    labels, looks_like = json.loads(printed)
-    assert labels == psem.predict(X_test).tolist()
-    kmex, Z = psem["kmex"], psem[:-1].transform(X_test)
-    nearest = kmex.nearest_prototypes(Z)[1][:, 0]
-    assert looks_like == kmex.prototype_indices_[nearest].tolist()
+    psems = {
+        name: model.fit(X, y)
+        for name, (model, _) in make_models(X, y).items()
+        if name != "careful"  # which has no converter
+    }
+    answers = serve_elsewhere(psems, X_test, tmp_path)
+    for name, (labels, looks_like, chances) in answers.items():
+        psem = psems[name]
+        assert labels == psem.predict(X_test).tolist()
+        assert_allclose(chances, psem.predict_proba(X_test), rtol=0, atol=1e-6)
+        kmex, Z = embed(psem, X_test)
+        nearest = kmex.nearest_prototypes(Z)[1][:, 0]
+        assert looks_like == kmex.prototype_indices_[nearest].tolist()
 
 
 def test_tables_are_exported_without_torch():
@@ -310,24 +355,11 @@ def test_any_clusterer_is_behind_it(digits):
         KMExClassifier(2, clusterer=AgglomerativeClustering()).fit(X, y)
 
 
-@pytest.mark.parametrize(
-    ("step", "words"),
-    [
-        (
-            FunctionTransformer(np.sqrt),
-            "psem must consist of steps that skl2onnx converts; of FunctionT",
-        ),
-        (
-            HistGradientBoostingClassifier(max_iter=2),
-            "ensemble must be .* got HistGradientBoostingClassifier",
-        ),
-    ],
-)
-def test_what_has_no_converter_is_named(step, words, digits):
+def test_what_has_no_converter_is_named(digits):
     X, _, y, _ = digits
-    psem = make_kmex(step.fit(X, y), n_prototypes=1).fit(X, y)
+    psem = make_kmex(FunctionTransformer(np.sqrt), n_prototypes=1).fit(X, y)
     before = vars(psem["kmex"]).copy()
-    with pytest.raises(TypeError, match=words):
+    with pytest.raises(TypeError, match="that skl2onnx converts; of FunctionTransf"):
         to_onnx(psem, X)
     assert vars(psem["kmex"]) == before
 
@@ -337,7 +369,7 @@ def test_other_models_and_rows_are_refused(blobs):
     other = NearestCentroid().fit(X, y)
     other.prototypes_, other.prototype_classes_ = other.centroids_, other.classes_
     other.transform = lambda X: X
-    with pytest.raises(TypeError, match=r"must be a fitted KMExClassifier.* got NearestCent"):
+    with pytest.raises(TypeError, match=r"a fitted KMExClassifier, .* got Nearest"):
         to_onnx(other, X)
     with pytest.raises(TypeError, match="prototypical self-explainable model"):
         to_onnx(LogisticRegression(), X)
@@ -374,6 +406,17 @@ class TestTorch:
         graph = to_onnx(psem, X)
         assert graph.graph.input[0].type.tensor_type.shape.dim[3].dim_value == 32
         assert_same(serve(graph, X_test), psem, X_test)
+
+    def test_resnet20_in_a_process_without_torch(self, load_data, torch, tmp_path):
+        resnet20 = pytest.importorskip("resnet20")
+        weights = load_data("resnet20_cifar10_weights.npz")
+        train = load_data("cifar10_jpeg_train12k.npz")
+        X, y = resnet20.standardize(train["x"][:300]), train["y"][:300]
+        psem = make_kmex(resnet20.load(weights), n_prototypes=2, random_state=0)
+        answers = serve_elsewhere({"resnet20": psem.fit(X, y)}, X, tmp_path)
+        labels, _, chances = answers["resnet20"]
+        assert labels == psem.predict(X).tolist()
+        assert_allclose(chances, psem.predict_proba(X), rtol=0, atol=1e-4)
 
     def test_steps_around_the_encoder(self, digits, torch):
         X, X_test, y, _ = (x.astype(np.float32) for x in digits)

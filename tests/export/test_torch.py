@@ -1,6 +1,8 @@
 """to_torch: one module gives the labels, probabilities and reasons."""
 
 import io
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -171,6 +173,50 @@ def test_exported_and_saved_for_batches_of_any_size(psem, digits):
     loaded = torch.export.load(file).module()
     assert_same(answers_of(loaded, X_test, module.classes_), psem, X_test)
     assert len(serve(loaded, X_test[:1])[0]) == 1
+
+
+LOAD = """
+import sys
+class TorchAlone:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in {"sklearn", "sklearn_kmex", "scipy"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, TorchAlone)
+import torch
+rows = torch.load(sys.argv[1])
+for path in sys.argv[2:]:
+    torch.save(torch.export.load(path).module()(rows), f"{path}.answer")
+"""
+
+
+def answers_elsewhere(modules, X, folder):
+    """Run exported modules in a process that has torch alone."""
+    rows, rows_path = torch.tensor(X), folder / "rows"
+    torch.save(rows, rows_path)
+    paths = [folder / f"{name}.pt2" for name in modules]
+    for module, path in zip(modules.values(), paths, strict=True):
+        program = torch.export.export(module, (rows[:3],), dynamic_shapes=DYNAMIC)
+        torch.export.save(program, path)
+    subprocess.run([sys.executable, "-c", LOAD, rows_path, *paths], check=True)
+    return [torch.load(f"{path}.answer") for path in paths]
+
+
+def test_the_same_answers_in_another_process(psem, digits, load_data, tmp_path):
+    X, X_test, y, _ = (x.astype(np.float32) for x in digits)
+    made = {name: make_models(X, y)[name][0].fit(X, y) for name in ("kmex", "mlp")}
+    made["network"] = psem
+    modules = {name: to_torch(one, X) for name, one in made.items()}
+    found = answers_elsewhere(modules, X_test, tmp_path)
+    for one, answer in zip(made.values(), found, strict=True):
+        assert_array_equal(one.classes_[answer["class_index"]], one.predict(X_test))
+    resnet20 = pytest.importorskip("resnet20")
+    weights = load_data("resnet20_cifar10_weights.npz")
+    train = load_data("cifar10_jpeg_train12k.npz")
+    images, y = resnet20.standardize(train["x"][:200]), train["y"][:200]
+    one = make_kmex(resnet20.load(weights), n_prototypes=2, random_state=0)
+    module = to_torch(one.fit(images, y))
+    (answer,) = answers_elsewhere({"resnet20": module}, images, tmp_path)
+    assert_array_equal(one.classes_[answer["class_index"]], one.predict(images))
 
 
 def test_compiled_without_a_break(psem, digits):

@@ -1,5 +1,6 @@
 """Damaged and hostile files: one clear error, and nothing of them is run."""
 
+import copy
 import io
 import json
 import pickle
@@ -10,8 +11,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.frozen import FrozenEstimator
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier
 from sklearn_kmex.exceptions import ModelFileError
 from sklearn_kmex.persistence import load_psem, save_psem
 from sklearn_kmex.persistence._archive import digest, read_header
@@ -392,3 +394,28 @@ def test_forging_nothing_changes_nothing(load, psem):
     other = safetensors.save({"estimator": np.zeros(3, dtype=np.uint8)}, {"a": "b"})
     with pytest.raises(ModelFileError, match="not written by save_psem"):
         load(other)
+
+
+REFUSING = {
+    "thresholds_": lambda values: values.__setitem__(0, -np.inf),
+    "classes_": lambda values: values.__setitem__(0, "0"),
+    "calibration_scores_": lambda values: values[0].__setitem__(0, np.inf),
+    "calibration_weights_": lambda values: values[1].__setitem__(0, -1.0),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_thresholds_that_no_fit_gives_are_refused(name, psem, tmp_path):
+    rng = np.random.RandomState(0)
+    y = np.repeat(["a", "b"], 30)
+    X = rng.normal(size=(60, 2)) + 4 * (y == "b")[:, np.newaxis]
+    careful = RejectingClassifier(FrozenEstimator(psem), quantile=0.2).fit(X, y)
+    save_psem(careful, tmp_path / "careful")
+    loaded = load_psem(tmp_path / "careful")
+    assert_array_equal(loaded.accept(X), careful.accept(X))
+    altered = copy.deepcopy(getattr(careful, name))
+    REFUSING[name](altered)
+    setattr(careful, name, altered)
+    save_psem(careful, tmp_path / "careful")
+    with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+        load_psem(tmp_path / "careful")

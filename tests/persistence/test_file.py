@@ -3,17 +3,20 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
 from sklearn_kmex.exceptions import MissingDependencyError, ModelFileError
 from sklearn_kmex.persistence import load_psem, save_psem
@@ -68,6 +71,7 @@ def test_a_file_is_the_same_each_time(models, tmp_path):
     [
         (KMExClassifier(), NotFittedError, "not fitted yet"),
         (LogisticRegression(), TypeError, "prototypical self-explainable model"),
+        (RejectingClassifier(KMExClassifier()), NotFittedError, "not fitted yet"),
     ],
 )
 def test_what_is_no_fitted_model_is_refused(psem, error, words, tmp_path):
@@ -157,6 +161,22 @@ class TestTorch:
         assert_array_equal(
             loaded["embed"].black_box_output(X), psem["embed"].black_box_output(X)
         )
+
+    def test_a_classifier_that_refuses_shares_the_encoder(
+        self, network, digits, tmp_path, torch
+    ):
+        X, X_test, y, _ = (values.astype(np.float32) for values in digits)
+        psem = make_kmex(network(), n_prototypes=2, random_state=0)
+        frozen = FrozenEstimator(clone(psem).fit(X[:600], y[:600]))
+        for inner in (psem, frozen):
+            careful = RejectingClassifier(inner, cv=2, quantile=0.3, reject_label=-1)
+            careful.fit(X, y)
+            save_psem(careful, tmp_path / "psem")
+            loaded = load_psem(tmp_path / "psem", network())
+            assert_array_equal(loaded.predict(X_test), careful.predict(X_test))
+            assert_array_equal(loaded.typicality(X_test), careful.typicality(X_test))
+            again = clone(loaded).fit(X, y)  # what it was made of is there, too
+            assert_array_equal(again.thresholds_, careful.thresholds_)
 
     def test_the_same_predictions_in_another_process(self, saved, digits, tmp_path):
         psem, path = saved
@@ -293,8 +313,23 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         psem = make_kmex(resnet20.load(weights), n_prototypes=2, random_state=0)
         psem.fit(X, y)
         save_psem(psem, tmp_path / "resnet20.safetensors")
-        loaded = load_psem(tmp_path / "resnet20.safetensors", resnet20.ResNet20())
+        path = tmp_path / "resnet20.safetensors"
+        loaded = load_psem(path, resnet20.ResNet20())
         assert_array_equal(loaded.predict_proba(X), psem.predict_proba(X))
+        np.save(tmp_path / "images.npy", X[:20])
+        code = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import resnet20
+from sklearn_kmex.persistence import load_psem
+psem = load_psem(sys.argv[2], resnet20.ResNet20())
+np.save(sys.argv[4], psem.predict_proba(np.load(sys.argv[3])))
+"""
+        files = path, tmp_path / "images.npy", tmp_path / "chances.npy"
+        beside = Path(resnet20.__file__).parent
+        subprocess.run([sys.executable, "-c", code, beside, *files], check=True)
+        assert_array_equal(np.load(files[-1]), psem.predict_proba(X[:20]))
 
 
 def test_nothing_of_a_file_is_a_pickle(models, tmp_path):

@@ -1,0 +1,127 @@
+"""to_onnx over boosted trees: each row falls into the leaves that it falls into."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from served import assert_same
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.export import to_onnx
+
+pytest.importorskip("skl2onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",  # of skl2onnx
+    # of LightGBM, to which we give arrays, as the others
+    "ignore:X does not have valid feature names",
+)
+
+
+def serve(psem, X):
+    session = onnxruntime.InferenceSession(to_onnx(psem, X).SerializeToString())
+    return session.run(None, {"X": X})
+
+
+def boosted(kind, **settings):
+    if kind == "sklearn":
+        return HistGradientBoostingClassifier(max_iter=12, random_state=0, **settings)
+    if kind == "lightgbm":
+        lightgbm = pytest.importorskip("lightgbm")
+        return lightgbm.LGBMClassifier(
+            n_estimators=12, n_jobs=1, verbose=-1, **settings
+        )
+    xgboost = pytest.importorskip("xgboost")
+    return xgboost.XGBClassifier(n_estimators=12, n_jobs=1, max_depth=5, **settings)
+
+
+@pytest.fixture(scope="module")
+def tables(load_data):
+    """Numbers and codes, a twentieth of the cells missing: X, y, X_test."""
+
+    def load(name):
+        data, rng = load_data(f"tab_{name}.npz"), np.random.RandomState(0)
+        ends = ("_train", "_test") if name == "adult" else ("", "")
+        X, X_test = (
+            np.hstack([data[f"num{end}"], data[f"cat{end}"]]).astype(np.float64)
+            for end in ends
+        )
+        for rows in (X, X_test):
+            rows[rng.uniform(size=rows.shape) < 0.05] = np.nan
+        return X[:4000], data[f"y{ends[0]}"][:4000], X_test[-12_000:]
+
+    return load
+
+
+@pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost"])
+@pytest.mark.parametrize("name", ["adult", "bank_marketing"])
+def test_tables_with_missing_values(kind, name, tables):
+    X, y, X_test = tables(name)
+    psem = make_kmex(boosted(kind).fit(X, y), n_prototypes=2, n_init=1, random_state=0)
+    psem.fit(X, y)
+    assert_same(serve(psem, X_test), psem, X_test, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_on_a_threshold_go_to_the_same_side(kind, dtype, digits):
+    X, X_test, y, _ = digits
+    X, X_test = (x.astype(dtype) / 3 for x in (X, X_test))  # no numbers of few bits
+    psem = make_kmex(boosted(kind).fit(X, y), n_prototypes=2, random_state=0).fit(X, y)
+    both = np.concatenate([X, X_test])
+    assert_same(serve(psem, both), psem, both, atol=1e-6)
+    if dtype == np.float64:
+        nearly = np.nextafter(both, np.inf)
+        assert_same(serve(psem, nearly), psem, nearly, atol=1e-6)
+
+
+def test_trees_of_early_stopping_of_one_leaf_and_pruned(digits):
+    X, _, y, _ = digits
+    xgboost = pytest.importorskip("xgboost")
+    stopped = xgboost.XGBClassifier(
+        n_estimators=30, early_stopping_rounds=1, learning_rate=1.0, max_depth=3
+    )
+    stopped.fit(X[:600], y[:600], eval_set=[(X[600:], y[600:])], verbose=False)
+    n_rounds = len(stopped.evals_result()["validation_0"]["mlogloss"])
+    assert stopped.best_iteration < n_rounds - 1
+    pruned = boosted("xgboost", gamma=8.0).fit(X, y)
+    stumps = boosted("lightgbm", min_child_samples=400).fit(X, y > 4)
+    regressor = HistGradientBoostingRegressor(max_iter=5).fit(X, y)
+    for ensemble in (stopped, pruned, stumps, regressor):
+        psem = make_kmex(ensemble, n_prototypes=2, random_state=0).fit(X, y)
+        assert_same(serve(psem, X), psem, X, atol=1e-6)
+
+
+def test_numbers_that_lightgbm_takes_for_missing(digits):
+    X, _, y, _ = digits
+    X = X - 8
+    trained = boosted("lightgbm", use_missing=False).fit(X, y)
+    psem = make_kmex(trained, n_prototypes=2, random_state=0).fit(X, y)
+    some = X.copy()
+    some[::3, ::2] = np.nan  # which it takes for 0
+    assert_array_equal(serve(psem, some)[0], psem.predict(some))
+
+
+def test_what_has_no_converter_is_named():
+    rng = np.random.RandomState(0)
+    X = np.column_stack([rng.randint(6, size=400), rng.normal(size=400)])
+    y = ((X[:, 0] % 2) + (X[:, 1] > 1) > 0).astype(int)
+    lightgbm = pytest.importorskip("lightgbm")
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"kind": pd.Categorical(X[:, 0].astype(int)), "size": X[:, 1]})
+    by_kind = lightgbm.LGBMClassifier(
+        n_estimators=3, n_jobs=1, verbose=-1, min_data_per_group=1, cat_smooth=0
+    )
+    for ensemble, rows, words in (
+        (boosted("sklearn", categorical_features=[0]), X, "categorical_features"),
+        (by_kind, frame, "splits of categories"),
+        (boosted("lightgbm", zero_as_missing=True), X, "zero_as_missing"),
+        (boosted("xgboost", missing=0.0), X, r"missing=0\.0"),
+        (boosted("xgboost", enable_categorical=True), frame, "splits of categories"),
+    ):
+        psem = make_kmex(ensemble.fit(rows, y), n_prototypes=1).fit(rows, y)
+        with pytest.raises(TypeError, match=f"numbers and NaN alone .*with {words}. S"):
+            to_onnx(psem, X)
