@@ -92,7 +92,7 @@ def add_prototypes(
     """
     sem = find_kmex(psem)
     new = check_label(label, sem.classes_)
-    rows = sem._check_input(embed(psem, X))
+    rows = sem._check_input(embed(psem, X), "add_prototypes")
     check_new(rows, sem)
     state = with_rows(read(sem), rows, sem.n_samples_seen_, new)
     classes = np.union1d(sem.classes_, new)
