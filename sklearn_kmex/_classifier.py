@@ -192,7 +192,8 @@ class KMExClassifier(PrototypeStream):
 
     With scikit-learn's `array_api_dispatch`, tensors are worked on where they are, and
     fitted attributes and answers are tensors on that device. Methods that answer row by
-    row are lazy where X is a dask array: they give a dask array. Callbacks of scikit-learn 1.9 are told of each class (see :ref:`scale`).
+    row are lazy where X is a dask array: they give a dask array. Callbacks of
+    scikit-learn 1.9 are told of each class (see :ref:`scale`).
 
     References
     ----------
