@@ -49,7 +49,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term
-	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py,*/_kmeans.py,*/_nearest.py"
+	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py,*/_kmeans.py,*/_nearest.py,*/_arrays.py"
 
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
 test-browser: $(VENV)/.browser

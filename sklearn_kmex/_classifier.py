@@ -190,8 +190,10 @@ class KMExClassifier(PrototypeStream):
     `fit` costs as much as the clusterer on each class; `predict` costs
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.
 
-    Methods that answer row by row are lazy where X is a dask array: they give a dask
-    array. Callbacks of scikit-learn 1.9 are told of each class (see :ref:`scale`).
+    With scikit-learn's `array_api_dispatch`, tensors are worked on where they are, and
+    fitted attributes and answers are tensors on that device. Methods that answer row by
+    row are lazy where X is a dask array: they give a dask array. Callbacks of
+    scikit-learn 1.9 are told of each class (see :ref:`scale`).
 
     References
     ----------

@@ -49,7 +49,7 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
             count, place = found[0, :], found[1, :]
             sure.append(count == 1)
             nearest.append(xp.astype(xp.where(sure[-1], place, 0.0), xp.int64))
-    return xp.concat(nearest), xp.concat(sure)
+    return xp.concat(nearest, axis=0), xp.concat(sure, axis=0)
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:

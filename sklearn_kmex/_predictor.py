@@ -166,7 +166,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             values = self._similarities(block)
             ids.append(descending(values)[:, :n])
             similar.append(xp.take_along_axis(values, ids[-1], axis=1))
-        return xp.concat(similar), xp.concat(ids)
+        return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
 
     @chunkwise
     def score_samples(self, X: ArrayLike) -> NDArray:

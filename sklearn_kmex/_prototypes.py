@@ -285,7 +285,7 @@ def _stack(first: Rows, second: Rows) -> Rows:
         return Rows(sparse.vstack(values).tocsr(), numbers, weights)
     xp, *_ = get_namespace_and_device(second.values)
     known = beside(first.values, second.values)
-    return Rows(xp.concat([known, second.values]), numbers, weights)
+    return Rows(xp.concat([known, second.values], axis=0), numbers, weights)
 
 
 def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
     near = (distances <= CANCELLED * norms) | tied(distances, norms, X)
     exact = list(by_differences(X, whole, *xp.nonzero(near)))
     if exact:
-        distances[near] = xp.concat(exact)
+        distances[near] = xp.concat(exact, axis=0)
     return distances
 
 
@@ -189,4 +189,4 @@ def row_blocks(X: Any) -> Iterator[Any]:
 def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
     """Apply a row-wise function to each block of X."""
     xp, *_ = get_namespace_and_device(X)
-    return xp.concat([function(block) for block in row_blocks(X)])
+    return xp.concat([function(block) for block in row_blocks(X)], axis=0)
