@@ -136,7 +136,7 @@ def main(parts, n_classes, repeats, seeds, large):
     if "fit" in parts:
         result["fit"] = fits(n_classes, repeats, seeds)
     if "predict" in parts:
-        result["predict"] = dict(predictions(*case) for case in cases)
+        result.setdefault("predict", {}).update(predictions(*case) for case in cases)
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 
