@@ -1,0 +1,58 @@
+"""Question 3: how many prototypes, and what "auto" picks.
+
+Accuracy, fidelity, diversity and ghosting of KMEx over the number of prototypes of each
+class, on the embeddings of a black box of each set.
+"""
+
+import warnings
+from itertools import product
+
+import numpy as np
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex.metrics import diversity_score, ghosting_rate
+from study import _store, data, embedded
+
+COUNTS = 1, 2, 3, 5, 10, 20, 35, 50
+
+
+def compare(name, seed, quick):
+    """Every number, then "auto", on the same embeddings."""
+    found = embedded.of_study(data.load(name, quick=quick), seed)
+    box = found.answers.argmax(axis=1)
+    return {
+        "n_rows": len(found.Z),
+        "n_features": found.Z.shape[1],
+        "black box": float(np.mean(box == found.y_test)),
+        "counts": [judge(found, box, n, seed) for n in COUNTS],
+        "auto": judge(found, box, "auto", seed),
+    }
+
+
+def judge(found, box, n_prototypes, seed):
+    kmex = KMExClassifier(n_prototypes, temperature=1.0, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KMExWarning)  # a class has fewer rows
+        kmex.fit(found.Z, found.y)
+    labels, total = kmex.predict(found.Z_test), len(kmex.prototypes_)
+    active, active_test = (activations(kmex, rows) for rows in (found.Z, found.Z_test))
+    return {
+        "n_prototypes": kmex.n_prototypes_.tolist(),
+        "accuracy": float(np.mean(labels == found.y_test)),
+        "fidelity": float(np.mean(labels == box)),
+        "diversity": diversity_score(kmex.prototypes_),
+        "ghosting, train": ghosting_rate(active, total),
+        "ghosting, test": ghosting_rate(active_test, total),
+    }
+
+
+def activations(kmex, rows):
+    return kmex.nearest_prototypes(rows)[1][:, 0]
+
+
+def main(data_names, seeds, quick=False, folder=_store.RESULTS):
+    """Answer the question for the sets named that are part of it."""
+    for seed, name in product(seeds, data_names):
+        settings = {"name": name, "seed": seed, "quick": quick}
+        _store.cell("counts", f"{name}-{seed}", compare, folder=folder, **settings)
