@@ -13,7 +13,7 @@ from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 from sklearn.model_selection import train_test_split
 
 from sklearn_kmex import KMExClassifier
-from study import _store, data, embedded
+from study import _store, answers, data, embedded
 
 FULL = "KMeans, 10 starts"
 SOLVERS = {
@@ -108,3 +108,48 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 def has_celeba():
     return (data.FOLDER / "celeba_attributes.npz").exists()
+
+
+def tables(folder=_store.RESULTS):
+    """What every solver loses and takes, a tab for each kind of rows and number."""
+    groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
+    return answers.tabs(
+        {
+            f"{answers.TITLES[rows]}, {n}": table(rows, n, found)
+            for (rows, n), found in groups.items()
+        }
+    )
+
+
+def table(rows, n_prototypes, found):
+    accuracy = answers.percent([of["solvers"][FULL]["accuracy"] for of in found])
+    seconds = answers.stated([of["solvers"][FULL]["seconds"] for of in found])
+    title = (
+        f"{found[0]['n_rows']:,} x {found[0]['n_features']}, {n_prototypes} prototypes "
+        f"of each class. {FULL}: accuracy {accuracy} %, {seconds} s"
+    )
+    header = "solver", "more inertia, %", "accuracy, points", "same label, %", "time, %"
+    lines = [[name, *against_full(found, name)] for name in SOLVERS if name != FULL]
+    return answers.table(title, header, lines)
+
+
+def against_full(found, name):
+    """Write what a solver loses, how often it agrees, and the share of the time."""
+    return (
+        answers.stated(losses(found, name), "+.2f", 100),
+        answers.stated(gains(found, name, "accuracy"), "+.2f", 100),
+        answers.percent([of["solvers"][name]["agreement"] for of in found]),
+        answers.percent(shares(found, name, "seconds")),
+    )
+
+
+def shares(found, name, key):
+    return [of["solvers"][name][key] / of["solvers"][FULL][key] for of in found]
+
+
+def losses(found, name):
+    return np.subtract(shares(found, name, "inertia"), 1)
+
+
+def gains(found, name, key):
+    return [of["solvers"][name][key] - of["solvers"][FULL][key] for of in found]

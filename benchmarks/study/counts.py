@@ -12,7 +12,7 @@ import numpy as np
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.metrics import diversity_score, ghosting_rate
-from study import _store, data, embedded
+from study import _store, answers, data, embedded
 
 COUNTS = 1, 2, 3, 5, 10, 20, 35, 50
 
@@ -56,3 +56,59 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
     for seed, name in product(seeds, data_names):
         settings = {"name": name, "seed": seed, "quick": quick}
         _store.cell("counts", f"{name}-{seed}", compare, folder=folder, **settings)
+
+
+METRICS = "accuracy", "fidelity", "diversity", "ghosting, train", "ghosting, test"
+
+
+def tables(folder=_store.RESULTS):
+    """Every metric over the numbers, a tab for each set."""
+    groups = answers.over_seeds("counts", "name", folder=folder)
+    return answers.tabs(
+        {answers.TITLES[name]: table(found) for (name,), found in groups.items()}
+    )
+
+
+def table(found):
+    lines = [
+        [n, *described([of["counts"][place] for of in found])]
+        for place, n in enumerate(COUNTS)
+    ]
+    picks = [of["auto"] for of in found]
+    lines.append([f'"auto": {picked(picks)}', *described(picks)])
+    title = f"Black box: {answers.percent([of['black box'] for of in found])} %"
+    return answers.table(title, ["prototypes", *(f"{m}, %" for m in METRICS)], lines)
+
+
+def described(judged):
+    return [answers.percent([of[metric] for of in judged]) for metric in METRICS]
+
+
+def picked(picks):
+    """Numbers that "auto" picked, the same for all classes of a seed."""
+    return ", ".join(str(of["n_prototypes"][0]) for of in picks)
+
+
+def summary(folder=_store.RESULTS):
+    """The black box, the paper's five, the pick and the best number of each set."""
+    groups = answers.over_seeds("counts", "name", folder=folder)
+    header = "", "black box", "5", '"auto"', "picks", "best", "at", "worst", "at"
+    return answers.table(
+        "Accuracy on test rows, %",
+        header,
+        [[answers.TITLES[name], *line(found)] for (name,), found in groups.items()],
+    )
+
+
+def line(found):
+    curves = np.array([[at["accuracy"] for at in of["counts"]] for of in found])
+    best, worst = curves.mean(axis=0).argmax(), curves.mean(axis=0).argmin()
+    picks = [of["auto"] for of in found]
+    return (
+        answers.percent([of["black box"] for of in found]),
+        answers.percent(curves[:, COUNTS.index(5)]),
+        answers.percent([of["accuracy"] for of in picks]),
+        picked(picks),
+        *(answers.percent(curves[:, best]), COUNTS[best]),
+        *(answers.percent(curves[:, worst]), COUNTS[worst]),
+    )

@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
 from sklearn_kmex.exceptions import KMExWarning
-from study import _store, data, embedded
+from study import _store, answers, data, embedded
 
 RATIOS = 1, 10, 50, 200  # common rows for each rare one
 NAMES = "mnist", "fashion_mnist", "adult", "bank_marketing", "annthyroid", "mammography"
@@ -99,3 +99,47 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
         settings = {"name": name, "ratio": ratio, "seed": seed, "quick": quick}
         cell = f"{name}-{ratio}-{seed}"
         _store.cell("imbalance", cell, compare, folder=folder, **settings)
+
+
+def tables(folder=_store.RESULTS):
+    """Recall of rare and of common classes at each ratio, a tab for each set."""
+    groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
+    parts = {}
+    for name in NAMES:
+        found = {
+            ratio: groups[name, ratio] for ratio in RATIOS if (name, ratio) in groups
+        }
+        if found:
+            parts[answers.TITLES[name]] = "\n".join(
+                table(found, which) for which in ("rare", "common")
+            )
+    return answers.tabs(parts)
+
+
+def table(found, which):
+    options = next(iter(found.values()))[0]["options"]
+    header = ["", *(f"1 to {ratio}" for ratio in found)]
+    lines = [
+        [
+            option,
+            *(answers.percent(recalls(of, option, which)) for of in found.values()),
+        ]
+        for option in options
+    ]
+    return answers.table(f"Recall of the {which} classes, %", header, lines)
+
+
+def recalls(found, option, which):
+    """Mean recall of the rare or the common classes, a value for each seed."""
+    return [
+        np.mean(
+            [
+                recall
+                for label, recall in zip(
+                    of["classes"], of["options"][option]["recall"], strict=True
+                )
+                if (label in of["rare"]) == (which == "rare")
+            ]
+        )
+        for of in found
+    ]

@@ -12,11 +12,12 @@ import numpy as np
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.exceptions import KMExWarning
-from study import _store, data, embedded
+from study import _store, answers, data, embedded
 
 COUNTS = 1, 2, 5, 10, 20, 50
 LEAST_ROWS, SHUFFLES = 10, 50
 AGES = 18, 40, 60
+MODELS = "kmex", "black box"
 NAMES = "utkface", "mvtec_resnet18"
 RACES = "White", "Black", "Asian", "Indian", "Others"
 BANDS = "under 18", "18 to 39", "40 to 59", "60 and over"
@@ -133,3 +134,49 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
     for seed, name in product(seeds, [name for name in data_names if name in NAMES]):
         settings = {"name": name, "seed": seed, "quick": quick}
         _store.cell("subgroups", f"{name}-{seed}", compare, folder=folder, **settings)
+
+
+def tables(folder=_store.RESULTS):
+    """Ghosts and prototypes of their own over the numbers, a tab for each set."""
+    groups = answers.over_seeds("subgroups", "name", folder=folder)
+    return answers.tabs(
+        {answers.TITLES[name]: table(found) for (name,), found in groups.items()}
+    )
+
+
+def table(found):
+    header = (
+        *("prototypes", "accuracy, %", "ghosts, %", "by chance"),
+        *("with a prototype of their own, %", "by chance"),
+        *("accuracy where shown, %", "black box", "where a ghost, %", "black box"),
+    )
+    lines = [
+        line([of["counts"][place] for of in found]) for place in range(len(COUNTS))
+    ]
+    sizes = [size for of in found[:1] for size in of["subgroups"].values()]
+    title = f"{len(sizes)} subgroups of {min(sizes)} to {max(sizes)} training rows"
+    return answers.table(title, header, lines)
+
+
+def line(judged):
+    chance = [of["by chance"] for of in judged]
+    return [
+        judged[0]["n_prototypes"],
+        answers.percent([of["accuracy"] for of in judged]),
+        *(answers.percent([of["ghosts"] for of in some]) for some in (judged, chance)),
+        *(
+            answers.percent([of["majority"] for of in some])
+            for some in (judged, chance)
+        ),
+        *(
+            accuracy(judged, which, who)
+            for which in ("shown", "ghost")
+            for who in MODELS
+        ),
+    ]
+
+
+def accuracy(judged, which, who):
+    """Accuracy on the test rows of shown or of ghost subgroups, where there are any."""
+    values = [of["rows"][which][who] for of in judged if which in of["rows"]]
+    return answers.percent(values) if values else ""

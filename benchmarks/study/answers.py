@@ -1,0 +1,84 @@
+"""What the pages of the questions share: results, intervals, tables and numbers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from study import _store
+
+TITLES = {
+    "adult": "Adult",
+    "annthyroid": "Annthyroid",
+    "bank_marketing": "Bank marketing",
+    "celeba_attributes": "CelebA attributes",
+    "cifar10": "CIFAR-10",
+    "cifar10_resnet18": "CIFAR-10 features",
+    "digits": "Digits",
+    "fashion_mnist": "Fashion-MNIST",
+    "fashion_mnist_mlp": "Fashion-MNIST embeddings",
+    "mammography": "Mammography",
+    "mnist": "MNIST",
+    "mnist_pixels": "MNIST pixels",
+    "mvtec_resnet18": "MVTec features",
+    "quickdraw": "QuickDraw",
+    "utkface": "UTKFace",
+}
+
+
+def cells(question, folder=_store.RESULTS):
+    """Read the cells of a question: pairs of settings and what was found."""
+    paths = sorted((Path(folder) / question).glob("*.json"))
+    known = [json.loads(path.read_text()) for path in paths]
+    return [(of["settings"], of["found"]) for of in known]
+
+
+def over_seeds(question, *keys, folder=_store.RESULTS):
+    """Group what was found by some of the settings: a list, a seed each."""
+    groups = {}
+    for settings, found in cells(question, folder):
+        groups.setdefault(tuple(settings[key] for key in keys), []).append(found)
+    return groups
+
+
+def interval(values):
+    """Return the mean and half of its 95 % t-interval; NaN for one value."""
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return float(values.mean()), float(half)
+
+
+def stated(values, form=".1f", scale=1):
+    """Write a mean and its interval: "98.2 ± 0.1"."""
+    mean, half = interval(np.multiply(values, scale))
+    return f"{mean:{form}}" + ("" if np.isnan(half) else f" ± {abs(half):{form}}")
+
+
+def percent(values):
+    return stated(values, scale=100)
+
+
+def table(title, header, rows):
+    """Write a table of reStructuredText."""
+    lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
+    for row in [header, *rows]:
+        marks = ["*", *" " * (len(row) - 1)]
+        lines += [f"   {mark} - {cell}" for mark, cell in zip(marks, row, strict=True)]
+    return "\n".join([*lines, ""])
+
+
+def tabs(parts):
+    """Write tabs: a title and its content each."""
+    lines = [".. tab-set::", ""]
+    for title, content in parts.items():
+        lines += [f"   .. tab-item:: {title}", ""]
+        lines += [f"      {line}".rstrip() for line in content.splitlines()] + [""]
+    return "\n".join(lines)
+
+
+def substitutions(numbers):
+    """Write numbers that the text of a page refers to, as |name|."""
+    return "".join(f".. |{name}| replace:: {text}\n" for name, text in numbers.items())
