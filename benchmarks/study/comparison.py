@@ -9,7 +9,6 @@ import warnings
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -52,8 +51,14 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 
 def convert(name, kind, seed, epochs, quick, folder):
-    """Train a black box, and make KMEx of it: a fixed number, then a chosen one."""
+    """Load, convert and judge."""
     found = data.load(name, quick=quick)
+    return convert_rows(found, kind, seed, epochs, folder / QUESTION)
+
+
+def convert_rows(found, kind, seed, epochs, folder):
+    """Train a black box, and make KMEx of it: a fixed number, then a chosen one."""
+    name = found.name
     black_box = black_boxes.train(found, kind, seed, epochs)
     psem = make_kmex(black_box, n_prototypes=number(name), random_state=seed)
     with cpu_seconds() as embedding:
@@ -131,7 +136,7 @@ def explained(psem, found):
 def keep_sheet(folder, name, sem, found):
     """Save the training images that stand for the prototypes, a row for each class."""
     shown = found.X_train[sem.prototype_indices_]
-    sheets.save(Path(folder) / QUESTION / f"{name}.png", shown, sem.prototype_classes_)
+    sheets.save(folder / f"{name}.png", shown, sem.prototype_classes_)
 
 
 @contextmanager

@@ -33,10 +33,14 @@ class Data(NamedTuple):
     groups_test: dict
 
 
-def load(name, *, quick=False):
-    """Load a set; `quick` keeps some of its rows, the same ones each time."""
+def load(name, *, quick=False, rows=None):
+    """Load a set, all of it or, the same ones each time, some of its rows.
+
+    `rows` is the largest number of training rows; `quick` keeps few of both splits.
+    """
     data = SETS[name][0](name)
-    return shortened(data) if quick else data
+    rows = min(rows or len(data.X_train), QUICK_TRAIN if quick else len(data.X_train))
+    return shortened(data, rows, QUICK_TEST if quick else None)
 
 
 def names():
@@ -128,19 +132,22 @@ def split(X, y):
     return parts[0], parts[2], parts[1], parts[3]
 
 
-def shortened(data):
-    """Keep some training and some test rows, of all classes alike."""
-    rng = np.random.default_rng(0)
-    train = rng.permutation(len(data.y_train))[:QUICK_TRAIN]
-    test = rng.permutation(len(data.y_test))[:QUICK_TEST]
+def shortened(data, n_train, n_test):
+    """Keep some training and some test rows, drawn at random; None keeps all."""
     return data._replace(
-        X_train=data.X_train[train],
-        y_train=data.y_train[train],
-        X_test=data.X_test[test],
-        y_test=data.y_test[test],
-        groups_train={key: of[train] for key, of in data.groups_train.items()},
-        groups_test={key: of[test] for key, of in data.groups_test.items()},
+        **drawn(data, "train", n_train, np.random.default_rng(0)),
+        **drawn(data, "test", n_test, np.random.default_rng(1)),
     )
+
+
+def drawn(data, split, n_rows, rng):
+    n_all = len(getattr(data, f"y_{split}"))
+    if n_rows is None or n_rows >= n_all:
+        return {}
+    rows = rng.permutation(n_all)[:n_rows]
+    arrays = {f"{key}_{split}": getattr(data, f"{key}_{split}")[rows] for key in "Xy"}
+    groups = getattr(data, f"groups_{split}")
+    return arrays | {f"groups_{split}": {key: of[rows] for key, of in groups.items()}}
 
 
 # Each set: how it is read, and a file by which it is known to be at hand.
