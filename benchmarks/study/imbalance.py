@@ -81,6 +81,7 @@ def compare(name, ratio, seed, quick):
         psem = kmex.set_params(random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", KMExWarning)  # fewer rows than prototypes
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             psem.fit(found.Z, found.y)
         judged[option] = judge(found.y_test, psem.predict(found.Z_test), classes)
         judged[option]["n_prototypes"] = psem.n_prototypes_.tolist()
