@@ -16,8 +16,9 @@ from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain import faithfulness, robustness
 from sklearn_kmex.metrics import diversity_score, fidelity_score, ghosting_rate
-from study import _store, black_boxes, data, sheets
+from study import _store, answers, black_boxes, data, sheets
 
+FRAGMENTS = "summary", "tables"  # of the pages, see tables.py
 QUESTION = "models"
 FACES = "utkface", "celeba"
 # For each set, the black boxes and the number of epochs of the networks.
@@ -146,3 +147,92 @@ def cpu_seconds():
     start = time.process_time()
     yield seconds
     seconds.append(time.process_time() - start)
+
+
+KINDS = {
+    "small": "small network",
+    "resnet20": "ResNet-20, pretrained",
+    "resnet34": "ResNet34",
+    "mlp": "perceptron",
+    "boosting": "boosted trees",
+}
+SHARES = (
+    *("accuracy", "fidelity", "ghosting, training set", "ghosting, test set"),
+    "diversity",
+)
+MAPS = {
+    "divergence": "divergence from the black box",
+    "divergence, second class": "of another class",
+    "divergence, redrawn head": "of a redrawn head",
+    "average_drop": "average drop",
+    "average_increase": "average increase",
+    "local_lipschitz": "local Lipschitz",
+}
+
+
+def summary(folder=_store.RESULTS):
+    """Accuracy of every black box and of KMEx, a line each."""
+    groups = answers.over_seeds(QUESTION, "name", "kind", folder=folder)
+    header = (
+        *("set", "black box", "seeds", "its accuracy, %", "KMEx, %", "KMEx, auto, %"),
+        *("KMEx less black box, points", "auto less black box, points"),
+        "ghosts of KMEx, training set, %",
+    )
+    lines = [
+        [answers.TITLES.get(name, name), KINDS[kind], *line(found)]
+        for (name, kind), found in groups.items()
+    ]
+    return answers.table("Accuracy on test rows", header, lines)
+
+
+def line(found):
+    box, kmex, auto = (
+        np.array([of[title]["accuracy"] for of in found])
+        for title in ("black box", "KMEx", "KMEx, auto")
+    )
+    return (
+        len(found),
+        *(answers.stated(values, ".2f", 100) for values in (box, kmex, auto)),
+        *(answers.stated(values - box, "+.2f", 100) for values in (kmex, auto)),
+        answers.percent([of["KMEx"]["ghosting, training set"] for of in found]),
+    )
+
+
+def tables(folder=_store.RESULTS):
+    """Every number, a tab for each set and black box."""
+    groups = answers.over_seeds(QUESTION, "name", "kind", folder=folder)
+    return answers.tabs(
+        {
+            f"{answers.TITLES.get(name, name)}, {KINDS[kind]}": details(found)
+            for (name, kind), found in groups.items()
+        }
+    )
+
+
+def details(found):
+    made = models("Models", found)
+    maps = [of["KMEx"] for of in found if "divergence" in of["KMEx"]]
+    if not maps:
+        return made
+    values = [answers.stated([of[key] for of in maps], ".3f") for key in MAPS]
+    title = f"Relevance maps of {EXPLAINED} test images"
+    return f"{made}\n{answers.table(title, [*MAPS.values()], [values])}"
+
+
+def models(title, found):
+    """Write a table with a line for each model, whatever is known of it."""
+    header = ["", *(f"{key}, %" for key in SHARES), "prototypes per class", "seconds"]
+    lines = [[model, *described([of[model] for of in found])] for model in found[0]]
+    return answers.table(title, header, lines)
+
+
+def described(judged):
+    def state(key, form, scale=1):
+        values = [of[key] for of in judged if key in of]
+        return answers.stated(values, form, scale) if values else ""
+
+    return [
+        *(state(key, ".1f", 100) for key in SHARES),
+        state("prototypes per class", ".1f"),
+        state("seconds", ".0f"),
+    ]

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
-from study import _store, black_boxes, data
+from study import _store, answers, black_boxes, data
 
 BLACK_BOXES = {
     "digits": ("small", (2, 10)),
@@ -23,6 +23,7 @@ BLACK_BOXES = {
     "utkface": ("small", (10,)),
     "adult": ("mlp", (0,)),
 }
+FRAGMENTS = ("tables",)  # of the pages, see tables.py
 COUNTS = 1, 5, 20
 GEOMETRIES = {
     "as it is": lambda: None,
@@ -65,3 +66,25 @@ def compare(name, kind, epochs, seed, quick):
 def accuracy(Z, y, Z_test, y_test, n_prototypes, seed):
     kmex = KMExClassifier(n_prototypes, temperature=1.0, random_state=seed).fit(Z, y)
     return float(np.mean(kmex.predict(Z_test) == y_test))
+
+
+def tables(folder=_store.RESULTS):
+    """Accuracy for each geometry, a tab for each set and number of epochs."""
+    groups = answers.over_seeds("geometry", "name", "epochs", folder=folder)
+    return answers.tabs(
+        {
+            answers.TITLES[name] + (f", {epochs} epochs" if epochs else ""): table(
+                found
+            )
+            for (name, epochs), found in groups.items()
+        }
+    )
+
+
+def table(found):
+    lines = [
+        [g, *(answers.percent([of[g][str(n)] for of in found]) for n in COUNTS)]
+        for g in GEOMETRIES
+    ]
+    title = f"Black box: {answers.percent([of['black box'] for of in found])} %"
+    return answers.table(title, ["", *(f"{n} prototypes, %" for n in COUNTS)], lines)
