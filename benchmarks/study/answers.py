@@ -1,9 +1,12 @@
 """What the pages of the questions share: results, intervals, tables and numbers."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from scipy import stats
 
 from study import _store
@@ -82,3 +85,48 @@ def tabs(parts):
 def substitutions(numbers):
     """Write numbers that the text of a page refers to, as |name|."""
     return "".join(f".. |{name}| replace:: {text}\n" for name, text in numbers.items())
+
+
+def span(values, form=".1f", scale=1):
+    """Write the least and the largest of some means: "0.3 to 1.2"."""
+    low, high = (rounded(of * scale, form) for of in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def rounded(value, form):
+    """Write a number, and zero without a sign."""
+    text = f"{value:{form}}"
+    return text if float(text) else text.lstrip("+-")
+
+
+def log_axis(ax, label, ticks):
+    ax.set(xscale="log", xlabel=label)
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)
+
+
+def panels(titles, draw, alt, columns=3):
+    """Draw a panel for each title into one picture, as HTML for a page."""
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.7 * rows), layout="constrained")
+    axes = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for ax, title in zip(axes, titles, strict=False):
+        draw(ax, title)
+        ax.set_title(TITLES.get(title, title), fontsize=10)
+    for ax in axes[len(titles) :]:
+        ax.set_axis_off()
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    return picture(figure, alt)
+
+
+def picture(figure, alt):
+    drawn = StringIO()
+    with rc_context({"svg.hashsalt": "study"}):  # the same picture each time
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    svg = drawn.getvalue()
+    svg = svg[svg.index("<svg") :].replace(
+        "<svg", f'<svg role="img" aria-label="{alt}"', 1
+    )
+    lines = [f"   {line}" for line in svg.splitlines()]
+    return "\n".join([".. raw:: html", "", *lines, ""])

@@ -29,6 +29,7 @@ SOLVERS = {
     "built-in, 250 rows": {"max_samples": 250},
 }
 COUNTS = 5, 20
+FRAGMENTS = "numbers", "figures", "tables"  # of the pages, see tables.py
 EMBEDDED_WIDTH = 512
 
 
@@ -137,9 +138,9 @@ def against_full(found, name):
     """Write what a solver loses, how often it agrees, and the share of the time."""
     return (
         answers.stated(losses(found, name), "+.2f", 100),
-        answers.stated(gains(found, name, "accuracy"), "+.2f", 100),
-        answers.percent([of["solvers"][name]["agreement"] for of in found]),
-        answers.percent(shares(found, name, "seconds")),
+        answers.stated(gains(found, name), "+.2f", 100),
+        answers.percent(agreements(found, name)),
+        answers.percent(times(found, name)),
     )
 
 
@@ -151,5 +152,49 @@ def losses(found, name):
     return np.subtract(shares(found, name, "inertia"), 1)
 
 
-def gains(found, name, key):
-    return [of["solvers"][name][key] - of["solvers"][FULL][key] for of in found]
+def times(found, name):
+    return shares(found, name, "seconds")
+
+
+def gains(found, name):
+    full = [of["solvers"][FULL]["accuracy"] for of in found]
+    return np.subtract([of["solvers"][name]["accuracy"] for of in found], full)
+
+
+def agreements(found, name):
+    return [of["solvers"][name]["agreement"] for of in found]
+
+
+def numbers(folder=_store.RESULTS):
+    """Numbers that the text refers to: the least and the largest mean over the rows."""
+    known = {}
+    groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
+    at_five = [found for (_, n), found in groups.items() if n == COUNTS[0]]
+    for name in SOLVERS:
+        known[f"{name} inertia"] = over_rows(at_five, losses, name, ".1f")
+        known[f"{name} accuracy"] = over_rows(at_five, gains, name, "+.1f")
+        known[f"{name} agreement"] = over_rows(at_five, agreements, name, ".0f")
+        known[f"{name} time"] = over_rows(at_five, times, name, ".0f")
+    return answers.substitutions(known)
+
+
+def over_rows(groups, measure, name, form):
+    return answers.span([np.mean(measure(of, name)) for of in groups], form, 100)
+
+
+def figures(folder=_store.RESULTS):
+    """Inertia lost against time taken, a panel for each kind of rows."""
+    groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
+    rows = [of for of, n in groups if n == COUNTS[0]]
+
+    def draw(ax, title):
+        found = groups[title, COUNTS[0]]
+        for name in list(SOLVERS)[1:]:
+            lost, time_taken = (
+                100 * np.mean(measure(found, name)) for measure in (losses, times)
+            )
+            marker = "o" if name.startswith("built-in") else "s"
+            ax.plot(time_taken, lost, marker, label=name)
+        ax.set(xlabel="time, % of 10 starts", ylabel="more inertia, %")
+
+    return answers.panels(rows, draw, "Inertia lost against time taken", columns=2)

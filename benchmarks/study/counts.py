@@ -15,6 +15,7 @@ from sklearn_kmex.metrics import diversity_score, ghosting_rate
 from study import _store, answers, data, embedded
 
 COUNTS = 1, 2, 3, 5, 10, 20, 35, 50
+FRAGMENTS = "summary", "figures", "tables"  # of the pages, see tables.py
 
 
 def compare(name, seed, quick):
@@ -93,11 +94,8 @@ def summary(folder=_store.RESULTS):
     """The black box, the paper's five, the pick and the best number of each set."""
     groups = answers.over_seeds("counts", "name", folder=folder)
     header = "", "black box", "5", '"auto"', "picks", "best", "at", "worst", "at"
-    return answers.table(
-        "Accuracy on test rows, %",
-        header,
-        [[answers.TITLES[name], *line(found)] for (name,), found in groups.items()],
-    )
+    lines = [[answers.TITLES[name], *line(found)] for (name,), found in groups.items()]
+    return answers.table("Accuracy on test rows, %", header, lines)
 
 
 def line(found):
@@ -112,3 +110,29 @@ def line(found):
         *(answers.percent(curves[:, best]), COUNTS[best]),
         *(answers.percent(curves[:, worst]), COUNTS[worst]),
     )
+
+
+def figures(folder=_store.RESULTS):
+    """Accuracy, and ghosts on test rows, against the number; a panel for each set."""
+    groups = answers.over_seeds("counts", "name", folder=folder)
+
+    def draw(ax, name):
+        found = groups[name,]
+        for metric, style in {"accuracy": "C0o-", "fidelity": "C1s-"}.items():
+            ax.plot(COUNTS, means(found, metric), style, ms=3, label=metric)
+        box = 100 * np.mean([of["black box"] for of in found])
+        ax.axhline(box, color="k", lw=1, label="black box")
+        ghosts = ax.twinx()
+        ghosts.plot(COUNTS, means(found, "ghosting, test"), "C3:")
+        ghosts.set_ylim(0, 50)
+        ghosts.set_ylabel("ghosts, %", color="C3")
+        ax.plot([], [], "C3:", label="ghosts, test rows")
+        ax.set_ylabel("%")
+        answers.log_axis(ax, "prototypes of each class", COUNTS)
+
+    names = [name for (name,) in groups]
+    return answers.panels(names, draw, "Accuracy and ghosts against the number")
+
+
+def means(found, metric):
+    return 100 * np.mean([[at[metric] for at in of["counts"]] for of in found], axis=0)

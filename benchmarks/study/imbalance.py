@@ -16,6 +16,7 @@ from sklearn_kmex.exceptions import KMExWarning
 from study import _store, answers, data, embedded
 
 RATIOS = 1, 10, 50, 200  # common rows for each rare one
+FRAGMENTS = "numbers", "figures", "tables"  # of the pages, see tables.py
 NAMES = "mnist", "fashion_mnist", "adult", "bank_marketing", "annthyroid", "mammography"
 EMPIRICAL = {"priors": "empirical"}
 SEARCH = {"scoring": "balanced_accuracy", "per_class": True}
@@ -144,3 +145,40 @@ def recalls(found, option, which):
         )
         for of in found
     ]
+
+
+def numbers(folder=_store.RESULTS):
+    """Numbers that the text refers to: recalls of every set, option and ratio."""
+    known = {}
+    groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
+    for (name, ratio), found in groups.items():
+        for option, which in product(found[0]["options"], ("rare", "common")):
+            values = recalls(found, option, which)
+            key = f"{name} {ratio} {option} {which}"
+            known[key] = f"{100 * np.mean(values):.0f}"
+    return answers.substitutions(known)
+
+
+DRAWN = (
+    *("black box", "black box, priors undone", "5 for each class"),
+    *("5, priors", "5, gaussian, priors", "share 0.001"),
+)
+
+
+def figures(folder=_store.RESULTS):
+    """Recall of the rare classes against the ratio, a panel for each set."""
+    groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
+    names = [name for name in NAMES if all((name, ratio) in groups for ratio in RATIOS)]
+
+    def draw(ax, name):
+        for option in DRAWN:
+            found = [recalls(groups[name, ratio], option, "rare") for ratio in RATIOS]
+            style = "k" if option.startswith("black box") else ""
+            style += "--" if option == DRAWN[1] else "-"
+            ax.plot(
+                RATIOS, 100 * np.mean(found, axis=1), style + "o", ms=3, label=option
+            )
+        ax.set(ylabel="recall, %", ylim=(0, 100))
+        answers.log_axis(ax, "common rows for a rare one", RATIOS)
+
+    return answers.panels(names, draw, "Recall of rare classes against the ratio")

@@ -15,6 +15,7 @@ from sklearn_kmex.exceptions import KMExWarning
 from study import _store, answers, data, embedded
 
 COUNTS = 1, 2, 5, 10, 20, 50
+FRAGMENTS = "numbers", "tables"  # of the pages, see tables.py
 LEAST_ROWS, SHUFFLES = 10, 50
 AGES = 18, 40, 60
 MODELS = "kmex", "black box"
@@ -73,8 +74,8 @@ def judge(found, train, test, box, n_prototypes, seed):
     return {
         "n_prototypes": n_prototypes,
         "accuracy": float(np.mean(labels == found.y_test)),
-        **summary(by_group),
-        "by chance": mean_of([summary(of) for of in shuffled]),
+        **rates(by_group),
+        "by chance": mean_of([rates(of) for of in shuffled]),
         "rows": {
             which: {
                 "kmex": float(np.mean((labels == found.y_test)[rows])),
@@ -116,7 +117,7 @@ def shuffle(train, y, rng):
     return mixed
 
 
-def summary(by_group):
+def rates(by_group):
     """Shares of the subgroups."""
     return {
         "ghosts": float(np.mean(~by_group["shown"])),
@@ -180,3 +181,19 @@ def accuracy(judged, which, who):
     """Accuracy on the test rows of shown or of ghost subgroups, where there are any."""
     values = [of["rows"][which][who] for of in judged if which in of["rows"]]
     return answers.percent(values) if values else ""
+
+
+def numbers(folder=_store.RESULTS):
+    """Numbers that the text refers to: shares of every set and number."""
+    known = {}
+    for (name,), found in answers.over_seeds(
+        "subgroups", "name", folder=folder
+    ).items():
+        for place, n in enumerate(COUNTS):
+            judged = [of["counts"][place] for of in found]
+            chance = [of["by chance"] for of in judged]
+            for key in ("ghosts", "majority"):
+                for what, some in (("", judged), (" by chance", chance)):
+                    mean = np.mean([of[key] for of in some])
+                    known[f"{name} {n} {key}{what}"] = f"{100 * mean:.0f}"
+    return answers.substitutions(known)
