@@ -11,6 +11,7 @@ from scipy import stats
 
 from study import _store
 
+FITS = 'role="img" style="max-width: 100%; height: auto"'
 TITLES = {
     "adult": "Adult",
     "annthyroid": "Annthyroid",
@@ -57,7 +58,9 @@ def interval(values):
 def stated(values, form=".1f", scale=1):
     """Write a mean and its interval: "98.2 ± 0.1"."""
     mean, half = interval(np.multiply(values, scale))
-    return f"{mean:{form}}" + ("" if np.isnan(half) else f" ± {abs(half):{form}}")
+    return rounded(mean, form) + (
+        "" if np.isnan(half) else f" ± {half:{form.lstrip('+')}}"
+    )
 
 
 def percent(values):

@@ -138,7 +138,7 @@ def test_shuffled_subgroups_stay_in_their_class():
 
 def test_full_k_means_is_what_the_others_are_held_against(rows):
     found = [approximation.compare("made", 5, seed, True) for seed in range(2)]
-    assert approximation.gains(found, approximation.FULL, "accuracy") == [0, 0]
+    assert approximation.gains(found, approximation.FULL).tolist() == [0, 0]
     built_in, few = (
         approximation.losses(found, f"built-in{rows}").mean()
         for rows in ("", ", 1 start")
@@ -151,6 +151,8 @@ def test_interval_is_that_of_student():
     assert answers.interval([1, 2, 3]) == pytest.approx((2, 4.30265 / np.sqrt(3)))
     assert answers.stated([0.5, 0.5], ".0f", 100) == "50 ± 0"
     assert answers.stated([0.5], ".0f", 100) == "50"
+    assert answers.span([-0.004, 0.012], "+.1f", 100) == "-0.4 to +1.2"
+    assert answers.span([-1e-9, 1e-9], "+.2f") == "0.00"
 
 
 def test_tables_hold_what_main_wrote(rows, tmp_path, monkeypatch):
@@ -160,3 +162,22 @@ def test_tables_hold_what_main_wrote(rows, tmp_path, monkeypatch):
     curve = [of["counts"][1]["accuracy"] for of in found]
     assert answers.percent(curve) in counts.tables(tmp_path)
     assert answers.percent(curve) in counts.summary(tmp_path)
+
+
+def test_text_of_the_pages_finds_its_numbers(rows, tmp_path, monkeypatch):
+    monkeypatch.setitem(answers.TITLES, "made", "Made")
+    monkeypatch.setattr(subgroups, "NAMES", ("made",))
+    subgroups.main(["made"], [0], quick=True, folder=tmp_path)
+    (found,) = (of for _, of in answers.cells("subgroups", tmp_path))
+    ghosts = 100 * found["counts"][0]["ghosts"]
+    expected = f".. |made 2 ghosts| replace:: {ghosts:.0f}\n"
+    assert expected in subgroups.numbers(tmp_path)
+
+
+def test_picture_is_drawn_the_same_each_time(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(approximation, "COUNTS", (2,))
+    monkeypatch.setattr(approximation, "has_celeba", lambda: False)
+    approximation.main(["made"], [0], quick=True, folder=tmp_path)
+    drawn = approximation.figures(tmp_path)
+    assert "aria-label" in drawn
+    assert drawn == approximation.figures(tmp_path)
