@@ -41,7 +41,7 @@ def pixels(name, seed, quick):
 
 def embedding(name, seed, quick):
     found = embedded.of_perceptron(
-        data.load(name, quick=quick), seed, width=EMBEDDED_WIDTH
+        data.load(name, quick=quick), seed, width=64 if quick else EMBEDDED_WIDTH
     )
     return found[:4]
 
