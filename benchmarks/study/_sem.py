@@ -151,7 +151,7 @@ def map_shape(image_shape, width):
 
 def encoder(image_shape, width=16):
     """Convolutions that halve the image, and double the channels, to 7 x 7 or less."""
-    channels, *layers = image_shape[:1]
+    layers, channels = [], image_shape[0]
     for _ in range(n_halvings(image_shape)):
         layers += [convolution(channels, width), nn.AvgPool2d(2), *activation(width)]
         channels, width = width, 2 * width

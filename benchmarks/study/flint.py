@@ -46,13 +46,14 @@ class FLINTModule(nn.Module):
 class FLINT(PrototypicalNet):
     """Predictor and interpreter, small, after Parekh et al. 2021.
 
-    The loss is that of section 3.2 of the paper. Attributes are no prototypes of the
-    input space. Here is how they meet the protocol: the similarity to an attribute is
-    its activation; its class is the one to which the interpreter weighs it most; its
-    vector is that of the activations of all attributes on the training row of this
-    class that activates it most, so that attributes lit up by the same rows lie
-    close together. A class may be left with none. What decides, in `predict`, is the
-    interpreter (FLINT-g); `black_box_output` is the predictor (FLINT-f).
+    The loss is that of the paper, the weights are those of the released code for MNIST.
+    Attributes are no prototypes of the input space. This is how they meet the protocol:
+    the similarity to an attribute is its activation; its class is the one to which the
+    interpreter weighs it most; its vector is that of the activations of all attributes
+    on the training row of this class that activates it most, so that attributes lit up
+    by the same rows lie close together. A class may be left with none. What decides, in
+    `predict`, is the interpreter (FLINT-g); `black_box_output` is the predictor
+    (FLINT-f).
 
     Parameters
     ----------

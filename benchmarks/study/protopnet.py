@@ -116,7 +116,7 @@ class ProtoPNet(PrototypicalNet):
 
     @torch.no_grad()
     def _push(self, X, y):
-        """Replace each prototype by the nearest patch of its class (equation 2)."""
+        """Replace each prototype by the nearest patch of its class."""
         module = self.module_.eval()
         nearest = torch.full([len(module.owners)], torch.inf)
         pushed = module.prototypes.clone()
@@ -133,7 +133,7 @@ class ProtoPNet(PrototypicalNet):
         module.prototypes.copy_(pushed)
 
     def _fit_last_layer(self, X, y):
-        """Fit the last layer alone, sparse where it links to other classes (3)."""
+        """Fit the last layer alone, sparse where it links to other classes."""
         last, owners = self.module_.last, self.module_.owners
         similarities, y = torch.as_tensor(self.transform(X)), torch.as_tensor(y)
         others = torch.arange(len(self.classes_))[:, None] != owners

@@ -63,11 +63,11 @@ class ProtoVAEModule(nn.Module):
 class ProtoVAE(PrototypicalNet):
     """Variational autoencoder with class prototypes, small, after Gautam et al. 2022.
 
-    The loss is that of section 3.2 of the paper: cross-entropy, reconstruction, the
-    divergence from the mixture of normal distributions about the prototypes of the
-    class, and the orthonormality of these. As in the released code, reconstruction and
-    divergence are means over pixels and features, and the norm of orthonormality is
-    not squared.
+    The loss is that of the paper: cross-entropy, reconstruction, the divergence from
+    the mixture of normal distributions about the prototypes of the class, and the
+    orthonormality of these. As in the released code, reconstruction and divergence are
+    means over pixels and features, and the norm of orthonormality is not squared. As in
+    the paper, and unlike in the released code, training draws from the encoding.
 
     Parameters
     ----------
