@@ -27,7 +27,7 @@ def make(name, image_shape, seed=0, quick=False):
     """
     if name not in MODELS:
         raise ValueError(f"name must be one of {', '.join(MODELS)}; got {name!r}.")
-    epochs, batch_size = EPOCHS.get(tuple(image_shape), MORE_EPOCHS), 128
+    epochs, batch_size = EPOCHS.get(tuple(image_shape), MORE_EPOCHS), 64
     if quick:
         epochs, batch_size = max(epochs // 3, 8), 32
     return MODELS[name](random_state=seed, max_epochs=epochs, batch_size=batch_size)
