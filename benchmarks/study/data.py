@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class Data(NamedTuple):
     groups_test: dict
 
 
+@lru_cache(maxsize=1)
 def load(name, *, quick=False, rows=None):
     """Load a set, all of it or, the same ones each time, some of its rows.
 

@@ -117,6 +117,7 @@ def test_sets(name):
     if rows.X_train.ndim == 4:
         assert rows.X_train.min() == 0
         assert rows.X_train.max() == 1
+    data.load.cache_clear()
     again = data.load(name, quick=True)
     np.testing.assert_array_equal(rows.X_train, again.X_train)
 
