@@ -7,6 +7,7 @@ from pathlib import Path
 from study import _store, answers
 from study.__main__ import QUESTIONS
 
+
 def write(folder, results=_store.RESULTS):
     """Write reStructuredText for the pages to include; what is as it was is left.
 
