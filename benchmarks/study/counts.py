@@ -15,7 +15,7 @@ from sklearn_kmex.metrics import diversity_score, ghosting_rate
 from study import _store, answers, data, embedded
 
 COUNTS = 1, 2, 3, 5, 10, 20, 35, 50
-FRAGMENTS = "summary", "figures", "tables"  # of the pages, see tables.py
+FRAGMENTS = "numbers", "summary", "figures", "tables"  # of the pages, see tables.py
 
 
 def compare(name, seed, quick):
@@ -110,6 +110,19 @@ def line(found):
         *(answers.percent(curves[:, best]), COUNTS[best]),
         *(answers.percent(curves[:, worst]), COUNTS[worst]),
     )
+
+
+def numbers(folder=_store.RESULTS):
+    """Numbers that the text refers to: means of every set, number and metric."""
+    known = {}
+    for (name,), found in answers.over_seeds("counts", "name", folder=folder).items():
+        known[f"{name} auto"] = picked([of["auto"] for of in found])
+        for metric in METRICS:
+            at = zip(COUNTS, means(found, metric), strict=True)
+            auto = 100 * np.mean([of["auto"][metric] for of in found])
+            for n, mean in [*at, ("auto", auto)]:
+                known[f"{name} {n} {metric}"] = f"{mean:.1f}"
+    return answers.substitutions(known)
 
 
 def figures(folder=_store.RESULTS):
