@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
 
-.PHONY: help demo test test-browser test-oldest check format docs bench clean
+.PHONY: help demo test test-browser test-oldest check format docs bench study study-quick \
+	clean
 
 help:
 	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
@@ -17,6 +18,8 @@ help:
 	@echo "make check        ruff, mypy, import-linter, numpydoc"
 	@echo "make docs         the site, into docs/_build/html"
 	@echo "make bench        ratios against peers, into benchmarks/results"
+	@echo "make study        the paper's study: hours, goes on where it was stopped"
+	@echo "make study-quick  a small one, printed: minutes"
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
@@ -91,5 +94,11 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py
 
+study: $(VENV)/.dev
+	cd benchmarks && $(abspath $(BIN))/python -m study
+
+study-quick: $(VENV)/.dev
+	cd benchmarks && $(abspath $(BIN))/python -m study --quick
+
 clean:
-	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra docs/tables
+	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra docs/tables docs/study/generated

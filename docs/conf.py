@@ -5,16 +5,19 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "benchmarks")]
 import generate_api
 import generate_benchmarks
 import generate_report
+from study import tables
 
 import sklearn_kmex
 
-generate_api.write_pages(Path(__file__).parent / "api")
-generate_benchmarks.write_tables(Path(__file__).parent / "tables")
-generate_report.write_sample(Path(__file__).parent / "extra")
+generate_api.write_pages(HERE / "api")
+generate_benchmarks.write_tables(HERE / "tables")
+generate_report.write_sample(HERE / "extra")
+tables.write(HERE / "study" / "generated")
 # The figures of the gallery are files; nothing is to be shown.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 

@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 _SUBPACKAGES = (
+    "datasets",
     "edit",
     "embedding",
     "exceptions",

@@ -1,0 +1,59 @@
+"""Networks of the study."""
+
+import torch
+import torchvision
+from torch import nn
+
+WIDTHS = 16, 32, 64, 64
+
+
+class SmallNet(nn.Module):
+    """A convolutional network for two CPU cores, for images of any shape.
+
+    `body` gives maps, `hidden` makes them `n_features` values, `head` decides.
+    """
+
+    def __init__(self, shape, n_classes, n_features=128):
+        super().__init__()
+        self.body = make_body(shape)
+        with torch.no_grad():
+            n_values = self.body.eval()(torch.zeros(1, *shape)).numel()
+        self.body.train()
+        self.hidden = nn.Sequential(
+            nn.Flatten(), nn.Linear(n_values, n_features), nn.ReLU()
+        )
+        self.head = nn.Linear(n_features, n_classes)
+
+    def forward(self, X):
+        return self.head(self.hidden(self.body(X)))
+
+
+def make_body(shape):
+    """Make blocks that halve images to about four pixels or less."""
+    channels, size = shape[0], min(shape[1:])
+    layers = []
+    for width in WIDTHS[: 3 if size < 64 else 4]:
+        layers += [
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+        channels = width
+    return nn.Sequential(*layers)
+
+
+def resnet34(n_classes):
+    """Make the network of the paper, for RGB images of 32 x 32, untrained."""
+    return torchvision.models.resnet34(weights=None, num_classes=n_classes)
+
+
+def rgb32(X):
+    """Turn (n, c, h, w) images into what `resnet34` takes, by zeros around them."""
+    X = torch.as_tensor(X)
+    height, width = X.shape[2:]
+    if max(height, width) > 32:
+        X = nn.functional.interpolate(X, (32, 32), mode="area")
+    top, left = (32 - X.shape[2]) // 2, (32 - X.shape[3]) // 2
+    X = nn.functional.pad(X, (left, 32 - X.shape[3] - left, top, 32 - X.shape[2] - top))
+    return X.expand(-1, 3, -1, -1).contiguous().numpy()
