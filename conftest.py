@@ -49,9 +49,12 @@ for module, files in {
     "skl2onnx": [
         "docs/user_guide/serve.rst",
         "sklearn_kmex/_converters_backend.py",
+        "sklearn_kmex/_decisions_backend.py",
+        "sklearn_kmex/_distances_backend.py",
         "sklearn_kmex/_embedder_converters_backend.py",
         "sklearn_kmex/_graph_backend.py",
         "sklearn_kmex/_onnx_backend.py",
+        "sklearn_kmex/_trees_backend.py",
         "sklearn_kmex/export/_onnx.py",
     ],
 }.items():
