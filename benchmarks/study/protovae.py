@@ -25,7 +25,7 @@ SMALLEST_VARIANCE = 1e-8
 class ProtoVAEModule(nn.Module):
     """Encoder, decoder, prototypes in the latent space, and a linear classifier."""
 
-    def __init__(self, image_shape, n_classes, n_prototypes, n_features=256, width=16):
+    def __init__(self, image_shape, n_classes, n_prototypes, n_features=64, width=16):
         super().__init__()
         self.register_buffer("owners", owners(n_classes, n_prototypes))
         self.encoder = nn.Sequential(
@@ -90,7 +90,8 @@ class ProtoVAE(PrototypicalNet):
         orthonormality=1.0,
         **kwargs,
     ):
-        super().__init__(module, **kwargs)
+        # Faster, all encodings end in the noise, and the classes with them.
+        super().__init__(module, **({"lr": 1e-3} | kwargs))
         self.reconstruction = reconstruction
         self.divergence = divergence
         self.orthonormality = orthonormality
