@@ -90,7 +90,7 @@ def compare(name, ratio, seed, quick):
         "classes": classes.tolist(),
         "rare": rare.tolist(),
         "n_rows": np.bincount(found.y).tolist(),
-        "options": judged,
+        "results": judged,
     }
 
 
@@ -119,7 +119,7 @@ def tables(folder=_store.RESULTS):
 
 
 def table(found, which):
-    options = next(iter(found.values()))[0]["options"]
+    options = next(iter(found.values()))[0]["results"]
     header = ["", *(f"1 to {ratio}" for ratio in found)]
     lines = [
         [
@@ -138,7 +138,7 @@ def recalls(found, option, which):
             [
                 recall
                 for label, recall in zip(
-                    of["classes"], of["options"][option]["recall"], strict=True
+                    of["classes"], of["results"][option]["recall"], strict=True
                 )
                 if (label in of["rare"]) == (which == "rare")
             ]
@@ -152,7 +152,7 @@ def numbers(folder=_store.RESULTS):
     known = {}
     groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
     for (name, ratio), found in groups.items():
-        for option, which in product(found[0]["options"], ("rare", "common")):
+        for option, which in product(found[0]["results"], ("rare", "common")):
             values = recalls(found, option, which)
             key = f"{name} {ratio} {option} {which}"
             known[key] = f"{100 * np.mean(values):.0f}"

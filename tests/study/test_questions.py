@@ -63,7 +63,7 @@ def learned_by_subgroups():
 
 
 def learned_by_imbalance():
-    found = imbalance.compare("made", 10, 0, True)["options"]
+    found = imbalance.compare("made", 10, 0, True)["results"]
     return [of.get("n_prototypes") for of in found.values()]
 
 
