@@ -1,7 +1,7 @@
 """The nearest prototype from one matrix product, where its rounding allows."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -9,8 +9,8 @@ from sklearn.utils import gen_batches
 from sklearn_kmex._arrays import beside, block_size, squared_norms, widest
 from sklearn_kmex._compat import get_namespace_and_device
 
-# Elements of a block of rows, 1 MiB in float32, so that it stays in cache.
-BLOCK_ELEMENTS = 2**18
+# Elements of a block of rows, 2 MiB in float32, so that it stays in cache.
+BLOCK_ELEMENTS = 2**19
 # Rows of a block at most, where prototypes are many and each block reads them all.
 BLOCK_ROWS = 1024
 # Fewer prototypes than this are faster on the right of the product.
@@ -28,28 +28,32 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
     Rows that are not finite, or too large to be squared, are never sure.
     """
     xp, *_ = get_namespace_and_device(X)
-    n_prototypes = prototypes.shape[0]
+    n_prototypes, n_features = prototypes.shape
     places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
     places = beside(places, X, xp.float32)
-    nearest, sure = [], []
-    size = block_size(X, BLOCK_ELEMENTS) // X.shape[1]
-    size = max(1, size, min(n_prototypes, BLOCK_ROWS))
     with np.errstate(over="ignore", invalid="ignore"):
         center, exact = about_center(beside(prototypes, X, widest(X)), X.dtype)
         squares = squared_norms(exact)
-        reach, right = math.sqrt(xp.max(squares)), xp.astype(exact, X.dtype)
+        right = xp.astype(exact, X.dtype)
         half = xp.astype(squares / 2, X.dtype)[:, None]
-        for block in gen_batches(X.shape[0], size):
-            rows = X[block, :]
-            if center is not None:
-                rows = rows - center
+    lead = Lead.beyond_rounding(X, math.sqrt(xp.max(squares)), epsilon)
+
+    def of_block(block: slice) -> Any:
+        rows = X[block, :]
+        if center is not None:
+            rows = rows - center
+        with np.errstate(over="ignore", invalid="ignore"):
             scores = half_scores(rows, right, half)
-            wanted = xp.max(scores, axis=0) - lead(rows, reach, epsilon)
-            found = places @ xp.astype(scores >= wanted, xp.float32)
-            count, place = found[0, :], found[1, :]
-            sure.append(count == 1)
-            nearest.append(xp.astype(xp.where(sure[-1], place, 0.0), xp.int64))
-    return xp.concat(nearest, axis=0), xp.concat(sure, axis=0)
+            # The product has brought the rows into cache: their norms come after it.
+            wanted = xp.max(scores, axis=0) - lead.over(rows)
+            return places @ xp.astype(scores >= wanted, xp.float32)
+
+    size = block_size(X, BLOCK_ELEMENTS) // n_features
+    size = max(1, size, min(n_prototypes, BLOCK_ROWS))
+    blocks = list(gen_batches(X.shape[0], size))
+    count, place = xp.concat([of_block(block) for block in blocks], axis=1)
+    sure = count == 1
+    return xp.astype(xp.where(sure, place, 0.0), xp.int64), sure
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
@@ -74,25 +78,36 @@ def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
     return scores
 
 
-def lead(rows: Any, reach: float, epsilon: float) -> Any:
+class Lead(NamedTuple):
     """Lead by which a score is the largest for sure, whatever was rounded.
 
     D = |x| + `reach`, the norm of the longest prototype, is at least any distance. As
     the logarithm is concave, log similarities at distances d differ after rounding if
     the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
     """
-    xp, *_ = get_namespace_and_device(rows)
-    n_features, limits = rows.shape[1], xp.finfo(rows.dtype)
-    squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
-    # A hundredth more, for what is rounded here.
-    norms = xp.astype(xp.sqrt(squares), widest(rows), copy=False)
-    farthest = 1.01 * (norms + reach)
-    ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
-    exact = float(xp.finfo(farthest.dtype).eps)
-    unit = rounding(n_features, float(limits.eps), exact) + ties
-    slack = unit * farthest**2 + ties * epsilon * farthest
-    tiny = 4 * n_features * float(limits.smallest_normal)
-    return xp.astype(slack + tiny, rows.dtype)
+
+    reach: float
+    squared: float  # of D^2
+    linear: float  # of D
+    least: float
+
+    @classmethod
+    def beyond_rounding(cls, X: Any, reach: float, epsilon: float) -> Self:
+        xp, *_ = get_namespace_and_device(X)
+        limits, n_features = xp.finfo(X.dtype), X.shape[1]
+        ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
+        exact = float(xp.finfo(widest(X)).eps)
+        unit = rounding(n_features, float(limits.eps), exact) + ties
+        return cls(
+            reach, unit, ties * epsilon, 4 * n_features * float(limits.smallest_normal)
+        )
+
+    def over(self, rows: Any) -> Any:
+        xp, *_ = get_namespace_and_device(rows)
+        squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
+        # A hundredth more, for what is rounded here.
+        farthest = 1.01 * (xp.sqrt(squares) + self.reach)
+        return (self.squared * farthest + self.linear) * farthest + self.least
 
 
 def rounding(n_features: int, eps: float, exact: float) -> float:
