@@ -89,7 +89,7 @@ def read_once(X, y):
 CONTESTANTS = {
     "KMExClassifier, temperature=1.0": kmex(temperature=1.0),
     "KMExClassifier (default)": kmex(),
-    "KMExClassifier, n_jobs=2": kmex(n_jobs=2),
+    "KMExClassifier, temperature=1.0, n_jobs=2": kmex(temperature=1.0, n_jobs=2),
     "KMeans(n_init=1) of each class": kmeans(1),
     "KMeans(n_init=10) of each class": kmeans(10),
     "faiss.Kmeans of each class": faiss_kmeans,
@@ -166,19 +166,26 @@ def compare(names, folder, repeats):
 
 
 def show(title, found, reference):
-    print(f"\n{title}\n{'':36}{'seconds':>9}{'ratio':>7}{'peak MiB':>10}{'inertia':>9}")
+    print(f"\n{title}\n{'':44}{'seconds':>9}{'ratio':>7}{'peak MiB':>10}{'inertia':>9}")
     for name, row in found.items():
         cells = f"{row['seconds']:9.1f}{row['seconds'] / reference['seconds']:7.2f}"
         more = row["inertia"] and row["inertia"] / reference["inertia"] - 1
-        print(f"{name:36}{cells}{row['MiB']:10.0f}{more or 0:9.2%}")
+        print(f"{name:44}{cells}{row['MiB']:10.0f}{more or 0:9.2%}")
 
 
-def main(full, repeats, names, folder):
+def main(full, repeats, names, folder, kept):
     size = SIZES[full]
+    if kept:
+        return measure(full, repeats, names, kept)
     with tempfile.TemporaryDirectory(dir=folder) as created:
         print(f"writing {size[0]} x {size[1]} to {created}", flush=True)
         write_embeddings(Path(created), *size)
-        found = compare(names, Path(created), repeats)
+        measure(full, repeats, names, Path(created))
+
+
+def measure(full, repeats, names, folder):
+    size = SIZES[full]
+    found = compare(names, folder, repeats)
     title = f"fit, {size[0]} x {size[1]} from a file, {size[2]} classes"
     show(title, found, found.get("KMeans(n_init=1) of each class", found[names[0]]))
     result = {
@@ -200,6 +207,11 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME")
     parser.add_argument("--folder", type=Path, help="where the file is written")
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        help="folder with X.npy and y.npy of a run that was cut off",
+    )
     parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -207,4 +219,4 @@ if __name__ == "__main__":
     else:
         there = find_spec("faiss") is not None
         chosen = given.only or [n for n in CONTESTANTS if there or "faiss" not in n]
-        main(given.full, given.repeats, chosen, given.folder)
+        main(given.full, given.repeats, chosen, given.folder, given.kept)

@@ -16,6 +16,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import resnet20
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -37,6 +39,13 @@ from sklearn_kmex.metrics import coverage_curve
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
 DATA = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
 RESULTS = Path(__file__).parent / "results" / "refusal.json"
+TABLES = "annthyroid", "mammography", "adult", "bank marketing"
+IMAGES = {
+    "Fashion-MNIST": "fashion_mnist",
+    "MNIST": "mnist",
+    "Quick, Draw!": "quickdraw6",
+    "UTKFace": "utkface_64_2500",
+}
 MOST = 16_000  # rows of a data set
 REFUSED = 0.1
 METHODS = {
@@ -61,8 +70,9 @@ def columns(numbers, codes):
 def data_sets():
     """Yield name, X, y of each data set."""
     yield "digits", *load_digits(return_X_y=True)
-    fashion = load("fashion_mnist")
-    yield "Fashion-MNIST", *pixels(fashion)
+    for name, file in IMAGES.items():
+        yield name, *pixels(load(file))
+    yield "CIFAR-10 by ResNet-20", *by_resnet20()
     for name in ("annthyroid", "mammography"):
         table = load(f"tab_{name}")
         yield name, StandardScaler().fit_transform(table["X"]), table["y"]
@@ -80,14 +90,24 @@ def pixels(images):
     return (flat / 255).astype(np.float32), images["y_train"]
 
 
+def by_resnet20():
+    """Embeddings of the test images, which the network has not learned from."""
+    network, _, test = resnet20.load_cifar10()
+    network.linear = torch.nn.Identity()
+    images = torch.from_numpy(resnet20.standardize(test["x"]))
+    with torch.no_grad():
+        embeddings = torch.cat([network(block) for block in images.split(500)])
+    return embeddings.numpy(), test["y"]
+
+
 def models(name):
     """KMEx on the rows, and where they are no features behind a black box, too."""
     found = {"rows": lambda X, y: KMExClassifier(5, random_state=0).fit(X, y)}
-    if name in ("digits", "Fashion-MNIST"):
+    if name == "digits" or name in IMAGES:
         found["MLP"] = lambda X, y: behind(
             MLPClassifier((64,), max_iter=15, random_state=0), X, y
         )
-    elif "features" not in name:
+    elif name in TABLES:
         found["forest"] = lambda X, y: behind(
             RandomForestClassifier(50, min_samples_leaf=5, random_state=0), X, y
         )

@@ -143,6 +143,54 @@ def protoselect(result):
     )
 
 
+GAINS = (
+    "similarity, one threshold",
+    "similarity, by class",
+    "probability, one threshold",
+)
+
+
+def gains(result):
+    """Points of accuracy gained by refusing a tenth: the mean and the worst split."""
+
+    def cell(found, method):
+        points = (100 * found[method][which] for which in ("mean", "min"))
+        return "{:+.1f} ({:+.1f})".format(*points)
+
+    rows = [
+        [
+            name,
+            f"{100 * found['accuracy']['mean']:.1f}",
+            *(cell(found, method) for method in GAINS),
+        ]
+        for name, found in result["data sets"].items()
+    ]
+    caption = f"Gain in percentage points; in brackets the worst of {result['splits']}"
+    header = ["data, model", "accuracy, %", *GAINS]
+    return list_table(f"{caption} splits", [header, *rows])
+
+
+def strangers(result):
+    """AUROC of known rows against rows of other classes."""
+    titles = {
+        "score_samples": "`score_samples`",
+        "score_samples, whitened": "the same, whitened by PCA",
+        "largest predict_proba": "largest `predict_proba`",
+        "logistic regression, largest softmax": "logistic regression, largest softmax",
+    }
+    rows = [
+        [
+            name,
+            *(f"{found[score]['mean']:.3f}" for score in titles),
+            f"{100 * found['others refused']['mean']:.0f}",
+            f"{100 * found['known refused']['mean']:.0f}",
+        ]
+        for name, found in result["other classes"].items()
+    ]
+    header = ["data", *titles.values(), "others refused, %", "known refused, %"]
+    return list_table(f"AUROC, mean of {result['splits']} splits", [header, *rows])
+
+
 TABLES = {
     "kmeans.fit": fit,
     "kmeans.predict": predict,
@@ -152,4 +200,6 @@ TABLES = {
     "large_full": large,
     "max_samples": max_samples,
     "protoselect": protoselect,
+    "refusal.gains": gains,
+    "refusal.strangers": strangers,
 }

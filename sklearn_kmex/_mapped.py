@@ -1,5 +1,6 @@
 """Arrays in files: read a class at a time, by each process for itself."""
 
+import mmap
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
@@ -49,7 +50,22 @@ def mapped_again(
 ) -> MappedArray:
     """Map the file of a `MappedArray`, once in a process and fit."""
     file = np.memmap(path, np.uint8, mode="r")
-    return MappedArray(np.ndarray(shape, dtype, file, offset, strides))
+    return ReadOnce(np.ndarray(shape, dtype, file, offset, strides))
+
+
+class ReadOnce(MappedArray):
+    """A mapped array in another process, where pages that were read are let go.
+
+    They count as memory of the process, and joblib restarts one that grows. They stay
+    in the page cache of the system.
+    """
+
+    def take(self, rows: NDArray) -> NDArray:
+        values = self.X[rows]
+        pages = getattr(file_behind(self.X), "base", None)
+        if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            pages.madvise(mmap.MADV_DONTNEED)
+        return usable(values)
 
 
 def usable(values: NDArray) -> NDArray:

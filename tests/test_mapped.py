@@ -1,6 +1,7 @@
 """Arrays in files: whatever part of a file, in whatever process."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,3 +104,20 @@ def test_text_is_refused(tmp_path):
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     with pytest.raises(ValueError, match="could not convert string to float"):
         KMExClassifier(1).fit(X, [0, 0, 1, 1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not Linux")
+def test_pages_that_were_read_elsewhere_are_let_go(tmp_path):
+    np.save(tmp_path / "X.npy", np.ones((4000, 1000)))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    there = pickle.loads(pickle.dumps(MappedArray(X)))
+    before = mapped_memory()
+    for start in range(0, 4000, 100):
+        assert (there.take(np.arange(start, start + 100)) == 1).all()
+    assert mapped_memory() - before < X.nbytes / 1024 / 10
+
+
+def mapped_memory():
+    """Memory of this process that is mapped from files, in KiB."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("RssFile"))
