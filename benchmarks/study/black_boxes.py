@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 
-from study.networks import SmallNet, resnet34, rgb32
+from study.networks import SmallNet, resnet34
 
 CACHE = Memory(Path(__file__).parent / "cache", verbose=0)
 
@@ -43,8 +43,7 @@ def small(X, y, seed, epochs):
 
 
 def paper(X, y, seed, epochs):
-    net = network(resnet34, rgb32(X), y, seed, epochs, {"n_classes": int(y.max()) + 1})
-    return make_pipeline(FunctionTransformer(rgb32), net)
+    return network(resnet34, X, y, seed, epochs, {"n_classes": int(y.max()) + 1})
 
 
 def network(module, X, y, seed, epochs, settings):

@@ -44,16 +44,17 @@ def make_body(shape):
 
 
 def resnet34(n_classes):
-    """Make the network of the paper, for RGB images of 32 x 32, untrained."""
-    return torchvision.models.resnet34(weights=None, num_classes=n_classes)
+    """Make the network of the paper, untrained; images become RGB of 32 x 32."""
+    resnet = torchvision.models.resnet34(weights=None, num_classes=n_classes)
+    return nn.Sequential(RGB32(), resnet)
 
 
-def rgb32(X):
-    """Turn (n, c, h, w) images into what `resnet34` takes, by zeros around them."""
-    X = torch.as_tensor(X)
-    height, width = X.shape[2:]
-    if max(height, width) > 32:
-        X = nn.functional.interpolate(X, (32, 32), mode="area")
-    top, left = (32 - X.shape[2]) // 2, (32 - X.shape[3]) // 2
-    X = nn.functional.pad(X, (left, 32 - X.shape[3] - left, top, 32 - X.shape[2] - top))
-    return X.expand(-1, 3, -1, -1).contiguous().numpy()
+class RGB32(nn.Module):
+    """Make images RGB and 32 x 32: large ones shrink, small ones get a frame of 0."""
+
+    def forward(self, X):
+        if max(X.shape[2:]) > 32:
+            X = nn.functional.interpolate(X, (32, 32), mode="area")
+        top, left = (32 - X.shape[2]) // 2, (32 - X.shape[3]) // 2
+        frame = left, 32 - X.shape[3] - left, top, 32 - X.shape[2] - top
+        return nn.functional.pad(X, frame).expand(-1, 3, -1, -1)

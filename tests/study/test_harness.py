@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("skorch")
 pytest.importorskip("matplotlib")
 import skorch
+import torch
 from matplotlib.image import imread
 from study import __main__ as study
 from study import _store, black_boxes, comparison, data, networks, others, tables
@@ -153,19 +154,26 @@ def test_black_boxes_of_tables_are_converted(kind):
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 64, 64)])
 def test_networks_take_any_images(shape):
-    X = np.random.RandomState(0).rand(4, *shape).astype(np.float32)
-    net = networks.SmallNet(shape, 3).eval()
-    assert net(black_boxes.torch.from_numpy(X)).shape == (4, 3)
-    assert networks.rgb32(X).shape == (4, 3, 32, 32)
-    resnet = networks.resnet34(3).eval()
-    assert resnet(black_boxes.torch.from_numpy(networks.rgb32(X))).shape == (4, 3)
+    X = torch.rand(4, *shape)
+    for net in (networks.SmallNet(shape, 3), networks.resnet34(3)):
+        assert net.eval()(X).shape == (4, 3)
+    assert networks.RGB32()(X).shape == (4, 3, 32, 32)
 
 
 def test_small_images_keep_their_pixels_in_the_middle():
-    X = np.random.RandomState(0).rand(1, 1, 28, 28).astype(np.float32)
-    framed = networks.rgb32(X)
+    X = torch.rand(1, 1, 28, 28)
+    framed = networks.RGB32()(X)
     np.testing.assert_array_equal(framed[:, :1, 2:30, 2:30], X)
-    assert framed.sum() == pytest.approx(3 * X.sum(), rel=1e-5)
+    assert float(framed.sum()) == pytest.approx(3 * float(X.sum()), rel=1e-5)
+
+
+def test_the_paper_s_network_is_converted_and_its_maps_are_those_of_the_images(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(comparison, "EXPLAINED", 2)
+    rows = data.shortened(data.load("digits"), SMALL, SMALL)
+    found = comparison.convert_rows(rows, "resnet34", 0, 1, tmp_path)
+    assert found["KMEx"]["divergence"] >= 0
 
 
 def test_a_cell_is_run_once_and_again_for_other_settings(tmp_path, capsys):
