@@ -62,8 +62,8 @@ class ReadOnce(MappedArray):
 
     def take(self, rows: NDArray) -> NDArray:
         values = self.X[rows]
-        pages = getattr(file_behind(self.X), "base", None)
-        if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        pages: Any = file_behind(self.X).base  # type: ignore[union-attr]
+        if hasattr(pages, "madvise"):  # pragma: no branch, Windows has none
             pages.madvise(mmap.MADV_DONTNEED)
         return usable(values)
 
