@@ -170,6 +170,8 @@ def _standardized(rows: Rows) -> tuple[Any, Any, float]:
     values = rows.values - beside(center, rows.values)
     farthest = max(float(xp.max(values)), -float(xp.min(values)))
     scale = math.ldexp(1.0, math.frexp(farthest)[1])
+    # The inverse of a smaller scale would overflow.
+    scale = max(scale, float(xp.finfo(values.dtype).smallest_normal))
     values *= 1 / scale
     return values, center, scale
 

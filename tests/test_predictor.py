@@ -189,6 +189,15 @@ def test_all_decisions_agree_and_no_prototype_is_a_ghost(problem):
             assert_array_equal(psem.prototype_classes_[ids], label)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_are_a_subnormal_number_apart(dtype):
+    X = np.zeros((3, 1), dtype)
+    X[2] = np.finfo(dtype).smallest_subnormal
+    psem = KMExClassifier(1).fit(X, [0, 1, 0])
+    assert_allclose(psem.prototypes_, 0, atol=X[2, 0])
+    assert np.isfinite(psem.predict_proba(X)).all()
+
+
 def test_decisions_agree_where_float32_cannot_tell_probabilities_apart():
     X = np.array([[0.0], [1.0], [2.0]], dtype=np.float32)
     psem = KMExClassifier(1, temperature=1e30).fit(X[[0, 2, 0, 2]], [0, 1, 0, 1])
