@@ -62,9 +62,9 @@ class ReadOnce(MappedArray):
 
     def take(self, rows: NDArray) -> NDArray:
         values = self.X[rows]
-        pages: Any = file_behind(self.X).base  # type: ignore[union-attr]
-        if hasattr(pages, "madvise"):  # pragma: no branch, Windows has none
-            pages.madvise(mmap.MADV_DONTNEED)
+        file: Any = file_behind(self.X)
+        if hasattr(file.base, "madvise"):  # pragma: no branch, Windows has none
+            file.base.madvise(mmap.MADV_DONTNEED)
         return usable(values)
 
 

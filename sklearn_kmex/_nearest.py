@@ -103,6 +103,7 @@ class Lead(NamedTuple):
         )
 
     def over(self, rows: Any) -> Any:
+        """Lead that each row asks for, (n_samples,), in the dtype of the rows."""
         xp, *_ = get_namespace_and_device(rows)
         squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
         # A hundredth more, for what is rounded here.
