@@ -17,6 +17,7 @@ from study import _store, black_boxes, comparison, data, networks, others, table
 
 import sklearn_kmex
 from sklearn_kmex.embedding import SkorchEmbedder
+from sklearn_kmex.explain import relevance
 
 SMALL = 300
 
@@ -167,13 +168,14 @@ def test_small_images_keep_their_pixels_in_the_middle():
     assert float(framed.sum()) == pytest.approx(3 * float(X.sum()), rel=1e-5)
 
 
-def test_the_paper_s_network_is_converted_and_its_maps_are_those_of_the_images(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(comparison, "EXPLAINED", 2)
+def test_maps_of_the_paper_s_network_are_those_of_its_images():
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
-    found = comparison.convert_rows(rows, "resnet34", 0, 1, tmp_path)
-    assert found["KMEx"]["divergence"] >= 0
+    black_box = black_boxes.train(rows, "resnet34", epochs=1)
+    psem = sklearn_kmex.make_kmex(black_box, random_state=0)
+    psem.fit(rows.X_train, rows.y_train)
+    maps = relevance(psem, rows.X_test[:2])
+    assert maps.shape == (2, 1, 8, 8)
+    assert abs(maps).max() > 0
 
 
 def test_a_cell_is_run_once_and_again_for_other_settings(tmp_path, capsys):
