@@ -1,5 +1,6 @@
 """From squared distances to labels, probabilities and reasons, as nodes of a graph."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,9 +8,7 @@ import numpy as np
 from sklearn_kmex._graph_backend import Graph, cast
 from sklearn_kmex._layout import Layout, lay_out
 
-# What rounding comes to of its bound in practice; by how much a logit may be off, which
-# moves probabilities by a quarter of that, and by which share a similarity.
-USUAL, TOLERANCE = 1 / 100, 2e-4
+TOLERANCE = 1e-4  # how far a probability may be off, and which share of a similarity
 
 
 class Answers(NamedTuple):
@@ -48,7 +47,7 @@ class Decide(NamedTuple):
 
         Those where the best class leads by less than the range in which a similarity
         may lie, at most that to the nearest prototype, which is the steepest; and
-        those whose probabilities or similarity it may have moved by more than they are
+        those whose probabilities or similarity it usually moves by more than they are
         to be off.
         """
         graph, eps = self.graph, self.dtype(16 * np.finfo(self.dtype).eps)
@@ -58,10 +57,24 @@ class Decide(NamedTuple):
         rounded = graph.Mul(graph.Add(graph.Abs(most), graph.Abs(best)), eps)
         moved = graph.Add(graph.Sub(most, least), rounded)
         leads = graph.Greater(graph.Sub(best, second), moved)
-        logit = self.dtype(self.kmex.temperature_ * TOLERANCE / USUAL)
-        share = graph.Mul(graph.Abs(least), self.dtype(TOLERANCE / USUAL))
-        sure = graph.And(leads, graph.LessOrEqual(moved, graph.Min(share, logit)))
+        usual = graph.Mul(moved, self.dtype(usual_share(self.kmex.n_features_in_)))
+        share = graph.Mul(graph.Abs(least), self.dtype(2 * TOLERANCE))
+        sure = graph.And(leads, graph.LessOrEqual(usual, share))
+        sure = graph.And(sure, self.hold(answers.outputs[1], usual))
         return graph.Not(graph.Squeeze(sure, np.array([1])))
+
+    def hold(self, probabilities: str, moved: str) -> str:
+        """Tell where scores that moved so far against each other changed no probability.
+
+        Logits apart by d move a largest probability of p by (1 - p) (exp(d) - 1) at
+        most, and every other one by less; for d up to 1, exp(d) - 1 < 2 d.
+        """
+        graph, eps = self.graph, self.dtype(np.finfo(self.dtype).eps)
+        moved = graph.Div(moved, self.dtype(self.kmex.temperature_))
+        best = graph.ReduceMax(probabilities, np.array([1]), keepdims=1)
+        others = graph.Sub(self.dtype(1) + eps, best)
+        little = graph.LessOrEqual(graph.Mul(others, moved), self.dtype(TOLERANCE / 2))
+        return graph.And(little, graph.LessOrEqual(moved, self.dtype(1)))
 
     def class_scores(self, squared: str, dtype: Any) -> str:
         """Score of each class, with its prior."""
@@ -96,6 +109,20 @@ class Decide(NamedTuple):
         return cast(graph, graph.Softmax(logits, axis=1), self.dtype)
 
 
+def usual_share(n_features: int) -> float:
+    """What the rounding of a distance comes to of its bound in practice, at most.
+
+    In a sum of n terms it grows as the square root of n [1]_, and its bound as n; see
+    `rounding` in `_nearest`.
+
+    References
+    ----------
+    .. [1] N. J. Higham, T. Mary. "A New Approach to Probabilistic Rounding Error
+       Analysis", SIAM Journal on Scientific Computing 41(5), 2019.
+    """
+    return (math.sqrt(n_features) / 4 + 2) / (n_features / 4 + 4)
+
+
 def by_class(graph: Graph, values: str, layout: Layout, mask: Any) -> str:
     """Values of the prototypes of each class, (n_samples, n_classes, largest count)."""
     columns = layout.columns
@@ -111,7 +138,5 @@ def log_similarity(graph: Graph, distances: str, epsilon: float, dtype: Any) -> 
     """
     one, small = dtype(1), dtype(epsilon)
     x = graph.Div(dtype(1 - epsilon), graph.Add(distances, small))
-    above = graph.Add(x, one)
-    quotient = graph.Div(x, graph.Sub(above, one))
-    large = graph.Mul(graph.Log(above), quotient)
-    return graph.Where(graph.Equal(above, one), x, large)
+    above = graph.Max(graph.Add(x, one), one + np.finfo(dtype).eps)
+    return graph.Mul(graph.Log(above), graph.Div(x, graph.Sub(above, one)))

@@ -108,6 +108,19 @@ def test_probabilities_are_right_however_sharp(digits):
         assert_allclose(answers[1], psem.predict_proba(X_test), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 4, 16])
+def test_probabilities_are_right_in_few_features(n_features):
+    """There rounding comes nearer to its bound than in sums of many terms."""
+    rng = np.random.RandomState(0)
+    modes = 10 * rng.normal(size=(8, n_features))
+    X = modes[rng.randint(8, size=4000)] + 0.5 * rng.normal(size=(4000, n_features))
+    X, y = X.astype(np.float32), rng.randint(3, size=4000)
+    psem = KMExClassifier(10, temperature=0.1, random_state=0).fit(X, y)
+    answers = serve(to_onnx(psem, X), X)
+    assert_array_equal(answers[0], psem.predict(X))
+    assert_allclose(answers[1], psem.predict_proba(X), rtol=0, atol=1e-4)
+
+
 def test_rows_far_away_and_of_no_difference(digits):
     X, _, y, _ = digits
     X = X.astype(np.float32)
