@@ -64,7 +64,7 @@ class Decide(NamedTuple):
         return graph.Not(graph.Squeeze(sure, np.array([1])))
 
     def hold(self, probabilities: str, moved: str) -> str:
-        """Tell where scores that moved so far against each other changed no probability.
+        """Tell where scores that moved this far apart changed no probability by much.
 
         Logits apart by d move a largest probability of p by (1 - p) (exp(d) - 1) at
         most, and every other one by less; for d up to 1, exp(d) - 1 < 2 d.
@@ -110,7 +110,7 @@ class Decide(NamedTuple):
 
 
 def usual_share(n_features: int) -> float:
-    """What the rounding of a distance comes to of its bound in practice, at most.
+    """Give what the rounding of a distance comes to of its bound in practice, at most.
 
     In a sum of n terms it grows as the square root of n [1]_, and its bound as n; see
     `rounding` in `_nearest`.
