@@ -51,9 +51,9 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
     size = block_size(X, BLOCK_ELEMENTS) // n_features
     size = max(1, size, min(n_prototypes, BLOCK_ROWS))
     blocks = list(gen_batches(X.shape[0], size))
-    count, place = xp.concat([of_block(block) for block in blocks], axis=1)
-    sure = count == 1
-    return xp.astype(xp.where(sure, place, 0.0), xp.int64), sure
+    leading = xp.concat([of_block(block) for block in blocks], axis=1)
+    sure = leading[0, :] == 1
+    return xp.astype(xp.where(sure, leading[1, :], 0.0), xp.int64), sure
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
