@@ -20,7 +20,7 @@ SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 600, 2**14, 4
 # Where rows have few values in all, so many times more restarts enter the race.
 FEW_VALUES, MANY_ENTRANTS, MOST_ENTRANTS = 2**18, 6, 2
 # A restart stops when, at its last pace, so many steps would not make it the best.
-PATIENCE = 7
+PATIENCE = 12
 
 
 class Points(NamedTuple):
