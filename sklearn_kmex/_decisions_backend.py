@@ -60,11 +60,13 @@ class Decide(NamedTuple):
         usual = graph.Mul(moved, self.dtype(usual_share(self.kmex.n_features_in_)))
         share = graph.Mul(graph.Abs(least), self.dtype(2 * TOLERANCE))
         sure = graph.And(leads, graph.LessOrEqual(usual, share))
-        sure = graph.And(sure, self.hold(answers.outputs[1], usual))
+        sure = graph.And(sure, self.steady(answers.outputs[1], usual))
         return graph.Not(graph.Squeeze(sure, np.array([1])))
 
-    def hold(self, probabilities: str, moved: str) -> str:
-        """Tell where scores that moved this far apart changed no probability by much.
+    def steady(self, probabilities: str, moved: str) -> str:
+        """Mark the rows of which no probability changed by more than it is to be off.
+
+        `moved`, (n_samples, 1), is how far scores may have moved against each other.
 
         Logits apart by d move a largest probability of p by (1 - p) (exp(d) - 1) at
         most, and every other one by less; for d up to 1, exp(d) - 1 < 2 d.
@@ -72,7 +74,7 @@ class Decide(NamedTuple):
         graph, eps = self.graph, self.dtype(np.finfo(self.dtype).eps)
         moved = graph.Div(moved, self.dtype(self.kmex.temperature_))
         best = graph.ReduceMax(probabilities, np.array([1]), keepdims=1)
-        others = graph.Sub(self.dtype(1) + eps, best)
+        others = graph.Sub(self.dtype(1) + eps, best)  # 1 - p may be rounded to 0
         little = graph.LessOrEqual(graph.Mul(others, moved), self.dtype(TOLERANCE / 2))
         return graph.And(little, graph.LessOrEqual(moved, self.dtype(1)))
 
