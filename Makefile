@@ -3,9 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 OLDEST ?= .venv-oldest
 BIN := $(VENV)/bin
-# Two threads are enough for the tests, and more only get into each other's way.
+# Two threads are enough, and more only get into each other's way.
 export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
+# The tests are shared out among processes, of one thread each.
+test test-oldest: export OMP_NUM_THREADS = 1
+test test-oldest: export OPENBLAS_NUM_THREADS = 1
+PYTEST := python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadscope \
+	--ignore=tests/browser
 
 .PHONY: help demo test test-browser test-oldest check format docs bench study study-quick \
 	clean
@@ -51,7 +56,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/demo_digits.py --output demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --ignore=tests/browser --cov --cov-report=term
+	$(BIN)/$(PYTEST) --cov --cov-report=term
 	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py,*/_kmeans.py,*/_nearest.py,*/_arrays.py"
 
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
@@ -59,7 +64,7 @@ test-browser: $(VENV)/.browser
 	SKLEARN_KMEX_BROWSER=required $(BIN)/python -m pytest tests/browser
 
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest --ignore=tests/browser
+	$(OLDEST)/bin/$(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

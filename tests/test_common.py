@@ -1,9 +1,6 @@
 """scikit-learn's own checks, and those that `check_estimator` leaves out."""
 
-import atexit
 import importlib.util
-import shutil
-import tempfile
 
 import numpy as np
 import pytest
@@ -35,9 +32,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning"),
 ]
 
-MEMORY = tempfile.mkdtemp()
-atexit.register(shutil.rmtree, MEMORY)
-
 LEFT_OUT = [
     "check_param_validation",
     "check_set_output_transform",
@@ -68,7 +62,7 @@ def instances():
         RejectingClassifier(KMExClassifier(1, random_state=0)),
         RejectingClassifier(LogisticRegression(), method="probability", cv=3),
     ]
-    cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), MEMORY)
+    cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), "cache")
     tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest()), cached]
     if importlib.util.find_spec("torch") is None:
         return [*classifiers, *tables]
@@ -140,6 +134,12 @@ def torch_embedders():
 
 
 INSTANCES = instances()
+
+
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path, monkeypatch):
+    """Where a test keeps the cache, which is named without a folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 def test_every_public_estimator_is_checked():
