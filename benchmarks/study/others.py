@@ -8,6 +8,8 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
+
 from sklearn_kmex.metrics import fidelity_score
 from study import _store, answers, comparison_models, data
 from study.comparison import (
@@ -19,7 +21,7 @@ from study.comparison import (
     models,
 )
 
-FRAGMENTS = "tables", "figures"  # of the pages, see tables.py
+FRAGMENTS = "numbers", "tables", "figures"  # of the pages, see tables.py
 SETS = "digits", "mnist", "fashion_mnist", "quickdraw", "utkface"
 ROWS, EPOCHS = 12_000, 10
 PAGE = Path(__file__).parents[2] / "docs" / "study"  # pictures are named from there
@@ -84,6 +86,27 @@ def by_set(folder):
             found = {model: of for part in parts for model, of in part.items()}
             sets.setdefault(answers.TITLES[name], []).append(found)
     return sets
+
+
+def numbers(folder=_store.RESULTS):
+    """Numbers that the text refers to: the least and the largest mean over the sets."""
+    known, sets = {}, by_set(folder).values()
+    for model in comparison_models.MODELS if sets else ():
+        means = [
+            np.mean([contrast(of, model) for of in seeds], axis=0) for seeds in sets
+        ]
+        ghosts, left, lost = np.transpose(means)
+        known[f"{model} ghosts"] = answers.span(ghosts, ".0f", 100)
+        known[f"KMEx on {model} ghosts"] = answers.span(left, ".1f", 100)
+        known[f"{model} lost"] = answers.span(lost, ".1f", 100)
+    return answers.substitutions(known)
+
+
+def contrast(found, model):
+    """Ghosts of a model and of KMEx on its embedding, and the accuracy that costs."""
+    own, kmex = found[model], found[f"KMEx on {model}"]
+    ghosts = "ghosting, training set"
+    return own[ghosts], kmex[ghosts], own["accuracy"] - kmex["accuracy"]
 
 
 def figures(folder=_store.RESULTS):

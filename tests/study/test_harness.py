@@ -227,6 +227,31 @@ def test_tables_are_made_of_the_files(tmp_path):
     assert empty == "Not run yet: `make study` does.\n"
 
 
+def test_text_tells_what_kmex_mends_and_costs_on_other_models(tmp_path):
+    def keep(name, part, found):
+        _store.cell(
+            "others",
+            f"{name}-{part}-0",
+            lambda **settings: found,
+            folder=tmp_path,
+            name=name,
+            seed=0,
+        )
+
+    for name, lost in {"digits": 0.01, "mnist": 0.05}.items():
+        for model in others.comparison_models.MODELS:
+            own = {"accuracy": 0.9, "ghosting, training set": 10 * lost}
+            kmex = {"accuracy": 0.9 - lost, "ghosting, training set": 0.0}
+            keep(name, model, {model: own, f"KMEx on {model}": kmex})
+    assert others.numbers(tmp_path) == ""  # no set has all models yet
+    for name in ("digits", "mnist"):
+        keep(name, "small", {})
+    text = others.numbers(tmp_path)
+    assert "|FLINT ghosts| replace:: 10 to 50\n" in text
+    assert "|KMEx on FLINT ghosts| replace:: 0.0\n" in text
+    assert "|FLINT lost| replace:: 1.0 to 5.0\n" in text
+
+
 def test_galleries_hold_sheets_of_all_models(tmp_path):
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
     for part in ("small", "ProtoVAE-KMEx"):
