@@ -1,0 +1,38 @@
+"""Files that an earlier version wrote, one of each kind: they load, and answer alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_kmex.persistence import load_psem
+
+FILES = Path(__file__).parent / "files"
+KINDS = sorted(path.stem for path in FILES.glob("*.safetensors"))
+TREES = ["sklearn.tree._tree.Tree"]
+
+
+def load(kind):
+    module = None
+    if kind == "torch":
+        nn = pytest.importorskip("torch.nn")
+        module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    return load_psem(FILES / f"{kind}.safetensors", module, trusted=TREES)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_earlier_file_answers_as_it_did(kind):
+    pytest.importorskip("safetensors")
+    pytest.importorskip("skops")
+    psem = load(kind)
+    with np.load(FILES / "answers.npz") as answers:
+        X = answers["X"]
+        np.testing.assert_array_equal(psem.predict(X), answers[f"{kind}_labels"])
+        np.testing.assert_allclose(
+            psem.predict_proba(X), answers[f"{kind}_probabilities"], rtol=1e-5
+        )
+
+
+def test_every_kind_is_there():
+    assert len(KINDS) == 9
