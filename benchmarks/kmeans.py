@@ -21,8 +21,8 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._kmeans import BatchedKMeans
-from sklearn_kmex._prototypes import Rows, cluster
+from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.prototypes import Rows, cluster
 
 try:
     import faiss

@@ -32,8 +32,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
-from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.explain._decision import embed
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.decision import embed
 from sklearn_kmex.metrics import coverage_curve
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"

@@ -11,10 +11,10 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
-from sklearn_kmex._counts import Choice, search_counts
-from sklearn_kmex._learning import counts_by_share
-from sklearn_kmex._progress import Task
-from sklearn_kmex._validation import rows_of_classes
+from sklearn_kmex._fit.counts import Choice, search_counts
+from sklearn_kmex._fit.classes import counts_by_share
+from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._fit.validation import rows_of_classes
 
 
 class KMExClassifierCV(KMExClassifier):

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._prototypes import (
+from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Rows,
     class_prototypes,
     distinct_rows,
 )
-from sklearn_kmex._similarity import squared_distances
+from sklearn_kmex._model.similarity import squared_distances
 
 
 def prototype_path(

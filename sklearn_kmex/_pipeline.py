@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.embedding import (
     CachedEmbedder,
     MLPEmbedder,

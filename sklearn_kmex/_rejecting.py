@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
-from sklearn_kmex._held_out import check_targets, hold_out, judge
-from sklearn_kmex._validation import class_codes, kind_of
+from sklearn_kmex._fit.held_out import check_targets, hold_out, judge
+from sklearn_kmex._fit.validation import class_codes, kind_of
 
 
 def estimator_has(name: str) -> Callable[[Any], bool]:

@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 )
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, make_kmex
-from sklearn_kmex._counts import HeldOut, accuracy, by_count, choose_counts
+from sklearn_kmex._fit.counts import HeldOut, accuracy, by_count, choose_counts
 
 
 @pytest.fixture

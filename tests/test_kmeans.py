@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.cluster import KMeans
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._kmeans import (
+from sklearn_kmex._fit.kmeans import (
     BatchedKMeans,
     as_points,
     begin,

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
-from sklearn_kmex._mapped import MappedArray, file_behind
+from sklearn_kmex._data.mapped import MappedArray, file_behind
 
 VIEWS = {
     "whole": lambda X: X,

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._nearest import sure_nearest
+from sklearn_kmex._model.nearest import sure_nearest
 
 POINTS = arrays(np.float64, (6, 3), elements=st.floats(-3, 3, width=16))
 OFFSETS, UNITS = st.sampled_from([0.0, 1e4]), st.sampled_from([1e-25, 1e-6, 1.0, 1e12])
@@ -96,8 +96,8 @@ def test_rows_too_large_to_square_in_float32():
 def test_many_prototypes_and_several_blocks(monkeypatch):
     rng = np.random.RandomState(0)
     X, prototypes = rng.normal(size=(300, 4)), rng.normal(size=(200, 4))
-    monkeypatch.setattr("sklearn_kmex._nearest.BLOCK_ROWS", 64)
-    monkeypatch.setattr("sklearn_kmex._nearest.BLOCK_ELEMENTS", 4)
+    monkeypatch.setattr("sklearn_kmex._model.nearest.BLOCK_ROWS", 64)
+    monkeypatch.setattr("sklearn_kmex._model.nearest.BLOCK_ELEMENTS", 4)
     nearest, sure = sure_nearest(X, prototypes, 1e-4)
     assert sure.all()
     assert_array_equal(nearest, cdist(X, prototypes).argmin(axis=1))

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 
 
 def test_a_pipeline_is_looked_through(blobs):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 torch = pytest.importorskip("torch")
 pytest.importorskip("zennit")
 
-from sklearn_kmex._questions_backend import Asked, Prototypes, ask, prp
+from sklearn_kmex._torch.scores import Asked, Prototypes, ask, prp
 
 
 def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
-from sklearn_kmex._held_out import judge
+from sklearn_kmex._fit.held_out import judge
 from sklearn_kmex._rejecting import threshold
 
 METHODS = ["similarity", "probability"]

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._similarity import (
+from sklearn_kmex._model.similarity import (
     add_priors,
     class_scores,
     keep_winner,
@@ -39,7 +39,7 @@ def test_many_near_pairs_are_taken_in_blocks(monkeypatch):
     points = 1e6 + np.random.RandomState(0).normal(size=(50, 3))
     points[0] = 0  # the mean of all is far from the rest
     expected = cdist(points, points, "sqeuclidean")
-    monkeypatch.setattr("sklearn_kmex._similarity.BLOCK_ELEMENTS", 30)
+    monkeypatch.setattr("sklearn_kmex._model.similarity.BLOCK_ELEMENTS", 30)
     assert_allclose(squared_distances(points, points), expected, rtol=1e-8)
 
 

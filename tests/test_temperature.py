@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._temperature import fit_temperature
+from sklearn_kmex._fit.temperature import fit_temperature
 
 
 def scores_and_labels(scale=1.0, n=400):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_kmex._validation import kind_of, rows_of_classes
+from sklearn_kmex._fit.validation import kind_of, rows_of_classes
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), min_size=1))

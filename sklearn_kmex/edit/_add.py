@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._pipeline import find_kmex
-from sklearn_kmex._prototypes import Rows, distinct_rows
-from sklearn_kmex._similarity import dense, squared_distances
+from sklearn_kmex._fit.prototypes import Rows, distinct_rows
+from sklearn_kmex._model.similarity import dense, squared_distances
 from sklearn_kmex.edit._check import check_label
 from sklearn_kmex.edit._state import State, read
 from sklearn_kmex.edit._trail import Edit, edited, plain
-from sklearn_kmex.explain._decision import embed
+from sklearn_kmex._model.decision import embed
 
 
 def add_prototypes(

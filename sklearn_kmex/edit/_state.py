@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from sklearn_kmex._arrays import squared_norms
+from sklearn_kmex._data.arrays import squared_norms
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._prototypes import ClassPrototypes, Rows
-from sklearn_kmex._validation import class_priors
+from sklearn_kmex._fit.prototypes import ClassPrototypes, Rows
+from sklearn_kmex._fit.validation import class_priors
 
 
 class State(NamedTuple):

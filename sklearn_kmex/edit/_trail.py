@@ -13,7 +13,7 @@ from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._pipeline import find_kmex
 from sklearn_kmex.edit._check import check_classes_alike
 from sklearn_kmex.edit._state import State, copied, write
-from sklearn_kmex.explain._decision import embed
+from sklearn_kmex._model.decision import embed
 
 
 class Edit(NamedTuple):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import _fit_context, share_callbacks
-from sklearn_kmex._progress import fit_task
+from sklearn_kmex._data.jobs import fit_task
 
 
 class BaseEmbedder(

@@ -21,7 +21,7 @@ from sklearn_kmex._compat import HasMethods, _fit_context
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._fingerprint import fingerprint
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._rows import (
+from sklearn_kmex.embedding._digests import (
     as_samples,
     chunk_rows,
     chunks,

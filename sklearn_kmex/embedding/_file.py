@@ -13,7 +13,7 @@ from scipy import sparse
 
 from sklearn_kmex._base import numbered
 from sklearn_kmex.embedding._fingerprint import fingerprint
-from sklearn_kmex.embedding._rows import (
+from sklearn_kmex.embedding._digests import (
     as_samples,
     chunk_rows,
     len_of,

@@ -92,13 +92,13 @@ class SkorchEmbedder(TorchInputEmbedder):
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         self._check_net()
-        from sklearn_kmex._torch_backend import embed_by_net
+        from sklearn_kmex._torch.run import embed_by_net
 
         return embed_by_net(self.net, X, self.layer, self.pooling)
 
     def _output(self, X: Any) -> NDArray:
         self._check_net()
-        from sklearn_kmex._torch_backend import private_net
+        from sklearn_kmex._torch.run import private_net
 
         return private_net(self.net).predict_proba(X)
 

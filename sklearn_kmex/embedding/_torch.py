@@ -14,7 +14,7 @@ from sklearn_kmex.utils import check_dependency
 if TYPE_CHECKING:
     from torch import nn
 
-    from sklearn_kmex._torch_backend import Run
+    from sklearn_kmex._torch.run import Run
 
 
 class TorchEmbedder(TorchInputEmbedder):
@@ -135,13 +135,13 @@ class TorchEmbedder(TorchInputEmbedder):
 
     def _embed(self, X: Any) -> NDArray[np.float32]:
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import embed
+        from sklearn_kmex._torch.run import embed
 
         return embed(self.module, X, self.layer, self.pooling, self._how())
 
     def _output(self, X: Any) -> NDArray:
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import output
+        from sklearn_kmex._torch.run import output
 
         return output(self.module, X, self._how())
 
@@ -149,7 +149,7 @@ class TorchEmbedder(TorchInputEmbedder):
         if self.precision != "float32":  # the black box answers with all its digits
             return super()._embed_with_output(X)
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
-        from sklearn_kmex._torch_backend import embed
+        from sklearn_kmex._torch.run import embed
 
         scores: list[NDArray] = []
         rows = embed(self.module, X, self.layer, self.pooling, self._how(), scores)
@@ -163,7 +163,7 @@ class TorchEmbedder(TorchInputEmbedder):
         return self.module
 
     def _how(self) -> "Run":
-        from sklearn_kmex._torch_backend import Run
+        from sklearn_kmex._torch.run import Run
 
         return Run(
             self.batch_size,

@@ -7,7 +7,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_kmex.embedding._base import BaseEmbedder
-from sklearn_kmex.embedding._rows import as_samples
+from sklearn_kmex.embedding._digests import as_samples
 from sklearn_kmex.utils import check_dependency
 
 
@@ -40,7 +40,7 @@ class TorchInputEmbedder(BaseEmbedder):
 
     def _first(self, X: Any) -> Any:
         check_dependency("torch", caller=type(self).__name__, extra="torch")
-        from sklearn_kmex._torch_backend import first
+        from sklearn_kmex._torch.run import first
 
         return first(X)
 

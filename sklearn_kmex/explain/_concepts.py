@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex.explain._asked import prototype_ids
+from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.utils import check_dependency
 
@@ -109,7 +109,7 @@ default=None
     """
     found = find_network(psem, X)
     check_dependency("torch", caller="concept_maps", extra="torch")
-    from sklearn_kmex._concepts_backend import concepts
+    from sklearn_kmex._torch.concepts import concepts
 
     ids = prototype_ids(prototypes, np.asarray(psem.transform(X)))
     network = found.network(batch_size)

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._protocol import find_sem
-from sklearn_kmex.embedding._rows import as_array, as_samples, len_of, sample
-from sklearn_kmex.explain._decision import Decision, class_probabilities, decide, embed
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex.embedding._digests import as_array, as_samples, len_of, sample
+from sklearn_kmex._model.decision import Decision, class_probabilities, decide, embed
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 

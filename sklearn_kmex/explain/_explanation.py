@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._html import MAX_ROWS, html_table
-from sklearn_kmex.explain._html_explanation import HEAD, explanation_rows
-from sklearn_kmex.explain._plot_explanation import plot_explanation
+from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._draw.explanation_html import HEAD, explanation_rows
+from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
-from sklearn_kmex.explain._decision import opened, steps_before
+from sklearn_kmex._model.decision import opened, steps_before
 
 if TYPE_CHECKING:
-    from sklearn_kmex._encoder_backend import Network
-    from sklearn_kmex._gradients_backend import Method
+    from sklearn_kmex._torch.encoder import Network
+    from sklearn_kmex._torch.gradients import Method
 
 
 class FoundNetwork(NamedTuple):
@@ -31,8 +31,8 @@ class FoundNetwork(NamedTuple):
 
     def network(self, batch_size: int) -> "Network":
         """Network up to the embedding, run in batches of another size."""
-        from sklearn_kmex._encoder_backend import Network
-        from sklearn_kmex._torch_backend import Run
+        from sklearn_kmex._torch.encoder import Network
+        from sklearn_kmex._torch.run import Run
 
         embedder = self.embedder
         run = Run(
@@ -61,7 +61,7 @@ class FoundNetwork(NamedTuple):
         shuffled: bool = False,
     ) -> NDArray:
         """Explain outputs of the network, or of a head of shuffled weights."""
-        from sklearn_kmex._attribution_backend import explain_output
+        from sklearn_kmex._torch.attribution import explain_output
 
         network = self.network(batch_size)
         return explain_output(network, self.inputs, columns, how, shuffled)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex.explain._asked import (
+from sklearn_kmex.explain._settings import (
     SETTINGS,
     check_question,
     class_codes,
@@ -185,8 +185,8 @@ default=None
     check_question(target, rule, labels, prototypes)
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
-    from sklearn_kmex._attribution_backend import explain_prototypes
-    from sklearn_kmex._questions_backend import Asked, Prototypes
+    from sklearn_kmex._torch.attribution import explain_prototypes
+    from sklearn_kmex._torch.scores import Asked, Prototypes
 
     sem, similar = found.sem, np.asarray(psem.transform(X))
     ids = prototype_ids(prototypes, similar)

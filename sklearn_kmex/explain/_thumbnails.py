@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._pictures import (
+from sklearn_kmex._draw.pictures import (
     Scale,
     as_file,
     channels_last,

@@ -10,7 +10,7 @@ from sklearn_kmex.utils import check_dependency
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sklearn_kmex._serving_backend import Encoder
+    from sklearn_kmex._torch.serving import Encoder
 
 
 def is_torch(step: Any) -> bool:
@@ -23,7 +23,7 @@ def make_encoder(embedder: Any, X: Any, caller: str) -> "tuple[Encoder, Tensor |
     What `preprocess` does to a sample is left to the caller.
     """
     check_dependency("torch", caller=caller, extra="torch")
-    from sklearn_kmex._serving_backend import encoder_of, sample_of
+    from sklearn_kmex._torch.serving import encoder_of, sample_of
 
     preprocess = getattr(embedder, "preprocess", None)
     shape = embedder.input_shape if preprocess is None else None

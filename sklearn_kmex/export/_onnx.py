@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex.export._encoder import is_torch, make_encoder
 from sklearn_kmex.export._metadata import metadata
-from sklearn_kmex.export._steps import check_n_prototypes, steps_of
+from sklearn_kmex._model.steps import check_n_prototypes, steps_of
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     steps, kmex = steps_of(psem)
     n_prototypes = check_n_prototypes(n_prototypes, kmex)
     check_dependency("skl2onnx", caller="to_onnx", extra="onnx")
-    from sklearn_kmex._onnx_backend import chain, convert, finish
+    from sklearn_kmex._onnx.convert import chain, convert, finish
 
     before, encoder, after = split(steps)
     graphs = []
@@ -132,6 +132,6 @@ def convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     check_dependency("onnxscript", caller="to_onnx", extra="onnx")
     encoder, sample = make_encoder(embedder, X, "to_onnx")
     assert sample is not None  # X is
-    from sklearn_kmex._serving_backend import encoder_to_onnx
+    from sklearn_kmex._torch.serving import encoder_to_onnx
 
     return encoder_to_onnx(encoder, sample, OPSET)

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex.embedding import MLPEmbedder
 from sklearn_kmex.export._encoder import is_torch, make_encoder
-from sklearn_kmex.export._steps import check_n_prototypes, steps_of
+from sklearn_kmex._model.steps import check_n_prototypes, steps_of
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "nn.Module":
     48
     """
     check_dependency("torch", caller="to_torch", extra="torch")
-    from sklearn_kmex._serving_backend import PrototypeNetwork
+    from sklearn_kmex._torch.serving import PrototypeNetwork
 
     steps, kmex = steps_of(psem)
     n_prototypes = check_n_prototypes(n_prototypes, kmex)
@@ -91,7 +91,7 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "nn.Module":
 
 def as_module(step: Any, X: Any) -> "nn.Module":
     """Write one step as a torch module, or say that it has none."""
-    from sklearn_kmex._serving_backend import Affine, mlp_layers
+    from sklearn_kmex._torch.serving import Affine, mlp_layers
 
     if is_torch(step):
         return make_encoder(step, X, "to_torch")[0]

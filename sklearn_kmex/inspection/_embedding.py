@@ -10,10 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._protocol import find_sem
-from sklearn_kmex._validation import class_codes
-from sklearn_kmex.explain._decision import decide, embed
-from sklearn_kmex.inspection._figures import (
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._fit.validation import class_codes
+from sklearn_kmex._model.decision import decide, embed
+from sklearn_kmex._draw.figures import (
     class_texts,
     one_axes,
     short,

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._protocol import find_sem
-from sklearn_kmex._validation import class_codes
-from sklearn_kmex.explain._decision import embed
-from sklearn_kmex.inspection._figures import (
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._fit.validation import class_codes
+from sklearn_kmex._model.decision import embed
+from sklearn_kmex._draw.figures import (
     COLOURS,
     Labels,
     class_texts,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     relevance_divergence_loss,

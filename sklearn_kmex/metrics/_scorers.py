@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._scorer import SEMScorer
 from sklearn_kmex.metrics._transparency import transparency_score

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex import RejectingClassifier
-from sklearn_kmex._protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.embedding import CachedEmbedder, SkorchEmbedder, TorchEmbedder
 
 

@@ -170,7 +170,7 @@ def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
             "safetensors.numpy", caller="save_psem", extra="persist"
         )
         return numpy.save({ESTIMATOR: content}, metadata)
-    from sklearn_kmex._weights_backend import serialize_weights
+    from sklearn_kmex._torch.weights import serialize_weights
 
     return serialize_weights(module, {ESTIMATOR: content}, metadata)
 
@@ -191,7 +191,7 @@ def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) ->
 def fill(module: "nn.Module", raw: bytes) -> None:
     """Put the weights of a file into a module."""
     check_dependency("torch", caller="load_psem", extra="torch")
-    from sklearn_kmex._weights_backend import load_weights
+    from sklearn_kmex._torch.weights import load_weights
 
     wrong = load_weights(module, raw, ESTIMATOR)
     if wrong:

@@ -11,10 +11,10 @@ from scipy import sparse
 from sklearn.utils import column_or_1d
 
 from sklearn_kmex._base import numbered
-from sklearn_kmex._protocol import find_sem
-from sklearn_kmex._validation import class_codes
-from sklearn_kmex.embedding._rows import len_of, take
-from sklearn_kmex.explain._decision import (
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._fit.validation import class_codes
+from sklearn_kmex.embedding._digests import len_of, take
+from sklearn_kmex._model.decision import (
     Decision,
     class_probabilities,
     decide,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sklearn_kmex.explain._html import clipped
+from sklearn_kmex._draw.html import clipped
 from sklearn_kmex.report._text import as_name, as_text, listed
 
 LONGEST_REASON = 1_000  # characters

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
-from sklearn_kmex.embedding._rows import as_samples, len_of, take
+from sklearn_kmex.embedding._digests import as_samples, len_of, take
 from sklearn_kmex.explain._explain import stacked
-from sklearn_kmex.explain._pictures import (
+from sklearn_kmex._draw.pictures import (
     Scale,
     as_file,
     channels_last,

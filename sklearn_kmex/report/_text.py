@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kmex.explain._html import clipped
+from sklearn_kmex._draw.html import clipped
 
 LONGEST = 120
 # Characters that turn the direction of what follows them.

@@ -436,7 +436,7 @@ def test_many_samples_get_the_same_numbers_sooner(resnet, many, layer):
 
 
 def test_batch_norms_are_folded_where_nothing_else_reads_the_convolution():
-    from sklearn_kmex._speed_backend import speed_up
+    from sklearn_kmex._torch.speed import speed_up
 
     class Net(nn.Module):
         def __init__(self):
@@ -577,7 +577,7 @@ def test_names_of_the_embedding(network, images):
 @pytest.mark.parametrize("kernel", [{}, {"stride": 2}, {"dilation": 2, "padding": 2}])
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 4), (3, 1), (3, 3)])
 def test_convolutions_of_small_maps_are_products(kernel, size):
-    from sklearn_kmex._speed_backend import Convolution
+    from sklearn_kmex._torch.speed import Convolution
 
     torch.manual_seed(0)
     conv = nn.Conv2d(5, 7, 3, **{"padding": 1, **kernel})

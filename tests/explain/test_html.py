@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_kmex.explain._html import Html, cards, html_table, lines, picture, text
+from sklearn_kmex._draw.html import Html, cards, html_table, lines, picture, text
 
 
 class Reader(HTMLParser):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_kmex.explain._pictures import (
+from sklearn_kmex._draw.pictures import (
     Scale,
     channels_last,
     in_unit_range,

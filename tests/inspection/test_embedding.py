@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.inspection import EmbeddingDisplay
-from sklearn_kmex.inspection._figures import style
+from sklearn_kmex._draw.figures import style
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

@@ -1,0 +1,1 @@
+"""How prototypes are found."""

@@ -1,0 +1,99 @@
+"""Rows that a classifier has not seen: what it says of them, and how surely."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import assert_all_finite, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import has_fit_parameter
+
+from sklearn_kmex._compat import _safe_indexing
+from sklearn_kmex._fit.validation import check_classes, check_labels, check_weights
+
+
+def hold_out(
+    estimator: Any, X: Any, y: NDArray, weights: NDArray | None, cv: Any, method: str
+) -> tuple[Any, NDArray, NDArray, NDArray]:
+    """Fit; predict, score and weigh rows that a classifier has not seen.
+
+    A frozen estimator is not fitted, and has seen none; others are fitted to all rows,
+    and again for each fold.
+    """
+    known = np.ones(len(y)) if weights is None else weights
+    if isinstance(estimator, FrozenEstimator):
+        check_known(y, estimator.classes_)
+        return estimator, *judge(estimator, X, method), known
+    check_classes(y)
+    parts = []
+    for train, test in check_cv(cv, y, classifier=True).split(X, y):
+        weighed = None if weights is None else weights[train]
+        model = fit_weighted(estimator, _safe_indexing(X, train), y[train], weighed)
+        judged = judge(model, _safe_indexing(X, test), method)
+        parts.append((*judged, known[test]))
+    predicted, scores, known = map(np.concatenate, zip(*parts, strict=True))
+    return fit_weighted(estimator, X, y, weights), predicted, scores, known
+
+
+def check_targets(
+    estimator: Any, X: Any, y: Any, sample_weight: Any
+) -> tuple[Any, NDArray, NDArray | None]:
+    """Validate labels and weights, and make rows something that can be split."""
+    (X,) = indexable(X)
+    labels = check_labels(estimator, X, y)
+    assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    weights = None if sample_weight is None else check_weights(sample_weight, labels)
+    return X, labels, weights
+
+
+def fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) -> Any:
+    """Fit a clone; weights are for the last step of a `Pipeline`."""
+    if weights is None:
+        return clone(estimator).fit(X, y)
+    path, last = "", estimator
+    while isinstance(last, Pipeline):
+        name, last = last.steps[-1]
+        path += f"{name}__"
+    if not has_fit_parameter(last, "sample_weight"):
+        raise TypeError(
+            "estimator must take sample_weight in fit when rows are weighted; "
+            f"{type(last).__name__} does not. Leave sample_weight out, or use another."
+        )
+    return clone(estimator).fit(X, y, **{f"{path}sample_weight": weights})
+
+
+def check_known(y: NDArray, classes: NDArray) -> None:
+    """Refuse rows of classes that a frozen classifier cannot know."""
+    unknown = np.setdiff1d(y, classes).tolist()
+    if unknown:
+        raise ValueError(
+            "y must hold classes of the frozen estimator, "
+            f"{np.asarray(classes).tolist()}; got {unknown} besides. Leave rows of "
+            "other classes out: known rows tell what is usual."
+        )
+
+
+def judge(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
+    """Labels and scores of rows; the steps before the classifier run once."""
+    while isinstance(estimator, Pipeline | FrozenEstimator):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+            continue
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = estimator.steps[-1][1]
+    name = "score_samples" if method == "similarity" else "predict_proba"
+    if not hasattr(estimator, name):
+        other = "similarity" if method == "probability" else "probability"
+        raise TypeError(
+            f"estimator must have {name} for method={method!r}; "
+            f"{type(estimator).__name__} has none. Use method={other!r}, or another."
+        )
+    labels = np.asarray(estimator.predict(X))
+    scores = np.asarray(getattr(estimator, name)(X))
+    return labels, scores if scores.ndim == 1 else scores.max(axis=1)

@@ -1,0 +1,218 @@
+"""What `fit` and `partial_fit` accept, each refusal in one sentence."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import (
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+
+from sklearn_kmex._data.arrays import floats, to_numpy
+from sklearn_kmex._compat import _check_sample_weight
+from sklearn_kmex._data.chunked import check_known_chunks, in_memory, is_dask
+from sklearn_kmex._data.mapped import file_behind
+from sklearn_kmex.exceptions import KMExWarning
+
+
+def check_rows(
+    estimator: BaseEstimator,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
+) -> tuple[Any, NDArray, NDArray[np.float64]]:
+    """Validate training rows, labels and weights.
+
+    The values of mapped files and dask arrays are looked at later, class by class.
+    Rows stay where they are, labels and weights come to the host.
+    """
+    y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
+    if is_dask(X):
+        rows = check_known_chunks(X)
+        labels = check_labels(estimator, rows, y)
+        validate_data(estimator, rows, reset=reset, skip_check_array=True)
+    else:
+        mapped = file_behind(X) is not None
+        rows, labels = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=None if mapped else floats(X),
+            ensure_all_finite=not mapped,
+            reset=reset,
+        )
+    check_classification_targets(labels)
+    return rows, labels, check_weights(sample_weight, labels)
+
+
+def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
+    """Validate weights of rows, of which one at least must count; None is 1 each."""
+    if sample_weight is not None and not np.any(np.asarray(sample_weight)):
+        raise ValueError(
+            "sample_weight must be positive for at least one row; all weights are zero."
+        )
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+
+
+def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
+    """Validate labels of rows that are elsewhere."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is "
+            "None."
+        )
+    labels = column_or_1d(y, warn=True)
+    check_consistent_length(X, labels)
+    return labels
+
+
+def check_classes(y: NDArray) -> NDArray:
+    """Return the labels, of which there must be two."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least 2 classes; got 1 class: {classes.tolist()}."
+        )
+    return classes
+
+
+def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
+    """Code labels by their place in the classes, in whatever order these are."""
+    unknown = np.setdiff1d(labels, classes).tolist()
+    if unknown:
+        raise ValueError(
+            f"Labels must be among the classes of psem, {classes.tolist()}; got "
+            f"{unknown} besides."
+        )
+    order = np.argsort(classes, kind="stable")
+    return order[np.searchsorted(classes, labels, sorter=order)]
+
+
+def kind_of(labels: NDArray) -> str:
+    """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
+    kinds = {labels.dtype.kind}
+    if kinds == {"O"}:
+        kinds = {np.asarray(label).dtype.kind for label in labels.ravel()}
+    kind = kinds.pop() if len(kinds) == 1 else "O"
+    return "i" if kind == "u" else kind
+
+
+def check_stream_classes(
+    y: NDArray, named: ArrayLike | None, known: NDArray | None, closed: bool
+) -> NDArray:
+    """Return the labels of a stream after a batch.
+
+    `named` are those given as `classes`, `known` those before the batch, if any; a
+    `closed` stream has named all its labels before.
+    """
+    labels = [] if known is None else [known]
+    if named is not None:
+        given = np.unique(np.asarray(named))
+        if closed and not np.array_equal(given, labels[0]):
+            raise ValueError(
+                "classes must be those of the first call to partial_fit, "
+                f"{labels[0].tolist()}; got {given.tolist()}."
+            )
+        labels.append(given)
+        closed = True
+    every = unique_labels(*labels, y)
+    if closed and len(every) > len(unique_labels(*labels)):
+        new = np.setdiff1d(y, unique_labels(*labels)).tolist()
+        raise ValueError(
+            f"y must hold only labels that classes named; got {new} besides."
+        )
+    return every
+
+
+def rows_of_classes(y: NDArray, weights: NDArray, classes: NDArray) -> list[NDArray]:
+    """Row numbers of each class, in order, without those of weight 0."""
+    rows = np.flatnonzero(weights)
+    codes = np.searchsorted(classes, y[rows])
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(1, len(classes)))
+    return np.split(rows[order], bounds)
+
+
+def check_no_class_is_empty(groups: list[NDArray], classes: NDArray) -> None:
+    """Refuse classes all of whose rows have weight 0."""
+    labels = classes.tolist()
+    empty = [c for c, rows in zip(labels, groups, strict=True) if len(rows) == 0]
+    if empty:
+        raise ValueError(
+            "sample_weight must be positive for a row of each class; it is zero for "
+            f"every row of {empty}. Leave these classes out of X and y."
+        )
+
+
+def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[int]:
+    """Resolve `n_prototypes` to a count for each class."""
+    labels = classes.tolist()
+    if not isinstance(n_prototypes, Mapping):
+        return [int(n_prototypes)] * len(labels)
+    for problem, keys in (
+        ("names classes that y does not hold", set(n_prototypes) - set(labels)),
+        ("lacks classes of y", set(labels) - set(n_prototypes)),
+    ):
+        if keys:
+            raise ValueError(
+                f"n_prototypes must give a count for each class of y; it {problem}: "
+                f"{sorted(keys, key=str)}."
+            )
+    for label, count in n_prototypes.items():
+        if not isinstance(count, int | np.integer) or count is True or count < 1:
+            raise ValueError(
+                "n_prototypes must give an int of at least 1 for each class; got "
+                f"{count!r} for class {label!r}."
+            )
+    return [int(n_prototypes[label]) for label in labels]
+
+
+def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64]:
+    """Resolve `priors` for classes of this weight of rows."""
+    mass = np.asarray(mass, dtype=np.float64)
+    if isinstance(priors, str):
+        return (
+            mass / mass.sum()
+            if priors == "empirical"
+            else np.ones_like(mass) / len(mass)
+        )
+    given = np.asarray(priors, dtype=np.float64)
+    if given.shape != mass.shape:
+        raise ValueError(
+            "priors must be one number for each class, in the order of classes_; got "
+            f"an array of shape {given.shape} for {len(mass)} classes."
+        )
+    if not (given > 0).all() or not np.isclose(given.sum(), 1):
+        raise ValueError(
+            f"priors must be positive and sum to 1; got {given.tolist()}. Divide them "
+            "by their sum, and leave classes that never occur out of X and y."
+        )
+    return given / given.sum()
+
+
+def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:
+    """Name the classes that got fewer prototypes than asked for, in one warning."""
+    short = [
+        f"{label!r} ({n} of {of})"
+        for label, n, of in zip(classes.tolist(), found, wanted, strict=True)
+        if n < of
+    ]
+    if short:
+        more = f" and {len(short) - 10} more" if len(short) > 10 else ""
+        warnings.warn(
+            "Fewer prototypes than n_prototypes for classes with fewer distinct rows "
+            f"or clusters: {', '.join(short[:10])}{more}.",
+            KMExWarning,
+            stacklevel=4,
+        )

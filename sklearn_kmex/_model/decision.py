@@ -1,0 +1,132 @@
+"""What a model decides, from one pass of its encoder: classes, scores, prototypes."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+
+from sklearn_kmex._model.predictor import PrototypePredictor
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.similarity import add_priors, class_scores, probabilities
+from sklearn_kmex._fit.validation import class_codes
+
+
+class Decision(NamedTuple):
+    """Class codes count in `classes`, which are the model's `classes_`."""
+
+    similarities: NDArray  # (n_samples, n_prototypes)
+    scores: NDArray  # (n_samples, n_classes), in the unit of similarities
+    predicted: NDArray[np.intp]  # (n_samples,), class codes
+    runner_up: NDArray[np.intp]  # (n_samples,), class codes
+    classes: NDArray  # (n_classes,)
+    owners: NDArray[np.intp]  # (n_prototypes,), class codes
+    training_rows: NDArray[np.intp]  # (n_prototypes,), -1 where not known
+    shift: NDArray  # (n_classes,), what priors add to scores
+
+    @property
+    def margin(self) -> NDArray:
+        """Score of the predicted class minus that of the runner-up."""
+        rows = np.arange(len(self.scores))
+        return self.scores[rows, self.predicted] - self.scores[rows, self.runner_up]
+
+    def nearest_of(self, codes: NDArray) -> NDArray[np.intp]:
+        """Find each row's most similar prototype of a class."""
+        return self.most_similar(self.owners == codes[:, np.newaxis])
+
+    def most_similar(self, allowed: NDArray) -> NDArray[np.intp]:
+        """Find each row's most similar prototype, of those allowed to it."""
+        if not allowed.any(axis=1).all():
+            raise ValueError(
+                "psem must have prototypes of each class it decides between; a class "
+                f"of {self.classes.tolist()} has none."
+            )
+        return np.where(allowed, self.similarities, -np.inf).argmax(axis=1)
+
+
+def steps_before(psem: Any) -> list[tuple[str, Any]]:
+    """List the transformers before the classifier, Pipelines opened."""
+    steps: list[tuple[str, Any]] = []
+    while isinstance(psem, Pipeline):
+        for name, step in psem.steps[:-1]:
+            steps.extend(opened(name, step))
+        psem = psem.steps[-1][1]
+    return steps
+
+
+def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a step, or those of the Pipeline that it is."""
+    inner = step.estimator if isinstance(step, FrozenEstimator) else step
+    if isinstance(inner, Pipeline):
+        for part, one in inner.steps:
+            yield from opened(f"{name}__{part}", one)
+    elif hasattr(inner, "transform"):  # not "passthrough", nor a sampler
+        yield name, inner
+
+
+def embed(psem: Any, X: ArrayLike) -> Any:
+    """Run the steps before the classifier."""
+    for _, step in steps_before(psem):
+        X = step.transform(X)
+    return X
+
+
+def decide(psem: Any, Z: Any) -> Decision:
+    """Compare embeddings with prototypes, and score the classes."""
+    sem = find_sem(psem)
+    classes = np.asarray(sem.classes_)
+    owners = class_codes(classes, np.asarray(sem.prototype_classes_))
+    similar = check_array(sem.transform(Z), dtype=[np.float64, np.float32])
+    if similar.shape[1] != len(owners):
+        raise ValueError(
+            f"transform must give a similarity to each of the {len(owners)} "
+            f"prototypes; got {similar.shape[1]} columns."
+        )
+    order = np.argsort(owners, kind="stable")
+    rule = getattr(sem, "aggregation", "max")
+    shift = _priors(sem, len(classes)).astype(similar.dtype)
+    scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
+    predicted = scores.argmax(axis=1)
+    if hasattr(sem, "predict") and not is_ours(sem, "predict"):
+        predicted = class_codes(classes, np.asarray(sem.predict(Z)))
+    rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
+    runner_up = _second(scores, predicted)
+    return Decision(
+        similar, scores, predicted, runner_up, classes, owners, np.asarray(rows), shift
+    )
+
+
+def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
+    """Probabilities of classes, (n_samples, n_classes), where the model has some."""
+    if is_ours(sem, "predict_proba"):
+        return probabilities(found.scores, sem.temperature_)
+    has_proba = hasattr(sem, "predict_proba")
+    return np.asarray(sem.predict_proba(Z)) if has_proba else None
+
+
+def is_ours(sem: Any, method: str) -> bool:
+    """Whether a model answers by the scores of a Decision, and need not be asked."""
+    ours = getattr(PrototypePredictor, method)
+    return getattr(type(sem), method, None) is ours
+
+
+def _priors(sem: Any, n_classes: int) -> NDArray:
+    """Take what the priors of a model add to the scores of its classes."""
+    none = np.zeros((1, n_classes))
+    if not hasattr(sem, "class_prior_"):
+        return none[0]
+    return add_priors(none, sem.class_prior_, sem.temperature_)[0]
+
+
+def _second(scores: NDArray, predicted: NDArray) -> NDArray[np.intp]:
+    """Find the best class but the predicted one."""
+    others = scores.copy()
+    others[np.arange(len(scores)), predicted] = -np.inf
+    if not (others > -np.inf).any(axis=1).all():
+        raise ValueError(
+            "psem must have prototypes of at least two classes for a runner-up."
+        )
+    return others.argmax(axis=1)

@@ -1,0 +1,43 @@
+"""The arrays that decide, laid out for graphs that know no classes of unequal size."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._model.similarity import add_priors
+
+
+class Layout(NamedTuple):
+    """Prototypes and class scores as constants of a graph.
+
+    Rows and prototypes are compared about `center`. Class scores are those of the
+    similarities in `columns`, (n_classes, largest count), plus `mask`, which is minus
+    infinity where a class has fewer, combined over the last axis, plus `shift`.
+    """
+
+    center: NDArray
+    prototypes: NDArray
+    columns: NDArray[np.int64]
+    mask: NDArray
+    shift: NDArray
+
+
+def lay_out(kmex: Any, dtype: Any) -> Layout:
+    """Lay out a fitted classifier for rows of a dtype.
+
+    The center is a number of that dtype, so that taking it away costs no digits.
+    """
+    center = kmex.prototypes_.mean(axis=0, dtype=np.float64).astype(dtype)
+    counts = kmex.n_prototypes_
+    first = np.cumsum(counts) - counts
+    places = np.arange(max(counts))
+    inside = places < counts[:, np.newaxis]
+    present = np.where(counts, kmex.class_prior_, 0)
+    return Layout(
+        center,
+        kmex.prototypes_.astype(np.float64) - center,
+        np.where(inside, first[:, np.newaxis] + places, 0).astype(np.int64),
+        np.where(inside, 0, -np.inf).astype(dtype),
+        add_priors(np.zeros(len(counts), dtype), present, kmex.temperature_),
+    )

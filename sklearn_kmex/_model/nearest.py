@@ -1,0 +1,121 @@
+"""The nearest prototype from one matrix product, where its rounding allows."""
+
+import math
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from sklearn_kmex._data.arrays import beside, block_size, squared_norms, widest
+from sklearn_kmex._compat import get_namespace_and_device
+
+# Elements of a block of rows, 2 MiB in float32, so that it stays in cache.
+BLOCK_ELEMENTS = 2**19
+# Rows of a block at most, where prototypes are many and each block reads them all.
+BLOCK_ROWS = 1024
+# Fewer prototypes than this are faster on the right of the product.
+FEW = 128
+# The prototypes' mean is subtracted where it is this many times their spread.
+FAR = 4.0
+
+
+def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
+    """Find the prototype nearest to each row, and whether that is sure.
+
+    It is sure where the largest x.p - |p|^2 / 2 leads all others by more than rounding
+    can make up: that of the product in the dtype of X, that of distances in float64,
+    and that of similarities in the dtype of X, which may tie where distances do not.
+    Rows that are not finite, or too large to be squared, are never sure.
+    """
+    xp, *_ = get_namespace_and_device(X)
+    n_prototypes, n_features = prototypes.shape
+    places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
+    places = beside(places, X, xp.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        center, exact = about_center(beside(prototypes, X, widest(X)), X.dtype)
+        squares = squared_norms(exact)
+        right = xp.astype(exact, X.dtype)
+        half = xp.astype(squares / 2, X.dtype)[:, None]
+    lead = Lead.beyond_rounding(X, math.sqrt(xp.max(squares)), epsilon)
+
+    def of_block(block: slice) -> Any:
+        rows = X[block, :]
+        if center is not None:
+            rows = rows - center
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = half_scores(rows, right, half)
+            # The product has brought the rows into cache: their norms come after it.
+            wanted = xp.max(scores, axis=0) - lead.over(rows)
+            return places @ xp.astype(scores >= wanted, xp.float32)
+
+    size = block_size(X, BLOCK_ELEMENTS) // n_features
+    size = max(1, size, min(n_prototypes, BLOCK_ROWS))
+    blocks = list(gen_batches(X.shape[0], size))
+    leading = xp.concat([of_block(block) for block in blocks], axis=1)
+    sure = leading[0, :] == 1
+    return xp.astype(xp.where(sure, leading[1, :], 0.0), xp.int64), sure
+
+
+def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
+    """Take prototypes about their mean, in float64, where that is far away."""
+    xp, *_ = get_namespace_and_device(prototypes)
+    center = xp.astype(xp.mean(prototypes, axis=0), dtype)
+    apart = prototypes - center
+    if FAR**2 * xp.max(squared_norms(apart)) > squared_norms(center):
+        return None, prototypes
+    return center, apart
+
+
+def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
+    """x.p - |p|^2 / 2, a prototype in each row, so that columns reduce fast."""
+    if prototypes.shape[0] < FEW:
+        scores = (rows @ prototypes.T).T
+        if isinstance(scores, np.ndarray):
+            scores = np.ascontiguousarray(scores)
+    else:
+        scores = prototypes @ rows.T
+    scores -= half
+    return scores
+
+
+class Lead(NamedTuple):
+    """Lead by which a score is the largest for sure, whatever was rounded.
+
+    D = |x| + `reach`, the norm of the longest prototype, is at least any distance. As
+    the logarithm is concave, log similarities at distances d differ after rounding if
+    the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
+    """
+
+    reach: float
+    squared: float  # of D^2
+    linear: float  # of D
+    least: float
+
+    @classmethod
+    def beyond_rounding(cls, X: Any, reach: float, epsilon: float) -> Self:
+        xp, *_ = get_namespace_and_device(X)
+        limits, n_features = xp.finfo(X.dtype), X.shape[1]
+        ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
+        exact = float(xp.finfo(widest(X)).eps)
+        unit = rounding(n_features, float(limits.eps), exact) + ties
+        return cls(
+            reach, unit, ties * epsilon, 4 * n_features * float(limits.smallest_normal)
+        )
+
+    def over(self, rows: Any) -> Any:
+        """Lead that each row asks for, (n_samples,), in the dtype of the rows."""
+        xp, *_ = get_namespace_and_device(rows)
+        squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
+        # A hundredth more, for what is rounded here.
+        farthest = 1.01 * (xp.sqrt(squares) + self.reach)
+        return (self.squared * farthest + self.linear) * farthest + self.least
+
+
+def rounding(n_features: int, eps: float, exact: float) -> float:
+    """Bound on the rounding of x.p - |p|^2 / 2, in squares of the largest distance D.
+
+    D^2 is at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x|
+    |p|, so two of them by n / 4 eps D^2; squared distances to all digits, by 4 n times
+    D^2 of the eps of their dtype, `exact`.
+    """
+    return eps * (n_features / 4 + 4) + exact * 4 * (n_features + 4)

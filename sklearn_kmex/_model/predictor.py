@@ -1,0 +1,287 @@
+"""What fitted prototypes answer: labels, scores, probabilities, neighbours."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.utils import Tags, assert_all_finite
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_kmex._data.arrays import beside, descending, floats, rows_at, to_numpy
+from sklearn_kmex._base import KMExBaseEstimator
+from sklearn_kmex._compat import (
+    _check_feature_names_in,
+    check_same_namespace,
+    get_namespace_and_device,
+)
+from sklearn_kmex._data.chunked import chunkwise
+from sklearn_kmex._model.nearest import sure_nearest
+from sklearn_kmex._model.similarity import (
+    add_priors,
+    class_scores,
+    log_probabilities,
+    map_blocks,
+    probabilities,
+    row_blocks,
+    similarities,
+)
+
+
+class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
+    """Classify by the similarity to `prototypes_`, grouped by class.
+
+    Asks for `classes_`, `prototypes_`, `n_prototypes_`, `temperature_` and
+    `class_prior_`, and for the parameters `similarity`, `epsilon` and `aggregation`.
+    """
+
+    @chunkwise
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Predict the class of the largest score.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Class labels.
+        """
+        winners = self._winners(X)
+        if isinstance(self.classes_, np.ndarray):  # labels need not be numbers
+            winners = to_numpy(winners)
+        return self.classes_[winners]
+
+    @chunkwise
+    def decision_function(self, X: ArrayLike) -> NDArray:
+        """Score each class by the similarities to its prototypes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Class scores before the temperature, with `temperature_` times the
+            logarithm of the prior, over the largest, added; for two classes, that
+            of `classes_[1]` minus that of `classes_[0]`.
+        """
+        scores = self._scores(X, "decision_function")
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    @chunkwise
+    def predict_proba(self, X: ArrayLike) -> NDArray:
+        """Estimate class probabilities: the softmax of class scores over temperature.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in [0, 1]; the predicted class has the largest.
+        """
+        return probabilities(self._scores(X, "predict_proba"), self.temperature_)
+
+    @chunkwise
+    def predict_log_proba(self, X: ArrayLike) -> NDArray:
+        """Estimate logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Natural logarithms of the probabilities, at most 0.
+        """
+        scores = self._scores(X, "predict_log_proba")
+        return log_probabilities(scores, self.temperature_)
+
+    @chunkwise
+    def transform(self, X: ArrayLike) -> NDArray:
+        """Compute the similarity of each row to each prototype.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to compare.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_prototypes_total)
+            Similarities, larger is more similar, in the dtype of X.
+        """
+        X = self._check_input(X, "transform")
+        return map_blocks(self._similarities, X)
+
+    def nearest_prototypes(
+        self, X: ArrayLike, n: int = 1
+    ) -> tuple[NDArray, NDArray[np.intp]]:
+        """Find the prototypes that each row is most similar to.
+
+        With unequal priors, or the aggregation "sum", the first need not be of the
+        predicted class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to compare.
+
+        n : int, default=1
+            Number of prototypes for each row.
+
+        Returns
+        -------
+        similarities : ndarray of shape (n_samples, n)
+            Similarities, in descending order.
+
+        prototypes : ndarray of shape (n_samples, n), dtype=intp
+            Indices into `prototypes_`; of equal ones the smaller comes first.
+
+        Raises
+        ------
+        ValueError
+            If `n` is not between 1 and the number of prototypes.
+        """
+        X = self._check_input(X, "nearest_prototypes")
+        n_prototypes = self.prototypes_.shape[0]
+        if not isinstance(n, int | np.integer) or not 1 <= n <= n_prototypes:
+            raise ValueError(
+                f"n must be an int between 1 and the number of prototypes, "
+                f"{n_prototypes}; got {n!r}."
+            )
+        xp, *_ = get_namespace_and_device(X)
+        similar, ids = [], []
+        for block in row_blocks(X):
+            values = self._similarities(block)
+            ids.append(descending(values)[:, :n])
+            similar.append(xp.take_along_axis(values, ids[-1], axis=1))
+        return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
+
+    @chunkwise
+    def score_samples(self, X: ArrayLike) -> NDArray:
+        """Compute the largest similarity of each row to any prototype.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to compare.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Similarity to the nearest prototype: low means that nothing like the
+            row was seen.
+        """
+        return self.nearest_prototypes(X)[0][:, 0]
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """Name the columns of `transform`: "<class>_prototype_<number in class>".
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not used, but checked against the features seen in fit.
+
+        Returns
+        -------
+        ndarray of shape (n_prototypes_total,), dtype=object
+            Names, in the order of `prototypes_`.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        counts = to_numpy(self.n_prototypes_)
+        return np.array(
+            [
+                f"{label}_prototype_{j}"
+                for label, count in zip(to_numpy(self.classes_), counts, strict=True)
+                for j in range(count)
+            ],
+            dtype=object,
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "temperature_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _check_input(
+        self, X: ArrayLike, method: str, ensure_all_finite: bool = True
+    ) -> Any:
+        check_is_fitted(self)
+        self._check_namespace(X, method)
+        return validate_data(
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=floats(X),
+            reset=False,
+            ensure_all_finite=ensure_all_finite,
+        )
+
+    def _check_namespace(self, X: Any, method: str) -> None:
+        """Refuse arrays of another library or device than those of fit."""
+        check_same_namespace(X, self, attribute="prototypes_", method=method)
+
+    def _owners(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Class code of each prototype, and the prior of each class that has one."""
+        counts, priors = to_numpy(self.n_prototypes_), to_numpy(self.class_prior_)
+        return np.repeat(np.arange(len(counts)), counts), np.where(counts, priors, 0)
+
+    def _scores(self, X: ArrayLike, method: str) -> Any:
+        """Class scores, (n_samples, n_classes): all decisions come from here."""
+        X = self._check_input(X, method)
+        owners, priors = self._owners()
+        scores = self._class_scores(X, self.prototypes_, owners, len(priors))
+        return add_priors(scores, priors, self.temperature_)
+
+    def _winners(self, X: Any) -> Any:
+        """Class of the largest score, by one product where that is sure of it."""
+        check_is_fitted(self)
+        owners, priors = self._owners()
+        if self.aggregation == "max" and np.ptp(priors[owners]) == 0:
+            rows = self._check_input(X, "predict", ensure_all_finite=False)
+            if not sparse.issparse(rows):
+                return self._nearest_owners(rows, owners, len(priors))
+        scores = self._scores(X, "predict")
+        xp, *_ = get_namespace_and_device(scores)
+        return xp.argmax(scores, axis=1)
+
+    def _nearest_owners(self, X: Any, owners: NDArray, n_classes: int) -> Any:
+        """Class of the nearest prototype; rows that are not finite are never sure."""
+        xp, *_ = get_namespace_and_device(X)
+        nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
+        winners = xp.take(beside(owners, X), nearest)
+        if not xp.all(sure):
+            rest = rows_at(X, xp.nonzero(~sure)[0])
+            assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")
+            scores = self._class_scores(rest, self.prototypes_, owners, n_classes)
+            winners[~sure] = xp.argmax(scores, axis=1)
+        return winners
+
+    def _class_scores(
+        self, X: Any, prototypes: Any, owners: NDArray, n_classes: int
+    ) -> Any:
+        def score(block: Any) -> Any:
+            similar = similarities(block, prototypes, self.similarity, self.epsilon)
+            return class_scores(similar, owners, n_classes, self.aggregation)
+
+        return map_blocks(score, X)
+
+    def _similarities(self, block: Any) -> Any:
+        return similarities(block, self.prototypes_, self.similarity, self.epsilon)

@@ -1,0 +1,192 @@
+"""Distance -> similarity -> class score -> probability, as pure functions."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from sklearn_kmex._data.arrays import (
+    beside,
+    block_size,
+    reduce_columns,
+    rows_at,
+    squared_norms,
+    widest,
+)
+from sklearn_kmex._compat import get_namespace_and_device
+
+# Elements of the float64 working copy of a block of rows: 8 MiB.
+BLOCK_ELEMENTS = 2**20
+# Share of |x|^2 + |p|^2 below which too few digits of |x - p|^2 are left.
+CANCELLED = 1e-6
+
+
+def squared_distances(X: Any, prototypes: Any) -> Any:
+    """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
+
+    Taken in float64 about the mean of the prototypes, so that an offset common
+    to all features costs no digits, whatever the dtype of the input; sparse rows
+    stay sparse, and are not centered. Where the
+    expanded product cancels, or leaves open which prototype is the nearest,
+    differences are taken instead: a row equal to a prototype is at distance 0.
+    They are where X is, and so are their squares.
+    """
+    xp, *_ = get_namespace_and_device(X)
+    whole = beside(prototypes, X, widest(X))
+    Z, P = X, whole
+    if not sparse.issparse(X):
+        center = xp.mean(whole, axis=0)
+        Z, P = X - center, whole - center
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = norms_of_rows(Z)[:, None] + squared_norms(P)
+        distances = norms - 2 * (Z @ P.T)
+    if not xp.all(xp.isfinite(distances)):
+        raise ValueError(
+            "X must be small enough for squared distances in float64; got a value of "
+            f"{float(xp.max(abs(Z))):.3g} from the prototypes' mean. Rescale X, for "
+            "example with StandardScaler."
+        )
+    near = (distances <= CANCELLED * norms) | tied(distances, norms, X)
+    exact = list(by_differences(X, whole, *xp.nonzero(near)))
+    if exact:
+        distances[near] = xp.concat(exact, axis=0)
+    return distances
+
+
+def by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
+    """Yield squared distances of some rows to a prototype each, block by block."""
+    xp, *_ = get_namespace_and_device(rows)
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
+    for start in range(0, rows.shape[0], size):
+        block = slice(start, min(start + size, rows.shape[0]))
+        near = xp.take(prototypes, columns[block], axis=0)
+        yield squared_norms(dense(rows_at(X, rows[block])) - near)
+
+
+def tied(distances: Any, norms: Any, X: Any) -> Any:
+    """Mark what may be the least distance of a row, where that is more than one.
+
+    A product rounds otherwise in another batch of rows; differences do not.
+    """
+    xp, *_ = get_namespace_and_device(distances)
+    eps, eps_of_rows = (float(xp.finfo(a.dtype).eps) for a in (distances, X))
+    slack = 4 * (X.shape[1] + 4) * eps * xp.max(norms, axis=1)
+    least = xp.min(distances, axis=1) * (1 + 4 * eps_of_rows) + slack
+    candidates = distances <= least[:, None]
+    several = xp.count_nonzero(candidates, axis=1) > 1
+    return candidates & several[:, None]
+
+
+def norms_of_rows(X: Any) -> Any:
+    """Squared norms of rows, sparse or not, in the dtype of distances."""
+    if sparse.issparse(X):
+        X = X.astype(np.float64)
+        return np.asarray(X.multiply(X).sum(axis=1)).ravel()
+    return squared_norms(X)
+
+
+def dense(X: Any) -> Any:
+    """Return rows as an array, sparse or not."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def log_similarity(distances: Any, epsilon: float) -> Any:
+    """Return log((d + 1) / (d + epsilon)), with all its digits where d is large."""
+    xp, *_ = get_namespace_and_device(distances)
+    return xp.log1p((1 - epsilon) / (distances + epsilon))
+
+
+def similarities(X: Any, prototypes: Any, similarity: str, epsilon: float) -> Any:
+    """Similarity of each row to each prototype, in the dtype of X."""
+    xp, *_ = get_namespace_and_device(X)
+    squared = squared_distances(X, prototypes)
+    if similarity == "gaussian":
+        squared *= -0.5
+        least = float(xp.finfo(X.dtype).min)
+        result = xp.maximum(squared, xp.full_like(squared[:1, :1], least))
+    else:
+        result = log_similarity(xp.sqrt(squared), epsilon)
+    return xp.astype(result, X.dtype, copy=False)
+
+
+def class_scores(
+    similarities: Any, prototype_codes: NDArray, n_classes: int, aggregation: str
+) -> Any:
+    """Score of each class from the similarities to its prototypes.
+
+    `prototype_codes` holds the sorted class code of each prototype; a class
+    without a prototype scores minus infinity.
+    """
+    xp, *_ = get_namespace_and_device(similarities)
+    codes, starts = np.unique(prototype_codes, return_index=True)
+    scores = reduce_columns(np.maximum, similarities, starts)
+    if aggregation == "sum":
+        of_prototype = beside(np.searchsorted(codes, prototype_codes), scores)
+        mass = xp.exp(similarities - xp.take(scores, of_prototype, axis=1))
+        scores += xp.log(reduce_columns(np.add, mass, starts))
+    if len(codes) == n_classes:
+        return scores
+    none = xp.full_like(scores[:, :1], -xp.inf)
+    places = np.full(n_classes, len(codes))
+    places[codes] = np.arange(len(codes))
+    scores = xp.concat([scores, none], axis=1)
+    return xp.take(scores, beside(places, scores), axis=1)
+
+
+def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
+    """Shift scores so that their softmax over the temperature has these priors.
+
+    The shift is 0 for the most frequent class, and so for all where they are equal.
+    A class of prior 0 scores minus infinity.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        shift = temperature * np.log(priors / priors.max())
+        return scores + beside(shift, scores, scores.dtype)
+
+
+def log_probabilities(scores: Any, temperature: float) -> Any:
+    """Logarithm of the softmax of `scores / temperature`."""
+    xp, *_ = get_namespace_and_device(scores)
+    below = scores - xp.max(scores, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # a tiny temperature: the rest is impossible
+        logits = xp.astype(below, widest(scores), copy=False) / temperature
+        logits = xp.astype(logits, scores.dtype, copy=False)  # at most 0, and once 0
+    mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
+    return keep_winner(logits - xp.log(mass), scores)
+
+
+def probabilities(scores: Any, temperature: float) -> Any:
+    """Softmax of `scores / temperature`."""
+    xp, *_ = get_namespace_and_device(scores)
+    return keep_winner(xp.exp(log_probabilities(scores, temperature)), scores)
+
+
+def keep_winner(values: Any, scores: Any) -> Any:
+    """Undo ties: rounding may level values whose scores still differed."""
+    xp, _, device = get_namespace_and_device(values)
+    winner = xp.argmax(scores, axis=1)
+    tied = xp.argmax(values, axis=1) != winner
+    if not xp.any(tied):
+        return values
+    most = xp.max(values, axis=1, keepdims=True)
+    lead = xp.nextafter(most, xp.full_like(most, xp.inf))
+    wins = xp.arange(values.shape[1], device=device) == winner[:, None]
+    return xp.where(wins & tied[:, None], lead, values)
+
+
+def row_blocks(X: Any) -> Iterator[Any]:
+    """Yield X block by block, so that no working copy of the whole is made."""
+    n_rows, width = X.shape
+    if sparse.issparse(X):
+        width = 1 + X.nnz // n_rows
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // width)
+    return (X[rows, :] for rows in gen_batches(n_rows, size))
+
+
+def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
+    """Apply a row-wise function to each block of X."""
+    xp, *_ = get_namespace_and_device(X)
+    return xp.concat([function(block) for block in row_blocks(X)], axis=0)

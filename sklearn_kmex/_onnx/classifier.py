@@ -1,0 +1,107 @@
+"""skl2onnx: the converter of the classifier, registered by the import."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+
+from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._classifier_cv import KMExClassifierCV
+from sklearn_kmex._onnx.decisions import Decide
+from sklearn_kmex._onnx.distances import exact_distances, product_distances
+from sklearn_kmex._onnx.graph import (
+    DOUBLE,
+    Graph,
+    NoConverter,
+    all_float32,
+    rows_of,
+)
+
+KINDS = (KMExClassifier, KMExClassifierCV)
+OUTPUTS = ("label", "probabilities", "prototypes", "similarities")
+LABELS = {
+    "b": BooleanTensorType,
+    "f": DoubleTensorType,
+    "i": Int64TensorType,
+    "u": Int64TensorType,
+    "U": StringTensorType,
+}
+
+
+def parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare four outputs, where skl2onnx expects two of a classifier."""
+    operator = scope.declare_local_operator("KMExClassifier", model)
+    operator.inputs.extend(inputs)
+    for name in OUTPUTS:
+        operator.outputs.append(scope.declare_local_variable(name, FloatTensorType()))
+    return operator.outputs
+
+
+def shape_kmex(operator: Any) -> None:
+    """Say of which type and shape the outputs are."""
+    kmex = operator.raw_operator
+    real = FloatTensorType if all_float32(operator) else DoubleTensorType
+    label, chances, prototypes, similar = operator.outputs
+    label.type = LABELS[class_labels(kmex).dtype.kind]([None])
+    chances.type = real([None, len(kmex.classes_)])
+    prototypes.type, similar.type = Int64TensorType([None, None]), real([None, None])
+
+
+def class_labels(kmex: Any) -> NDArray:
+    """Labels as a graph holds them: text, whole numbers, floats or booleans."""
+    labels = kmex.classes_
+    if labels.dtype == object and all(isinstance(label, str) for label in labels):
+        labels = labels.astype(str)
+    if labels.dtype.kind in "iu":
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind == "f":
+        labels = labels.astype(np.float64)
+    if labels.dtype.kind not in LABELS:
+        raise NoConverter(
+            "classes_ must be text, numbers or booleans to be exported; got "
+            f"{labels.dtype}. Encode y with LabelEncoder, and fit again."
+        )
+    return labels
+
+
+def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
+    """Write a fitted classifier as a graph, in the steps of its own `predict`.
+
+    One product in the dtype of the rows answers all of them; those that its rounding
+    leaves open are answered again in float64.
+    """
+    kmex, graph = operator.raw_operator, Graph(scope, container)
+    options = container.get_options(kmex, {"n_prototypes": 1})
+    X, dtype = rows_of(graph, operator)
+    decide = Decide(graph, kmex, dtype, options["n_prototypes"])
+    squared, slack = product_distances(graph, X, kmex.prototypes_, dtype)
+    answers = decide(squared, dtype)
+    left = graph.Transpose(graph.NonZero(decide.left_open(answers, slack)))
+    rest = graph.Cast(graph.GatherND(X, left), to=DOUBLE)
+    exact = decide(exact_distances(graph, rest, kmex.prototypes_, dtype), np.float64)
+    code, *others = (
+        graph.ScatterND(answer, left, again)
+        for answer, again in zip(answers.outputs, exact.outputs, strict=True)
+    )
+    labels = class_labels(kmex)
+    labels = labels.astype(object) if labels.dtype.kind == "U" else labels
+    graph.give(operator.outputs, graph.Gather(labels, code), *others)
+
+
+for kind in KINDS:
+    update_registered_converter(
+        kind,
+        "KMExClassifier",
+        shape_kmex,
+        convert_kmex,
+        parser=parse_kmex,
+        options={"n_prototypes": None},
+    )

@@ -1,0 +1,124 @@
+"""skl2onnx: converters of the embedders, registered by the import."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+from sklearn_kmex._onnx.graph import (
+    INT64,
+    Graph,
+    all_float32,
+    cast,
+    rows_of,
+)
+from sklearn_kmex._onnx.trees import Tree, Trees, trees_of
+from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
+
+ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
+
+
+def shape_mlp(operator: Any) -> None:
+    """Say of which type the embedding is: that of rows and weights together."""
+    embedder = operator.raw_operator
+    mlp = embedder.mlp
+    floats = all_float32(operator) and mlp.coefs_[0].dtype == np.float32
+    width = mlp.coefs_[embedder.layer % (len(mlp.coefs_) - 1)].shape[1]
+    kind = FloatTensorType if floats else DoubleTensorType
+    operator.outputs[0].type = kind([None, width])
+
+
+def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
+    """Write the hidden layers of a network as matrix products."""
+    embedder, graph = operator.raw_operator, Graph(scope, container)
+    mlp, (X, dtype) = embedder.mlp, rows_of(graph, operator)
+    dtype = np.result_type(dtype, mlp.coefs_[0].dtype)
+    X = cast(graph, X, dtype)
+    for depth in range(embedder.layer % (len(mlp.coefs_) - 1) + 1):
+        weights, bias = mlp.coefs_[depth], mlp.intercepts_[depth]
+        X = graph.MatMul(X, weights.astype(dtype))
+        X = graph.Add(X, bias.astype(dtype))
+        if mlp.activation != "identity":
+            X = getattr(graph, ACTIVATIONS[mlp.activation])(X)
+    graph.give(operator.outputs, X)
+
+
+def shape_tree(operator: Any) -> None:
+    trees = trees_of(operator.raw_operator.ensemble).trees
+    width = sum(len(leaves_of(tree)) for tree in trees)
+    operator.outputs[0].type = DoubleTensorType([None, width])
+
+
+def convert_tree(scope: Any, operator: Any, container: Any) -> None:
+    """Write an ensemble as one that gives, for each tree, the number of a leaf."""
+    found, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
+    X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # what trees compare
+    n_trees, width = len(found.trees), operator.outputs[0].type.shape[1]
+    leaves = graph.TreeEnsembleRegressor(
+        X,
+        op_domain="ai.onnx.ml",
+        op_version=3,
+        n_targets=n_trees,
+        **ensemble_attributes(found),
+    )
+    size = graph.Concat(graph.Shape(X, start=0, end=1), np.array([width]), axis=0)
+    nothing = graph.Expand(np.float64(0), size)
+    columns = graph.Cast(leaves, to=INT64)
+    value = graph.Expand(np.sqrt(0.5 / n_trees), graph.Shape(columns))
+    graph.give(operator.outputs, graph.ScatterElements(nothing, columns, value, axis=1))
+
+
+def leaves_of(tree: Tree) -> NDArray[np.intp]:
+    """Nodes that are leaves, in the order of their columns."""
+    return np.flatnonzero((tree.left == -1) & (tree.feature != -1))
+
+
+def ensemble_attributes(found: Trees) -> dict[str, Any]:
+    """Nodes of all trees, each with a target of its own: the column of the leaf.
+
+    Numbers are given as tensors, which alone may be of float64.
+    """
+    fields: dict[str, list] = {}
+    first = 0
+    for number, tree in enumerate(found.trees):
+        leaves = leaves_of(tree)
+        for name, values in tree_attributes(tree, number, leaves, found.mode).items():
+            fields.setdefault(name, []).extend(values)
+        first += len(leaves)
+    numbers = {
+        "nodes_values_as_tensor": np.array(fields.pop("nodes_values"), found.dtype),
+        "target_weights_as_tensor": np.arange(first, dtype=found.dtype),
+    }
+    tensors = {key: numpy_helper.from_array(v, key) for key, v in numbers.items()}
+    return {**fields, **tensors}
+
+
+def tree_attributes(
+    tree: Tree, number: int, leaves: NDArray, mode: str
+) -> dict[str, list]:
+    """Nodes of one tree, as the operator of ONNX lists them."""
+    is_leaf = tree.left == -1
+    kept = np.flatnonzero(~is_leaf | (tree.feature != -1))
+    nodes = {
+        "nodes_nodeids": np.arange(len(is_leaf)),
+        "nodes_featureids": np.where(is_leaf, 0, tree.feature),
+        "nodes_modes": np.where(is_leaf, "LEAF", mode),
+        "nodes_values": np.where(is_leaf, 0, tree.threshold),
+        "nodes_truenodeids": np.where(is_leaf, 0, tree.left),
+        "nodes_falsenodeids": np.where(is_leaf, 0, tree.right),
+        "nodes_missing_value_tracks_true": np.where(is_leaf, 0, tree.missing_left),
+    }
+    return {
+        **{name: values[kept].tolist() for name, values in nodes.items()},
+        "nodes_treeids": [number] * len(kept),
+        "target_treeids": [number] * len(leaves),
+        "target_nodeids": leaves.tolist(),
+        "target_ids": [number] * len(leaves),
+    }
+
+
+update_registered_converter(MLPEmbedder, "KMExMLPEmbedder", shape_mlp, convert_mlp)
+update_registered_converter(TreeEmbedder, "KMExTreeEmbedder", shape_tree, convert_tree)

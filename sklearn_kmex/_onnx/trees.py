@@ -1,0 +1,154 @@
+"""The trees of ensembles of four libraries, as nodes of one kind."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._compat import histogram_nodes
+from sklearn_kmex._onnx.graph import NoConverter
+from sklearn_kmex.embedding._tree import (
+    HISTOGRAM,
+    LIGHTGBM,
+    PRUNED,
+    XGBOOST,
+    is_instance,
+    xgboost_trees,
+)
+
+REMEDY = "Save the model with skops.io, or fit the ensemble again without it."
+
+
+class Tree(NamedTuple):
+    """Nodes of a tree: left where a value is at most the threshold, or below it.
+
+    A leaf has no left child, -1; a node that was pruned away has the feature -1.
+    """
+
+    left: NDArray
+    right: NDArray
+    feature: NDArray
+    threshold: NDArray
+    missing_left: NDArray
+
+
+class Trees(NamedTuple):
+    """Trees of an ensemble, the mode of their nodes, and the dtype they compare in."""
+
+    trees: list[Tree]
+    mode: str
+    dtype: Any
+
+
+def trees_of(ensemble: Any) -> Trees:
+    """Read the trees that `predict` uses, in their order."""
+    if isinstance(ensemble, HISTOGRAM):
+        return Trees(list(of_histogram(ensemble)), "BRANCH_LEQ", np.float64)
+    if is_instance(ensemble, LIGHTGBM):
+        return Trees(of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
+    if is_instance(ensemble, XGBOOST):
+        return Trees(list(of_xgboost(ensemble)), "BRANCH_LT", np.float32)
+    trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
+    return Trees([of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
+
+
+def of_forest(tree: Any) -> Tree:
+    return Tree(
+        tree.children_left,
+        tree.children_right,
+        tree.feature,
+        float32_below(tree.threshold),
+        tree.missing_go_to_left,
+    )
+
+
+def float32_below(thresholds: NDArray) -> NDArray[np.float32]:
+    """Largest float32 not above each threshold: it parts float32 in the same way."""
+    rounded = thresholds.astype(np.float32)
+    lower = np.nextafter(rounded, np.float32(-np.inf))
+    return np.where(rounded > thresholds, lower, rounded)
+
+
+def of_histogram(ensemble: Any) -> Iterator[Tree]:
+    if np.any(ensemble.is_categorical_):
+        raise no_converter(ensemble, "categorical_features")
+    for nodes in histogram_nodes(ensemble):
+        left, right = (nodes[side].astype(np.int64) for side in ("left", "right"))
+        yield Tree(
+            np.where(nodes["is_leaf"], -1, left),
+            right,
+            nodes["feature_idx"].astype(np.int64),
+            nodes["num_threshold"].astype(np.float64),
+            nodes["missing_go_to_left"],
+        )
+
+
+def of_xgboost(ensemble: Any) -> Iterator[Tree]:
+    missing = getattr(ensemble, "missing", np.nan)
+    if missing is not None and not np.isnan(missing):
+        raise no_converter(ensemble, f"missing={missing}")
+    trees = xgboost_trees(ensemble)
+    if any(any(tree["split_type"]) for tree in trees):
+        raise no_converter(ensemble, "splits of categories")
+    for tree in trees[: one_row(ensemble.apply, ensemble)]:
+        pruned = np.array(tree["split_indices"]) == PRUNED
+        yield Tree(
+            np.array(tree["left_children"]),
+            np.array(tree["right_children"]),
+            np.where(pruned, -1, tree["split_indices"]),
+            np.array(tree["split_conditions"], dtype=np.float32),
+            np.array(tree["default_left"]),
+        )
+
+
+def of_lightgbm(ensemble: Any) -> list[Tree]:
+    model = ensemble.booster_.model_to_string()
+    _, *texts = re.split(r"^Tree=\d+$", model, flags=re.MULTILINE)
+    fields = [dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)) for text in texts]
+    trees = [lightgbm_tree(ensemble, one) for one in fields]
+    return trees[: one_row(lambda X: ensemble.predict(X, pred_leaf=True), ensemble)]
+
+
+def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
+    """Read a tree whose leaves, numbered apart, are to come after its splits.
+
+    Bits of a decision: whether it is of categories, where missing values go, and what
+    is missing: nothing, so that NaN counts as 0, or 0, or NaN.
+    """
+    n_leaves = int(fields["num_leaves"])
+    left, right, feature, decisions = (
+        np.array(fields[name].split(), dtype=np.int64)
+        for name in ("left_child", "right_child", "split_feature", "decision_type")
+    )
+    threshold = np.array(fields["threshold"].split(), dtype=np.float64)
+    missing = decisions >> 2
+    if np.any(decisions & 1):
+        raise no_converter(ensemble, "splits of categories")
+    if np.any(missing == 1):
+        raise no_converter(ensemble, "zero_as_missing")
+    to_left = np.where(missing == 2, decisions & 2 > 0, threshold >= 0)
+    ends = np.full(n_leaves, -1)
+    left, right = (
+        np.where(side < 0, len(side) + ~side, side) for side in (left, right)
+    )
+    return Tree(
+        np.append(left, ends),
+        np.append(right, ends),
+        np.append(feature, 0 * ends),
+        np.append(threshold, 0.0 * ends),
+        np.append(to_left, 0 * ends),
+    )
+
+
+def one_row(leaves: Any, ensemble: Any) -> int:
+    """Count the trees that give a row a leaf: after early stopping, not all do."""
+    return np.size(leaves(np.zeros((1, ensemble.n_features_in_))))
+
+
+def no_converter(ensemble: Any, what: str) -> NoConverter:
+    return NoConverter(
+        "ensemble must part rows by numbers and NaN alone to be exported; got "
+        f"{type(ensemble).__name__} with {what}. {REMEDY}"
+    )

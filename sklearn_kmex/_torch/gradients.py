@@ -1,0 +1,136 @@
+"""Attribution by gradients and by occlusion, which ask nothing of the layers."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from zennit.attribution import Gradient, IntegratedGradients
+
+from sklearn_kmex._torch.encoder import Encoder
+from sklearn_kmex._torch.scores import Question
+
+
+class Method(NamedTuple):
+    """A method of attribution, and its settings."""
+
+    name: Any  # or a composite of zennit
+    bounds: Any = None
+    baseline: Any = 0.0
+    n_steps: int = 20
+    noise: float = 0.1
+    window: int | None = None
+    seed: int = 0
+
+    @property
+    def is_lrp(self) -> bool:
+        return not isinstance(self.name, str) or self.name.startswith("epsilon")
+
+
+class Scored(nn.Module):
+    """From the input to the scores that are explained."""
+
+    def __init__(self, encoder: Encoder, question: Question) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.question = question
+
+    def forward(self, X: Tensor) -> Tensor:
+        return self.question.score(self.encoder(X))
+
+
+def by_gradients(scored: Scored, X: Tensor, method: Method) -> Tensor:
+    """Make maps from gradients of the scores, one map after the other."""
+    explain = {
+        "gradient_x_input": gradient_x_input,
+        "integrated_gradients": integrated_gradients,
+        "smoothgrad": smoothgrad,
+    }[str(method.name)]
+    with torch.no_grad():
+        n_maps = scored(X).shape[1]
+    maps = [explain(scored, X, one_column(n), method) for n in range(n_maps)]
+    return torch.stack(maps, dim=1).detach()
+
+
+def gradient_x_input(
+    scored: Scored, X: Tensor, column: Callable, method: Method
+) -> Tensor:
+    return Gradient(scored)(X, column)[1] * X
+
+
+def integrated_gradients(
+    scored: Scored, X: Tensor, column: Callable, method: Method
+) -> Tensor:
+    attributor = IntegratedGradients(
+        scored, baseline_fn=lambda x: filling(method, x), n_iter=method.n_steps
+    )
+    return attributor(X, column)[1]
+
+
+def smoothgrad(scored: Scored, X: Tensor, column: Callable, method: Method) -> Tensor:
+    """Average gradients at noisy inputs, with the same noise for all samples.
+
+    zennit's own draws from the global generator, whose numbers would depend on the
+    batch and on what other threads draw.
+    """
+    generator = torch.Generator().manual_seed(method.seed)
+    axes = tuple(range(1, X.ndim))
+    spread = method.noise * (X.amax(axes, keepdim=True) - X.amin(axes, keepdim=True))
+    total = torch.zeros_like(X)
+    for _ in range(method.n_steps):
+        noise = torch.randn(X.shape[1:], generator=generator).to(X)
+        total += Gradient(scored)(X + noise * spread, column)[1]
+    return total / method.n_steps
+
+
+def one_column(column: int) -> Callable[[Tensor], Tensor]:
+    def select(scores: Tensor) -> Tensor:
+        chosen = torch.zeros_like(scores)
+        chosen[:, column] = 1
+        return chosen
+
+    return select
+
+
+def filling(method: Method, X: Tensor) -> Tensor:
+    """Return the baseline in the shape of a batch."""
+    return torch.tensor(method.baseline).to(X).expand_as(X)
+
+
+def shaped(method: Method, shape: torch.Size) -> Method:
+    """Bring baseline and bounds into the shape of a sample."""
+    return method._replace(
+        baseline=broadcast(method.baseline, shape, "baseline"),
+        bounds=[broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
+    )
+
+
+def broadcast(given: Any, shape: torch.Size, name: str) -> NDArray:
+    try:
+        return np.broadcast_to(given, shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must broadcast to a sample, of shape {tuple(shape)}; got an array "
+            f"of shape {np.shape(given)}."
+        ) from error
+
+
+@torch.no_grad()
+def occlusion(scored: Scored, X: Tensor, method: Method) -> Tensor:
+    """How much of each score is lost without a window of the input."""
+    whole, base = scored(X), filling(method, X)
+    sides = X.shape[2:] if X.ndim > 2 else X.shape[1:]
+    windows = [method.window or max(1, side // 8) for side in sides]
+    steps = (range(0, side, w) for side, w in zip(sides, windows, strict=True))
+    maps = X.new_zeros(X[:, None].repeat_interleave(whole.shape[1], 1).shape)
+    for corner in product(*steps):
+        spans = (slice(at, at + w) for at, w in zip(corner, windows, strict=True))
+        here: Any = (..., *spans)
+        masked = X.clone()
+        masked[here] = base[here]
+        lost = whole - scored(masked)
+        maps[here] = lost.reshape(*lost.shape, *[1] * (X.ndim - 1))
+    return maps

@@ -1,0 +1,333 @@
+"""LRP on zennit: a rule for each layer, and for what happens between layers."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+from zennit.composites import (
+    EpsilonAlpha2Beta1,
+    EpsilonPlus,
+    MixedComposite,
+    NameMapComposite,
+)
+from zennit.core import BasicHook, Composite, Hook, stabilize
+from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
+from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
+
+from sklearn_kmex._torch.encoder import NO_GRADIENTS
+from sklearn_kmex._torch.layers import first_layer, tensors_in
+from sklearn_kmex._torch.speed import fold_norms
+
+# What functions do with the values that depend on the input, by their names without
+# underscores: `+=` is called `add_`, and `1 - X` `__rsub__`.
+MOVES = {
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax",
+    "broadcast_tensors", "cat", "chunk", "clone", "contiguous", "dropout",
+    "dropout1d", "dropout2d", "dropout3d", "expand", "expand_as", "flatten",
+    "float", "get", "getitem", "identity", "index_select", "max", "max_pool1d",
+    "max_pool2d", "max_pool3d", "moveaxis", "movedim", "narrow", "pad", "permute",
+    "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "reshape_as", "roll",
+    "select", "split", "squeeze", "stack", "swapaxes", "t", "to", "transpose",
+    "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
+}  # fmt: skip
+ACTS = {
+    "batch_norm", "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh",
+    "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softplus", "tanh",
+}  # fmt: skip
+PLUS = {"add", "radd", "iadd"}
+ADDS = PLUS | {"sub", "isub", "subtract"}
+SCALES = {
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "div", "divide", "interpolate",
+    "linear", "matmul", "mean", "mul", "multiply", "neg", "rmul", "rsub", "sum",
+    "truediv", "upsample",
+}  # fmt: skip
+RULED = (Linear, AvgPool, BatchNorm, Activation)
+
+
+def relative(values: Tensor) -> Tensor:
+    """Keep denominators from zero by a millionth of their size in the sample.
+
+    A fixed number would take relevance from layers whose values are as small.
+    """
+    typical = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
+    return stabilize(values, 1e-6 * typical + torch.finfo(values.dtype).tiny)
+
+
+class Mean(Norm):
+    """Share relevance in proportion to the values; evenly where all of them are zero.
+
+    A channel that is off everywhere would keep its relevance to itself.
+    """
+
+    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
+        values = self.stored_tensors["input"][0].detach().requires_grad_()
+        with torch.enable_grad():
+            means = module.forward(values)
+        missed = torch.where(means == 0, grad_output[0], 0)
+        (evenly,) = torch.autograd.grad(means, values, missed)
+        shares = super().backward(module, grad_input, grad_output)
+        return tuple(part if part is None else part + evenly for part in shares)
+
+
+FIRST = {
+    "": lambda bounds: None,
+    "_flat": lambda bounds: Flat(relative),
+    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), relative),
+}
+# The biases of convolutions take no relevance: batch norms folded into them would
+# take up to all of it. Linear layers follow the plain epsilon rule.
+MEANS = ((AvgPool,), Mean(relative))
+LAYERS = [MEANS, ((nn.Linear,), Epsilon(relative))]
+REST: dict[str, Callable[[], Composite]] = {
+    "epsilon": lambda: EpsilonPlus(
+        relative, relative, [MEANS, ((Convolution,), Epsilon(relative))]
+    ),
+    "epsilon_plus": lambda: EpsilonPlus(relative, relative, LAYERS, ["bias"]),
+    "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
+        relative, relative, LAYERS, ["bias"]
+    ),
+}
+INSTEAD = (
+    'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or '
+    '"occlusion", or concept_maps.'
+)
+
+
+class Step(nn.Module):
+    """A function as a layer, which a rule can be given to."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.forward = function
+
+
+class Recorder(TorchFunctionMode):
+    """Gives a rule to each function that a forward pass calls outside of layers.
+
+    A sum of two branches shares relevance in proportion to what each adds, instead of
+    handing all of it to both; what has no rule is refused.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.kind = type(module).__name__
+        self.rules: list[Hook] = []
+        self.start()
+
+    def start(self) -> None:
+        """Forget the pass before, which may have ended in the middle of a layer."""
+        self.inside = 0
+        self.running: list[str] = []
+        self.ran: Counter[str] = Counter()
+        for rule in self.rules:
+            rule.remove()
+        self.rules.clear()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        name = function.__name__.strip("_")
+        args, kwargs = by_place(name, args, kwargs or {})
+        flows = any(map(depends, tensors_in([args, kwargs])))
+        if self.inside or not flows or hands_on(name, args, kwargs):
+            return function(*args, **kwargs)
+        if (result := self.shared(name, function, args, kwargs)) is not None:
+            return result
+        result = function(*args, **kwargs)
+        if any(map(depends, tensors_in(result))):
+            raise ValueError(
+                f"LRP has no rule for {name}, called in {self.where()} of {self.kind}. "
+                f"{INSTEAD}"
+            )
+        return result
+
+    def shared(
+        self, name: str, function: Any, args: tuple, kwargs: dict
+    ) -> Tensor | None:
+        """Call a function that shares relevance among its inputs, if it is known."""
+        traced = [depends(part) for part in args]
+        if sum(traced) != sum(map(depends, tensors_in([args, kwargs]))):
+            return None
+        if name in ADDS and traced == [True, True]:
+            pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
+            return self.by(
+                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+            )
+        if name in ACTS | SCALES | ADDS and sum(traced) == 1:
+            place = traced.index(True)
+            before, after = args[:place], args[place + 1 :]
+            return self.by(
+                rule_of(name),
+                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
+                args[place],
+            )
+        if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
+            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
+            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+        return None
+
+    def by(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
+        """Call a function under a rule."""
+        step = Step(function)
+        rule.register(step)
+        self.rules.append(rule)
+        self.inside += 1
+        result = step(values)
+        self.inside -= 1
+        return result
+
+    def where(self) -> str:
+        named = [name for name in self.running if name]
+        return f"layer {named[-1]!r}" if named else "the forward pass"
+
+    def enter(
+        self, name: str, layer: nn.Module, args: tuple, rule: Hook | None
+    ) -> None:
+        """Follow the pass into a layer."""
+        if any(map(depends, args)) and not torch.is_grad_enabled():
+            raise ValueError(f"{self.kind} {NO_GRADIENTS}")
+        self.ran[name] += 1
+        if isinstance(rule, BasicHook) and self.ran[name] > 1:
+            raise ValueError(
+                f"LRP needs each layer to run once; {name!r} of {self.kind} ran again. "
+                f"{INSTEAD}"
+            )
+        self.running.append(name)
+        self.inside += has_rule(layer)
+
+    def leave(self, layer: nn.Module) -> None:
+        self.running.pop()
+        self.inside -= has_rule(layer)
+
+
+def by_place(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Give what functions call input and other by place."""
+    if name not in ACTS | SCALES | ADDS:
+        return args, kwargs
+    named = [kwargs[key] for key in ("input", "other") if key in kwargs]
+    rest = {key: part for key, part in kwargs.items() if key not in ("input", "other")}
+    return (*args, *named), rest
+
+
+def hands_on(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether the gradient of a function hands relevance on as it should.
+
+    That of a sum does beside a constant, which takes none.
+    """
+    first, *others = map(depends, args) if args else [False]
+    is_sum = name in ADDS and first != any(others)
+    return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
+
+
+def rule_of(name: str) -> Hook:
+    """Give the rule of a function of one value that relevance flows through."""
+    if name in ACTS:
+        return Pass()
+    return Mean(relative) if "avg_pool" in name or name == "mean" else Norm(relative)
+
+
+def depends(value: Any) -> bool:
+    """Whether relevance flows through a value: weights of the copy need no gradient."""
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def plain(function: Any) -> Any:
+    """Return the function that does the same without writing to its input."""
+    name = function.__name__
+    if name.endswith("_") and not name.startswith("__"):
+        return getattr(torch.Tensor, name[:-1], function)
+    return function
+
+
+def out_of_place(kwargs: dict) -> dict:
+    return {**kwargs, "inplace": False} if kwargs.get("inplace") else kwargs
+
+
+def has_rule(layer: nn.Module) -> bool:
+    """Whether zennit's composites have a rule for the type of a layer."""
+    return isinstance(layer, RULED) and not isinstance(layer, nn.MultiheadAttention)
+
+
+def prepare(twin: nn.Module, layer: str | None) -> None:
+    """Bring a copy of a module into the form that rules are for."""
+    refuse_scripts(twin)
+    fold_norms(twin, layer)
+    for name, part in twin.named_modules():
+        compute_once(part)
+        if isinstance(part, Linear) and "weight" not in part._parameters:
+            raise ValueError(
+                f"LRP needs layers to hold their own weights; {name!r} computes them. "
+                f"{INSTEAD}"
+            )
+        if hasattr(part, "inplace"):
+            part.inplace = False
+        for key, weight in part._parameters.items():
+            if weight is not None:
+                part._parameters[key] = nn.Parameter(weight.detach(), False)
+
+
+def refuse_scripts(twin: nn.Module) -> None:
+    for name, part in twin.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ValueError(
+                f"LRP cannot look into the scripted {name or 'module'!r}. {INSTEAD}"
+            )
+
+
+def compute_once(part: nn.Module) -> None:
+    """Turn weights that are parametrized into weights.
+
+    torch's own removal takes them from the class too, which the module copied shares.
+    """
+    if parametrize.is_parametrized(part):
+        named: Any = part.parametrizations
+        values = {name: getattr(part, name).detach() for name in named}
+        part.__class__ = parametrize.type_before_parametrizations(part)
+        del part.parametrizations
+        for name, value in values.items():
+            part.register_parameter(name, nn.Parameter(value, False))
+
+
+def make_composite(
+    method: str, bounds: Any, twin: nn.Module, trial: Callable
+) -> Composite:
+    """Make the composite of a method, whose name tells its parts.
+
+    They are the rule of linear layers, that of convolutions, and that of the layer
+    that runs first.
+    """
+    name = max((name for name in REST if method.startswith(name)), key=len)
+    first = FIRST[method.removeprefix(name)](bounds)
+    start = None if first is None else first_layer(twin, trial)
+    if start is None:
+        return REST[name]()
+    return MixedComposite([NameMapComposite([((start,), first)]), REST[name]()])
+
+
+@contextmanager
+def ruled(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
+    """Give rules to the layers of a copy of a module, and to all between them."""
+    recorder = Recorder(twin)
+    context: dict = {}
+    for name, part in twin.named_modules():
+        rule = composite.module_map(context, name, part)
+        part.register_forward_pre_hook(
+            lambda layer, args, name=name, rule=rule: recorder.enter(
+                name, layer, args, rule
+            )
+        )
+    composite.register(twin)
+    for part in twin.modules():
+        part.register_forward_hook(lambda layer, *_: recorder.leave(layer))
+    try:
+        yield recorder
+    finally:
+        composite.remove()
+        recorder.start()
