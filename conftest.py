@@ -1,65 +1,45 @@
-"""Leave out what needs torch or matplotlib where it is not installed."""
+"""Skip what needs an optional package where it is not installed."""
 
-import importlib.util
 import sys
+from doctest import UnexpectedException
+from importlib.util import find_spec
 
 import pytest
+from _pytest.doctest import MultipleDoctestFailures
 
-collect_ignore = []
-if importlib.util.find_spec("torch") is None:
-    collect_ignore = [
-        "docs/user_guide/serve.rst",
-        "sklearn_kmex/_attribution_backend.py",
-        "sklearn_kmex/_concepts_backend.py",
-        "sklearn_kmex/_encoder_backend.py",
-        "sklearn_kmex/_gradients_backend.py",
-        "sklearn_kmex/_layers_backend.py",
-        "sklearn_kmex/_lrp_backend.py",
-        "sklearn_kmex/_questions_backend.py",
-        "sklearn_kmex/_serving_backend.py",
-        "sklearn_kmex/_speed_backend.py",
-        "sklearn_kmex/_torch_backend.py",
-        "sklearn_kmex/_weights_backend.py",
-        "sklearn_kmex/embedding/_skorch.py",
-        "sklearn_kmex/embedding/_torch.py",
-        "sklearn_kmex/explain/_concepts.py",
-        "sklearn_kmex/explain/_faithfulness.py",
-        "sklearn_kmex/explain/_relevance.py",
-        "sklearn_kmex/export/_torch.py",
-        "tests/networks.py",
-        "tests/torch_modules.py",
-    ]
-if importlib.util.find_spec("matplotlib") is None:
-    collect_ignore += [
-        "docs/user_guide/displays.rst",
-        "sklearn_kmex/inspection/_counts.py",
-        "sklearn_kmex/inspection/_coverage.py",
-        "sklearn_kmex/inspection/_embedding.py",
-        "sklearn_kmex/inspection/_explanation.py",
-        "sklearn_kmex/inspection/_prototypes.py",
-        "sklearn_kmex/inspection/_usage.py",
-    ]
-for module, files in {
-    "jinja2": ["docs/user_guide/report.rst", "sklearn_kmex/report/_report.py"],
-    "safetensors": [
-        "docs/user_guide/serve.rst",
-        "sklearn_kmex/_weights_backend.py",
-        "sklearn_kmex/persistence/_file.py",
-    ],
-    "skl2onnx": [
-        "docs/user_guide/serve.rst",
-        "sklearn_kmex/_converters_backend.py",
-        "sklearn_kmex/_decisions_backend.py",
-        "sklearn_kmex/_distances_backend.py",
-        "sklearn_kmex/_embedder_converters_backend.py",
-        "sklearn_kmex/_graph_backend.py",
-        "sklearn_kmex/_onnx_backend.py",
-        "sklearn_kmex/_trees_backend.py",
-        "sklearn_kmex/export/_onnx.py",
-    ],
-}.items():
-    if importlib.util.find_spec(module) is None:
-        collect_ignore += files
+# Files that cannot even be imported without a package; by what they need.
+NEEDS = {
+    "torch": ["sklearn_kmex/_torch/*", "tests/networks.py", "tests/torch_modules.py"],
+    "safetensors": ["sklearn_kmex/_torch/weights.py"],
+    "skl2onnx": ["sklearn_kmex/_onnx/*"],
+}
+OPTIONAL = {"matplotlib", "onnx", "onnxruntime", "pandas", "skops", "skorch", "torch"}
+collect_ignore_glob = [
+    pattern
+    for package, patterns in NEEDS.items()
+    if find_spec(package) is None
+    for pattern in patterns
+]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip an example of the docs that asks for a package that is not installed."""
+    try:
+        return (yield)
+    except MultipleDoctestFailures as error:
+        for failure in error.failures:
+            if isinstance(failure, UnexpectedException):
+                skip_if_missing(failure.exc_info[1])
+        raise
+
+
+def skip_if_missing(error):
+    """Skip the test if an optional package is what was missing."""
+    name = getattr(error, "name", None)
+    missing = isinstance(error, ModuleNotFoundError) and name in OPTIONAL
+    if missing or type(error).__name__ == "MissingDependencyError":
+        pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,9 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._fit.prototypes import Rows, cluster
+from sklearn_kmex._fit.prototypes import cluster
 
 try:
     import faiss

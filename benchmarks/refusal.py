@@ -33,7 +33,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.decision import embed
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics import coverage_curve
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import (
     HasMethods,
@@ -18,11 +17,12 @@ from sklearn_kmex._compat import (
     StrOptions,
     _fit_context,
 )
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.jobs import Task, fit_task
+from sklearn_kmex._fit.classes import class_weights, counts_by_share
 from sklearn_kmex._fit.counts import AUTO_COUNTS, few_folds, search_counts
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._fit.classes import class_weights, counts_by_share
 from sklearn_kmex._fit.merging import fit_merged
-from sklearn_kmex._data.jobs import Task, fit_task
 from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.streaming import PrototypeStream
 from sklearn_kmex._fit.validation import (

@@ -11,9 +11,9 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
-from sklearn_kmex._fit.counts import Choice, search_counts
-from sklearn_kmex._fit.classes import counts_by_share
 from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._fit.classes import counts_by_share
+from sklearn_kmex._fit.counts import Choice, search_counts
 from sklearn_kmex._fit.validation import rows_of_classes
 
 

@@ -11,7 +11,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.embedding import (
     CachedEmbedder,
     MLPEmbedder,
@@ -156,14 +155,3 @@ def _is_fitted(model: Any) -> bool:
     except (NotFittedError, TypeError):
         return False
     return True
-
-
-def find_kmex(psem: Any) -> KMExClassifier:
-    """Find the KMExClassifier that an estimator is or ends in."""
-    sem = find_sem(psem)
-    if not isinstance(sem, KMExClassifier):
-        raise TypeError(
-            "psem must be a fitted KMExClassifier, or a Pipeline that ends in one; got "
-            f"{type(sem).__name__}."
-        )
-    return sem

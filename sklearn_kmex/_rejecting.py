@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
-from sklearn_kmex._fit.held_out import check_targets, hold_out, judge
-from sklearn_kmex._fit.validation import class_codes, kind_of
+from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_score
+from sklearn_kmex._model.labels import class_codes, kind_of
 
 
 def estimator_has(name: str) -> Callable[[Any], bool]:
@@ -129,6 +129,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
     True
     """
 
+    _decides_by = "estimator_"  # seen through by whatever opens models
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -223,7 +224,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         ndarray of shape (n_samples,)
             Class labels.
         """
-        labels, scores, codes = self._judge(X)
+        labels, scores, codes = self._predict_and_score(X)
         if self.reject_label is None:
             return labels
         accepted = scores >= self.thresholds_[codes]
@@ -242,7 +243,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         ndarray of shape (n_samples,), dtype=bool
             False where the row is refused.
         """
-        _, scores, codes = self._judge(X)
+        _, scores, codes = self._predict_and_score(X)
         return scores >= self.thresholds_[codes]
 
     def typicality(self, X: Any) -> NDArray[np.float64]:
@@ -260,7 +261,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
             with at most its score, known rows counted by their weights: in (0, 1],
             low for a row unlike them.
         """
-        _, scores, codes = self._judge(X)
+        _, scores, codes = self._predict_and_score(X)
         found = np.empty(len(scores))
         for code in np.unique(codes):
             known, own = self.calibration_scores_[code], codes == code
@@ -303,10 +304,10 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
-    def _judge(self, X: Any) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
+    def _predict_and_score(self, X: Any) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
         """Labels, scores, and the places of the labels in `classes_`."""
         check_is_fitted(self)
-        labels, scores = judge(self.estimator_, X, self.method)
+        labels, scores = predict_and_score(self.estimator_, X, self.method)
         return labels, scores, class_codes(self.classes_, labels)
 
     def __sklearn_tags__(self) -> Tags:

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
-from sklearn_kmex._fit.held_out import judge
+from sklearn_kmex._fit.held_out import predict_and_score
 from sklearn_kmex._rejecting import threshold
 
 METHODS = ["similarity", "probability"]
@@ -196,7 +196,7 @@ def test_any_classifier_refuses_by_probability(digits):
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     careful = RejectingClassifier(logistic, method="probability", cv=3).fit(X, y)
     assert 0.03 < np.mean(~careful.accept(X_test)) < 0.2
-    labels, scores = judge(careful.estimator_, X_test, "probability")
+    labels, scores = predict_and_score(careful.estimator_, X_test, "probability")
     assert_array_equal(scores, careful.predict_proba(X_test).max(axis=1))
     assert_array_equal(labels, careful.predict(X_test))
     assert careful.decision_function(X_test).shape == (len(X_test), 10)
@@ -259,7 +259,7 @@ def test_of_exchangeable_rows_at_most_the_quantile_is_refused():
     rng, shares = np.random.RandomState(0), []
     X, y = make_blobs(40_000, centers=2, cluster_std=4.0, random_state=0)
     psem = KMExClassifier(2, random_state=0).fit(X[:500], y[:500])
-    labels, scores = judge(psem, X, "similarity")
+    labels, scores = predict_and_score(psem, X, "similarity")
     for _ in range(400):
         known, new = rng.choice(len(X), (2, 40))
         own = labels[known] == 0

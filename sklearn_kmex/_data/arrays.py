@@ -4,17 +4,23 @@ What costs time stays there. Labels, weights, row numbers and prototypes at work
 NumPy, on the host: a few numbers a row or a class.
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import (
     _convert_to_numpy,
     _max_precision_float_dtype,
     get_namespace_and_device,
 )
+
+# Elements of the float64 working copy of a block of rows: 8 MiB.
+BLOCK_ELEMENTS = 2**20
+
 
 # An accelerator works off larger blocks than fit the cache of a processor.
 ACCELERATED = 64
@@ -95,3 +101,23 @@ def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> An
         more = xp.take(values, beside(first[:left] + place, values), axis=1)
         result[:, :left] = combine(result[:, :left], more)
     return xp.take(result, beside(np.argsort(order), values), axis=1)
+
+
+def dense(X: Any) -> Any:
+    """Return rows as an array, sparse or not."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def row_blocks(X: Any) -> Iterator[Any]:
+    """Yield X block by block, so that no working copy of the whole is made."""
+    n_rows, width = X.shape
+    if sparse.issparse(X):
+        width = 1 + X.nnz // n_rows
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // width)
+    return (X[rows, :] for rows in gen_batches(n_rows, size))
+
+
+def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
+    """Apply a row-wise function to each block of X."""
+    xp, *_ = get_namespace_and_device(X)
+    return xp.concat([function(block) for block in row_blocks(X)], axis=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,8 @@ from sklearn.utils.parallel import delayed
 
 from sklearn_kmex._data.arrays import rows_at
 from sklearn_kmex._data.chunked import is_dask, map_parts, take_rows
-from sklearn_kmex._data.mapped import MappedArray, file_behind, usable
 from sklearn_kmex._data.jobs import Task, follow, run
-from sklearn_kmex._fit.prototypes import Rows
+from sklearn_kmex._data.mapped import MappedArray, file_behind, usable
 
 
 def take(X: Any, rows: NDArray) -> Any:
@@ -72,3 +71,18 @@ def on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> Any
 
 def on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
     return call(usable(np.concatenate(parts)))
+
+
+class Rows(NamedTuple):
+    """Rows of one class: their values, row numbers in the training set and weights.
+
+    The values are a CSR matrix, or an array of any library.
+    """
+
+    values: Any
+    numbers: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def take(self, positions: NDArray) -> "Rows":
+        numbers, weights = self.numbers[positions], self.weights[positions]
+        return Rows(rows_at(self.values, positions), numbers, weights)

@@ -1,24 +1,17 @@
 """The picture of a Contrast: bars for and against."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._draw.explanation import check_samples
+from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP
 from sklearn_kmex._draw.html import clipped
-from sklearn_kmex._draw.explanation import (
-    FONT,
-    PREDICTED,
-    RUNNER_UP,
-    check_samples,
-)
-
-if TYPE_CHECKING:
-    from sklearn_kmex.explain._contrast import Contrast
 
 
 def plot_contrast(
-    pyplot: Any, contrast: "Contrast", n_features: int, max_samples: int, figure: Any
+    pyplot: Any, contrast: Any, n_features: int, max_samples: int, figure: Any
 ) -> NDArray:
     """Draw the first samples, one axes each."""
     check_samples(len(contrast), max_samples)
@@ -37,7 +30,7 @@ def plot_contrast(
     return axes
 
 
-def draw_contributions(ax: Any, contrast: "Contrast", i: int, n_features: int) -> None:
+def draw_contributions(ax: Any, contrast: Any, i: int, n_features: int) -> None:
     """Draw the largest contributions to one margin, and the sum of the others."""
     names, values = largest(contrast, i, n_features)
     colours = np.where(values >= 0, PREDICTED, RUNNER_UP)
@@ -56,7 +49,7 @@ def draw_contributions(ax: Any, contrast: "Contrast", i: int, n_features: int) -
 
 
 def largest(
-    contrast: "Contrast", i: int, n_features: int
+    contrast: Any, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Names and sizes of the bars, the last one the sum of what is not shown."""
     order = contrast._order()[i]

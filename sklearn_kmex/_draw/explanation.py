@@ -1,12 +1,12 @@
 """The picture of an Explanation: this looks like that, and where."""
 
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._axes import grid_of_axes
+from sklearn_kmex._draw.figures import FONT, OTHER, PREDICTED, RUNNER_UP, grid_of_axes
 from sklearn_kmex._draw.html import clipped
 from sklearn_kmex._draw.pictures import (
     Scale,
@@ -16,13 +16,7 @@ from sklearn_kmex._draw.pictures import (
     value_range,
 )
 
-if TYPE_CHECKING:
-    from sklearn_kmex.explain._explanation import Evidence, Explanation
-
-# Told apart also by those who see few colours (M. A. Petroff, arXiv:2107.02270).
-PREDICTED, RUNNER_UP, OTHER = "#3f90da", "#ffa90e", "#94a4a2"
 COLOURS = {"predicted": PREDICTED, "runner-up": RUNNER_UP, "": OTHER}
-FONT: dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a $ is a dollar
 HEAT = "RdBu_r"  # red speaks for, blue against
 
 
@@ -38,7 +32,7 @@ class Pictures(NamedTuple):
 
 
 def plot_explanation(
-    pyplot: Any, explanation: "Explanation", scale: Any, max_samples: int, where: Any
+    pyplot: Any, explanation: Any, scale: Any, max_samples: int, where: Any
 ) -> NDArray:
     """Draw the first samples, in one or two rows of axes each.
 
@@ -74,7 +68,7 @@ def check_samples(n_samples: int, max_samples: int) -> None:
         )
 
 
-def find_pictures(explanation: "Explanation", scale: Scale) -> Pictures:
+def find_pictures(explanation: Any, scale: Scale) -> Pictures:
     """Tell what is a picture, once for all samples."""
     if explanation.samples is None:
         return Pictures(None, None, None, None, 0, 1)
@@ -91,7 +85,7 @@ def find_pictures(explanation: "Explanation", scale: Scale) -> Pictures:
 
 
 def find_heat(
-    explanation: "Explanation", size: tuple[int, ...], scale: Scale
+    explanation: Any, size: tuple[int, ...], scale: Scale
 ) -> tuple[NDArray | None, NDArray | None]:
     """Tell maps of samples from maps of each prototype, by their shape."""
     maps, samples = explanation.relevance, explanation.samples
@@ -110,7 +104,7 @@ def find_heat(
     )
 
 
-def cells(explanation: "Explanation", i: int, pictures: Pictures) -> list[list[Any]]:
+def cells(explanation: Any, i: int, pictures: Pictures) -> list[list[Any]]:
     """Lay out one sample: what to draw into which axes, in one or two rows."""
     title, evidence = headline(explanation, i), explanation.evidence(i)
     if pictures.samples is None:
@@ -128,7 +122,7 @@ def cells(explanation: "Explanation", i: int, pictures: Pictures) -> list[list[A
 
 
 def example_cells(
-    explanation: "Explanation", evidence: list["Evidence"], pictures: Pictures
+    explanation: Any, evidence: list["Evidence"], pictures: Pictures
 ) -> list[Any]:
     if pictures.examples is None:
         return []
@@ -139,7 +133,7 @@ def example_cells(
 
 
 def heat_cells(
-    explanation: "Explanation",
+    explanation: Any,
     i: int,
     sample: NDArray,
     evidence: list["Evidence"],
@@ -159,7 +153,7 @@ def heat_cells(
     ]
 
 
-def headline(explanation: "Explanation", i: int) -> str:
+def headline(explanation: Any, i: int) -> str:
     label = clipped(explanation.predictions[i], 24)
     text = f"sample {explanation.sample_indices[i]}: {label}"
     probability = explanation.probability
@@ -260,3 +254,13 @@ def draw_bars(ax: Any, evidence: list["Evidence"], title: str) -> None:
 def fill_lines(text: str) -> str:
     """Break what is wider than a picture."""
     return "\n".join(fill(line, 20) for line in text.split("\n"))
+
+
+class Evidence(NamedTuple):
+    """One prototype that a sample is shown beside."""
+
+    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
+    prototype: int
+    prototype_label: Any
+    similarity: float
+    training_row: int

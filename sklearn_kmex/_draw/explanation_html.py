@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from sklearn_kmex._draw.html import Html, cards, picture, text
-from sklearn_kmex.explain._thumbnails import thumbnails
+from sklearn_kmex._draw.pictures import thumbnails
 
 if TYPE_CHECKING:
-    from sklearn_kmex.explain._explanation import Evidence, Explanation
+    from sklearn_kmex._draw.explanation import Evidence
 
 HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
 
-def explanation_rows(explanation: "Explanation", n_rows: int) -> list[list[Any]]:
+def explanation_rows(explanation: Any, n_rows: int) -> list[list[Any]]:
     """Write the cells of the first samples, with pictures of what is one."""
     evidence = [explanation.evidence(row) for row in range(n_rows)]
     predictions = _predictions(explanation, n_rows)
@@ -30,7 +30,7 @@ def explanation_rows(explanation: "Explanation", n_rows: int) -> list[list[Any]]
     ]
 
 
-def _predictions(explanation: "Explanation", n_rows: int) -> list[list[str]]:
+def _predictions(explanation: Any, n_rows: int) -> list[list[str]]:
     labels = [str(label) for label in explanation.predictions[:n_rows]]
     if explanation.probability is None:
         return [[label] for label in labels]
@@ -39,7 +39,7 @@ def _predictions(explanation: "Explanation", n_rows: int) -> list[list[str]]:
 
 
 def _pictures(
-    explanation: "Explanation", evidence: "list[list[Evidence]]"
+    explanation: Any, evidence: "list[list[Evidence]]"
 ) -> tuple[list[str] | list[None], dict[int, str]]:
     """Draw each sample, and each example that is shown; nothing for what cannot be."""
     samples, examples = explanation.samples, explanation.examples

@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._axes import is_axes
 from sklearn_kmex._draw.html import clipped
-from sklearn_kmex._draw.explanation import FONT
 from sklearn_kmex.utils import check_dependency
+
+# Told apart also by those who see few colours (M. A. Petroff, arXiv:2107.02270).
+PREDICTED, RUNNER_UP, OTHER = "#3f90da", "#ffa90e", "#94a4a2"
+FONT: dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a $ is a dollar
+
 
 # Ten colours told apart also by those who see few (M. A. Petroff, arXiv:2107.02270).
 COLOURS = (
@@ -111,3 +114,42 @@ def update_layout(artist: Any) -> None:
 def size_of(ax: Any) -> NDArray[np.float64]:
     """Width and height of axes, in points."""
     return ax.get_window_extent().size * 72 / ax.figure.canvas.figure.dpi
+
+
+def grid_of_axes(
+    where: Any, n_rows: int, n_columns: int, heading: str = "", **ratios: Any
+) -> Any:
+    """Make (n_rows, n_columns) axes in a figure, or where one axes is.
+
+    That axes is then hidden, and keeps the place.
+    """
+    if is_axes(where):
+        grid = divided(where, heading).subgridspec(n_rows, n_columns, **ratios)
+        return grid.subplots(squeeze=False)
+    if heading:
+        where.suptitle(heading)
+    return where.subplots(n_rows, n_columns, squeeze=False, **ratios)
+
+
+def divided(ax: Any, heading: str) -> Any:
+    """Hide an axes, and return its place, below the heading if there is one."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "ax must stand in a grid of subplots, so that its place can be divided; "
+            "got axes placed by hand. Make them with plt.subplots or "
+            "Figure.add_subplot."
+        )
+    ax.set_axis_off()
+    if not heading:
+        return place
+    top, below = place.subgridspec(2, 1, height_ratios=(1, 1000))
+    bar = ax.figure.add_subplot(top)
+    bar.set_axis_off()
+    bar.set_title(heading, fontsize=10)
+    return below
+
+
+def is_axes(thing: Any) -> bool:
+    """Tell one axes from a figure."""
+    return hasattr(thing, "get_subplotspec")

@@ -1,16 +1,14 @@
 """The pictures of a PrototypeDisplay: a line of examples for each class, or a table."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._axes import grid_of_axes
-from sklearn_kmex._draw.html import clipped
-from sklearn_kmex._draw.pictures import in_unit_range
-from sklearn_kmex._draw.explanation import FONT
 from sklearn_kmex._draw.figures import (
+    FONT,
     Labels,
+    grid_of_axes,
     new_figure,
     one_axes,
     set_labels,
@@ -18,16 +16,15 @@ from sklearn_kmex._draw.figures import (
     size_of,
     update_layout,
 )
-
-if TYPE_CHECKING:
-    from sklearn_kmex.inspection._prototypes import PrototypeDisplay
+from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._draw.pictures import in_unit_range
 
 LARGEST = 2048  # pixels of a mosaic; pictures are thinned to fit
 LABEL_WIDTH = 1.2  # inches
 Groups = list[tuple[str, NDArray[np.intp]]]  # the name of a class, and its prototypes
 
 
-def plot_gallery(display: "PrototypeDisplay", where: Any, groups: Groups) -> NDArray:
+def plot_gallery(display: Any, where: Any, groups: Groups) -> NDArray:
     """Draw a line of pictures for each class, in blocks side by side."""
     assert display.pictures is not None
     n_columns = max(len(ids) for _, ids in groups)
@@ -58,7 +55,7 @@ def count_blocks(n_lines: int, width: float, height: float) -> int:
 
 
 def draw_block(
-    ax: Any, display: "PrototypeDisplay", block: Groups, n_rows: int, n_columns: int
+    ax: Any, display: Any, block: Groups, n_rows: int, n_columns: int
 ) -> Labels:
     """Draw pictures as one image, and return the labels of its lines."""
     canvas, gap = mosaic(display, [ids for _, ids in block], n_rows, n_columns)
@@ -71,7 +68,7 @@ def draw_block(
 
 
 def mosaic(
-    display: "PrototypeDisplay", groups: list[NDArray], n_rows: int, n_columns: int
+    display: Any, groups: list[NDArray], n_rows: int, n_columns: int
 ) -> tuple[NDArray, int]:
     """Put pictures into lines, with transparent gaps of some pixels between them."""
     assert display.pictures is not None
@@ -97,9 +94,7 @@ def as_rgba(picture: NDArray) -> NDArray:
     return np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=1)
 
 
-def plot_table(
-    display: "PrototypeDisplay", ax: Any, groups: Groups, max_features: int
-) -> Any:
+def plot_table(display: Any, ax: Any, groups: Groups, max_features: int) -> Any:
     """Draw a line of values for each prototype; return the axes and the colour bar."""
     assert display.ranks is not None
     assert display.feature_names is not None
@@ -128,7 +123,7 @@ def plot_table(
         Labels(ax.xaxis, range(n_columns), names, (0, 90)),
         Labels(ax.yaxis, middles, [short(name) for name, _ in groups]),
     )
-    write_values(ax, display.values[order, :n_columns], ranks)  # type: ignore[index]
+    write_values(ax, display.values[order, :n_columns], ranks)
     return ax, image, bar
 
 

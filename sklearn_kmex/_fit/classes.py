@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._data.rows import map_classes
-from sklearn_kmex._path import prototype_path
 from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._data.rows import Rows, map_classes
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
-    Rows,
     class_prototypes,
     distinct_rows,
+    prototype_path,
 )
 from sklearn_kmex._fit.temperature import Fold, held_out_folds, unchanged_folds
 

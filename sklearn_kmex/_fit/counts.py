@@ -11,13 +11,12 @@ from sklearn.utils.parallel import delayed
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.chunked import is_dask
-from sklearn_kmex._data.rows import take
-from sklearn_kmex._path import prototype_path
 from sklearn_kmex._data.jobs import Task, run, subtask
-from sklearn_kmex._fit.prototypes import Rows
-from sklearn_kmex._model.similarity import add_priors
+from sklearn_kmex._data.rows import Rows, take
+from sklearn_kmex._fit.prototypes import prototype_path
 from sklearn_kmex._fit.temperature import fit_temperature
 from sklearn_kmex._fit.validation import class_priors
+from sklearn_kmex._model.similarity import add_priors
 
 AUTO_COUNTS = range(1, 11)
 AUTO_FOLDS = 5

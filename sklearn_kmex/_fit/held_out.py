@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_kmex._compat import _safe_indexing
 from sklearn_kmex._fit.validation import check_classes, check_labels, check_weights
+from sklearn_kmex._model.protocol import innermost
+from sklearn_kmex._model.steps import embed, last_step
 
 
 def hold_out(
@@ -27,13 +28,13 @@ def hold_out(
     known = np.ones(len(y)) if weights is None else weights
     if isinstance(estimator, FrozenEstimator):
         check_known(y, estimator.classes_)
-        return estimator, *judge(estimator, X, method), known
+        return estimator, *predict_and_score(estimator, X, method), known
     check_classes(y)
     parts = []
     for train, test in check_cv(cv, y, classifier=True).split(X, y):
         weighed = None if weights is None else weights[train]
         model = fit_weighted(estimator, _safe_indexing(X, train), y[train], weighed)
-        judged = judge(model, _safe_indexing(X, test), method)
+        judged = predict_and_score(model, _safe_indexing(X, test), method)
         parts.append((*judged, known[test]))
     predicted, scores, known = map(np.concatenate, zip(*parts, strict=True))
     return fit_weighted(estimator, X, y, weights), predicted, scores, known
@@ -55,16 +56,13 @@ def fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) ->
     """Fit a clone; weights are for the last step of a `Pipeline`."""
     if weights is None:
         return clone(estimator).fit(X, y)
-    path, last = "", estimator
-    while isinstance(last, Pipeline):
-        name, last = last.steps[-1]
-        path += f"{name}__"
+    prefix, last = last_step(estimator)
     if not has_fit_parameter(last, "sample_weight"):
         raise TypeError(
             "estimator must take sample_weight in fit when rows are weighted; "
             f"{type(last).__name__} does not. Leave sample_weight out, or use another."
         )
-    return clone(estimator).fit(X, y, **{f"{path}sample_weight": weights})
+    return clone(estimator).fit(X, y, **{f"{prefix}sample_weight": weights})
 
 
 def check_known(y: NDArray, classes: NDArray) -> None:
@@ -78,22 +76,16 @@ def check_known(y: NDArray, classes: NDArray) -> None:
         )
 
 
-def judge(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
+def predict_and_score(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
     """Labels and scores of rows; the steps before the classifier run once."""
-    while isinstance(estimator, Pipeline | FrozenEstimator):
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-            continue
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = estimator.steps[-1][1]
+    model, Z = innermost(estimator), embed(estimator, X)
     name = "score_samples" if method == "similarity" else "predict_proba"
-    if not hasattr(estimator, name):
+    if not hasattr(model, name):
         other = "similarity" if method == "probability" else "probability"
         raise TypeError(
             f"estimator must have {name} for method={method!r}; "
-            f"{type(estimator).__name__} has none. Use method={other!r}, or another."
+            f"{type(model).__name__} has none. Use method={other!r}, or another."
         )
-    labels = np.asarray(estimator.predict(X))
-    scores = np.asarray(getattr(estimator, name)(X))
+    labels = np.asarray(model.predict(Z))
+    scores = np.asarray(getattr(model, name)(Z))
     return labels, scores if scores.ndim == 1 else scores.max(axis=1)

@@ -9,8 +9,14 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
-from sklearn_kmex._data.arrays import beside, block_size, rows_at, squared_norms, to_numpy
 from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import (
+    beside,
+    block_size,
+    rows_at,
+    squared_norms,
+    to_numpy,
+)
 
 # Elements of the scores of a block of rows, 2 MiB in float32, and its least rows.
 BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._fit.classes import fit_classes
 from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._fit.classes import fit_classes
 from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.temperature import Fold
 

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,19 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
-from sklearn_kmex._data.arrays import beside, rows_at, to_numpy, widest
 from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import (
+    beside,
+    dense,
+    map_blocks,
+    row_blocks,
+    rows_at,
+    to_numpy,
+    widest,
+)
+from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._model.similarity import dense, map_blocks, row_blocks, squared_distances
+from sklearn_kmex._model.similarity import squared_distances
 
 # Clusterers that can be given centers to start from.
 MOVES_ON = (BatchedKMeans, KMeans, MiniBatchKMeans)
@@ -23,21 +33,6 @@ MOVES_ON = (BatchedKMeans, KMeans, MiniBatchKMeans)
 AS_NEAR = 1e-6
 # So many columns of rows are compared first, and so many times more next.
 LEADING_COLUMNS = 16
-
-
-class Rows(NamedTuple):
-    """Rows of one class: their values, row numbers in the training set and weights.
-
-    The values are a CSR matrix, or an array of any library.
-    """
-
-    values: Any
-    numbers: NDArray[np.intp]
-    weights: NDArray[np.float64]
-
-    def take(self, positions: NDArray) -> "Rows":
-        numbers, weights = self.numbers[positions], self.weights[positions]
-        return Rows(rows_at(self.values, positions), numbers, weights)
 
 
 class ClassPrototypes(NamedTuple):
@@ -295,3 +290,38 @@ def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
     return to_numpy(
         map_blocks(lambda block: squared_distances(block, vectors), rows.values)
     )
+
+
+def prototype_path(
+    rows: Rows, counts: Sequence[int], seed: int, **how: Any
+) -> list[ClassPrototypes]:
+    """Prototypes of one class for each of the ascending counts.
+
+    The largest count is clustered with all restarts. Each smaller one starts from
+    the prototypes of the one above, merged, and moves on from there; a clusterer
+    that takes no start is run anew.
+    """
+    rows = distinct_rows(rows)
+    found = class_prototypes(rows, counts[-1], seed, **how)
+    path = [found]
+    for count in reversed(counts[:-1]):
+        if count < len(found.vectors):
+            start = merge(found.means, found.counts, count)
+            found = class_prototypes(rows, count, seed, start=start, **how)
+        path.append(found)
+    return path[::-1]
+
+
+def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
+    """Merge means until `count` are left, by what adds least to the inertia (Ward)."""
+    means, weights = means.astype(np.float64), weights.copy()
+    while len(means) > count:
+        added = squared_distances(means, means)
+        added *= weights[:, np.newaxis] * weights / np.add.outer(weights, weights)
+        np.fill_diagonal(added, np.inf)
+        one, other = np.unravel_index(added.argmin(), added.shape)
+        share = weights[[one, other]] / weights[[one, other]].sum()
+        means[one] = share @ means[[one, other]]
+        weights[one] += weights[other]
+        means, weights = np.delete(means, other, 0), np.delete(weights, other)
+    return means

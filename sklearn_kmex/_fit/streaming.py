@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_kmex._data.arrays import beside, to_numpy, widest
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
-from sklearn_kmex._model.predictor import PrototypePredictor
-from sklearn_kmex._fit.prototypes import ClassPrototypes, Rows
+from sklearn_kmex._data.arrays import beside, to_numpy, widest
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.temperature import Fold, fit_temperature, held_out_scores
 from sklearn_kmex._fit.validation import (
     check_rows,
@@ -19,6 +19,7 @@ from sklearn_kmex._fit.validation import (
     prototypes_per_class,
     rows_of_classes,
 )
+from sklearn_kmex._model.predictor import PrototypePredictor
 
 # Attributes that lie where X is.
 FITTED_ARRAYS = (

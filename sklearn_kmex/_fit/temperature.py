@@ -10,13 +10,8 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.rows import take
-from sklearn_kmex._fit.prototypes import (
-    ClassPrototypes,
-    Rows,
-    class_prototypes,
-    own_order,
-)
+from sklearn_kmex._data.rows import Rows, take
+from sklearn_kmex._fit.prototypes import ClassPrototypes, class_prototypes, own_order
 
 # Enough rows for one number, whatever the size of the data.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000

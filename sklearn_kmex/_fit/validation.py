@@ -14,8 +14,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_kmex._data.arrays import floats, to_numpy
 from sklearn_kmex._compat import _check_sample_weight
+from sklearn_kmex._data.arrays import floats, to_numpy
 from sklearn_kmex._data.chunked import check_known_chunks, in_memory, is_dask
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex.exceptions import KMExWarning
@@ -85,27 +85,6 @@ def check_classes(y: NDArray) -> NDArray:
             f"y must hold at least 2 classes; got 1 class: {classes.tolist()}."
         )
     return classes
-
-
-def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Code labels by their place in the classes, in whatever order these are."""
-    unknown = np.setdiff1d(labels, classes).tolist()
-    if unknown:
-        raise ValueError(
-            f"Labels must be among the classes of psem, {classes.tolist()}; got "
-            f"{unknown} besides."
-        )
-    order = np.argsort(classes, kind="stable")
-    return order[np.searchsorted(classes, labels, sorter=order)]
-
-
-def kind_of(labels: NDArray) -> str:
-    """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
-    kinds = {labels.dtype.kind}
-    if kinds == {"O"}:
-        kinds = {np.asarray(label).dtype.kind for label in labels.ravel()}
-    kind = kinds.pop() if len(kinds) == 1 else "O"
-    return "i" if kind == "u" else kind
 
 
 def check_stream_classes(

@@ -1,18 +1,15 @@
 """What a model decides, from one pass of its encoder: classes, scores, prototypes."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.similarity import add_priors, class_scores, probabilities
-from sklearn_kmex._fit.validation import class_codes
 
 
 class Decision(NamedTuple):
@@ -45,33 +42,6 @@ class Decision(NamedTuple):
                 f"of {self.classes.tolist()} has none."
             )
         return np.where(allowed, self.similarities, -np.inf).argmax(axis=1)
-
-
-def steps_before(psem: Any) -> list[tuple[str, Any]]:
-    """List the transformers before the classifier, Pipelines opened."""
-    steps: list[tuple[str, Any]] = []
-    while isinstance(psem, Pipeline):
-        for name, step in psem.steps[:-1]:
-            steps.extend(opened(name, step))
-        psem = psem.steps[-1][1]
-    return steps
-
-
-def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a step, or those of the Pipeline that it is."""
-    inner = step.estimator if isinstance(step, FrozenEstimator) else step
-    if isinstance(inner, Pipeline):
-        for part, one in inner.steps:
-            yield from opened(f"{name}__{part}", one)
-    elif hasattr(inner, "transform"):  # not "passthrough", nor a sampler
-        yield name, inner
-
-
-def embed(psem: Any, X: ArrayLike) -> Any:
-    """Run the steps before the classifier."""
-    for _, step in steps_before(psem):
-        X = step.transform(X)
-    return X
 
 
 def decide(psem: Any, Z: Any) -> Decision:

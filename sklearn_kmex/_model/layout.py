@@ -41,3 +41,12 @@ def lay_out(kmex: Any, dtype: Any) -> Layout:
         np.where(inside, 0, -np.inf).astype(dtype),
         add_priors(np.zeros(len(counts), dtype), present, kmex.temperature_),
     )
+
+
+def check_n_prototypes(n_prototypes: Any, kmex: Any) -> int:
+    """Return how many prototypes a graph reports for a row, at most all of them."""
+    if not isinstance(n_prototypes, int | np.integer) or n_prototypes < 1:
+        raise ValueError(
+            f"n_prototypes must be an int of at least 1; got {n_prototypes!r}."
+        )
+    return min(int(n_prototypes), len(kmex.prototypes_))

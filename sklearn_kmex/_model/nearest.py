@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.utils import gen_batches
 
-from sklearn_kmex._data.arrays import beside, block_size, squared_norms, widest
 from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import beside, block_size, squared_norms, widest
 
 # Elements of a block of rows, 2 MiB in float32, so that it stays in cache.
 BLOCK_ELEMENTS = 2**19

@@ -9,12 +9,20 @@ from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_kmex._data.arrays import beside, descending, floats, rows_at, to_numpy
 from sklearn_kmex._base import KMExBaseEstimator
 from sklearn_kmex._compat import (
     _check_feature_names_in,
     check_same_namespace,
     get_namespace_and_device,
+)
+from sklearn_kmex._data.arrays import (
+    beside,
+    descending,
+    floats,
+    map_blocks,
+    row_blocks,
+    rows_at,
+    to_numpy,
 )
 from sklearn_kmex._data.chunked import chunkwise
 from sklearn_kmex._model.nearest import sure_nearest
@@ -22,9 +30,7 @@ from sklearn_kmex._model.similarity import (
     add_priors,
     class_scores,
     log_probabilities,
-    map_blocks,
     probabilities,
-    row_blocks,
     similarities,
 )
 

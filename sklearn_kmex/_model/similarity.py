@@ -1,25 +1,24 @@
 """Distance -> similarity -> class score -> probability, as pure functions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import gen_batches
 
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
+    BLOCK_ELEMENTS,
     beside,
     block_size,
+    dense,
     reduce_columns,
     rows_at,
     squared_norms,
     widest,
 )
-from sklearn_kmex._compat import get_namespace_and_device
 
-# Elements of the float64 working copy of a block of rows: 8 MiB.
-BLOCK_ELEMENTS = 2**20
 # Share of |x|^2 + |p|^2 below which too few digits of |x - p|^2 are left.
 CANCELLED = 1e-6
 
@@ -86,11 +85,6 @@ def norms_of_rows(X: Any) -> Any:
         X = X.astype(np.float64)
         return np.asarray(X.multiply(X).sum(axis=1)).ravel()
     return squared_norms(X)
-
-
-def dense(X: Any) -> Any:
-    """Return rows as an array, sparse or not."""
-    return X.toarray() if sparse.issparse(X) else X
 
 
 def log_similarity(distances: Any, epsilon: float) -> Any:
@@ -175,18 +169,3 @@ def keep_winner(values: Any, scores: Any) -> Any:
     lead = xp.nextafter(most, xp.full_like(most, xp.inf))
     wins = xp.arange(values.shape[1], device=device) == winner[:, None]
     return xp.where(wins & tied[:, None], lead, values)
-
-
-def row_blocks(X: Any) -> Iterator[Any]:
-    """Yield X block by block, so that no working copy of the whole is made."""
-    n_rows, width = X.shape
-    if sparse.issparse(X):
-        width = 1 + X.nnz // n_rows
-    size = max(1, block_size(X, BLOCK_ELEMENTS) // width)
-    return (X[rows, :] for rows in gen_batches(n_rows, size))
-
-
-def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
-    """Apply a row-wise function to each block of X."""
-    xp, *_ = get_namespace_and_device(X)
-    return xp.concat([function(block) for block in row_blocks(X)], axis=0)

@@ -1,35 +1,116 @@
-"""The steps of a model, one after the other, however they are wrapped."""
+"""What a model consists of: its steps and its classifier, however they are wrapped.
 
-from collections.abc import Iterator
+All of the package opens models here. A `Pipeline`, nested or not, a `FrozenEstimator`,
+a fitted search, a `RejectingClassifier` and a cache are seen through.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
-from sklearn_kmex import KMExClassifier
-from sklearn_kmex._pipeline import find_kmex
-from sklearn_kmex.embedding import CachedEmbedder
-from sklearn_kmex._model.decision import opened, steps_before
+from sklearn_kmex._model.predictor import PrototypePredictor
+from sklearn_kmex._model.protocol import find_sem, levels
 
-
-def steps_of(psem: Any) -> tuple[list[Any], KMExClassifier]:
-    """Fitted steps before the classifier, and the classifier."""
-    kmex = find_kmex(psem)
-    return [one for pair in steps_before(psem) for one in uncached(*pair)], kmex
+# Attributes in which wrappers hold other models.
+HELD_IN = ("estimator", "estimator_", "best_estimator_", "embedder", "embedder_")
 
 
-def uncached(name: str, step: Any) -> Iterator[Any]:
-    """Yield a step, or those of the embedder that it caches."""
-    if not isinstance(step, CachedEmbedder):
-        yield step
-        return
-    for pair in opened(name, getattr(step, "embedder_", step.embedder)):
-        yield from uncached(*pair)
-
-
-def check_n_prototypes(n_prototypes: Any, kmex: KMExClassifier) -> int:
-    """Return how many prototypes are told, at most all of them."""
-    if not isinstance(n_prototypes, int | np.integer) or n_prototypes < 1:
-        raise ValueError(
-            f"n_prototypes must be an int of at least 1; got {n_prototypes!r}."
+def find_kmex(psem: Any) -> Any:
+    """Return the KMExClassifier that a model decides by."""
+    sem = find_sem(psem)
+    if not isinstance(sem, PrototypePredictor):
+        raise TypeError(
+            "psem must be a fitted KMExClassifier, or a Pipeline that ends in one; got "
+            f"{type(sem).__name__}."
         )
-    return min(int(n_prototypes), len(kmex.prototypes_))
+    return sem
+
+
+def steps_before(psem: Any) -> list[tuple[str, Any]]:
+    """List the names and transformers before the classifier, Pipelines opened."""
+    return [
+        pair
+        for level in levels(psem)
+        if isinstance(level, Pipeline)
+        for name, step in level.steps[:-1]
+        for pair in opened(name, step)
+    ]
+
+
+def uncached_steps(psem: Any) -> list[tuple[str, Any]]:
+    """List the same with each cache replaced by the embedder it keeps results of."""
+    return [
+        pair
+        for name, step in steps_before(psem)
+        for pair in opened(name, without_cache(step))
+    ]
+
+
+def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a step, or those of the Pipeline that it is."""
+    inner = step.estimator if isinstance(step, FrozenEstimator) else step
+    if isinstance(inner, Pipeline):
+        for part, one in inner.steps:
+            yield from opened(f"{name}__{part}", one)
+    elif hasattr(inner, "transform"):  # not "passthrough", nor a sampler
+        yield name, inner
+
+
+def without_cache(step: Any) -> Any:
+    """Return the embedder in a cache, fitted where there is a fitted one."""
+    while hasattr(step, "embedder"):
+        step = getattr(step, "embedder_", step.embedder)
+    return step
+
+
+def embed(psem: Any, X: Any) -> Any:
+    """Run the steps before the classifier."""
+    return run_steps(steps_before(psem), X)
+
+
+def run_steps(steps: list[tuple[str, Any]], X: Any) -> Any:
+    """Run transformers one after the other."""
+    for _, step in steps:
+        X = step.transform(X)
+    return X
+
+
+def last_step(estimator: Any) -> tuple[str, Any]:
+    """Return the last step of a Pipeline, fitted or not, and the prefix of its name."""
+    prefix = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix, estimator
+
+
+def parts_of(model: Any) -> list[Any]:
+    """List the models that a model holds: steps of a Pipeline, or what it wraps."""
+    if isinstance(model, Pipeline):
+        return [step for _, step in model.steps]
+    if not isinstance(model, BaseEstimator):
+        return []
+    return [value for name, value in vars(model).items() if name in HELD_IN]
+
+
+def copy_model(model: Any, replace: Callable[[Any], Any]) -> Any:
+    """Copy a model and the models it holds, other than by `replace`.
+
+    `replace` is called with each of them, and returns what takes its place, or None
+    for a shallow copy whose own parts are copied in the same way.
+    """
+    new = replace(model)
+    if new is not None or not isinstance(model, BaseEstimator):
+        return model if new is None else new
+    new = copy.copy(model)
+    if isinstance(model, Pipeline):
+        new.steps = [(name, copy_model(step, replace)) for name, step in model.steps]
+        return new
+    for name, value in vars(model).items():
+        if name in HELD_IN:
+            setattr(new, name, copy_model(value, replace))
+    return new

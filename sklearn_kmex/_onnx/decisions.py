@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_kmex._onnx.graph import Graph, cast
 from sklearn_kmex._model.layout import Layout, lay_out
+from sklearn_kmex._onnx.graph import Graph, cast
 
 TOLERANCE = 1e-4  # how far a probability may be off, and which share of a similarity
 

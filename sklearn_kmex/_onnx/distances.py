@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._onnx.graph import INT64, Graph
 from sklearn_kmex._model.nearest import about_center, rounding
 from sklearn_kmex._model.similarity import CANCELLED
+from sklearn_kmex._onnx.graph import INT64, Graph
 
 RUN = 64  # columns
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sklearn_kmex._base import RowsError
+from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex._torch.encoder import (
     Encoder,
     Network,
@@ -26,8 +26,8 @@ from sklearn_kmex._torch.gradients import (
 )
 from sklearn_kmex._torch.layers import Tap
 from sklearn_kmex._torch.lrp import INSTEAD, Recorder, make_composite, prepare, ruled
-from sklearn_kmex._torch.scores import Asked, Output, Prototypes, Question, ask
 from sklearn_kmex._torch.run import first, home_of, replica
+from sklearn_kmex._torch.scores import Asked, Output, Prototypes, Question, ask
 
 
 def explain_prototypes(

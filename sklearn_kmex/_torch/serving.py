@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._model.layout import lay_out
 from sklearn_kmex._torch.encoder import Reached
 from sklearn_kmex._torch.layers import Tap, find_tap
-from sklearn_kmex._model.layout import lay_out
 from sklearn_kmex._torch.run import Run, batches, first, home_of, pool, replica
 
 ACTIVATIONS = {

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._pipeline import find_kmex
-from sklearn_kmex._fit.prototypes import Rows, distinct_rows
-from sklearn_kmex._model.similarity import dense, squared_distances
+from sklearn_kmex._data.arrays import dense
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.prototypes import distinct_rows
+from sklearn_kmex._model.similarity import squared_distances
+from sklearn_kmex._model.steps import embed, find_kmex
 from sklearn_kmex.edit._check import check_label
 from sklearn_kmex.edit._state import State, read
 from sklearn_kmex.edit._trail import Edit, edited, plain
-from sklearn_kmex._model.decision import embed
 
 
 def add_prototypes(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._fit.validation import kind_of
+from sklearn_kmex._model.labels import kind_of
 from sklearn_kmex.edit._state import State
 
 

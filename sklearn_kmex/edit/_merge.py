@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._pipeline import find_kmex
+from sklearn_kmex._model.steps import find_kmex
 from sklearn_kmex.edit._check import check_ids
 from sklearn_kmex.edit._state import State, pool, read
 from sklearn_kmex.edit._trail import Edit, edited

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_kmex._pipeline import find_kmex
+from sklearn_kmex._model.steps import find_kmex
 from sklearn_kmex.edit._check import check_ids, check_label, check_none_is_emptied
 from sklearn_kmex.edit._state import read
 from sklearn_kmex.edit._trail import Edit, edited

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._pipeline import find_kmex
-from sklearn_kmex._fit.validation import kind_of
+from sklearn_kmex._model.labels import kind_of
+from sklearn_kmex._model.steps import find_kmex
 from sklearn_kmex.edit._state import read
 from sklearn_kmex.edit._trail import Edit, edited
 

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
-from sklearn_kmex._data.arrays import squared_norms
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._fit.prototypes import ClassPrototypes, Rows
+from sklearn_kmex._data.arrays import squared_norms
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.validation import class_priors
+from sklearn_kmex._model.steps import copy_model, find_kmex
 
 
 class State(NamedTuple):
@@ -99,11 +100,6 @@ def copied(psem: Any) -> tuple[Any, KMExClassifier]:
 
     Frozen encoders and other steps are shared; only their parameters are their own.
     """
-    if not isinstance(psem, Pipeline):
-        sem = copy.deepcopy(psem)
-        return sem, sem
-    new = copy.copy(psem)
-    last, sem = copied(psem.steps[-1][1])
-    before = [(name, copy.copy(step)) for name, step in psem.steps[:-1]]
-    new.steps = [*before, (psem.steps[-1][0], last)]
-    return new, sem
+    sem = find_kmex(psem)
+    twin = copy.deepcopy(sem)
+    return copy_model(psem, lambda part: twin if part is sem else None), twin

@@ -10,10 +10,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._pipeline import find_kmex
+from sklearn_kmex._model.steps import embed, find_kmex
 from sklearn_kmex.edit._check import check_classes_alike
 from sklearn_kmex.edit._state import State, copied, write
-from sklearn_kmex._model.decision import embed
 
 
 class Edit(NamedTuple):

@@ -18,17 +18,11 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import HasMethods, _fit_context
+from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, run_part
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._digests import (
-    as_samples,
-    chunk_rows,
-    chunks,
-    len_of,
-    row_digests,
-    run_part,
-)
 from sklearn_kmex.embedding._store import Store, pack, unpack
 
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)

@@ -2,39 +2,25 @@
 
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from joblib import cpu_count
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils import gen_batches
 
-from sklearn_kmex._base import RowsError, numbered
+from sklearn_kmex._data.samples import (
+    as_array,
+    len_of,
+    sample,
+    sparse_rows,
+)
 from sklearn_kmex.embedding._fingerprint import fingerprint
 
-CHUNK_BYTES = 2**28
-CHUNK_ROWS = (512, 4_096)
 ROWS_HASHED = 256
-
-
-def as_samples(X: Any) -> Any:
-    """Make X something whose samples can be counted and taken by number."""
-    if sparse.issparse(X):
-        return X.tocsr()
-    if hasattr(X, "__array__") and not hasattr(X, "__len__"):
-        X = np.asarray(X)
-    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
-        raise TypeError(
-            "X must hold samples that can be counted and taken by number, as an array, "
-            f"tensor, list or Dataset does; got {type(X).__name__}. Of a DataLoader, "
-            "pass its dataset."
-        )
-    return X
 
 
 def row_digests(X: Any, model: bytes) -> list[bytes]:
@@ -84,10 +70,6 @@ def digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
     return found
 
 
-def len_of(X: Any) -> int:
-    return X.shape[0] if hasattr(X, "shape") else len(X)
-
-
 def contents(X: Any) -> Iterator[Sequence[Any]]:
     """Yield the bytes that tell each sample from others."""
     if sparse.issparse(X):
@@ -97,27 +79,8 @@ def contents(X: Any) -> Iterator[Sequence[Any]]:
         yield from (content(sample(X, i)) for i in range(len(X)))
 
 
-def sparse_rows(X: Any) -> Iterator[tuple[NDArray, NDArray]]:
-    """Yield the columns and the values of each row."""
-    X = X.tocsr()
-    columns = X.indices.astype(np.int64)
-    for start, stop in pairwise(X.indptr):
-        yield columns[start:stop], X.data[start:stop]
-
-
 def is_numeric(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.ndim > 0 and X.dtype.kind in "biufcmM"
-
-
-def sample(X: Any, index: int) -> Any:
-    """Take one sample; of a Dataset that gives labels as well, without them."""
-    try:
-        value = getattr(X, "iloc", X)[index]  # by place, not by label
-    except Exception as error:
-        what = f" of X could not be read: {error!r}"
-        raise RowsError("Sample ", [index], what) from error
-    labelled = isinstance(value, tuple | list) and is_dataset(X)
-    return value[0] if labelled else value
 
 
 def content(value: Any) -> Sequence[Any]:
@@ -136,50 +99,3 @@ def content(value: Any) -> Sequence[Any]:
 def file_digest(path: str | os.PathLike) -> bytes:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def as_array(value: Any) -> Any:
-    """Turn a tensor into an array; leave anything else."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(value, torch.Tensor):
-        return value
-    value = value.detach().cpu()
-    return value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
-
-
-def is_dataset(X: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(X, torch.utils.data.Dataset)
-
-
-def take(X: Any, rows: Any) -> Any:
-    """Take samples by their numbers, as input of their own."""
-    if is_dataset(X):
-        return sys.modules["torch"].utils.data.Subset(X, list(rows))
-    if isinstance(X, list | tuple):
-        return [X[row] for row in rows]
-    return _safe_indexing(X, np.asarray(rows))
-
-
-def run_part(run: Callable, X: Any, rows: Sequence[int]) -> Any:
-    """Run a model on some samples, named in errors by their numbers in X."""
-    with numbered(rows):
-        embeddings = run(take(X, rows))
-    if len_of(embeddings) != len(rows):
-        raise ValueError(
-            "The embedder must give one row for each sample; it gave "
-            f"{len_of(embeddings)} for {len(rows)}."
-        )
-    return embeddings
-
-
-def chunk_rows(X: Any) -> int:
-    """Count the samples to hand to a model at a time."""
-    fewest, most = CHUNK_ROWS
-    n_bytes = getattr(X, "nbytes", 0) / max(1, len_of(X))
-    return most if n_bytes == 0 else int(np.clip(CHUNK_BYTES / n_bytes, fewest, most))
-
-
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Split a sequence."""
-    return (items[start : start + size] for start in range(0, len(items), size))

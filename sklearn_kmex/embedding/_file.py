@@ -11,16 +11,16 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sklearn_kmex._base import numbered
-from sklearn_kmex.embedding._fingerprint import fingerprint
-from sklearn_kmex.embedding._digests import (
+from sklearn_kmex._data.samples import (
     as_samples,
     chunk_rows,
     len_of,
-    row_digests,
+    numbered,
     run_part,
     take,
 )
+from sklearn_kmex.embedding._digests import row_digests
+from sklearn_kmex.embedding._fingerprint import fingerprint
 
 
 def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:

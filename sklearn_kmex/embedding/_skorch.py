@@ -12,7 +12,8 @@ from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
-    from torch import nn
+
+    from sklearn_kmex._torch.types import Module
 
 
 class SkorchEmbedder(TorchInputEmbedder):
@@ -111,7 +112,7 @@ class SkorchEmbedder(TorchInputEmbedder):
             "net": (self.net.module_, self.net.dataset, *data, valid),
         }
 
-    def _network(self) -> "nn.Module":
+    def _network(self) -> "Module":
         self._check_net()
         return self.net.module_
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sklearn_kmex.embedding._digests import sparse_rows
+from sklearn_kmex._data.samples import sparse_rows
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS embeddings "

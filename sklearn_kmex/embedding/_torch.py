@@ -12,9 +12,8 @@ from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from sklearn_kmex._torch.run import Run
+    from sklearn_kmex._torch.types import Module
 
 
 class TorchEmbedder(TorchInputEmbedder):
@@ -110,7 +109,7 @@ class TorchEmbedder(TorchInputEmbedder):
 
     def __init__(
         self,
-        module: "nn.Module",
+        module: "Module",
         layer: str | None = None,
         *,
         input_shape: tuple[int, ...] | None = None,
@@ -159,7 +158,7 @@ class TorchEmbedder(TorchInputEmbedder):
         names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")
         return {name: getattr(self, name) for name in names}
 
-    def _network(self) -> "nn.Module":
+    def _network(self) -> "Module":
         return self.module
 
     def _how(self) -> "Run":

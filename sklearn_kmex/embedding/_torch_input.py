@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_kmex._data.samples import as_samples
 from sklearn_kmex.embedding._base import BaseEmbedder
-from sklearn_kmex.embedding._digests import as_samples
 from sklearn_kmex.utils import check_dependency
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.explain._network import find_network
+from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.utils import check_dependency
 
 

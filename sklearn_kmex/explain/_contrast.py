@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex.embedding._digests import as_samples, len_of
-from sklearn_kmex._model.decision import Decision, decide, steps_before
-from sklearn_kmex._draw.html import MAX_ROWS, Html, clipped, html_table, text
+from sklearn_kmex._data.samples import as_samples, len_of
 from sklearn_kmex._draw.contrast import plot_contrast
+from sklearn_kmex._draw.html import MAX_ROWS, Html, clipped, html_table, text
+from sklearn_kmex._model.decision import Decision, decide
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.explain._walk import Split, forward, walk_back

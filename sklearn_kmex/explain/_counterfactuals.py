@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, take
+from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._model.decision import Decision, decide
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.similarity import class_scores, squared_distances
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex.embedding._digests import as_samples, chunk_rows, chunks, len_of, take
-from sklearn_kmex._model.decision import Decision, decide, embed
-from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import Records
 from sklearn_kmex.utils import check_dependency

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
+from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex.embedding._digests import as_array, as_samples, len_of, sample
-from sklearn_kmex._model.decision import Decision, class_probabilities, decide, embed
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 
@@ -142,19 +142,6 @@ def _examples(
             f"{np.unique(rows).tolist()} (-1 is not known)."
         )
     return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
-
-
-def stacked(X: Any, rows: Any) -> NDArray | None:
-    """Put samples that are numeric arrays of one shape into one; None for others."""
-    if sparse.issparse(X) or hasattr(X, "columns"):
-        return None
-    X = as_array(X)
-    if isinstance(X, np.ndarray):
-        return X[np.asarray(rows)] if X.dtype.kind in "biuf" and X.ndim > 1 else None
-    parts = [np.asarray(as_array(sample(X, int(row)))) for row in rows]
-    same = len({part.shape for part in parts}) == 1 and parts[0].ndim > 0
-    numeric = all(part.dtype.kind in "biuf" for part in parts)
-    return np.stack(parts) if same and numeric else None
 
 
 def _maps(

@@ -1,26 +1,16 @@
 """Explanation: what each sample was taken for, and what it was found to look like."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._draw.explanation import Evidence, plot_explanation
 from sklearn_kmex._draw.explanation_html import HEAD, explanation_rows
-from sklearn_kmex._draw.explanation import plot_explanation
+from sklearn_kmex._draw.html import MAX_ROWS, html_table
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
-
-
-class Evidence(NamedTuple):
-    """One prototype that a sample is shown beside."""
-
-    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
-    prototype: int
-    prototype_label: Any
-    similarity: float
-    training_row: int
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex.explain._settings import class_codes, settings
 from sklearn_kmex.explain._network import FoundNetwork, find_network
 from sklearn_kmex.explain._relevance import relevance
+from sklearn_kmex.explain._settings import class_codes, settings
 from sklearn_kmex.metrics import (
     average_drop_loss,
     average_increase_score,

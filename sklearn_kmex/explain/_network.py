@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
-from sklearn_kmex._model.decision import opened, steps_before
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.encoder import Network
@@ -70,11 +70,7 @@ class FoundNetwork(NamedTuple):
 def find_network(psem: Any, X: Any) -> FoundNetwork:
     """Find the torch encoder right before the classifier, and what it takes in."""
     sem = find_sem(psem)
-    steps = [
-        step
-        for name, cached in steps_before(psem)
-        for _, step in opened(name, getattr(cached, "embedder", cached))
-    ]
+    steps = [step for _, step in uncached_steps(psem)]
     if not steps or not isinstance(steps[-1], TorchInputEmbedder):
         names = ", ".join(type(step).__name__ for step in steps) or "no step at all"
         raise TypeError(

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import gen_batches
 
-from sklearn_kmex._model.similarity import BLOCK_ELEMENTS, dense
+from sklearn_kmex._data.arrays import BLOCK_ELEMENTS, dense
 
 # Rows of X that a step is tried on, and the most elements of a matrix worked out.
 ROWS_TRIED, MOST_ELEMENTS = 64, 2**26

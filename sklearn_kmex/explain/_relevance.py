@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
+from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
     check_question,
@@ -14,7 +15,6 @@ from sklearn_kmex.explain._settings import (
     say_if_zero,
     settings,
 )
-from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.utils import check_dependency
 
 

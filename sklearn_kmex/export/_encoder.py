@@ -8,9 +8,8 @@ from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from sklearn_kmex._torch.serving import Encoder
+    from sklearn_kmex._torch.types import Tensor
 
 
 def is_torch(step: Any) -> bool:

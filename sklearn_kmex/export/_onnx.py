@@ -1,18 +1,20 @@
 """to_onnx: a whole model as one ONNX graph."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 
+from sklearn_kmex._model.layout import check_n_prototypes
+from sklearn_kmex._model.steps import find_kmex, uncached_steps
 from sklearn_kmex.export._encoder import is_torch, make_encoder
-from sklearn_kmex.export._metadata import metadata
-from sklearn_kmex._model.steps import check_n_prototypes, steps_of
 from sklearn_kmex.utils import check_dependency
+from sklearn_kmex.utils._show_versions import installed_versions
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from sklearn_kmex._onnx.convert import ModelProto
 
 OPSET = 18  # the one that torch.onnx writes without a conversion
 
@@ -77,7 +79,7 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     >>> int(label[0]), int(psem.prototype_classes_[prototypes[0, 0]])
     (0, 0)
     """
-    steps, kmex = steps_of(psem)
+    kmex, steps = find_kmex(psem), [step for _, step in uncached_steps(psem)]
     n_prototypes = check_n_prototypes(n_prototypes, kmex)
     check_dependency("skl2onnx", caller="to_onnx", extra="onnx")
     from sklearn_kmex._onnx.convert import chain, convert, finish
@@ -135,3 +137,16 @@ def convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     from sklearn_kmex._torch.serving import encoder_to_onnx
 
     return encoder_to_onnx(encoder, sample, OPSET)
+
+
+def metadata(kmex: Any) -> dict[str, str]:
+    """Describe a classifier as texts of JSON: what its outputs are numbers of."""
+    described = {
+        "classes": kmex.classes_.tolist(),
+        "prototype_classes": kmex.prototype_classes_.tolist(),
+        "prototype_indices": kmex.prototype_indices_.tolist(),
+        "prototype_counts": kmex.prototype_counts_.tolist(),
+        "parameters": {k: repr(v) for k, v in kmex.get_params(deep=False).items()},
+        "versions": installed_versions(),
+    }
+    return {name: json.dumps(value) for name, value in described.items()}

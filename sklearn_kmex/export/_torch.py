@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.preprocessing import StandardScaler
 
+from sklearn_kmex._model.layout import check_n_prototypes
+from sklearn_kmex._model.steps import find_kmex, uncached_steps
 from sklearn_kmex.embedding import MLPEmbedder
 from sklearn_kmex.export._encoder import is_torch, make_encoder
-from sklearn_kmex._model.steps import check_n_prototypes, steps_of
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from torch import nn
+    from sklearn_kmex._torch.types import Module
 
 
-def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "nn.Module":
+def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
     """Turn a fitted model into a torch module that gives decisions and their reasons.
 
     For `torch.export`, `torch.compile` and serving on a GPU. The module holds copies of
@@ -79,7 +80,7 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "nn.Module":
     check_dependency("torch", caller="to_torch", extra="torch")
     from sklearn_kmex._torch.serving import PrototypeNetwork
 
-    steps, kmex = steps_of(psem)
+    kmex, steps = find_kmex(psem), [step for _, step in uncached_steps(psem)]
     n_prototypes = check_n_prototypes(n_prototypes, kmex)
     parts = []
     for place, step in enumerate(steps):
@@ -89,7 +90,7 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "nn.Module":
     return PrototypeNetwork(parts, kmex, n_prototypes)
 
 
-def as_module(step: Any, X: Any) -> "nn.Module":
+def as_module(step: Any, X: Any) -> "Module":
     """Write one step as a torch module, or say that it has none."""
     from sklearn_kmex._torch.serving import Affine, mlp_layers
 

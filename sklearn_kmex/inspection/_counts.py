@@ -5,8 +5,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.inspection._curve import find_curve
 from sklearn_kmex._draw.figures import COLOURS, Labels, one_axes, set_labels
+from sklearn_kmex.inspection._curve import find_curve
 from sklearn_kmex.utils import check_dependency
 
 

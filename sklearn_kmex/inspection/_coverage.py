@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex._model.decision import class_probabilities, decide, embed
 from sklearn_kmex._draw.figures import COLOURS, one_axes
+from sklearn_kmex._model.decision import class_probabilities, decide
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics import coverage_curve
 from sklearn_kmex.utils import check_dependency
 

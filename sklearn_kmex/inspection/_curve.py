@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+
+from sklearn_kmex._model.protocol import innermost, levels
 
 
 class Curve(NamedTuple):
@@ -20,17 +21,16 @@ class Curve(NamedTuple):
 
 def find_curve(estimator: Any, scoring: str | None) -> Curve:
     """Tell a search around an estimator from one within."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    if not hasattr(estimator, "cv_results_"):
+    searches = [one for one in levels(estimator) if hasattr(one, "cv_results_")]
+    if not searches:
         raise TypeError(
             "estimator must be a fitted KMExClassifierCV, or a fitted search such as "
-            f"GridSearchCV over n_prototypes; got {type(estimator).__name__} without "
-            "cv_results_."
+            "GridSearchCV over n_prototypes; got "
+            f"{type(innermost(estimator)).__name__} without cv_results_."
         )
-    if "params" in estimator.cv_results_:
-        return curve_of_search(estimator, scoring)
-    return curve_of_classifier(estimator, scoring)
+    if "params" in searches[0].cv_results_:
+        return curve_of_search(searches[0], scoring)
+    return curve_of_classifier(searches[0], scoring)
 
 
 def curve_of_classifier(psem: Any, scoring: str | None) -> Curve:

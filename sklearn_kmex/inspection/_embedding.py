@@ -10,9 +10,6 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex._model.decision import decide, embed
 from sklearn_kmex._draw.figures import (
     class_texts,
     one_axes,
@@ -21,6 +18,10 @@ from sklearn_kmex._draw.figures import (
     style,
     update_layout,
 )
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.utils import check_dependency
 
 

@@ -9,11 +9,10 @@ from scipy import sparse
 from scipy.stats import percentileofscore
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex.embedding._digests import as_array, as_samples, len_of
-from sklearn_kmex._model.decision import embed, steps_before
-from sklearn_kmex.explain._explain import stacked
+from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._draw.pictures import Scale, channels_last, value_range
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed, steps_before
 
 
 def find_examples(

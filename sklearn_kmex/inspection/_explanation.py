@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex.explain import Explanation, explain
 from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex._draw.figures import check_axes, class_texts
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex.explain import Explanation, explain
 from sklearn_kmex.utils import check_dependency
 
 

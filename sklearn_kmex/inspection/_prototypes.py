@@ -6,12 +6,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex._draw.pictures import Scale
-from sklearn_kmex.inspection._examples import find_examples
 from sklearn_kmex._draw.figures import check_axes, class_texts
+from sklearn_kmex._draw.pictures import Scale
 from sklearn_kmex._draw.prototypes import Groups, plot_gallery, plot_table
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex.inspection._examples import find_examples
 from sklearn_kmex.utils import check_dependency
 
 

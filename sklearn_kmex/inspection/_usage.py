@@ -7,9 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex._model.decision import embed
 from sklearn_kmex._draw.figures import (
     COLOURS,
     Labels,
@@ -18,6 +15,9 @@ from sklearn_kmex._draw.figures import (
     set_labels,
     short,
 )
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics import prototype_usage
 from sklearn_kmex.utils import check_dependency
 

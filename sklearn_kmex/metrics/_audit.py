@@ -10,10 +10,10 @@ from sklearn.utils import Bunch, check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 from sklearn_kmex._fit.merging import pairs_within_classes
-from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._fit.prototypes import canonical, row_keys
-from sklearn_kmex._model.similarity import BLOCK_ELEMENTS
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.utils import check_dependency
 
 

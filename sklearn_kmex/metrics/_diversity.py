@@ -9,7 +9,8 @@ from scipy.special import entr, softmax
 from sklearn.utils import check_array, gen_batches
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._model.similarity import BLOCK_ELEMENTS, log_similarity
+from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
+from sklearn_kmex._model.similarity import log_similarity
 
 _PROTOTYPES = {
     "prototypes": ["array-like"],

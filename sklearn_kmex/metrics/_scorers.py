@@ -1,15 +1,14 @@
 """Scorers: the predicates as functions of a fitted estimator, X and y."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer
-from sklearn.pipeline import Pipeline
 
+from sklearn_kmex._model.black_box import labels_of_both
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._scorer import SEMScorer
 from sklearn_kmex.metrics._transparency import transparency_score
@@ -65,11 +64,11 @@ def transparency(
     >>> transparency_scorer(psem, X, y)
     1.0
     """
-    n_prototypes = len(find_sem(estimator).prototypes_)
-    activations = np.asarray(estimator.transform(X)).argmax(axis=1)
+    sem = find_sem(estimator)
+    activations = np.asarray(sem.transform(embed(estimator, X))).argmax(axis=1)
     if sample_weight is not None:
         activations = activations[np.asarray(sample_weight) > 0]
-    return transparency_score(activations, n_prototypes)
+    return transparency_score(activations, len(sem.prototypes_))
 
 
 def diversity(
@@ -182,8 +181,7 @@ def fidelity(
     >>> fidelity_scorer(psem, X[1::2]) > 0.9
     True
     """
-    sem = find_sem(estimator)
-    theirs, ours = labels_of_both(estimator, X, black_box, sem)
+    theirs, ours = labels_of_both(estimator, X, black_box)
     return fidelity_score(theirs, ours, sample_weight=sample_weight)
 
 
@@ -246,85 +244,8 @@ def gap(
     >>> abs(accuracy_gap_scorer(psem, X[1::2], y[1::2])) < 0.1
     True
     """
-    sem = find_sem(estimator)
-    theirs, ours = labels_of_both(estimator, X, black_box, sem)
+    theirs, ours = labels_of_both(estimator, X, black_box)
     return accuracy_gap(y, theirs, ours, sample_weight=sample_weight)
-
-
-def labels_of_both(
-    estimator: Any, X: Any, black_box: Any, sem: Any
-) -> tuple[NDArray, NDArray]:
-    """Labels of the black box and of the model, by one pass where there can be one."""
-    both = one_pass(estimator, X, sem, labels_of) if black_box is None else None
-    if both is None:
-        theirs = black_box_labels(estimator, X, black_box, sem.classes_)
-        return theirs, estimator.predict(X)
-    Z, theirs = both
-    return theirs, sem.predict(Z)
-
-
-def one_pass(
-    estimator: Any, X: Any, sem: Any, read: Callable
-) -> tuple[Any, NDArray] | None:
-    """Embed X and run the black box at once, where the embedder comes right before."""
-    steps = estimator.steps if isinstance(estimator, Pipeline) else []
-    embedder: Any = steps[-2][1] if len(steps) > 1 and steps[-1][1] is sem else None
-    if not hasattr(embedder, "embed_with_output"):
-        return None
-    X = estimator[:-2].transform(X) if len(steps) > 2 else X
-    Z, output = embedder.embed_with_output(X)
-    return Z, read(output, embedder, sem.classes_)
-
-
-def black_box_labels(
-    estimator: Any, X: Any, black_box: Any, classes: NDArray
-) -> NDArray:
-    """Ask the black box for labels: the one given, or that of the embedder."""
-    if black_box is not None:
-        return np.asarray(black_box.predict(X))
-    found = embedder_output(estimator, X)
-    if found is None:
-        raise TypeError(
-            f"{type(estimator).__name__} must have a step with black_box_output to be "
-            "compared to its black box, as make_kmex makes of a network or of trees; "
-            "give one with sem_scorers(black_box=...), or leave it out with "
-            "black_box=None."
-        )
-    return labels_of(*found, classes)
-
-
-def embedder_output(estimator: Any, X: Any) -> tuple[Any, Any] | None:
-    """Run the black box of the first step that gives one; return that step, too."""
-    steps = estimator.steps if isinstance(estimator, Pipeline) else []
-    for place, (_, step) in enumerate(steps):
-        if hasattr(step, "black_box_output"):
-            X = estimator[:place].transform(X) if place else X
-            return step.black_box_output(X), step
-    return None
-
-
-def labels_of(output: Any, embedder: BaseEstimator, classes: NDArray) -> NDArray:
-    """Take the class of the largest output, of the classes the model was fitted on."""
-    labels = labels_if_any(output, embedder, classes)
-    if labels is None:
-        raise ValueError(
-            f"The black box must give one output for each of the {len(classes)} "
-            f"classes; got outputs of shape {np.shape(output)}. Give a model that "
-            "predicts labels with sem_scorers(black_box=...)."
-        )
-    return labels
-
-
-def labels_if_any(
-    output: Any, embedder: BaseEstimator, classes: NDArray
-) -> NDArray | None:
-    """Read outputs as labels, or return None where there is not one for each class."""
-    held = embedder.get_params().values()
-    known = [model.classes_ for model in held if hasattr(model, "classes_")]
-    classes, output = known[0] if known else classes, np.asarray(output)
-    if output.ndim != 2 or output.shape[1] != len(classes):
-        return None
-    return classes[output.argmax(axis=1)]
 
 
 transparency_scorer = SEMScorer("transparency_scorer", transparency)

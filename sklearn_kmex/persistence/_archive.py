@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.persistence._refusal import Refusal
 from sklearn_kmex.utils import check_dependency
+from sklearn_kmex.utils._show_versions import installed_versions
+
+SCHEMA = 1  # raised when files change in a way that older versions cannot read
+
 
 NAME = "sklearn_kmex"  # key of the manifest in the metadata of the file
 PREFIX = 8  # bytes that hold the length of the header
@@ -56,3 +61,29 @@ def write_whole(path: Path, raw: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def make_manifest(psem: Any, module: Any) -> dict[str, Any]:
+    """Describe a model: versions, parameters, sizes and the kind of its encoder."""
+    kmex = find_sem(psem)
+    return {
+        "schema": SCHEMA,
+        "versions": installed_versions(),
+        "parameters": {k: repr(v) for k, v in kmex.get_params(deep=False).items()},
+        "classes": [str(label) for label in kmex.classes_],
+        "prototypes": list(kmex.prototypes_.shape),
+        "module": None if module is None else type(module).__qualname__,
+    }
+
+
+def check_manifest(manifest: dict[str, Any]) -> None:
+    """Refuse a file of a later schema, and one that names none."""
+    schema = manifest["schema"]
+    if not isinstance(schema, int) or schema < 1:
+        raise Refusal(f"its schema is {schema!r}")
+    if schema > SCHEMA:
+        made = manifest["versions"].get("sklearn-kmex")
+        raise Refusal(
+            f"its schema {schema} is newer than {SCHEMA}, the latest known here",
+            f"Upgrade sklearn-kmex to {made}, which wrote it.",
+        )

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier
-from sklearn_kmex._rejecting import threshold
-from sklearn_kmex.persistence._encoder import classifier_of, levels
+from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._model.protocol import find_sem, levels
+from sklearn_kmex._rejecting import RejectingClassifier, threshold
 from sklearn_kmex.persistence._refusal import Refusal
 
 
 def check_loaded(psem: Any) -> None:
     """Refuse a model whose classifiers could not have come out of `fit`."""
-    kmex = classifier_of(psem)
+    kmex = find_sem(psem)
     if not isinstance(kmex, KMExClassifier):
         raise Refusal(f"it ends in {type(kmex).__name__}, which is no KMExClassifier")
     check_fitted(kmex, invariants(kmex))
@@ -35,7 +35,7 @@ def thresholds(careful: RejectingClassifier) -> dict[str, bool]:
     known = list(zip(scores, careful.calibration_weights_, strict=True))
     limits = [threshold(*one, careful.quantile) for one in known]
     return {
-        "classes_": np.array_equal(classes, classifier_of(careful).classes_),
+        "classes_": np.array_equal(classes, find_sem(careful).classes_),
         "calibration_scores_": len(scores) == len(classes)
         and all(bool((np.diff(one) >= 0).all()) for one in scores),
         "calibration_weights_": all(

@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_kmex.persistence._archive import NAME, digest, read_archive, write_whole
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex.persistence._archive import (
+    NAME,
+    check_manifest,
+    digest,
+    make_manifest,
+    read_archive,
+    write_whole,
+)
 from sklearn_kmex.persistence._checks import check_loaded
 from sklearn_kmex.persistence._encoder import (
-    classifier_of,
     torch_embedders,
     without_module,
 )
 from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
-from sklearn_kmex.persistence._manifest import check_manifest, make_manifest
 from sklearn_kmex.persistence._refusal import Refusal, one_error
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from torch import nn
+    from sklearn_kmex._torch.types import Module
 
 ESTIMATOR = "estimator"  # the tensor of bytes that is not one of the module's
 
@@ -76,7 +82,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     >>> bool((loaded.predict_proba(X) == psem.predict_proba(X)).all())
     True
     """
-    classifier_of(psem)
+    find_sem(psem)
     modules = {id(one.module): one.module for one in torch_embedders(psem)}
     if len(modules) > 1:
         raise TypeError(
@@ -91,7 +97,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
 
 def load_psem(
     path: str | os.PathLike,
-    module: "nn.Module | None" = None,
+    module: "Module | None" = None,
     *,
     trusted: Sequence[str] = (),
 ) -> Any:
@@ -188,7 +194,7 @@ def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) ->
         )
 
 
-def fill(module: "nn.Module", raw: bytes) -> None:
+def fill(module: "Module", raw: bytes) -> None:
     """Put the weights of a file into a module."""
     check_dependency("torch", caller="load_psem", extra="torch")
     from sklearn_kmex._torch.weights import load_weights

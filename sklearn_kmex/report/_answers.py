@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import column_or_1d
 
-from sklearn_kmex._base import numbered
+from sklearn_kmex._data.samples import len_of, numbered, take
+from sklearn_kmex._model.black_box import embedder_output, labels_if_any, one_pass
+from sklearn_kmex._model.decision import Decision, class_probabilities, decide
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex.embedding._digests import len_of, take
-from sklearn_kmex._model.decision import (
-    Decision,
-    class_probabilities,
-    decide,
-    embed,
-)
-from sklearn_kmex.metrics._scorers import embedder_output, labels_if_any, one_pass
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.utils import check_dependency
 
 FIRST_BLOCK, BLOCK = 64, 2_048  # rows between two steps of a progress bar
@@ -95,12 +90,11 @@ def embed_and_ask(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | Non
     """Embed, and ask for labels: the black box given, or that of the embedder."""
     if black_box is not None:
         return embed(psem, X), column_or_1d(black_box.predict(X))
-    sem = find_sem(psem)
-    both = one_pass(psem, X, sem, labels_if_any)
+    both = one_pass(psem, X, labels_if_any)
     if both is not None:
         return both
     found = embedder_output(psem, X)
-    return embed(psem, X), found and labels_if_any(*found, sem.classes_)
+    return embed(psem, X), found and labels_if_any(*found, find_sem(psem).classes_)
 
 
 def in_blocks(function: Callable, X: Any, bar: Any) -> Any:

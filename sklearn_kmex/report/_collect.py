@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_array
 
+from sklearn_kmex._data.samples import len_of, take
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._fit.validation import class_codes
-from sklearn_kmex.embedding._digests import len_of, row_digests, take
+from sklearn_kmex._model.steps import embed
+from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.explain import explain
-from sklearn_kmex._model.decision import embed
 from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
 from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels

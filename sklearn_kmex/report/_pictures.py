@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
-from sklearn_kmex.embedding._digests import as_samples, len_of, take
-from sklearn_kmex.explain._explain import stacked
+from sklearn_kmex._data.samples import as_samples, len_of, stacked, take
 from sklearn_kmex._draw.pictures import (
     Scale,
     as_file,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex.embedding._digests import len_of
+from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.report._text import as_name, as_text
 from sklearn_kmex.utils._show_versions import installed_versions
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._draw.figures import class_texts
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import collect
 from sklearn_kmex.report._pictures import check_rows, is_shape

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.embedding._digests import sample, take
-from sklearn_kmex.explain import Explanation, contrast
+from sklearn_kmex._data.samples import sample, take
 from sklearn_kmex._draw.html import clipped
 from sklearn_kmex._draw.pictures import Scale, as_heat, channels_last
+from sklearn_kmex.explain import Explanation, contrast
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
 from sklearn_kmex.report._pictures import Rows, encode

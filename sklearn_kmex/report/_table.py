@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sklearn_kmex._data.samples import as_array, stacked
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex.embedding._digests import as_array
-from sklearn_kmex._model.decision import steps_before
-from sklearn_kmex.explain._explain import stacked
+from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_columns
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 

@@ -48,7 +48,7 @@ def memory(tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr("sklearn_kmex.embedding._digests.CHUNK_ROWS", (16, 16))
+    monkeypatch.setattr("sklearn_kmex._data.samples.CHUNK_ROWS", (16, 16))
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -19,7 +19,7 @@ ROWS = 8
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr("sklearn_kmex.embedding._digests.CHUNK_ROWS", (ROWS, ROWS))
+    monkeypatch.setattr("sklearn_kmex._data.samples.CHUNK_ROWS", (ROWS, ROWS))
 
 
 def frozen(function):

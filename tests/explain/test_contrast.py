@@ -37,8 +37,8 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection
 
 from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain import Contrast, contrast
-from sklearn_kmex._model.decision import embed
 
 pd = pytest.importorskip("pandas")
 

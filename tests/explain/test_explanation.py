@@ -15,7 +15,7 @@ from sems import Prototypes
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.explain import Counterfactuals, Explanation, explain
-from sklearn_kmex.explain._json import read_document, write_document
+from sklearn_kmex.explain._records import read_document, write_document
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
-from sklearn_kmex.inspection import EmbeddingDisplay
 from sklearn_kmex._draw.figures import style
+from sklearn_kmex.inspection import EmbeddingDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""Files that an earlier version wrote, one of each kind: they load, and answer alike."""
+"""Files that an earlier version wrote, one of each kind, load and answer alike."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
-from sklearn_kmex._base import RowsError
+from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._answers import (

@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex._draw.pictures import as_file
+from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.report import _pictures
 from sklearn_kmex.report._pictures import (
     BUDGET,

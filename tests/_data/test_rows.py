@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from sklearn_kmex._data.rows import map_classes, take
-from sklearn_kmex._fit.prototypes import Rows
-from sklearn_kmex._model.similarity import dense
+from sklearn_kmex._data.arrays import dense
+from sklearn_kmex._data.rows import Rows, map_classes, take
 
 X = np.arange(60.0).reshape(20, 3)
 PLACES = ["memory", "sparse", "file"] + ["dask"] * (find_spec("dask") is not None)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_kmex._fit.validation import kind_of, rows_of_classes
+from sklearn_kmex._fit.validation import rows_of_classes
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), min_size=1))
@@ -14,8 +14,3 @@ def test_rows_of_classes(pairs):
     groups = rows_of_classes(y, weights, np.array(list("abc")))
     for label, rows in zip("abc", groups, strict=True):
         assert_array_equal(rows, np.flatnonzero((y == label) & (weights > 0)))
-
-
-def test_kinds_of_mixed_objects():
-    assert kind_of(np.array(["a", 1], dtype=object)) == "O"
-    assert kind_of(np.array([None, None])) == "O"

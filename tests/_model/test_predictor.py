@@ -84,7 +84,7 @@ def test_two_classes_give_one_score_whose_sign_decides(digits):
 def test_rows_are_scored_alike_alone_and_in_blocks(psem, digits, monkeypatch):
     X = digits[1]
     whole = psem.predict_proba(X), psem.transform(X), psem.nearest_prototypes(X, 2)[1]
-    monkeypatch.setattr("sklearn_kmex._model.similarity.BLOCK_ELEMENTS", 7 * X.shape[1])
+    monkeypatch.setattr("sklearn_kmex._data.arrays.BLOCK_ELEMENTS", 7 * X.shape[1])
     parts = psem.predict_proba(X), psem.transform(X), psem.nearest_prototypes(X, 2)[1]
     for one, other in zip(whole, parts, strict=True):
         assert_allclose(one, other, rtol=1e-9)

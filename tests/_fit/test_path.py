@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import BisectingKMeans, KMeans
 
-from sklearn_kmex._path import merge, prototype_path
-from sklearn_kmex._fit.prototypes import Rows
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.prototypes import merge, prototype_path
 from sklearn_kmex._model.similarity import squared_distances
 
 HOW = {"clusterer": KMeans(n_init=10), "prototype": "centroid"}

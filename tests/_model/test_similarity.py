@@ -39,7 +39,7 @@ def test_many_near_pairs_are_taken_in_blocks(monkeypatch):
     points = 1e6 + np.random.RandomState(0).normal(size=(50, 3))
     points[0] = 0  # the mean of all is far from the rest
     expected = cdist(points, points, "sqeuclidean")
-    monkeypatch.setattr("sklearn_kmex._model.similarity.BLOCK_ELEMENTS", 30)
+    monkeypatch.setattr("sklearn_kmex._data.arrays.BLOCK_ELEMENTS", 30)
     assert_allclose(squared_distances(points, points), expected, rtol=1e-8)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_kmex.explain import _thumbnails
-from sklearn_kmex.explain._thumbnails import thumbnails
+from sklearn_kmex import _draw
+from sklearn_kmex._draw.pictures import thumbnails
 
 if find_spec("PIL") is None:
     pytest.skip("Pillow is not installed", allow_module_level=True)
@@ -71,5 +71,5 @@ def test_what_is_no_picture_has_none(monkeypatch):
     assert thumbnails(None, table) == [None, None]
     assert [some and len(some) for some in thumbnails(table, pictures)] == [None, 2]
     assert thumbnails(pictures[:0], np.zeros((2, 2, 9, 9))) == [None, None]
-    monkeypatch.setattr(_thumbnails, "find_spec", lambda name: None)
+    monkeypatch.setattr(_draw.pictures, "find_spec", lambda name: None)
     assert thumbnails(pictures) == [None]

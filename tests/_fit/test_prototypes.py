@@ -5,7 +5,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 
-from sklearn_kmex._fit.prototypes import Rows, class_prototypes, distinct_rows
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.prototypes import class_prototypes, distinct_rows
 
 
 class CentersGiven(BaseEstimator):
