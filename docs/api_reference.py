@@ -112,20 +112,6 @@ API_REFERENCE = {
             "usage_entropy_score",
         ],
     },
-    "sklearn_kmex.datasets": {
-        "title": "Data",
-        "description": "Image sets of the paper, as files at hand or fetched.",
-        "names": [
-            "fetch_celeba",
-            "fetch_cifar10",
-            "fetch_fashion_mnist",
-            "fetch_mnist",
-            "fetch_quickdraw",
-            "fetch_stl10",
-            "fetch_svhn",
-            "fetch_utkface",
-        ],
-    },
     "sklearn_kmex.exceptions": {
         "title": "Warnings and errors",
         "description": "What to catch.",

@@ -21,7 +21,6 @@ __all__ = [
 ]
 
 _SUBPACKAGES = (
-    "datasets",
     "edit",
     "embedding",
     "exceptions",

@@ -15,7 +15,7 @@ from sklearn_kmex.utils import check_dependency
 MODULES = ["sklearn_kmex", *(f"sklearn_kmex.{n}" for n in sklearn_kmex._SUBPACKAGES)]
 HEAVY = ["torch", "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars"]
 HEAVY += ["onnx", "skl2onnx", "onnxruntime", "safetensors", "skops"]
-HEAVY += ["dask", "distributed"]
+HEAVY += ["dask", "distributed", "tqdm"]
 
 
 def run(code):

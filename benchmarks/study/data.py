@@ -1,9 +1,7 @@
 """Sets of the study: images and tables, each split into training and test rows."""
 
-import os
 import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +9,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from sklearn_kmex import datasets
+from study.datasets import fetch, find_folder
 
-BESIDE = Path(__file__).parents[3] / "shared" / "data"
-FOLDER = Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
+FOLDER = find_folder()
 QUICK_TRAIN, QUICK_TEST = 3000, 1000
 
 
@@ -59,9 +56,8 @@ def at_hand(name):
 
 
 def images(name):
-    """Read one of the sets of `sklearn_kmex.datasets`."""
-    fetch = getattr(datasets, f"fetch_{name}")
-    found = fetch(data_home=FOLDER, download_if_missing=False)
+    """Read one of the image sets of `study.datasets`."""
+    found = fetch(name, FOLDER, download_if_missing=False)
     X, X_test = (pixels(found[f"X_{split}"]) for split in ("train", "test"))
     groups = [groups_of(found, split) for split in ("train", "test")]
     return Data(

@@ -1,4 +1,4 @@
-"""Progress of a fit, told to the callbacks of scikit-learn 1.9 and later.
+"""Progress: of a fit, told to the callbacks of scikit-learn 1.9 and later; and bars.
 
 Callbacks are called where `fit` was called, in the order of the tasks, wherever these
 are run: they need not be thread-safe, nor reach the process or machine of a worker.
@@ -7,6 +7,7 @@ are run: they need not be thread-safe, nor reach the process or machine of a wor
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from sklearn import config_context, get_config
@@ -107,3 +108,19 @@ def pool(n_jobs: int | None, in_turn: bool) -> Parallel:
         except ValueError:  # a backend that hands out all results at once
             pass
     return Parallel(n_jobs=n_jobs)
+
+
+def ignore(_: Any) -> None:
+    """Stand for a method of a progress bar."""
+
+
+@contextmanager
+def progress_bar(total: int, unit: str, **settings: Any) -> Iterator[Any]:
+    """Show a progress bar by tqdm; where that is not installed, show nothing."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield SimpleNamespace(update=ignore, set_description=ignore)
+        return
+    with tqdm(total=total, unit=unit, **settings) as bar:
+        yield bar

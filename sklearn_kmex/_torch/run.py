@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._torch.speed import halve, speed_up
@@ -95,13 +96,15 @@ def batches(X: Any, how: Run) -> Iterable[Any]:
     return DataLoader(samples, how.batch_size, num_workers=how.num_workers)
 
 
-def progress(steps: Iterable[Any], total: int, how: Run) -> Iterable[Any]:
+def progress(steps: Iterable[Any], total: int, how: Run) -> Iterator[Any]:
     """Show a progress bar over the batches, where asked for."""
     if not how.verbose:
-        return steps
-    from tqdm.auto import tqdm
-
-    return tqdm(steps, total=-(-total // how.batch_size), unit="batch")
+        yield from steps
+        return
+    with progress_bar(-(-total // how.batch_size), "batch") as bar:
+        for step in steps:
+            yield step
+            bar.update(1)
 
 
 def place(

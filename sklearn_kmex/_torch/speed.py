@@ -100,25 +100,20 @@ class Convolution:
 
     def _product(self, size: torch.Size) -> tuple[Tensor, Tensor | None, torch.Size]:
         """Weights from all positions and channels in to all of them out, and biases."""
-        conv, weight = self.conv, self.conv.weight
-        taps = torch.eye(weight[0, 0].numel(), device=weight.device)
-        positions = torch.arange(1.0, 1 + size.numel(), device=weight.device)
+        conv, weight = self.conv, self.conv.weight.detach()
+        n_out, n_in, n_positions = *weight.shape[:2], size.numel()
+        one_hot = torch.eye(n_positions, dtype=weight.dtype, device=weight.device)
         read = functional.conv2d(
-            positions.view(1, 1, *size),
-            taps.view(-1, 1, *conv.kernel_size),
+            one_hot.view(-1, 1, *size),
+            weight.flatten(0, 1).unsqueeze(1),  # a filter for each pair of channels
             None,
             conv.stride,
             conv.padding,
             conv.dilation,
-        )[0]  # the position that each tap reads for each output, 0 for padding
-        n_out = read[0].numel()
-        matrix = weight.new_zeros(n_out, len(weight), size.numel(), weight.shape[1])
-        for tap, at in enumerate(read.flatten(1).long()):
-            (out,) = at.nonzero(as_tuple=True)
-            if len(out):
-                matrix[out, :, at[out] - 1] = weight.flatten(2)[:, :, tap]
-        bias = None if conv.bias is None else conv.bias.repeat(n_out)
-        return matrix.view(n_out * len(weight), -1), bias, read.shape[1:]
+        )
+        matrix = read.view(n_positions, n_out, n_in, -1).permute(3, 1, 0, 2)
+        bias = None if conv.bias is None else conv.bias.repeat(len(matrix))
+        return matrix.reshape(-1, n_positions * n_in), bias, read.shape[2:]
 
 
 def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ class TorchEmbedder(TorchInputEmbedder):
         tensors without `preprocess` need none.
 
     verbose : bool, default=False
-        Whether to show a progress bar.
+        Whether to show a progress bar, where tqdm is installed.
 
     Attributes
     ----------

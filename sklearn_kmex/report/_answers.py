@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex.utils import check_dependency
 
 FIRST_BLOCK, BLOCK = 64, 2_048  # rows between two steps of a progress bar
 
@@ -129,11 +127,3 @@ def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
     known = np.isin(labels, classes)
     codes[known] = class_codes(classes, labels[known])
     return codes
-
-
-@contextmanager
-def progress(total: int, what: str) -> Iterator[Any]:
-    """Count steps on a bar that appears only if they take longer than a second."""
-    tqdm = check_dependency("tqdm.auto", caller="SEMReport", extra="report").tqdm
-    with tqdm(total=total, desc=what, delay=1, leave=False, unit="row") as bar:
-        yield bar

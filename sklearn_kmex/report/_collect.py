@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch, check_array
 
+from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import len_of, take
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.explain import explain
-from sklearn_kmex.report._answers import Answers, ask, in_blocks, progress
+from sklearn_kmex.report._answers import Answers, ask, in_blocks
 from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._doubts import Training, find_doubts, suspect_labels
 from sklearn_kmex.report._edits import describe_edits
@@ -49,7 +50,7 @@ def collect(
     """Ask the model once, and put together what the report says."""
     check(psem, rows, train, black_box, relevance, feature_names)
     n_rows = len_of(rows.X) + (0 if train is None else len_of(train.X))
-    with progress(n_rows, "SEMReport") as bar:
+    with progress_bar(n_rows, "row", desc="SEMReport", delay=1, leave=False) as bar:
         answers, training = embed_all(psem, rows, train, black_box, bar)
         chosen = choose_cases(answers)
         case_rows = [row for some in chosen.values() for row in some]

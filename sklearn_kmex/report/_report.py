@@ -95,7 +95,8 @@ class SEMReport:
         If a label is no class of `psem`, or rows, names or pictures do not fit.
 
     MissingDependencyError
-        If tqdm is not installed; of the methods, if jinja2 is not.
+        If a picture is given and pillow is not installed; of the methods, if
+        jinja2 is not.
 
     See Also
     --------

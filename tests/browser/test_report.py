@@ -13,7 +13,6 @@ from sklearn_kmex.edit import drop_prototypes
 
 pytest.importorskip("jinja2")
 pytest.importorskip("PIL")
-pytest.importorskip("tqdm")
 
 from sklearn_kmex.report import SEMReport
 

@@ -1,6 +1,7 @@
 """TorchEmbedder: the right activations, and a module that does not notice."""
 
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -521,6 +522,14 @@ def test_progress_is_shown_on_demand(network, images, capsys):
     assert "batch" not in capsys.readouterr().err
     TorchEmbedder(network, batch_size=10, verbose=True).transform(images)
     assert "10/10" in capsys.readouterr().err
+
+
+def test_without_tqdm_no_progress_is_shown(network, images, capsys, monkeypatch):
+    expected = TorchEmbedder(network).transform(images)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    Z = TorchEmbedder(network, verbose=True).transform(images)
+    assert_array_equal(Z, expected)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_goes_wrong_in_the_middle_is_said(network, images):

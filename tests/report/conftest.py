@@ -7,7 +7,7 @@ import pytest
 from sems import Prototypes
 from sklearn.datasets import load_iris
 
-NEEDED = ("jinja2", "matplotlib", "PIL", "tqdm")
+NEEDED = ("jinja2", "matplotlib", "PIL")
 if any(importlib.util.find_spec(name) is None for name in NEEDED):
     collect_ignore_glob = ["test_*.py"]
 

@@ -17,14 +17,12 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex._data.samples import RowsError
-from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._answers import (
     ask,
     growing_blocks,
     in_blocks,
     known_codes,
-    progress,
 )
 
 
@@ -193,6 +191,7 @@ def test_short_work_prints_nothing(iris, iris_psem, capfd):
 
 
 def test_long_work_shows_a_bar_on_stderr(capfd):
+    pytest.importorskip("tqdm")
     X = np.linspace(0, 9, 150)[:, np.newaxis]
     psem = make_kmex(lambda X: time.sleep(0.4) or X, n_prototypes=1, random_state=0)
     y = (X[:, 0] > 4).astype(int)
@@ -205,13 +204,16 @@ def test_long_work_shows_a_bar_on_stderr(capfd):
     assert err.endswith("\r")  # nothing is left on the line
 
 
-def test_missing_tqdm_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with (
-        pytest.raises(MissingDependencyError) as caught,
-        progress(3, "SEMReport"),
-    ):
-        pass
-    assert str(caught.value) == (
-        "SEMReport requires tqdm. Install it with `pip install sklearn-kmex[report]`."
-    )
+def test_without_tqdm_the_report_is_the_same_and_no_bar_is_shown(
+    monkeypatch, capfd, iris, iris_psem
+):
+    X, X_test, y, y_test = iris
+    given = {"X_train": X, "y_train": y}
+    expected = SEMReport(iris_psem, X_test, y_test, **given)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    report = SEMReport(iris_psem, X_test, y_test, **given)
+    assert report.dict()["summary"] == expected.dict()["summary"]
+    assert "<html" in report.html()
+    assert capfd.readouterr() == ("", "")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import get_data_home
+
+BESIDE = Path(__file__).parents[4] / "shared" / "data"
 
 
 class Copy(NamedTuple):
@@ -18,10 +19,9 @@ class Copy(NamedTuple):
     suffix: str = ""
 
 
-def find_folder(data_home: str | Path | None) -> Path:
-    """Return the folder asked for, that of the environment, or scikit-learn's."""
-    chosen = data_home or os.environ.get("SKLEARN_KMEX_DATA")
-    return Path(chosen) if chosen else Path(get_data_home()) / "sklearn_kmex"
+def find_folder() -> Path:
+    """Return the folder of SKLEARN_KMEX_DATA, or `shared/data` beside the checkout."""
+    return Path(os.environ.get("SKLEARN_KMEX_DATA", BESIDE))
 
 
 def read(folder: Path, copies: tuple[Copy, ...]) -> dict[str, NDArray]:

@@ -1,5 +1,6 @@
 """Where sets come from when they are not at hand: arrays, channels last."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,6 @@ from urllib.request import urlretrieve
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import fetch_openml
-
-from sklearn_kmex.utils import check_dependency
 
 Source = Callable[[Path], dict[str, NDArray]]
 
@@ -32,14 +31,14 @@ def openml(name: str, class_names: Sequence[str]) -> Source:
 
 def cifar10(folder: Path) -> dict[str, NDArray]:
     """Fetch all of CIFAR-10."""
-    make = _torchvision("fetch_cifar10").CIFAR10
+    make = _torchvision().CIFAR10
     train, test = (make(folder, train=of, download=True) for of in (True, False))
     return _arrays(train.data, train.targets, test.data, test.targets, train.classes)
 
 
 def svhn(folder: Path) -> dict[str, NDArray]:
     """Fetch SVHN, cropped digits, without the extra images."""
-    make = _torchvision("fetch_svhn").SVHN
+    make = _torchvision().SVHN
     train, test = (make(folder, split=of, download=True) for of in ("train", "test"))
     digits = [str(digit) for digit in range(10)]
     return _channels_last(train, test, digits)
@@ -47,7 +46,7 @@ def svhn(folder: Path) -> dict[str, NDArray]:
 
 def stl10(folder: Path) -> dict[str, NDArray]:
     """Fetch STL-10, the labelled images."""
-    make = _torchvision("fetch_stl10").STL10
+    make = _torchvision().STL10
     train, test = (make(folder, split=of, download=True) for of in ("train", "test"))
     return _channels_last(train, test, train.classes)
 
@@ -72,7 +71,7 @@ def quickdraw(folder: Path) -> dict[str, NDArray]:
 
 def celeba(folder: Path) -> dict[str, NDArray]:
     """Fetch CelebA, at 64 x 64 pixels, with its attributes."""
-    make = _torchvision("fetch_celeba").CelebA
+    make = _torchvision().CelebA
     arrays: dict[str, Any] = {"class_names": np.array(["female", "male"])}
     for split in ("train", "test"):
         faces = make(folder, split=split, target_type="attr", download=True)
@@ -91,8 +90,8 @@ def nowhere(folder: Path) -> dict[str, NDArray]:
     raise OSError("there is no place to fetch it from")
 
 
-def _torchvision(caller: str) -> Any:
-    return check_dependency("torchvision.datasets", caller=caller, extra="explain")
+def _torchvision() -> Any:
+    return importlib.import_module("torchvision.datasets")
 
 
 def _channels_last(train: Any, test: Any, names: Sequence[str]) -> dict[str, NDArray]:

@@ -3,14 +3,11 @@
 import hashlib
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sklearn_kmex import datasets
-from sklearn_kmex.datasets import _files, _sources
-
-FETCHERS = [getattr(datasets, name) for name in datasets.__all__]
+from study.datasets import IMAGE_SETS, _sources, fetch, find_folder
 
 
 def grey(n):
@@ -19,22 +16,16 @@ def grey(n):
 
 def test_mnist_is_the_official_set(load_data):
     arrays = load_data("mnist.npz")
-    images = datasets.fetch_mnist(download_if_missing=False, **home())
+    images = fetch("mnist", find_folder(), download_if_missing=False)
     assert images.X_train.shape == (60_000, 28, 28, 1)
     np.testing.assert_array_equal(images.X_test[..., 0], arrays["x_test"])
     np.testing.assert_array_equal(images.y_train, arrays["y_train"])
     assert images.target_names == list("0123456789")
 
 
-def home():
-    from conftest import DATA
-
-    return {"data_home": DATA}
-
-
 def test_two_files_make_one_set(load_data):
     load_data("cifar10_jpeg_test10k.npz")
-    images = datasets.fetch_cifar10(download_if_missing=False, **home())
+    images = fetch("cifar10", find_folder(), download_if_missing=False)
     assert images.X_train.shape == (12_000, 32, 32, 3)
     assert np.bincount(images.y_test).tolist() == [1000] * 10
     assert "JPEG" in images.DESCR
@@ -42,21 +33,22 @@ def test_two_files_make_one_set(load_data):
 
 def test_attributes_come_along(load_data):
     load_data("utkface_64_2500.npz")
-    faces = datasets.fetch_utkface(download_if_missing=False, **home())
+    faces = fetch("utkface", find_folder(), download_if_missing=False)
     assert len(faces.race_train) == len(faces.age_train) == len(faces.X_train) == 2000
     assert faces.race_names.tolist()[0] == "White"
 
 
 def test_environment_names_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SKLEARN_KMEX_DATA", str(tmp_path))
+    assert find_folder() == tmp_path
     with pytest.raises(OSError, match=f"SVHN is not in {tmp_path} and is not to be"):
-        datasets.fetch_svhn(download_if_missing=False)
+        fetch("svhn", find_folder(), download_if_missing=False)
 
 
-@pytest.mark.parametrize("fetch", FETCHERS, ids=lambda fetch: fetch.__name__)
-def test_missing_files_are_named(fetch, tmp_path):
+@pytest.mark.parametrize("name", IMAGE_SETS)
+def test_missing_files_are_named(name, tmp_path):
     with pytest.raises(OSError, match=r"is not to be fetched; (put \w+.*there|allow)"):
-        fetch(data_home=tmp_path, download_if_missing=False)
+        fetch(name, tmp_path, download_if_missing=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -64,7 +56,7 @@ def test_another_file_of_the_same_name_is_refused(tmp_path):
     np.savez(tmp_path / "mnist.npz", x_train=grey(3))
     found = hashlib.sha256((tmp_path / "mnist.npz").read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=rf"mnist.npz has the sha256 {found}, not "):
-        datasets.fetch_mnist(data_home=tmp_path)
+        fetch("mnist", tmp_path)
 
 
 def fake_openml(name, version, data_home, as_frame):
@@ -77,11 +69,11 @@ def fake_openml(name, version, data_home, as_frame):
 
 def test_fetched_sets_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(_sources, "fetch_openml", fake_openml)
-    fetched = datasets.fetch_mnist(data_home=tmp_path)
+    fetched = fetch("mnist", tmp_path)
     assert fetched.X_train.shape == (60_000, 28, 28, 1)
     assert fetched.X_test.dtype == np.uint8
     monkeypatch.delattr(_sources, "fetch_openml")
-    again = datasets.fetch_mnist(data_home=tmp_path, download_if_missing=False)
+    again = fetch("mnist", tmp_path, download_if_missing=False)
     np.testing.assert_array_equal(again.X_test, fetched.X_test)
     np.testing.assert_array_equal(again.y_test, np.arange(60_000, 70_000) % 10)
     assert [path.name for path in tmp_path.iterdir()] == ["mnist-fetched.npz"]
@@ -127,7 +119,7 @@ def torchvision(monkeypatch):
 
 
 def test_cifar10_is_fetched(tmp_path, torchvision):
-    images = datasets.fetch_cifar10(data_home=tmp_path)
+    images = fetch("cifar10", tmp_path)
     assert images.X_train.shape == (2, 8, 8, 3)
     assert images.y_train.tolist() == [1, 0]
     assert images.target_names == ["one", "two"]
@@ -135,13 +127,13 @@ def test_cifar10_is_fetched(tmp_path, torchvision):
 
 @pytest.mark.parametrize("name", ["svhn", "stl10"])
 def test_channels_go_last(name, tmp_path, torchvision):
-    images = getattr(datasets, f"fetch_{name}")(data_home=tmp_path)
+    images = fetch(name, tmp_path)
     assert images.X_train.shape == (2, 8, 8, 3)
     assert images.X_train[0, 0, 0].tolist() == [0, 64, 128]
 
 
 def test_celeba_is_fetched_with_attributes(tmp_path, torchvision):
-    faces = datasets.fetch_celeba(data_home=tmp_path)
+    faces = fetch("celeba", tmp_path)
     assert faces.X_train.shape == (2, 64, 64, 3)
     assert faces.y_train.tolist() == [1, 0]
     assert faces.attributes_test.tolist() == [[0, 1], [1, 0]]
@@ -154,7 +146,7 @@ def test_drawings_are_fetched(tmp_path, monkeypatch):
         np.save(path, np.full((3000, 784), category, np.uint8))
 
     monkeypatch.setattr(_sources, "urlretrieve", fake)
-    drawings = datasets.fetch_quickdraw(data_home=tmp_path)
+    drawings = fetch("quickdraw", tmp_path)
     assert drawings.X_train.shape == (15_000, 28, 28, 1)
     assert np.bincount(drawings.y_test).tolist() == [500] * 6
     shades = [set(drawings.X_test[drawings.y_test == c].ravel()) for c in range(6)]
@@ -167,12 +159,11 @@ def test_a_failed_fetch_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_sources, "fetch_openml", offline)
     with pytest.raises(OSError, match=r"fetched: no network; put mnist.npz there\."):
-        datasets.fetch_mnist(data_home=tmp_path)
+        fetch("mnist", tmp_path)
     with pytest.raises(OSError, match=r"no place to fetch it from; put utkface"):
-        datasets.fetch_utkface(data_home=tmp_path)
+        fetch("utkface", tmp_path)
 
 
-def test_without_a_folder_that_of_scikit_learn_is_used(monkeypatch, tmp_path):
+def test_without_a_folder_the_one_beside_the_checkout_is_used(monkeypatch):
     monkeypatch.delenv("SKLEARN_KMEX_DATA", raising=False)
-    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    assert _files.find_folder(None) == tmp_path / "sklearn_kmex"
+    assert find_folder() == Path(__file__).parents[3] / "shared" / "data"
