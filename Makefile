@@ -1,26 +1,41 @@
 # `make demo` needs python3 (3.11 or newer) and a network to install from, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
-OLDEST ?= .venv-oldest
 BIN := $(VENV)/bin
+# Environments without torch, each with the versions of a file of constraints.
+VERSIONS := oldest sklearn17 sklearn18
+# The newest Python of this machine. pyenv hides its versions until they are asked for.
+NEWEST = $(firstword $(foreach v,3.14 3.13 3.12,\
+	$(shell PYENV_VERSION=$v python$v -c 'print("$v")' 2>/dev/null)))
 # Two threads are enough, and more only get into each other's way.
 export OMP_NUM_THREADS ?= 2
 export OPENBLAS_NUM_THREADS ?= 2
 # The tests are shared out among processes, of one thread each.
-test test-oldest: export OMP_NUM_THREADS = 1
-test test-oldest: export OPENBLAS_NUM_THREADS = 1
+test%: export OMP_NUM_THREADS = 1
+test%: export OPENBLAS_NUM_THREADS = 1
 PYTEST := python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadscope \
 	--ignore=tests/browser
 
-.PHONY: help demo test test-browser test-oldest check format docs bench study study-quick \
-	clean
+# What meets scikit-learn most.
+CONTRACT := tests/test_common.py tests/test_classifier.py tests/test_classifier_cv.py \
+	tests/test_pipeline.py tests/metrics
+# What decides: every line and branch of it is tested.
+CORE := */_classifier.py,*/_fit/*,*/_model/*,*/_data/*
+
+.PHONY: help demo test test-slow test-cov test-browser $(VERSIONS:%=test-%) test-newest \
+	check format docs bench study study-quick clean
 
 help:
 	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
-	@echo "make test         all tests, with branch coverage"
+	@echo "make test         the tests, but for the slow ones: minutes"
+	@echo "make test-slow    the slow ones: training, whole studies, large networks"
+	@echo "make test-cov     make test, with branch coverage and ten times the examples"
 	@echo "make test-browser pages and notebook output, in chromium (apt install chromium)"
-	@echo "make test-oldest  the tests without torch, on the oldest supported versions"
-	@echo "make check        ruff, mypy, import-linter, numpydoc"
+	@echo "make test-oldest  all tests without torch, on the oldest supported versions"
+	@echo "make test-sklearn17, make test-sklearn18"
+	@echo "                  the estimators and metrics, on scikit-learn 1.7 and 1.8"
+	@echo "make test-newest  the tests without torch, on the newest Python found here"
+	@echo "make check        ruff, mypy, import-linter"
 	@echo "make docs         the site, into docs/_build/html"
 	@echo "make bench        ratios against peers, into benchmarks/results"
 	@echo "make study        the paper's study: hours, goes on where it was stopped"
@@ -46,32 +61,51 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --group bench
 	touch $@
 
-$(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
-	$(PYTHON) -m venv $(OLDEST)
-	$(OLDEST)/bin/python -m pip install --upgrade pip
-	$(OLDEST)/bin/python -m pip install -e . --group test --constraint constraints/oldest.txt
+$(VERSIONS:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints/%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --upgrade pip
+	.venv-$*/bin/python -m pip install -e . --group test --constraint constraints/$*.txt
+	touch $@
+
+.venv-newest/.installed: pyproject.toml
+	PYENV_VERSION=$(NEWEST) python$(NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --upgrade pip
+	.venv-newest/bin/python -m pip install -e . --group test
 	touch $@
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo_digits.py --output demo
 
 test: $(VENV)/.dev
-	$(BIN)/$(PYTEST) --cov --cov-report=term
-	$(BIN)/python -m coverage report --fail-under=100 --include="*/_classifier.py,*/_predictor.py,*/_streaming.py,*/_learning.py,*/_prototypes.py,*/_similarity.py,*/_temperature.py,*/_validation.py,*/_progress.py,*/_gathering.py,*/_mapped.py,*/_dask.py,*/_kmeans.py,*/_nearest.py,*/_arrays.py"
+	$(BIN)/$(PYTEST) -m "not slow"
+	@echo "The rest: make test-slow test-browser test-oldest check docs; .ci/run runs all."
+
+test-slow: $(VENV)/.dev
+	$(BIN)/$(PYTEST) -m slow
+
+test-cov: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=ci $(BIN)/$(PYTEST) -m "not slow" --cov --cov-report=term
+	$(BIN)/python -m coverage report --fail-under=100 --include="$(CORE)"
 
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
 test-browser: $(VENV)/.browser
 	SKLEARN_KMEX_BROWSER=required $(BIN)/python -m pytest tests/browser
 
-test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/$(PYTEST)
+test-oldest: .venv-oldest/.installed
+	.venv-oldest/bin/$(PYTEST)
+
+test-sklearn17 test-sklearn18: test-%: .venv-%/.installed
+	.venv-$*/bin/$(PYTEST) $(CONTRACT)
+
+test-newest:
+	$(if $(NEWEST),$(MAKE) .venv-newest/.installed,@echo "skipped: no Python after 3.11")
+	$(if $(NEWEST),.venv-newest/bin/$(PYTEST) -m "not slow")
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/numpydoc lint $$(git ls-files 'sklearn_kmex/*.py')
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -106,4 +140,4 @@ study-quick: $(VENV)/.dev
 	cd benchmarks && $(abspath $(BIN))/python -m study --quick
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo docs/_build docs/api docs/auto_examples docs/extra docs/tables docs/study/generated
+	rm -rf $(VENV) $(VERSIONS:%=.venv-%) .venv-newest demo docs/_build docs/api docs/auto_examples docs/extra docs/tables docs/study/generated

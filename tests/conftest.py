@@ -1,15 +1,34 @@
-"""Fixtures: real data, and seeds that do not leak between tests."""
+"""Fixtures: real data; and how many examples the tests of properties take."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 DATA = Path(
     os.environ.get("SKLEARN_KMEX_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
+
+# No test of a property depends on how fast or how busy the machine is.
+settings.register_profile(
+    "local",
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "ci",
+    settings.get_profile("local"),
+    max_examples=300,
+    derandomize=True,
+    print_blob=True,
+)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "local")
 )
 
 

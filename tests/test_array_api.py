@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -135,7 +135,6 @@ def test_tensors_give_what_arrays_give(rows, dtype, asked):
 GRID = arrays(np.float64, (8, 2), elements=st.integers(-3, 3).map(float))
 
 
-@settings(max_examples=40, deadline=None)
 @given(GRID, GRID, st.sampled_from([np.float64, np.float32]), st.integers(0, 2))
 def test_ties_are_decided_alike(X, X_test, dtype, how):
     asked = [{}, {"aggregation": "sum"}, {"priors": [0.2, 0.3, 0.5]}][how]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -205,7 +205,6 @@ def test_refusals(digits):
     assert not hasattr(failed, "cv_results_")
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), tolerance=st.sampled_from([0.0, 0.05, 0.3]))
 def test_chosen_counts_reach_what_they_must(seed, tolerance):
     rng = np.random.RandomState(seed)

@@ -48,7 +48,10 @@ LEFT_OUT = [
 
 
 def instances():
-    """Every public estimator, the classifier in each of its ways to decide."""
+    """Every public estimator, the classifier in each of its ways to decide.
+
+    Those that fit many times for one answer have few folds and starts here.
+    """
     classifiers = [
         KMExClassifier(),
         KMExClassifier(1, similarity="gaussian", aggregation="sum"),
@@ -56,10 +59,12 @@ def instances():
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
         KMExClassifier(3, priors="empirical", merge_threshold=0.5),
         KMExClassifier(0.3, aggregation="sum", priors="empirical"),
-        KMExClassifier("auto"),
-        KMExClassifierCV(3),
-        KMExClassifierCV([0.1, 0.3], priors="empirical", per_class=True),
-        RejectingClassifier(KMExClassifier(1, random_state=0)),
+        KMExClassifier("auto", n_init=1),
+        KMExClassifierCV(3, cv=2, n_init=1),
+        KMExClassifierCV(
+            [0.1, 0.3], priors="empirical", per_class=True, cv=2, n_init=1
+        ),
+        RejectingClassifier(KMExClassifier(1, n_init=1, random_state=0), cv=2),
         RejectingClassifier(LogisticRegression(), method="probability", cv=3),
     ]
     cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), "cache")

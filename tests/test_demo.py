@@ -1,6 +1,7 @@
 """The demo runs, prints its table, writes its pictures and its report."""
 
-import importlib.util
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ pytest.importorskip("jinja2")
 DEMO = Path(__file__).parents[1] / "examples" / "demo_digits.py"
 
 
-def test_demo(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("demo_digits", DEMO)
-    demo = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(demo)
-    demo.main(tmp_path, epochs=2)
+@pytest.mark.slow
+def test_demo(tmp_path, capsys, monkeypatch):
+    options = ["--output", str(tmp_path), "--epochs", "2"]
+    monkeypatch.setattr(sys, "argv", [str(DEMO), *options])
+    runpy.run_path(str(DEMO), run_name="__main__")
     printed = capsys.readouterr().out
     for row in ("accuracy", "fidelity", "ghosting", "diversity", "seconds to train"):
         assert f"\n{row}" in printed

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -57,7 +57,6 @@ def test_each_class_is_given_its_rows(places, place, n_jobs):
 
 
 @pytest.mark.parametrize("place", PLACES)
-@settings(max_examples=20, deadline=None)
 @given(rows=st.permutations(range(20)), count=st.integers(1, 20))
 def test_rows_are_taken_in_the_order_asked_for(places, place, rows, count):
     asked = np.array(rows[:count])

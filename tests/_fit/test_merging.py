@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -107,7 +107,6 @@ def problems(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The number of unique classes")
-@settings(max_examples=100, deadline=None)
 @given(problems())
 def test_invariants_hold_after_merging(problem):
     X, y, weights, parameters = problem

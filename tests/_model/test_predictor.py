@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
@@ -160,7 +160,6 @@ def problems(draw):
     return X.astype(dtype), np.array(y), parameters
 
 
-@settings(max_examples=300, deadline=None)
 @given(problems())
 def test_all_decisions_agree_and_no_prototype_is_a_ghost(problem):
     X, y, parameters = problem

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -58,7 +58,6 @@ def test_prp_of_a_sample_at_the_prototype_and_of_one_without_values():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.001, 1000))
-@settings(max_examples=50, deadline=None)
 def test_prp_sums_to_the_similarity(seed, n_features, scale):
     rng = np.random.default_rng(seed)
     Z = torch.tensor(scale * rng.normal(size=(4, n_features)))
@@ -70,7 +69,6 @@ def test_prp_sums_to_the_similarity(seed, n_features, scale):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 4), st.integers(1, 3), st.integers(1, 6))
-@settings(max_examples=100, deadline=None)
 def test_the_margin_is_positive_where_the_nearest_prototype_is_of_the_class(
     seed, n_classes, n_each, n_features
 ):

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sems import Prototypes
@@ -104,7 +104,6 @@ def add(psem, draw):
 
 
 @pytest.mark.parametrize("psem", FITTED, ids=repr)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     data=st.data(),
     edits=st.lists(st.sampled_from([drop, merge, relabel, rename, add]), max_size=6),
@@ -122,7 +121,6 @@ def test_any_edits_leave_a_model_whole(psem, edits, data):
 
 
 @pytest.mark.parametrize("psem", FITTED[:3], ids=repr)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_log_tells_where_each_prototype_went(psem, data):
     one = data.draw(st.sampled_from([drop, relabel, rename, add]))

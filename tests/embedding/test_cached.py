@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from encoders import Dying, Logging, run_in_process
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from joblib import Memory
@@ -230,7 +230,6 @@ def test_texts_paths_and_sparse_rows(tmp_path, memory):
         assert (total.transform(some) != 2 * some).nnz == 0
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     X=hnp.arrays(
         st.sampled_from([np.float32, np.float64, np.int64, np.uint8, np.bool_]),

@@ -45,6 +45,8 @@ BOOSTED = [
     ("lightgbm", "LGBMRegressor", {"boosting_type": "dart"}),
     ("lightgbm", "LGBMRegressor", {"n_estimators": 1}),
 ]
+# Models of a kind that newer libraries call deprecated are still around.
+of_any_age = pytest.mark.filterwarnings("default:.*is deprecated")
 CLASSIFIERS = [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")]
 
 
@@ -78,6 +80,7 @@ def test_squared_distance_is_the_share_of_trees_that_part(digits, ensemble):
     assert_parted_as(own_leaves(ensemble, X_test[:80]), out)
 
 
+@of_any_age
 @pytest.mark.parametrize(("package", "name", "params"), BOOSTED)
 def test_boosted_trees_part_rows_as_their_library_says(digits, package, name, params):
     X, X_test, y, _ = digits
@@ -319,6 +322,7 @@ def test_rankers_and_subclasses(digits, name):
     assert_array_equal(out, model.predict(X_test))
 
 
+@of_any_age
 def test_boosters_that_it_refuses(digits):
     X, _, y, _ = digits
     linear = boosted("xgboost", "XGBClassifier", booster="gblinear").fit(X, y)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -431,7 +431,6 @@ STEPS = [
     seed=st.integers(0, 1000),
     n_samples=st.integers(1, 5),
 )
-@settings(deadline=None, max_examples=60)
 def test_any_pipeline_keeps_the_sum(steps, seed, n_samples):
     rng = np.random.RandomState(seed)
     X = rng.gamma(2, size=(60, 4)) + rng.normal(size=4)

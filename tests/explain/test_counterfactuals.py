@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -45,7 +45,6 @@ def smallest_by_trial(psem, row):
 @pytest.mark.parametrize("aggregation", ["max", "sum"])
 @pytest.mark.parametrize("similarity", ["log", "gaussian"])
 @given(seed=st.integers(0, 10**6), n_classes=st.integers(2, 3))
-@settings(deadline=None, max_examples=15)
 def test_no_smaller_set_changes_the_decision(aggregation, similarity, seed, n_classes):
     rng = np.random.RandomState(seed)
     y = np.arange(24) % n_classes

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
@@ -108,7 +108,6 @@ def test_json_is_strict():
         hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4),
     )
 )
-@settings(deadline=None, max_examples=60)
 def test_any_array_comes_back(values):
     text = write_document("Any", {"values": values})
     back = read_document(text, "Any", ["values"], build=lambda values: values)

@@ -1,7 +1,7 @@
 """What is asked of the model, how often, and in which blocks."""
 
 import sys
-import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -184,18 +184,26 @@ def test_network_runs_once_for_embeddings_and_its_own_answers(iris, monkeypatch)
     assert rows == [64, 11]
 
 
-def test_short_work_prints_nothing(iris, iris_psem, capfd):
+def clock(monkeypatch, seconds):
+    """Let this many seconds pass each time that the progress bar asks for the time."""
+    ticks = count(0, seconds)
+    monkeypatch.setattr("tqdm.std.time", lambda: next(ticks))
+
+
+def test_short_work_prints_nothing(iris, iris_psem, capfd, monkeypatch):
     _, X, _, y = iris
+    clock(monkeypatch, 0)
     SEMReport(iris_psem, X, y)
     assert capfd.readouterr() == ("", "")
 
 
-def test_long_work_shows_a_bar_on_stderr(capfd):
+def test_long_work_shows_a_bar_on_stderr(capfd, monkeypatch):
     pytest.importorskip("tqdm")
     X = np.linspace(0, 9, 150)[:, np.newaxis]
-    psem = make_kmex(lambda X: time.sleep(0.4) or X, n_prototypes=1, random_state=0)
+    psem = make_kmex(lambda X: X, n_prototypes=1, random_state=0)
     y = (X[:, 0] > 4).astype(int)
     psem.fit(X, y)
+    clock(monkeypatch, 1)
     SEMReport(psem, X, y, X_train=X)
     out, err = capfd.readouterr()
     assert out == ""

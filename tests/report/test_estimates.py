@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import binomtest
@@ -10,7 +10,6 @@ from scipy.stats import binomtest
 from sklearn_kmex.report._estimates import paired_difference, share, shares
 
 
-@settings(deadline=None)
 @given(st.integers(0, 400), st.integers(1, 400))
 def test_interval_is_that_of_scipy(k, n):
     k = min(k, n)
@@ -55,7 +54,6 @@ def test_paired_difference_by_hand():
     assert found["high"] == pytest.approx(1 / 6 + half, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 def test_paired_difference_turns_round_with_its_sides(pairs):
     first, second = np.array(pairs).T

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_kmex.report._likeness import bin_edges, likeness
@@ -57,7 +57,6 @@ def test_similarities_that_only_rounding_tells_apart(dtype, value):
     assert (np.diff(found["edges"]) > 0).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
 def test_every_sample_is_in_a_bin(best):
     best = np.array(best)

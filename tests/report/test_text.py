@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_kmex.report._text import (
@@ -41,7 +41,6 @@ def test_text_is_one_line_that_can_be_seen(value, text):
     assert as_text(value) == text
 
 
-@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_any_text_can_be_written_to_a_file(value):
     text = as_text(value)
@@ -92,7 +91,6 @@ def test_percent(share, text):
     assert percent(share) == text
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1))
 def test_percent_says_all_or_none_only_where_it_is_so(share):
     assert (percent(share) == "100 %") == (share == 1)
