@@ -3,7 +3,7 @@
 API_REFERENCE = {
     "sklearn_kmex": {
         "title": "Self-explainable models",
-        "description": "The classifier, and the way from a trained model to it.",
+        "description": "The classifiers, and the conversion of a trained model.",
         "names": [
             "KMExClassifier",
             "KMExClassifierCV",
@@ -14,7 +14,7 @@ API_REFERENCE = {
     },
     "sklearn_kmex.embedding": {
         "title": "Embedders",
-        "description": "Transformers that run a frozen model up to one of its layers.",
+        "description": "Transformers that compute embeddings with a frozen model.",
         "names": [
             "CachedEmbedder",
             "MLPEmbedder",
@@ -27,7 +27,7 @@ API_REFERENCE = {
     "sklearn_kmex.explain": {
         "title": "Explanations",
         "description": (
-            "What a sample looks like, where, and why this class and not that one."
+            "The training examples, the columns and the regions that led to a decision."
         ),
         "names": [
             "Contrast",
@@ -45,7 +45,7 @@ API_REFERENCE = {
     },
     "sklearn_kmex.edit": {
         "title": "Edits",
-        "description": "What people change in a fitted model, with a trail.",
+        "description": "Changes to the prototypes of a fitted model, kept in a log.",
         "names": [
             "add_prototypes",
             "drop_prototypes",
@@ -56,7 +56,7 @@ API_REFERENCE = {
     },
     "sklearn_kmex.inspection": {
         "title": "Displays",
-        "description": "Pictures of models, with the data behind them.",
+        "description": "Plots of models, with the data behind them.",
         "names": [
             "CoverageDisplay",
             "EmbeddingDisplay",
@@ -68,25 +68,25 @@ API_REFERENCE = {
     },
     "sklearn_kmex.persistence": {
         "title": "Files",
-        "description": "A fitted model in one file, loaded without running it.",
+        "description": "Save a fitted model to one file, without pickle.",
         "names": ["load_psem", "save_psem"],
     },
     "sklearn_kmex.export": {
         "title": "Export",
-        "description": "A fitted model as a graph that answers with its reasons.",
+        "description": "Export a fitted model to ONNX or torch.",
         "names": ["to_onnx", "to_torch"],
     },
     "sklearn_kmex.report": {
         "title": "Reports",
-        "description": "What a reviewer reads about a model, in one file.",
+        "description": "All a reviewer needs to know about a model, on one page.",
         "names": ["SEMReport"],
     },
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (
-            "The predicates of self-explainable models: transparency, diversity, "
-            "trustworthiness. Names in `_score` are better when higher, names in "
-            "`_rate`, `_loss` and `_error` when lower; 0 is parity for the gap."
+            "Measures of transparency, diversity and trustworthiness. Higher is better "
+            "for names that end in `_score`; lower is better for `_rate`, `_loss` and "
+            "`_error`. An `accuracy_gap` of 0 means equal accuracy."
         ),
         "names": [
             "accuracy_gap",
@@ -114,12 +114,47 @@ API_REFERENCE = {
     },
     "sklearn_kmex.exceptions": {
         "title": "Warnings and errors",
-        "description": "What to catch.",
+        "description": "Warnings and errors that the package raises.",
         "names": ["KMExWarning", "MissingDependencyError", "ModelFileError"],
     },
     "sklearn_kmex.utils": {
         "title": "Utilities",
-        "description": "For those who build on the package.",
+        "description": "For packages that build on this one.",
         "names": ["check_dependency"],
     },
+}
+
+TASKS = {
+    "Start": "Fit a model, and choose its settings.",
+    "Explain": "Show why the model decided as it did.",
+    "Judge": "Measure how good the model is, and correct its prototypes.",
+    "Serve": "Save and export the model, and refuse what it cannot decide.",
+    "Scale": "Fit large data sets.",
+    "Other": "Warnings, errors and utilities.",
+}
+
+# The task of each module, and of those names that serve another one than their module.
+TASK_OF = {
+    "sklearn_kmex": "Start",
+    "sklearn_kmex.RejectingClassifier": "Serve",
+    "sklearn_kmex.show_versions": "Other",
+    "sklearn_kmex.datasets": "Other",
+    "sklearn_kmex.edit": "Judge",
+    "sklearn_kmex.embedding": "Start",
+    "sklearn_kmex.embedding.CachedEmbedder": "Scale",
+    "sklearn_kmex.embedding.embed_to_file": "Scale",
+    "sklearn_kmex.exceptions": "Other",
+    "sklearn_kmex.explain": "Explain",
+    "sklearn_kmex.explain.faithfulness": "Judge",
+    "sklearn_kmex.explain.robustness": "Judge",
+    "sklearn_kmex.export": "Serve",
+    "sklearn_kmex.inspection": "Explain",
+    "sklearn_kmex.inspection.CoverageDisplay": "Serve",
+    "sklearn_kmex.inspection.PrototypeCountDisplay": "Start",
+    "sklearn_kmex.inspection.UsageDisplay": "Judge",
+    "sklearn_kmex.metrics": "Judge",
+    "sklearn_kmex.metrics.coverage_curve": "Serve",
+    "sklearn_kmex.persistence": "Serve",
+    "sklearn_kmex.report": "Judge",
+    "sklearn_kmex.utils": "Other",
 }

@@ -1,9 +1,9 @@
-"""Write one page for each public object, and the page that lists them."""
+"""Write one page for each public object, and two lists: by module and by task."""
 
 import importlib
 import inspect
 
-from api_reference import API_REFERENCE
+from api_reference import API_REFERENCE, TASK_OF, TASKS
 
 PAGE = """\
 {name}
@@ -27,7 +27,7 @@ GALLERY = """
 def write_pages(folder):
     """Write the reference into a folder; pages that have not changed are left."""
     folder.mkdir(exist_ok=True)
-    pages = {folder / "index.rst": index_page()}
+    pages = {folder / "index.rst": index_page(), folder / "by_task.rst": task_page()}
     for module, section in API_REFERENCE.items():
         for name in section["names"]:
             path = folder / f"{module}.{name}.rst"
@@ -72,3 +72,20 @@ def index_page():
         lines += ["", ".. toctree::", "   :hidden:", ""]
         lines += [f"   {module}.{name}" for name in section["names"]] + [""]
     return "\n".join(lines)
+
+
+def task_page():
+    """List all public names by task, with the first line of their docstrings."""
+    lines = ["All functions by task", "=====================", ""]
+    for task, description in TASKS.items():
+        lines += [task, "-" * len(task), "", description, ""]
+        for module, section in API_REFERENCE.items():
+            names = [n for n in section["names"] if task_of(module, n) == task]
+            if names:
+                lines += [f"In `{module}`:", "", f".. currentmodule:: {module}", ""]
+                lines += [".. autosummary::", "", *(f"   {n}" for n in names), ""]
+    return "\n".join(lines)
+
+
+def task_of(module, name):
+    return TASK_OF.get(f"{module}.{name}") or TASK_OF[module]
