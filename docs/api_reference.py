@@ -138,7 +138,6 @@ TASK_OF = {
     "sklearn_kmex": "Start",
     "sklearn_kmex.RejectingClassifier": "Serve",
     "sklearn_kmex.show_versions": "Other",
-    "sklearn_kmex.datasets": "Other",
     "sklearn_kmex.edit": "Judge",
     "sklearn_kmex.embedding": "Start",
     "sklearn_kmex.embedding.CachedEmbedder": "Scale",

@@ -72,6 +72,16 @@ def embed(psem: Any, X: Any) -> Any:
     return run_steps(steps_before(psem), X)
 
 
+def compare(psem: Any, X: Any) -> Any:
+    """Compute the similarity of each sample to each prototype."""
+    return find_sem(psem).transform(embed(psem, X))
+
+
+def predict(psem: Any, X: Any) -> Any:
+    """Predict by the classifier with the prototypes, whatever a wrapper refuses."""
+    return find_sem(psem).predict(embed(psem, X))
+
+
 def run_steps(steps: list[tuple[str, Any]], X: Any) -> Any:
     """Run transformers one after the other."""
     for _, step in steps:

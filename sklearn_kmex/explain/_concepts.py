@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._model.steps import compare
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.utils import check_dependency
@@ -111,7 +112,7 @@ default=None
     check_dependency("torch", caller="concept_maps", extra="torch")
     from sklearn_kmex._torch.concepts import concepts
 
-    ids = prototype_ids(prototypes, np.asarray(psem.transform(X)))
+    ids = prototype_ids(prototypes, np.asarray(compare(psem, X)))
     network = found.network(batch_size)
     maps = concepts(
         network, found.inputs, found.sem.prototypes_, ids.reshape(len(ids), -1)

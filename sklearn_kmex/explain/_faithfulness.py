@@ -1,5 +1,6 @@
 """Whether relevance maps can be trusted: close to the black box's, and robust."""
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
+from sklearn_kmex._model.steps import compare
 from sklearn_kmex.explain._network import FoundNetwork, find_network
 from sklearn_kmex.explain._relevance import relevance
 from sklearn_kmex.explain._settings import class_codes, settings
@@ -231,8 +233,8 @@ def robustness(
     >>> sorted(found)
     ['average_drop', 'average_increase', 'local_lipschitz']
     """
-    samples = np.asarray(X, dtype=np.float32)
-    target = np.asarray(psem.transform(samples)).argmax(axis=1)
+    samples, similarity = np.asarray(X, dtype=np.float32), partial(compare, psem)
+    target = np.asarray(similarity(samples)).argmax(axis=1)
     how["random_state"] = random_state
 
     def maps(neighbors: NDArray, prototypes: NDArray) -> NDArray:
@@ -246,8 +248,8 @@ def robustness(
         "channel_axis": 1 if samples.ndim > 3 else None,
     }
     return Bunch(
-        average_drop=average_drop_loss(psem.transform, samples, **masks),
-        average_increase=average_increase_score(psem.transform, samples, **masks),
+        average_drop=average_drop_loss(similarity, samples, **masks),
+        average_increase=average_increase_score(similarity, samples, **masks),
         local_lipschitz=local_lipschitz_error(
             maps,
             samples,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
+from sklearn_kmex._model.steps import compare
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
@@ -188,7 +189,7 @@ default=None
     from sklearn_kmex._torch.attribution import explain_prototypes
     from sklearn_kmex._torch.scores import Asked, Prototypes
 
-    sem, similar = found.sem, np.asarray(psem.transform(X))
+    sem, similar = found.sem, np.asarray(compare(psem, X))
     ids = prototype_ids(prototypes, similar)
     codes = class_codes(psem, X, labels, sem.classes_)
     owners = np.searchsorted(sem.classes_, sem.prototype_classes_)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex._model.steps import predict
 from sklearn_kmex.exceptions import KMExWarning
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def class_codes(
     psem: Any, X: Any, labels: ArrayLike | None, classes: NDArray
 ) -> NDArray[np.intp]:
     """Places in `classes_` of the labels to explain, one for each sample."""
-    given = np.asarray(psem.predict(X) if labels is None else labels)
+    given = np.asarray(predict(psem, X) if labels is None else labels)
     n_samples = len(X)
     unknown = given[~np.isin(given, classes)].ravel()
     if given.ndim and given.shape != (n_samples,):

@@ -14,6 +14,7 @@ from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 from sklearn_kmex._fit.merging import pairs_within_classes
 from sklearn_kmex._fit.prototypes import canonical, row_keys
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import compare
 from sklearn_kmex.utils import check_dependency
 
 
@@ -213,7 +214,7 @@ def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
             "y must hold only classes that have prototypes, "
             f"{classes.tolist()}; got {unknown.tolist()} besides."
         )
-    similarities = check_array(psem.transform(X), dtype=[np.float64, np.float32])
+    similarities = check_array(compare(psem, X), dtype=[np.float64, np.float32])
     check_consistent_length(similarities, labels)
     if similarities.shape[1] != len(prototype_labels):
         raise ValueError(

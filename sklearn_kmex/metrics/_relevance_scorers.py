@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import predict
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     relevance_divergence_loss,
@@ -77,7 +78,7 @@ def robustness(
 
 def predicted_codes(estimator: Any, X: ArrayLike) -> NDArray[np.intp]:
     """Predict the places of labels in `classes_`."""
-    return np.searchsorted(find_sem(estimator).classes_, estimator.predict(X))
+    return np.searchsorted(find_sem(estimator).classes_, predict(estimator, X))
 
 
 def average(values: Any, sample_weight: ArrayLike | None) -> float:

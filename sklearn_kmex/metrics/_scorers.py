@@ -8,7 +8,7 @@ from sklearn.metrics import get_scorer
 
 from sklearn_kmex._model.black_box import labels_of_both
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import compare
 from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._scorer import SEMScorer
 from sklearn_kmex.metrics._transparency import transparency_score
@@ -65,7 +65,7 @@ def transparency(
     1.0
     """
     sem = find_sem(estimator)
-    activations = np.asarray(sem.transform(embed(estimator, X))).argmax(axis=1)
+    activations = np.asarray(compare(estimator, X)).argmax(axis=1)
     if sample_weight is not None:
         activations = activations[np.asarray(sample_weight) > 0]
     return transparency_score(activations, len(sem.prototypes_))
