@@ -23,7 +23,7 @@ import sklearn_kmex
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._fit.prototypes import cluster
+from sklearn_kmex._fit.prototypes import Plan, cluster
 
 try:
     import faiss
@@ -45,7 +45,7 @@ CASES = {
 def solve(X, n_clusters, seed):
     """Centers of the built-in solver, as `fit` calls it."""
     rows = Rows(X, np.arange(len(X)), np.ones(len(X)))
-    return cluster(rows, n_clusters, BatchedKMeans(), seed)[0]
+    return cluster(rows, n_clusters, Plan(BatchedKMeans(), seed=seed))[0]
 
 
 def faiss_kmeans(X, n_clusters, seed):

@@ -17,21 +17,19 @@ from sklearn_kmex._compat import (
     StrOptions,
     _fit_context,
 )
-from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.jobs import Task, fit_task
+from sklearn_kmex._data.arrays import asarray_like, to_numpy, widest_float
+from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.classes import class_weights, counts_by_share
 from sklearn_kmex._fit.counts import AUTO_COUNTS, few_folds, search_counts
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.merging import fit_merged
-from sklearn_kmex._fit.prototypes import ClassPrototypes
-from sklearn_kmex._fit.streaming import PrototypeStream
+from sklearn_kmex._fit.prototypes import ClassPrototypes, Plan
+from sklearn_kmex._fit.streaming import FITTED_ARRAYS, PrototypeStream
+from sklearn_kmex._fit.temperature import Fold
 from sklearn_kmex._fit.validation import (
-    check_classes,
-    check_no_class_is_empty,
-    check_rows,
+    check_training,
     class_priors,
     prototypes_per_class,
-    rows_of_classes,
     warn_of_fewer,
 )
 
@@ -310,86 +308,91 @@ class KMExClassifier(PrototypeStream):
             it was before the call.
         """
         with unchanged_on_error(self):
-            X, y, weights = check_rows(self, X, y, sample_weight, reset=True)
-            classes = check_classes(y)
-            groups = rows_of_classes(y, weights, classes)
-            check_no_class_is_empty(groups, classes)
+            training = check_training(self, X, y, sample_weight)
             self._start_anew()
-            n_tasks = len(classes) + self._searches_counts()
-            with fit_task(self, n_tasks, X, y, weights) as task:
-                paths = self._choose_counts(X, y, weights, classes, task)
-                none = [None] * len(classes)
-                self._learn(X, weights, classes, groups, none, paths, task)
+            with open_task(self, training, self._searches_counts()) as training:
+                counts = self._choose_counts(training)  # of prototypes, for each class
+                plans = self._plans(counts)  # how each class is clustered
+                prototypes, folds = self._fit_classes(training, plans)  # k-means
+                self._set_prototypes(training.classes, prototypes)
+                self._set_temperature(training, folds)  # of the probabilities
+                self._settle(training.X)
             if self.merge_threshold is None:
-                counts = [path[0] for path in paths]
-                warn_of_fewer(counts, to_numpy(self.n_prototypes_), classes)
+                wanted = [tried[0] for tried in counts]
+                warn_of_fewer(wanted, to_numpy(self.n_prototypes_), training.classes)
         return self
 
-    def _learn(
+    def _choose_counts(self, training: Training) -> list[list[int]]:
+        """Resolve `n_prototypes` to the counts of a `Plan` for each class."""
+        if isinstance(self.n_prototypes, str):
+            splits = few_folds(training.y, training.weights)
+            candidates = np.tile(AUTO_COUNTS, (len(training.classes), 1))
+            return search_counts(self, training, splits, candidates)[0]
+        if isinstance(self.n_prototypes, Integral | Mapping):
+            counts = prototypes_per_class(self.n_prototypes, training.classes)
+        else:
+            counts = counts_by_share(training, self.n_prototypes).tolist()
+        return [[count] for count in counts]
+
+    def _plans(
         self,
-        X: Any,
-        weights: NDArray,
-        classes: NDArray,
-        groups: list[NDArray],
-        known: Sequence[ClassPrototypes | None],
-        paths: list[list[int]],
-        task: Task | None = None,
-    ) -> None:
-        """Cluster each class that has rows, then set the fitted attributes."""
-        seeds = self._draw_seeds(len(classes))
-        mass = class_weights(weights, groups, known)
-        self.class_prior_ = class_priors(self.priors, mass)
-        learned = fit_merged(
-            X,
-            weights,
-            groups,
-            known,
-            paths,
-            seeds,
-            first_row=self.n_samples_seen_,
-            hold_out=self.temperature == "auto",
-            n_jobs=self.n_jobs,
-            clusterer=self._clusterer(),
+        counts: list[list[int]],
+        known: Sequence[ClassPrototypes | None] | None = None,
+    ) -> list[Plan]:
+        """Plan the clustering of each class, and draw its seed."""
+        known = [None] * len(counts) if known is None else known
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(counts))
+        default = BatchedKMeans(
+            n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
+        )
+        settings = Plan(
+            clusterer=default if self.clusterer is None else self.clusterer,
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
-            threshold=self.merge_threshold,
-            task=task,
-            names=[f"class-{label}" for label in classes],
+            hold_out=self.temperature == "auto",
         )
-        self._set_prototypes(classes, [prototypes for prototypes, _ in learned])
-        self._set_temperature(X, [folds for _, folds in learned])
-        self._settle(X)
-        self.n_samples_seen_ += X.shape[0]
+        return [
+            settings._replace(counts=tried, seed=seed, known=old)
+            for tried, seed, old in zip(counts, seeds, known, strict=True)
+        ]
 
-    def _choose_counts(
-        self, X: Any, y: NDArray, weights: NDArray, classes: NDArray, task: Task | None
-    ) -> list[list[int]]:
-        """Resolve `n_prototypes` to a count for each class, and those tried above."""
-        if isinstance(self.n_prototypes, str):
-            splits = few_folds(y, weights)
-            tried = np.tile(AUTO_COUNTS, (len(classes), 1))
-            return search_counts(self, X, y, weights, classes, splits, tried, task)[0]
-        if isinstance(self.n_prototypes, Integral | Mapping):
-            counts = prototypes_per_class(self.n_prototypes, classes)
-        else:
-            groups = rows_of_classes(y, weights, classes)
-            shares, n_jobs = self.n_prototypes, self.n_jobs
-            counts = counts_by_share(X, weights, groups, shares, n_jobs).tolist()
-        return [[count] for count in counts]
+    def _fit_classes(
+        self, training: Training, plans: list[Plan]
+    ) -> tuple[list[ClassPrototypes | None], list[list[Fold]]]:
+        """Set `class_prior_`, and run k-means on the rows of each class."""
+        mass = class_weights(training, [plan.known for plan in plans])
+        self.class_prior_ = class_priors(self.priors, mass)
+        learned = fit_merged(training, plans, self.merge_threshold)
+        return [found for found, _ in learned], [folds for _, folds in learned]
+
+    def _set_prototypes(
+        self, classes: NDArray, learned: list[ClassPrototypes | None]
+    ) -> None:
+        """Set the fitted attributes to the prototypes of all classes."""
+        found = [prototypes for prototypes in learned if prototypes is not None]
+        self.classes_ = classes
+        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
+        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
+        self.prototypes_ = np.concatenate([p.vectors for p in found])
+        self.prototype_counts_ = np.concatenate([p.counts for p in found])
+        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
+        self._member_means = np.concatenate([p.means for p in found])
+        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
+        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
+        self.n_iter_ = max(p.n_iter for p in found)
+
+    def _settle(self, X: Any) -> None:
+        """Convert fitted arrays of numbers to the library and device of X."""
+        for name in FITTED_ARRAYS:
+            array = getattr(self, name)
+            if array.dtype.kind in "biuf":
+                dtype = widest_float(X) if array.dtype == np.float64 else None
+                setattr(self, name, asarray_like(array, X, dtype))
+        self.n_samples_seen_ += X.shape[0]
 
     def _searches_counts(self) -> bool:
         return isinstance(self.n_prototypes, str)
 
     def _chooses_counts(self) -> bool:
         return not isinstance(self.n_prototypes, Integral | Mapping)
-
-    def _draw_seeds(self, n_classes: int) -> NDArray:
-        rng = check_random_state(self.random_state)
-        return rng.randint(np.iinfo(np.int32).max, size=n_classes)
-
-    def _clusterer(self) -> BaseEstimator:
-        if self.clusterer is None:
-            return BatchedKMeans(
-                n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
-            )
-        return self.clusterer

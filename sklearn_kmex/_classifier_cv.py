@@ -11,10 +11,9 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
-from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.classes import counts_by_share
 from sklearn_kmex._fit.counts import Choice, search_counts
-from sklearn_kmex._fit.validation import rows_of_classes
 
 
 class KMExClassifierCV(KMExClassifier):
@@ -241,30 +240,19 @@ class KMExClassifierCV(KMExClassifier):
     def _chooses_counts(self) -> bool:
         return True
 
-    def _choose_counts(
-        self,
-        X: Any,
-        y: NDArray,
-        weights: NDArray,
-        classes: NDArray,
-        task: Task | None,
-    ) -> list[list[int]]:
+    def _choose_counts(self, training: Training) -> list[list[int]]:
         numbers = numbers_to_try(self.n_prototypes)
-        counts = np.tile(numbers, (len(classes), 1))
+        counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
-            groups = rows_of_classes(y, weights, classes)
-            counts = counts_by_share(X, weights, groups, numbers, self.n_jobs)
-        rows = np.flatnonzero(weights)
-        folds = check_cv(self.cv, y[rows], classifier=True).split(rows, y[rows])
+            counts = counts_by_share(training, numbers)
+        rows = np.flatnonzero(training.weights)
+        y = training.y[rows]
+        folds = check_cv(self.cv, y, classifier=True).split(rows, y)
         chosen, choice = search_counts(
             self,
-            X,
-            y,
-            weights,
-            classes,
+            training,
             [(rows[train], rows[test]) for train, test in folds],
             counts,
-            task,
             tolerance=self.tolerance,
             per_class=self.per_class,
             balanced=self.scoring == "balanced_accuracy",

@@ -137,7 +137,7 @@ def test_a_clusterer_without_weights_sees_repeated_rows():
     y = [0, 0, 1, 1]
     psem = KMExClassifier(1, clusterer=MeansWithoutWeights())
     assert_allclose(psem.fit(X, y, [2, 1, 0.5, 1]).prototypes_, [[1], [12]])
-    with pytest.raises(ValueError, match="clusterer must take sample_weight"):
+    with pytest.raises(ValueError, match="clusterer must accept sample_weight"):
         psem.fit(X, y, [1, 1.3, 1, 1])
 
 
@@ -365,7 +365,7 @@ X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
         ({}, X_GOOD, Y_GOOD, np.zeros(6), "[Ww]eight"),
         ({}, X_GOOD, Y_GOOD, -np.ones(6), "[Nn]egative"),
         ({}, X_GOOD, Y_GOOD, np.ones(5), "sample_weight.shape"),
-        ({}, X_GOOD, Y_GOOD, Y_GOOD, r"zero for every row of \[0\]"),
+        ({}, X_GOOD, Y_GOOD, Y_GOOD, r"zero for all rows of \[0\]"),
         ({"n_prototypes": 0}, X_GOOD, Y_GOOD, None, "'n_prototypes' parameter"),
         ({"n_prototypes": {0: 1, 1: 0}}, X_GOOD, Y_GOOD, None, "got 0 for class 1"),
         ({"n_prototypes": {0: 1, 1: 2.0}}, X_GOOD, Y_GOOD, None, "got 2.0 for class 1"),
@@ -375,7 +375,7 @@ X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
             X_GOOD,
             Y_GOOD,
             None,
-            "not hold",
+            r"not in y: \['x'\]",
         ),
         ({"n_prototypes": {0: 1}}, X_GOOD, Y_GOOD, None, r"lacks classes of y: \[1\]"),
         ({"n_prototypes": 1.0}, X_GOOD, Y_GOOD, None, "'n_prototypes' parameter"),

@@ -1,6 +1,6 @@
-"""Glue to dask: arrays in chunks of rows, on the scheduler that the user runs.
+"""dask arrays, in chunks of rows, computed by the scheduler of the user.
 
-Found by their attributes: nothing is imported before there is such an array.
+They are recognised by their attributes: dask is imported only if X is a dask array.
 """
 
 import functools
@@ -14,22 +14,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 def is_dask(X: Any) -> bool:
-    """Whether X is a collection of dask."""
+    """Return whether X is a dask collection."""
     graph = getattr(X, "__dask_graph__", None)
     return graph is not None and graph() is not None
 
 
 def in_memory(values: Any) -> Any:
-    """Compute what is small: one label or weight a row."""
+    """Compute labels or weights that are a dask collection."""
     return values.compute() if is_dask(values) else values
 
 
 def check_chunks(X: Any) -> Any:
-    """Validate a dask array of numbers; the columns of a row are put in one chunk."""
+    """Validate a dask array of numbers, and put all columns into one chunk."""
     if not isinstance(getattr(X, "chunks", None), tuple):
         raise ValueError(
-            f"X must be a dask array; got a {type(X).__name__} of dask. Turn it into "
-            "one, for example with X.to_dask_array(lengths=True)."
+            f"X must be a dask array; got a dask {type(X).__name__}. Convert it, for "
+            "example with X.to_dask_array(lengths=True)."
         )
     dense = isinstance(getattr(X, "_meta", None), np.ndarray)
     if X.ndim != 2 or X.dtype.kind not in "biuf" or not dense:
@@ -41,34 +41,34 @@ def check_chunks(X: Any) -> Any:
 
 
 def check_known_chunks(X: Any) -> Any:
-    """Validate a dask array whose rows have numbers."""
+    """Validate a dask array whose number of rows is known."""
     X = check_chunks(X)
     if np.isnan(X.shape).any():
         raise ValueError(
-            "X must have chunks of known size, for rows to have numbers; got shape "
-            f"{X.shape}. Call X.compute_chunk_sizes() first."
+            f"X must have chunks of known size; got shape {X.shape}. Call "
+            "X.compute_chunk_sizes() first."
         )
     return X
 
 
 def map_parts(
-    calls: Sequence[Callable[[list[NDArray]], Any]],
+    work: Sequence[tuple[Callable[[list[NDArray]], Any], NDArray]],
     X: Any,
-    groups: Sequence[NDArray],
     in_turn: bool,
 ) -> Iterable[Any]:
-    """Make each call a task, on some rows of X, those of each chunk taken by a task.
+    """Call each function of `work` with its rows of X, as a task of its own.
 
-    `in_turn` hands out each result as soon as it is there.
+    A function gets the rows as a list of parts, one for each chunk. With `in_turn`,
+    each result is yielded as soon as it is computed.
     """
     import dask
 
     (X,) = dask.optimize(X)
     layer = f"classes-{uuid.uuid4().hex}"
     graph: dict[Any, tuple] = {}
-    keys = [f"{layer}-{number}" for number in range(len(calls))]
-    for key, call, rows in zip(keys, calls, groups, strict=True):
-        parts = {(f"take-{key}", k): part for k, part in taken(X, rows).items()}
+    keys = [f"{layer}-{number}" for number in range(len(work))]
+    for key, (call, rows) in zip(keys, work, strict=True):
+        parts = {(f"take-{key}", k): part for k, part in parts_of_rows(X, rows).items()}
         graph |= parts
         graph[key] = (call, list(parts))
     tasks = one_graph(layer, graph, X, keys)
@@ -78,7 +78,7 @@ def map_parts(
 
 
 def one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
-    """Tasks of one graph; a graph for each would take longer than they do."""
+    """Return the tasks of one graph: a graph for each task would be slow."""
     from dask.delayed import Delayed
     from dask.highlevelgraph import HighLevelGraph
 
@@ -86,8 +86,8 @@ def one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
     return [Delayed(key, graphs, layer=layer) for key in keys]
 
 
-def taken(X: Any, rows: NDArray) -> dict[int, tuple]:
-    """Take ascending rows out of the chunks that have some: a task for each."""
+def parts_of_rows(X: Any, rows: NDArray) -> dict[int, tuple]:
+    """Return tasks that take ascending rows, by the number of the chunk they are in."""
     starts = np.cumsum([0, *X.chunks[0]])
     where = np.searchsorted(starts, rows, side="right") - 1
     chunks, first = np.unique(where, return_index=True)
@@ -95,15 +95,15 @@ def taken(X: Any, rows: NDArray) -> dict[int, tuple]:
     return {k: (np.take, (X.name, k, 0), own - starts[k], 0) for k, own in pieces}
 
 
-def take_rows(X: Any, rows: NDArray) -> NDArray:
+def compute_rows(X: Any, rows: NDArray) -> NDArray:
     """Compute a few rows of X, in any order."""
     order = np.argsort(rows)
-    (values,) = map_parts([np.concatenate], X, [rows[order]], in_turn=False)
+    (values,) = map_parts([(np.concatenate, rows[order])], X, in_turn=False)
     return values[np.argsort(order)]
 
 
 def chunkwise(method: Callable[[Any, Any], NDArray]) -> Callable[[Any, Any], Any]:
-    """Make a method of each row lazy where the rows are a dask array."""
+    """Decorate a row-wise method: for a dask array, it returns a lazy dask array."""
 
     @functools.wraps(method)
     def of_chunks(self: Any, X: Any) -> Any:
@@ -118,7 +118,7 @@ def chunkwise(method: Callable[[Any, Any], NDArray]) -> Callable[[Any, Any], Any
 
 
 def lazy(estimator: Any, name: str, X: Any) -> Any:
-    """Call a method on each chunk, when it is asked for."""
+    """Return a dask array that calls a method on each chunk of X."""
     import dask
 
     like = of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
@@ -130,5 +130,5 @@ def lazy(estimator: Any, name: str, X: Any) -> Any:
 
 
 def of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
-    """Call a method; an array, whatever `set_output` asks for."""
+    """Call a method, and return an array whatever `set_output` says."""
     return np.asarray(getattr(estimator, name)(block))

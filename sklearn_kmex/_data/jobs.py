@@ -1,7 +1,7 @@
-"""Progress: of a fit, told to the callbacks of scikit-learn 1.9 and later; and bars.
+"""Parallel jobs, and their progress: scikit-learn 1.9 callbacks and progress bars.
 
-Callbacks are called where `fit` was called, in the order of the tasks, wherever these
-are run: they need not be thread-safe, nor reach the process or machine of a worker.
+Callbacks run in the process and thread that called `fit`, in the order of the tasks.
+They need not be thread-safe, and are never sent to a worker.
 """
 
 import warnings
@@ -18,7 +18,7 @@ from sklearn_kmex._compat import has_callbacks, open_fit_task
 
 
 class Task(NamedTuple):
-    """A part of a fit, which callbacks are told of."""
+    """A part of a fit that is reported to callbacks."""
 
     estimator: BaseEstimator
     context: Any
@@ -28,9 +28,9 @@ class Task(NamedTuple):
 def fit_task(
     estimator: BaseEstimator, n_subtasks: int, X: Any, y: Any, weights: Any
 ) -> Iterator[Task | None]:
-    """Run the block as the task "fit"; None where the estimator has no callbacks.
+    """Run the block as the task "fit"; yield None if the estimator has no callbacks.
 
-    At its end the estimator is fitted, and callbacks may score it.
+    When the block ends, the estimator must be fitted: callbacks may score it.
     """
     if not has_callbacks(estimator):
         yield None
@@ -47,7 +47,7 @@ def fit_task(
 
 @contextmanager
 def subtask(task: Task | None, name: str, n_subtasks: int = 0) -> Iterator[Task | None]:
-    """Run the block as a part of a task, if there is one to tell of."""
+    """Run the block as a part of a task, if there is a task."""
     if task is None:
         yield None
         return
@@ -61,7 +61,7 @@ def subtask(task: Task | None, name: str, n_subtasks: int = 0) -> Iterator[Task 
 def follow(
     results: Iterable[Any], task: Task | None, names: Sequence[str]
 ) -> Iterator[Any]:
-    """Make a subtask of the wait for each result."""
+    """Yield the results; the wait for each of them is a subtask."""
     waiting = iter(results)
     for name in names if task else ():
         with subtask(task, name):
@@ -70,20 +70,23 @@ def follow(
     yield from waiting
 
 
-def run(
+def run_jobs(
     jobs: Iterable[Any], n_jobs: int | None, task: Task | None, names: Sequence[str]
 ) -> list[Any]:
-    """Run jobs of joblib, each of them a subtask."""
-    results = pool(n_jobs, in_turn=task is not None)(configured(jobs))
+    """Run joblib jobs; each of them is a subtask."""
+    results = make_parallel(n_jobs, in_turn=task is not None)(configured(jobs))
     try:
         return list(follow(results, task, names))
     finally:
         if isinstance(results, Generator):
-            drop(results)
+            discard(results)
 
 
 def configured(jobs: Iterable[Any]) -> Iterator[Any]:
-    """Draw jobs in the configuration of this thread: joblib's own threads draw them."""
+    """Draw jobs under the scikit-learn configuration of this thread.
+
+    joblib draws them in threads of its own, which have the default configuration.
+    """
     config, waiting = get_config(), iter(jobs)
 
     def draw() -> Any:
@@ -93,30 +96,30 @@ def configured(jobs: Iterable[Any]) -> Iterator[Any]:
     return iter(draw, None)
 
 
-def drop(results: Generator[Any, None, None]) -> None:
-    """Give up results that a failing callback left, without a word of joblib's."""
+def discard(results: Generator[Any, None, None]) -> None:
+    """Discard the remaining results after a callback failed, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results.close()
 
 
-def pool(n_jobs: int | None, in_turn: bool) -> Parallel:
-    """Several at a time; `in_turn` hands out each result as soon as it is there."""
+def make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
+    """Return a `Parallel`; with `in_turn`, one that yields results as they arrive."""
     if in_turn:
         try:
             return Parallel(n_jobs=n_jobs, return_as="generator")
-        except ValueError:  # a backend that hands out all results at once
+        except ValueError:  # a backend that cannot yield results one by one
             pass
     return Parallel(n_jobs=n_jobs)
 
 
 def ignore(_: Any) -> None:
-    """Stand for a method of a progress bar."""
+    """Do nothing, in place of a method of a progress bar."""
 
 
 @contextmanager
 def progress_bar(total: int, unit: str, **settings: Any) -> Iterator[Any]:
-    """Show a progress bar by tqdm; where that is not installed, show nothing."""
+    """Show a progress bar of tqdm; show nothing if tqdm is not installed."""
     try:
         from tqdm.auto import tqdm
     except ImportError:

@@ -1,4 +1,4 @@
-"""Arrays in files: read a class at a time, by each process for itself."""
+"""Memory-mapped arrays: read class by class, by each worker process itself."""
 
 import mmap
 import uuid
@@ -14,7 +14,7 @@ FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 def file_behind(X: Any) -> np.memmap | None:
-    """Find the mapped file that holds the values of an array, if one does."""
+    """Return the memory map behind an array, or None if there is none."""
     while isinstance(X, np.ndarray) and isinstance(X.base, np.ndarray):
         X = X.base
     is_file = isinstance(X, np.memmap) and X.filename and X.mode != "c"
@@ -22,54 +22,57 @@ def file_behind(X: Any) -> np.memmap | None:
 
 
 class MappedArray:
-    """Rows of an array in a file. Other processes map it, rather than be sent rows.
+    """An array in a file; worker processes map the file and are sent no rows.
 
     Parameters
     ----------
     X : ndarray
-        An array with a file behind it.
+        Array that is a memory-mapped file, or a view of one.
     """
 
     def __init__(self, X: NDArray) -> None:
         self.X, self.fit = X, uuid.uuid4().hex
 
     def take(self, rows: NDArray) -> NDArray:
-        return usable(self.X[rows])
+        return check_values(self.X[rows])
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         X: NDArray = self.X
         file: Any = file_behind(X)
         start = X.__array_interface__["data"][0] - file.__array_interface__["data"][0]
         place = X.shape, X.dtype, file.offset + start, X.strides
-        return mapped_again, (self.fit, str(file.filename), *place)
+        return map_again, (self.fit, str(file.filename), *place)
 
 
-@lru_cache(maxsize=1)  # a new mapping for each class would take longer than reading it
-def mapped_again(
+@lru_cache(maxsize=1)  # mapping anew for each class takes longer than reading it
+def map_again(
     fit: str, path: str, shape: tuple, dtype: np.dtype, offset: int, strides: tuple
 ) -> MappedArray:
-    """Map the file of a `MappedArray`, once in a process and fit."""
+    """Map the file of a `MappedArray`, once for each process and fit."""
     file = np.memmap(path, np.uint8, mode="r")
     return ReadOnce(np.ndarray(shape, dtype, file, offset, strides))
 
 
 class ReadOnce(MappedArray):
-    """A mapped array in another process, where pages that were read are let go.
+    """A mapped array in a worker process, which releases the pages that it has read.
 
-    They count as memory of the process, and joblib restarts one that grows. They stay
-    in the page cache of the system.
+    Pages that were read count as memory of the process, and joblib restarts a process
+    whose memory grows. They stay in the page cache of the operating system.
     """
 
     def take(self, rows: NDArray) -> NDArray:
         values = self.X[rows]
         file: Any = file_behind(self.X)
-        if hasattr(file.base, "madvise"):  # pragma: no branch, Windows has none
+        if hasattr(file.base, "madvise"):  # pragma: no branch, not on Windows
             file.base.madvise(mmap.MADV_DONTNEED)
-        return usable(values)
+        return check_values(values)
 
 
-def usable(values: NDArray) -> NDArray:
-    """Make rows what `fit` takes, or refuse them: nobody has looked at them before."""
+def check_values(values: NDArray) -> NDArray:
+    """Check that rows are finite, and convert them to floats.
+
+    `fit` validates rows of files and dask arrays here, after they were read.
+    """
     if values.dtype not in FLOATS:
         values = values.astype(np.float64)
     assert_all_finite(values, input_name="X")

@@ -1,6 +1,7 @@
-"""Rows of classes out of X: in memory, in a mapped file, or in chunks on a cluster."""
+"""The training rows of each class, in memory, in a mapped file or in a dask array."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,72 +10,13 @@ from numpy.typing import NDArray
 from sklearn.utils.parallel import delayed
 
 from sklearn_kmex._data.arrays import rows_at
-from sklearn_kmex._data.chunked import is_dask, map_parts, take_rows
-from sklearn_kmex._data.jobs import Task, follow, run
-from sklearn_kmex._data.mapped import MappedArray, file_behind, usable
-
-
-def take(X: Any, rows: NDArray) -> Any:
-    """Gather some rows here, in any order."""
-    if is_dask(X):
-        return usable(take_rows(X, rows))
-    return rows_at(X, rows) if file_behind(X) is None else usable(X[rows])
-
-
-def map_classes(
-    function: Callable[..., Any],
-    X: Any,
-    weights: NDArray,
-    groups: Sequence[NDArray],
-    arguments: Iterable[tuple],
-    *,
-    n_jobs: int | None = None,
-    first_row: int = 0,
-    task: Task | None = None,
-    names: Sequence[str] = (),
-) -> list[Any]:
-    """Call a function with the rows of each class that has some, and its arguments.
-
-    The rows of a class are gathered when its turn comes, and where it is worked on:
-    of a mapped file by the process, of a dask array by the worker.
-    """
-    work = [
-        (partial(on_rows, function, rows + first_row, weights[rows], own), rows)
-        for rows, own in zip(groups, arguments, strict=True)
-        if len(rows)
-    ]
-    if is_dask(X):
-        calls = [partial(on_parts, call) for call, _ in work]
-        results = map_parts(calls, X, [rows for _, rows in work], task is not None)
-        return list(follow(results, task, names))
-    if file_behind(X) is not None:
-        file = MappedArray(X)
-        jobs = (delayed(on_file)(call, file, rows) for call, rows in work)
-    else:
-        jobs = (delayed(call)(rows_at(X, rows)) for call, rows in work)
-    return run(jobs, n_jobs, task, names)
-
-
-def on_rows(
-    function: Callable[..., Any],
-    numbers: NDArray,
-    weights: NDArray,
-    arguments: tuple,
-    values: Any,
-) -> Any:
-    return function(Rows(values, numbers, weights), *arguments)
-
-
-def on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> Any:
-    return call(file.take(rows))
-
-
-def on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
-    return call(usable(np.concatenate(parts)))
+from sklearn_kmex._data.chunked import compute_rows, is_dask, map_parts
+from sklearn_kmex._data.jobs import Task, fit_task, follow, run_jobs
+from sklearn_kmex._data.mapped import MappedArray, check_values, file_behind
 
 
 class Rows(NamedTuple):
-    """Rows of one class: their values, row numbers in the training set and weights.
+    """Some training rows: values, row numbers in the training set, and weights.
 
     The values are a CSR matrix, or an array of any library.
     """
@@ -86,3 +28,92 @@ class Rows(NamedTuple):
     def take(self, positions: NDArray) -> "Rows":
         numbers, weights = self.numbers[positions], self.weights[positions]
         return Rows(rows_at(self.values, positions), numbers, weights)
+
+
+class Training(NamedTuple):
+    """A training set split by class, and how its classes are worked on."""
+
+    X: Any
+    y: NDArray
+    weights: NDArray[np.float64]
+    classes: NDArray  # labels, sorted
+    groups: Sequence[NDArray[np.intp]]  # rows of each class, without those of weight 0
+    names: Sequence[str]  # of the groups, for callbacks
+    first_row: int = 0  # row number of the first row of X, in a stream
+    n_jobs: int | None = None
+    task: Task | None = None  # reported to callbacks
+
+
+def split_by_class(
+    X: Any, y: NDArray, weights: NDArray, classes: NDArray, **settings: Any
+) -> Training:
+    """Group the rows by class, in the order of `classes`."""
+    rows = np.flatnonzero(weights)
+    codes = np.searchsorted(classes, y[rows])
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(1, len(classes)))
+    groups = np.split(rows[order], bounds)
+    names = [f"class-{label}" for label in classes]
+    return Training(X, y, weights, classes, groups, names, **settings)
+
+
+@contextmanager
+def open_task(estimator: Any, training: Training, n_more: int) -> Iterator[Training]:
+    """Report a fit to callbacks: a subtask for each class, and `n_more` others."""
+    data = training.X, training.y, training.weights
+    with fit_task(estimator, len(training.classes) + n_more, *data) as task:
+        yield training._replace(task=task)
+
+
+def gather(X: Any, rows: NDArray) -> Any:
+    """Read some rows of X into memory, in any order."""
+    if is_dask(X):
+        return check_values(compute_rows(X, rows))
+    return rows_at(X, rows) if file_behind(X) is None else check_values(X[rows])
+
+
+def map_classes(
+    function: Callable[..., Any], training: Training, *arguments: Iterable[Any]
+) -> list[Any]:
+    """Call a function with the rows of each class that has some, several at a time.
+
+    Each of `arguments` has one item for each class, passed after the rows. The rows
+    of a class are gathered when its turn comes, and where the function runs: rows of
+    a mapped file in the worker process, rows of a dask array on the dask worker.
+    """
+    X, task, first_row = training.X, training.task, training.first_row
+    groups, weights = training.groups, training.weights
+    calls = (
+        (partial(on_rows, function, rows + first_row, weights[rows], own), rows)
+        for rows, *own in zip(groups, *arguments, strict=True)
+        if len(rows)
+    )
+    names = [n for n, rows in zip(training.names, groups, strict=True) if len(rows)]
+    if is_dask(X):
+        work = [(partial(on_parts, call), rows) for call, rows in calls]
+        results = map_parts(work, X, in_turn=task is not None)
+        return list(follow(results, task, names))
+    if file_behind(X) is not None:
+        file = MappedArray(X)
+        jobs = (delayed(on_file)(call, file, rows) for call, rows in calls)
+    else:
+        jobs = (delayed(call)(rows_at(X, rows)) for call, rows in calls)
+    return run_jobs(jobs, training.n_jobs, task, names)
+
+
+def on_rows(
+    function: Callable[..., Any],
+    numbers: NDArray,
+    weights: NDArray,
+    arguments: Sequence[Any],
+    values: Any,
+) -> Any:
+    return function(Rows(values, numbers, weights), *arguments)
+
+
+def on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> Any:
+    return call(file.take(rows))
+
+
+def on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
+    return call(check_values(np.concatenate(parts)))

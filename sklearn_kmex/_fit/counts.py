@@ -1,19 +1,19 @@
-"""The number of prototypes of each class, chosen by rows that were held out."""
+"""The number of prototypes of each class, chosen by accuracy on held-out rows."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.parallel import delayed
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.chunked import is_dask
-from sklearn_kmex._data.jobs import Task, run, subtask
-from sklearn_kmex._data.rows import Rows, take
-from sklearn_kmex._fit.prototypes import prototype_path
+from sklearn_kmex._data.jobs import subtask
+from sklearn_kmex._data.rows import Rows, Training, gather, map_classes
+from sklearn_kmex._fit.prototypes import Plan, distinct_rows, prototype_path
 from sklearn_kmex._fit.temperature import fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.similarity import add_priors
@@ -23,7 +23,7 @@ AUTO_FOLDS = 5
 
 
 class HeldOut(NamedTuple):
-    """Class scores of held-out rows, for each count of prototypes of the class."""
+    """Class scores of held-out rows, for each count of prototypes of a class."""
 
     scores: NDArray  # (n_rows, n_classes, n_counts)
     codes: NDArray[np.intp]  # true classes
@@ -36,50 +36,47 @@ class HeldOut(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Places of counts chosen for each class, and what they were chosen by."""
+    """The chosen counts, as indices into the candidates, and the accuracies."""
 
-    places: NDArray[np.intp]  # in the counts of each class
-    curve: NDArray[np.float64]  # accuracies with equal places, (n_counts, n_folds)
-    wanted: float  # accuracy to be reached
+    places: NDArray[np.intp]  # an index into the candidates, for each class
+    curve: NDArray[np.float64]  # accuracy at the same index, (n_counts, n_folds)
+    wanted: float  # accuracy that the choice has to reach
 
 
 def search_counts(
     estimator: Any,
-    X: Any,
-    y: NDArray,
-    weights: NDArray,
-    classes: NDArray,
+    training: Training,
     splits: Iterable[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
-    task: Task | None = None,
     *,
     tolerance: float | str = "standard_error",
     per_class: bool = False,
     balanced: bool = False,
 ) -> tuple[list[list[int]], Choice]:
-    """Choose counts for a `KMExClassifier`, by the held-out rows of each fold.
+    """Choose the counts of prototypes by the held-out rows of each split.
 
-    `counts` holds those to choose from, ascending, in a row for each class. The count
-    chosen is given with those above it, from which its prototypes come down.
+    `counts` holds the candidates of each class, ascending, one class in each row. The
+    chosen count of a class is returned with the larger candidates, from which its
+    prototypes are merged.
     """
-    if is_dask(X):
+    if is_dask(training.X):
         raise ValueError(
-            "n_prototypes must be a number, a share or a dict for a dask array: counts "
-            "are chosen on one machine. Choose them with a sample of the rows."
+            "X must be in memory to search for n_prototypes; got a dask array. Choose "
+            "them with a sample of the rows, and pass them to KMExClassifier."
         )
-    codes = np.searchsorted(classes, y)
-    priors = class_priors(estimator.priors, np.bincount(codes, weights))
-    folds = held_out(estimator, X, codes, weights, list(splits), counts, task)
+    codes = np.searchsorted(training.classes, training.y)
+    priors = class_priors(estimator.priors, np.bincount(codes, training.weights))
+    folds = held_out(estimator, training, codes, list(splits), counts)
     folds = with_priors(folds, priors, estimator.temperature)
-    choice = choose_counts(
-        [fold.balanced() for fold in folds] if balanced else folds, tolerance, per_class
-    )
+    if balanced:
+        folds = [fold.balanced() for fold in folds]
+    choice = choose_counts(folds, tolerance, per_class)
     paths = zip(counts, choice.places, strict=True)
     return [tried[place:].tolist() for tried, place in paths], choice
 
 
 def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
-    """Stratified folds of the rows that count, as many as the classes have rows."""
+    """Split the rows of positive weight into stratified folds, few if rows are few."""
     rows = np.flatnonzero(weights)
     n_folds = min(AUTO_FOLDS, int(np.unique(y[rows], return_counts=True)[1].max()))
     if n_folds < 2:  # every class has a single row
@@ -92,58 +89,43 @@ def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
 
 def held_out(
     estimator: Any,
-    X: Any,
+    training: Training,
     codes: NDArray[np.intp],
-    weights: NDArray,
-    folds: Sequence[tuple[NDArray, NDArray]],
+    splits: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
-    task: Task | None,
 ) -> list[HeldOut]:
-    """Score the held-out rows of each fold by prototypes of its training rows."""
-    seeds = estimator._draw_seeds(codes.max() + 1)
-    names = [
-        f"fold-{k}-class-{c}" for k in range(len(folds)) for c in range(len(seeds))
+    """Score the held-out rows of each split by prototypes of its training rows."""
+    plans, n_splits = estimator._plans(counts.tolist()), len(splits)
+    plain = type(estimator)(**estimator.get_params(deep=False))  # without callbacks
+    groups = [
+        train[codes[train] == code] for train, _ in splits for code in range(len(plans))
     ]
-    score = delayed(score_class)
-    plain = type(estimator)(**estimator.get_params(deep=False))  # with no callbacks
-    jobs = (
-        score(plain, X, weights, train[codes[train] == code], test, row, seed)
-        for train, test in folds
-        for code, (row, seed) in enumerate(zip(counts, seeds, strict=True))
-    )
-    with subtask(task, "choose-counts", len(names)) as search:
-        found = iter(run(jobs, estimator.n_jobs, search, names))
-    scores = [np.stack([next(found) for _ in seeds], axis=1) for _ in folds]
-    return [
-        HeldOut(of_fold, codes[test], weights[test])
-        for of_fold, (_, test) in zip(scores, folds, strict=True)
-    ]
+    names = [f"fold-{k}-{name}" for k in range(n_splits) for name in training.names]
+    tests = (rows for _, t in splits for rows in [gather(training.X, t)] * len(plans))
+    with subtask(training.task, "choose-counts", len(names)) as task:
+        found = iter(
+            map_classes(
+                partial(score_class, plain._class_scores),
+                training._replace(groups=groups, names=names, task=task),
+                plans * n_splits,
+                tests,
+            )
+        )
+    folds = []
+    for k, (_, test) in enumerate(splits):
+        of_fold = groups[k * len(plans) : (k + 1) * len(plans)]
+        absent = np.full((len(test), counts.shape[1]), -np.inf)  # no training rows
+        scores = [next(found) if len(rows) else absent for rows in of_fold]
+        weights = training.weights[test]
+        folds.append(HeldOut(np.stack(scores, axis=1), codes[test], weights))
+    return folds
 
 
-def score_class(
-    estimator: Any,
-    X: Any,
-    weights: NDArray,
-    own: NDArray,
-    test: NDArray,
-    counts: Sequence[int],
-    seed: int,
-) -> NDArray:
-    """Score rows by one class, (n_test, n_counts); worst if it has no rows to learn."""
-    if not len(own):
-        return np.full((len(test), len(counts)), -np.inf)
-    path = prototype_path(
-        Rows(take(X, own), own, weights[own]),
-        counts,
-        seed,
-        clusterer=estimator._clusterer(),
-        prototype=estimator.prototype,
-        max_samples=estimator.max_samples,
-    )
-    rows = take(X, test)
+def score_class(score: Callable, rows: Rows, plan: Plan, test: Any) -> NDArray:
+    """Score held-out rows by one class, for each count: (n_test, n_counts)."""
     scores = [
-        estimator._class_scores(rows, of.vectors, np.zeros(len(of.counts), np.intp), 1)
-        for of in path
+        score(test, found.vectors, np.zeros(len(found.counts), np.intp), 1)
+        for found in prototype_path(distinct_rows(rows), plan)
     ]
     return np.concatenate([to_numpy(of_count) for of_count in scores], axis=1)
 
@@ -151,7 +133,7 @@ def score_class(
 def with_priors(
     folds: list[HeldOut], priors: NDArray, temperature: float | str
 ) -> list[HeldOut]:
-    """Add priors, at the temperature of each place where that is fitted."""
+    """Add priors to the scores, with a temperature fitted for each count if "auto"."""
     if np.ptp(priors) == 0:
         return folds
     shifted = [np.empty_like(fold.scores) for fold in folds]
@@ -164,7 +146,7 @@ def with_priors(
 
 
 def temperature_of(folds: Sequence[HeldOut], scores: Sequence[NDArray]) -> float:
-    """Fit the temperature to the folds whose training rows had every class."""
+    """Fit the temperature to the folds whose training rows contain every class."""
     whole = [k for k, values in enumerate(scores) if np.isfinite(values).all()]
     if not whole:
         return 1.0
@@ -181,7 +163,7 @@ def choose_counts(
     """Choose the fewest prototypes whose accuracy is within the tolerance of the best.
 
     "standard_error" is the one-standard-error rule (Breiman et al. 1984): the
-    tolerance is the standard error, over the folds, of the best mean.
+    tolerance is the standard error of the best mean accuracy over the folds.
     """
     n_classes, n_counts = folds[0].scores.shape[1:]
     equal = np.tile(np.arange(n_counts)[:, np.newaxis], n_classes)
@@ -200,7 +182,7 @@ def choose_counts(
 def fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray:
     """Lower the count of each class in turn, as far as the accuracy allows.
 
-    What accuracy there is to lose is shared evenly by the classes still to come.
+    The accuracy that may be lost is shared evenly among the remaining classes.
     """
     places = places.copy()
     while True:
@@ -217,18 +199,18 @@ def fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray:
 
 
 def by_count(fold: HeldOut, places: NDArray, code: int) -> NDArray[np.float64]:
-    """Accuracy for each count of one class, with those of the others as they are."""
+    """Return the accuracy for each count of one class; other counts are unchanged."""
     others = fold.scores[:, np.arange(len(places)), places]
     others[:, code] = -np.inf
     winner, best = others.argmax(axis=1), others.max(axis=1)
     own = fold.scores[:, code]
     ahead = own > best[:, np.newaxis]
-    right = np.where(ahead, code, winner[:, np.newaxis]) == fold.codes[:, np.newaxis]
-    return np.average(right, axis=0, weights=fold.weights)
+    correct = np.where(ahead, code, winner[:, np.newaxis]) == fold.codes[:, np.newaxis]
+    return np.average(correct, axis=0, weights=fold.weights)
 
 
 def accuracy(fold: HeldOut, places: NDArray) -> float:
-    """Weighted share of rows that the counts at these places tell right."""
+    """Return the weighted share of rows that are correctly classified."""
     scores = fold.scores[:, np.arange(len(places)), places]
-    right = scores.argmax(axis=1) == fold.codes
-    return float(np.average(right, weights=fold.weights))
+    correct = scores.argmax(axis=1) == fold.codes
+    return float(np.average(correct, weights=fold.weights))

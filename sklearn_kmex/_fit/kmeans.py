@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
-    beside,
+    asarray_like,
     block_size,
     rows_at,
     squared_norms,
@@ -99,7 +99,9 @@ class BatchedKMeans(BaseEstimator):
     def _start(self, points: Points) -> Any:
         """Centers from which to move on all rows."""
         if not isinstance(self.init, str):
-            return beside(self.init, points.values, points.values.dtype)[None, ...]
+            return asarray_like(self.init, points.values, points.values.dtype)[
+                None, ...
+            ]
         rng = check_random_state(self.random_state)
         some = sample(points, self.n_clusters, rng)
         if self.n_init == 1 or self.n_clusters == 1:
@@ -126,7 +128,7 @@ def as_points(X: Any, weights: Any) -> Points:
     xp, _, device = get_namespace_and_device(X)
     if weights is None:
         weights = xp.ones(X.shape[0], dtype=X.dtype, device=device)
-    return Points(X, squared_norms(X), beside(weights, X, X.dtype))
+    return Points(X, squared_norms(X), asarray_like(weights, X, X.dtype))
 
 
 def mean_variance(points: Points) -> float:
@@ -157,8 +159,8 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
     drawn, copies = np.unique(np.searchsorted(chance.cumsum(), at), return_counts=True)
     drawn = np.minimum(drawn, n_rows - 1)
     weights = mass[drawn] * copies / (size * chance[drawn])
-    some = points.take(beside(drawn, points.values))
-    return some._replace(weights=beside(weights, some.values, some.values.dtype))
+    some = points.take(asarray_like(drawn, points.values))
+    return some._replace(weights=asarray_like(weights, some.values, some.values.dtype))
 
 
 def seed_centers(
@@ -184,9 +186,9 @@ def seed_centers(
         left = points.weights @ xp.reshape(apart, (n_rows, -1))
         best = to_numpy(left).reshape(n_init, -1).argmin(axis=1)
         rows.append(drawn[each, best])
-        taken = beside(each * n_drawn + best, apart)
+        taken = asarray_like(each * n_drawn + best, apart)
         closest = xp.take(xp.reshape(apart, (n_rows, -1)), taken, axis=1)
-    every = beside(np.stack(rows, axis=1).ravel(), points.values)
+    every = asarray_like(np.stack(rows, axis=1).ravel(), points.values)
     return xp.reshape(xp.take(points.values, every, axis=0), (n_init, n_clusters, -1))
 
 
@@ -201,7 +203,7 @@ def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
 def distances_to(points: Points, rows: NDArray) -> Any:
     """Squared distances of all rows to some of them."""
     xp, *_ = get_namespace_and_device(points.values)
-    some = points.take(beside(rows, points.values))
+    some = points.take(asarray_like(rows, points.values))
     apart = points.values @ some.values.T
     apart *= -2
     apart += points.norms[:, None]
@@ -310,7 +312,7 @@ def race(points: Points, centers: Any, n_finalists: int) -> Any:
         if n_step:
             left = max(n_finalists, (left + 1) // 2)
         first = np.argsort(inertia, kind="stable")[:left]
-        restarts = restarts.take(beside(first, centers))
+        restarts = restarts.take(asarray_like(first, centers))
     return restarts.centers
 
 
@@ -334,7 +336,7 @@ def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, 
         if not len(going):
             break
         if len(going) < len(inertia):
-            restarts = restarts.take(beside(going, centers))
+            restarts = restarts.take(asarray_like(going, centers))
         before = inertia[going]
     return by_size(step(points, begin(points, best[None, ...]))[0]), n_iter
 

@@ -1,21 +1,21 @@
-"""Near-duplicates within a class: found, and merged by clustering anew from means."""
+"""Near-duplicates among the prototypes of a class, found and merged."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._data.jobs import Task
+from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.classes import fit_classes
-from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.prototypes import ClassPrototypes, Plan
 from sklearn_kmex._fit.temperature import Fold
 
 
 class Pairs(NamedTuple):
-    """All pairs of prototypes of one class; the first has the lower number."""
+    """All pairs of prototypes of the same class; the first has the lower number."""
 
     first: NDArray[np.intp]
     second: NDArray[np.intp]
@@ -24,10 +24,11 @@ class Pairs(NamedTuple):
 
 
 def pairs_within_classes(prototypes: NDArray, owners: NDArray) -> Pairs:
-    """Distances of all pairs within a class, also relative to those between classes.
+    """Return the distances of all pairs within a class, absolute and relative.
 
-    The scale is the median, over all prototypes, of the distance to the nearest
-    prototype of another class; with one class, that of the distances of all pairs.
+    Relative distances are divided by the median, over all prototypes, of the distance
+    to the nearest prototype of another class; if there is one class, by the median
+    distance of all pairs.
     """
     points = prototypes.astype(np.float64, copy=False)
     distances = cdist(points, points)
@@ -44,78 +45,63 @@ def pairs_within_classes(prototypes: NDArray, owners: NDArray) -> Pairs:
 
 
 def fit_merged(
-    X: Any,
-    weights: NDArray,
-    groups: Sequence[NDArray],
-    known: Sequence[ClassPrototypes | None],
-    paths: Sequence[Sequence[int]],
-    seeds: Iterable[int],
-    *,
-    threshold: float | None,
-    task: Task | None = None,
-    names: Sequence[str] = (),
-    **settings: Any,
+    training: Training, plans: Sequence[Plan], threshold: float | None
 ) -> list[tuple[ClassPrototypes | None, list[Fold]]]:
-    """Prototypes of each class, without pairs nearer than the threshold.
+    """Find the prototypes of each class, and merge near-duplicates.
 
-    A class that has such pairs is fitted again from their means on, so that its
-    prototypes stand for its rows as if so few had been asked for. Only classes with
-    rows can be. Callbacks are told of the first fit of each class.
+    A class with near-duplicates is clustered again from the merged means, so that the
+    result is a clustering into this smaller number. Only classes with rows can be.
+    Callbacks hear of the first clustering alone.
     """
-    learned = fit_classes(
-        X, weights, groups, known, paths, seeds, task=task, names=names, **settings
-    )
-    while threshold is not None:
-        found = [prototypes for prototypes, _ in learned]
-        starts = merged_means(found, threshold, [len(rows) > 0 for rows in groups])
-        if all(start is None for start in starts):
-            break
+    learned = fit_classes(training, plans)
+    if threshold is None:
+        return learned
+    free = [len(rows) > 0 for rows in training.groups]
+    while starts := merged_means([found for found, _ in learned], threshold, free):
         again = fit_classes(
-            X,
-            weights,
+            select(training, list(starts)),
             [
-                g if s is not None else g[:0]
-                for g, s in zip(groups, starts, strict=True)
+                plans[code]._replace(counts=[len(start)], start=start)
+                for code, start in starts.items()
             ],
-            known,
-            [[0] if start is None else [len(start)] for start in starts],
-            seeds,
-            starts=starts,
-            **settings,
         )
-        learned = [
-            old if start is None else new
-            for old, new, start in zip(learned, again, starts, strict=True)
-        ]
+        for code, fitted in zip(starts, again, strict=True):
+            learned[code] = fitted
     return learned
+
+
+def select(training: Training, codes: Sequence[int]) -> Training:
+    """Return the training set with the rows of some classes, without callbacks."""
+    groups = [training.groups[code] for code in codes]
+    names = [training.names[code] for code in codes]
+    return training._replace(groups=groups, names=names, task=None)
 
 
 def merged_means(
     found: Sequence[ClassPrototypes | None], threshold: float, free: Sequence[bool]
-) -> list[NDArray | None]:
-    """Means of the members of near prototypes together; None where none are near.
+) -> dict[int, NDArray]:
+    """Return merged means by class code, for each free class with near-duplicates.
 
-    Complete linkage: all prototypes that are merged into one are near each other.
+    A merged mean is that of the members of all near prototypes together. Complete
+    linkage is used: all prototypes that are merged into one are near each other.
     """
     sizes = [0 if p is None else len(p.counts) for p in found]
     vectors = np.concatenate([p.vectors for p in found if p is not None])
     owners = np.repeat(np.arange(len(found)), sizes)
     pairs = pairs_within_classes(vectors, owners)
     relative = np.minimum(pairs.relative, np.finfo(np.float64).max)
-    starts: list[NDArray | None] = []
-    for code, (prototypes, size) in enumerate(zip(found, sizes, strict=True)):
-        start = None
-        if prototypes is not None and free[code] and size > 1:
+    means = {}
+    for code, prototypes in enumerate(found):
+        if prototypes is not None and free[code] and sizes[code] > 1:
             tree = linkage(relative[owners[pairs.first] == code], "complete")
             group = fcluster(tree, threshold, "distance") - 1
-            if group.max() + 1 < size:
-                start = group_means(prototypes, group)
-        starts.append(start)
-    return starts
+            if group.max() + 1 < sizes[code]:
+                means[code] = group_means(prototypes, group)
+    return means
 
 
 def group_means(prototypes: ClassPrototypes, group: NDArray) -> NDArray[np.float64]:
-    """Mean of all members of the prototypes of each group."""
+    """Return the mean of all members of the prototypes of each group."""
     share = np.zeros((group.max() + 1, len(group)))
     share[group, np.arange(len(group))] = prototypes.counts
     return share @ prototypes.means / share.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Prototypes of one class: k-means on its rows, then what each prototype stands for."""
+"""The prototypes of one class: k-means on its rows, and the members of each cluster."""
 
 import math
 import warnings
@@ -15,47 +15,61 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
-    beside,
+    asarray_like,
     dense,
     map_blocks,
     row_blocks,
     rows_at,
     to_numpy,
-    widest,
+    widest_float,
 )
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._model.similarity import squared_distances
 
-# Clusterers that can be given centers to start from.
-MOVES_ON = (BatchedKMeans, KMeans, MiniBatchKMeans)
-# Share of a squared distance within which another one is the same.
+# Clusterers that can start from given centers.
+TAKE_INIT = (BatchedKMeans, KMeans, MiniBatchKMeans)
+# Relative difference up to which two squared distances count as equal.
 AS_NEAR = 1e-6
-# So many columns of rows are compared first, and so many times more next.
+# Rows are compared by this many columns at first, then by this many times more.
 LEADING_COLUMNS = 16
 
 
 class ClassPrototypes(NamedTuple):
-    """Prototypes of one class, their members, and the training row nearest to each.
+    """Prototypes of one class, what is known of their members, and the nearest rows.
 
-    All of it is on the host, wherever the rows are.
+    A member of a prototype is a row to which it is the nearest of its class. All
+    arrays are NumPy arrays, whatever the rows are.
     """
 
     vectors: NDArray
-    means: NDArray  # of the members, by which a stream goes on
-    counts: NDArray[np.float64]
-    nearest: Rows
+    means: NDArray  # of the members; `partial_fit` clusters them with the next batch
+    counts: NDArray[np.float64]  # weights of the members
+    nearest: Rows  # the row nearest to each prototype
     inertia: float
     n_iter: int
 
     def spread(self) -> float:
-        """Sum of squared distances of the members to their own mean."""
+        """Return the sum of squared distances of the members to their own mean."""
         moved = ((self.means - self.vectors) ** 2).sum(axis=1, dtype=np.float64)
         return self.inertia - float(self.counts @ moved)
 
 
+class Plan(NamedTuple):
+    """How the prototypes of one class are to be found."""
+
+    clusterer: BaseEstimator
+    counts: Sequence[int] = (1,)  # the number wanted, then larger ones, found first
+    seed: int = 0
+    prototype: str = "centroid"  # or "medoid"
+    max_samples: int | float | None = None
+    hold_out: bool = False  # rows of each fold, for the temperature
+    known: ClassPrototypes | None = None  # from earlier batches of a stream
+    start: NDArray | None = None  # centers to start from
+
+
 def row_keys(values: Any) -> NDArray:
-    """Turn each row into one value that can be sorted."""
+    """Return one sortable value for each row; equal rows have equal values."""
     if sparse.issparse(values):
         ends = zip(values.indptr[:-1], values.indptr[1:], strict=True)
         rows = [(values.indices[a:b], values.data[a:b]) for a, b in ends]
@@ -65,10 +79,10 @@ def row_keys(values: Any) -> NDArray:
     return values.view(np.dtype((np.void, values.itemsize * values.shape[1]))).ravel()
 
 
-def own_order(values: Any) -> NDArray[np.intp]:
-    """Order distinct rows by their bytes, so that it is not that of the training set.
+def byte_order(values: Any) -> NDArray[np.intp]:
+    """Sort distinct rows by their bytes, independently of their order in X.
 
-    Of an array, as many columns are looked at as tell the rows apart.
+    Of an array, only as many columns are compared as are needed.
     """
     n_columns = values.shape[1]
     width = n_columns if sparse.issparse(values) else min(LEADING_COLUMNS, n_columns)
@@ -80,7 +94,7 @@ def own_order(values: Any) -> NDArray[np.intp]:
 
 
 def canonical(values: Any) -> Any:
-    """Make equal rows equal to the byte: no -0.0, sorted indices, no stored zero."""
+    """Make equal rows equal in every byte: no -0.0, sorted indices, no stored zeros."""
     if not sparse.issparse(values):
         return np.ascontiguousarray(values) + values.dtype.type(0)
     values = values.tocsr(copy=True)
@@ -90,12 +104,12 @@ def canonical(values: Any) -> Any:
 
 
 def distinct_rows(rows: Rows) -> Rows:
-    """Merge equal rows into the first of them, which carries the weight of all.
+    """Merge equal rows into the first of them, with the sum of their weights.
 
-    A row of weight k is then the same input as k copies of it, and no two
-    prototypes can start from copies of one row. Only rows of equal sums are compared.
+    A row of weight k is then the same input as k copies of it, and no two prototypes
+    can start from copies of one row. Only rows with equal sums are compared.
     """
-    if sparse.issparse(rows.values):  # summed in the same order
+    if sparse.issparse(rows.values):  # equal rows must have equal sums
         rows = rows._replace(values=canonical(rows.values))
     xp, *_ = get_namespace_and_device(rows.values)
     sums = np.asarray(to_numpy(xp.sum(rows.values, axis=1))).ravel()
@@ -112,49 +126,44 @@ def distinct_rows(rows: Rows) -> Rows:
     return rows._replace(weights=weights).take(kept)
 
 
-def cluster(
-    rows: Rows,
-    n_clusters: int,
-    clusterer: BaseEstimator,
-    seed: int,
-    start: NDArray | None = None,
-) -> tuple[NDArray, int]:
-    """Cluster the rows about their mean; return the centers and the iterations.
+def cluster(rows: Rows, n_clusters: int, plan: Plan) -> tuple[NDArray, int]:
+    """Cluster the rows; return the centers and the number of iterations.
 
-    Where `start` is given, k-means moves on from there; other clusterers take no
-    start. Only the built-in one is given rows where they are, others on the host.
+    k-means starts from `plan.start`, if given; other clusterers cannot. Only the
+    built-in clusterer gets rows in their own library, all others NumPy arrays.
     """
-    values, center, scale = _standardized(rows)
-    model = clone(clusterer)
+    values, center, scale = _standardize(rows)
+    model, start = clone(plan.clusterer), plan.start
     settings = model.get_params(deep=False)
     if "n_clusters" not in settings:
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
     model.set_params(n_clusters=n_clusters)
     if settings.get("random_state", 0) is None:
-        model.set_params(random_state=seed)
+        model.set_params(random_state=plan.seed)
     if not isinstance(model, BatchedKMeans):
         values = to_numpy(values)
-    if start is not None and isinstance(model, MOVES_ON):
-        model.set_params(init=((start - center) / scale).astype(center.dtype), n_init=1)
+    if start is not None and isinstance(model, TAKE_INIT):
+        start = ((start - center) / scale).astype(center.dtype)
+        model.set_params(init=start, n_init=1)
     with warnings.catch_warnings():
-        # Fewer clusters than asked for: found again, and reported once, by fit.
+        # `fit` itself warns of fewer clusters than requested, once for all classes.
         warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
         _fit_weighted(model, values, rows.weights)
     if not hasattr(model, "cluster_centers_"):
         raise ValueError(
             "clusterer must have cluster_centers_ after fit; "
-            f"{type(model).__name__} has none. Use one that does, such as KMeans."
+            f"{type(model).__name__} has none. Use one that has them, such as KMeans."
         )
     centers = np.asarray(to_numpy(model.cluster_centers_), dtype=np.float64)
     centers = (centers * scale + center).astype(center.dtype)
     return centers, int(np.max(getattr(model, "n_iter_", 1)))
 
 
-def _standardized(rows: Rows) -> tuple[Any, Any, float]:
-    """Return the rows less a center, over a scale; then the center and the scale.
+def _standardize(rows: Rows) -> tuple[Any, Any, float]:
+    """Center and scale the rows; return them with the center and the scale.
 
-    They are divided by a power of two, which rounds nothing, so that squares of
-    float32 neither overflow nor vanish. Sparse rows are not centered.
+    The scale is a power of two, so that the division is exact; squares of float32
+    then neither overflow nor underflow. Sparse rows are not centered.
     """
     if sparse.issparse(rows.values):
         of_dtype = rows.values.dtype.type
@@ -162,17 +171,17 @@ def _standardized(rows: Rows) -> tuple[Any, Any, float]:
         return rows.values / of_dtype(scale), of_dtype(0), scale
     xp, *_ = get_namespace_and_device(rows.values)
     center = _mean(rows)
-    values = rows.values - beside(center, rows.values)
+    values = rows.values - asarray_like(center, rows.values)
     farthest = max(float(xp.max(values)), -float(xp.min(values)))
     scale = math.ldexp(1.0, math.frexp(farthest)[1])
-    # The inverse of a smaller scale would overflow.
+    # The inverse of a smaller number would overflow.
     scale = max(scale, float(xp.finfo(values.dtype).smallest_normal))
     values *= 1 / scale
     return values, center, scale
 
 
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
-    """Fit a clusterer; one that takes no weights gets whole ones as repeated rows."""
+    """Fit a clusterer; one without `sample_weight` gets integer weights as copies."""
     copies = weights / weights.min()
     if has_fit_parameter(model, "sample_weight"):
         model.fit(values, sample_weight=weights)
@@ -180,41 +189,31 @@ def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
         model.fit(values[np.repeat(np.arange(len(copies)), copies.astype(np.intp))])
     else:
         raise ValueError(
-            f"clusterer must take sample_weight in fit when rows are weighted; got "
+            f"clusterer must accept sample_weight in fit when rows are weighted; got "
             f"{model!r}. Leave sample_weight out, or use KMeans."
         )
 
 
-def class_prototypes(
-    rows: Rows,
-    n_prototypes: int,
-    seed: int,
-    *,
-    clusterer: BaseEstimator,
-    prototype: str,
-    max_samples: int | float | None = None,
-    known: ClassPrototypes | None = None,
-    start: NDArray | None = None,
-) -> ClassPrototypes:
-    """Prototypes of the distinct rows of one class, searched for from `start` on.
+def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototypes:
+    """Find prototypes of the distinct rows of one class.
 
-    The members of prototypes `known` from earlier rows count as one row, their mean,
-    of their weight, which is how clusterings of a stream are merged (Guha et al.
-    2003, "Clustering data streams: theory and practice").
+    Each prototype of an earlier batch counts as one row: the mean of its members, with
+    their weight. Clusterings of a stream are combined in this way (Guha et al. 2003,
+    "Clustering data streams: theory and practice").
     """
-    points = candidates = rows
+    points, candidates, known = rows, rows, plan.known
     if known is not None:
         numbers = known.nearest.numbers
         points = _stack(Rows(known.means, numbers, known.counts), rows)
         candidates = _stack(known.nearest, rows)
-    seen = _sample(points, max_samples, n_prototypes, seed)
+    seen = _draw_rows(points, plan.max_samples, n_prototypes, plan.seed)
     n_clusters = min(n_prototypes, len(seen.numbers))
-    centers, n_iter = cluster(seen, n_clusters, clusterer, seed, start)
-    if prototype == "medoid":
+    centers, n_iter = cluster(seen, n_clusters, plan)
+    if plan.prototype == "medoid":
         nearest = candidates.take(first_nearest(_distances(candidates, centers)))
         centers = to_numpy(dense(nearest.values))
     distances = _distances(points, centers)
-    owner = distances.argmin(axis=1)
+    owner = distances.argmin(axis=1)  # each row belongs to its nearest prototype
     kept = np.unique(owner)  # a center without members is no prototype
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
@@ -231,15 +230,16 @@ def class_prototypes(
 
 
 def first_nearest(distances: NDArray) -> NDArray[np.intp]:
-    """Row nearest to each vector; of those as near, up to rounding, the first.
+    """Return the row nearest to each vector; of equal distances, the first row.
 
-    The two members of a cluster are as near to their mean, however that is rounded.
+    Distances that differ by rounding alone are equal: the two members of a cluster
+    are equally near to their mean.
     """
     near = distances <= (1 + AS_NEAR) * distances.min(axis=0)
     return near.argmax(axis=0)
 
 
-def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
+def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
     """Draw a number or a share of the rows, without replacement."""
     n_rows = len(rows.numbers)
     if isinstance(size, float | np.floating):
@@ -252,68 +252,65 @@ def _sample(rows: Rows, size: int | float | None, at_least: int, seed: int) -> R
 
 
 def _mean(rows: Rows) -> NDArray:
-    """Weighted mean, summed in float64 without a float64 copy of the rows."""
+    """Return the weighted mean, summed in float64 without a float64 copy."""
     values, weights = rows.values, rows.weights
     if sparse.issparse(values):
         total, dtype = values.T @ weights, values.dtype
     elif isinstance(values, np.ndarray):
         total, dtype = np.einsum("i,ij->j", weights, values), values.dtype
     else:
-        total, dtype = _sum_elsewhere(values, weights), to_numpy(values[:1, :]).dtype
+        total, dtype = _weighted_sum(values, weights), to_numpy(values[:1, :]).dtype
     return (total / weights.sum()).astype(dtype, copy=False)
 
 
-def _sum_elsewhere(values: Any, weights: NDArray) -> NDArray:
-    """Weighted sum of rows of another library than NumPy."""
+def _weighted_sum(values: Any, weights: NDArray) -> NDArray:
+    """Return the weighted sum of rows of another library than NumPy."""
     xp, *_ = get_namespace_and_device(values)
-    dtype, total, start = widest(values), 0, 0
+    dtype, total, start = widest_float(values), 0, 0
     for block in row_blocks(values):
-        own = beside(weights[start : start + block.shape[0]], values, dtype)
+        own = asarray_like(weights[start : start + block.shape[0]], values, dtype)
         total = total + own @ xp.astype(block, dtype)
         start += block.shape[0]
     return to_numpy(total)
 
 
 def _stack(first: Rows, second: Rows) -> Rows:
-    """Put rows on the host before others, wherever these are."""
+    """Put rows of NumPy before rows of any library."""
     values, *rest = zip(first, second, strict=True)
     numbers, weights = map(np.concatenate, rest)
     if sparse.issparse(second.values):
         return Rows(sparse.vstack(values).tocsr(), numbers, weights)
     xp, *_ = get_namespace_and_device(second.values)
-    known = beside(first.values, second.values)
+    known = asarray_like(first.values, second.values)
     return Rows(xp.concat([known, second.values], axis=0), numbers, weights)
 
 
 def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
-    """Squared distances on the host: a number for each row and vector."""
+    """Return the squared distance of each row to each vector, as a NumPy array."""
     return to_numpy(
         map_blocks(lambda block: squared_distances(block, vectors), rows.values)
     )
 
 
-def prototype_path(
-    rows: Rows, counts: Sequence[int], seed: int, **how: Any
-) -> list[ClassPrototypes]:
-    """Prototypes of one class for each of the ascending counts.
+def prototype_path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
+    """Find prototypes of the distinct rows of one class, for each count of the plan.
 
-    The largest count is clustered with all restarts. Each smaller one starts from
-    the prototypes of the one above, merged, and moves on from there; a clusterer
-    that takes no start is run anew.
+    The largest count is clustered with all restarts. Each smaller count starts from
+    the prototypes of the next larger one, merged; a clusterer that cannot start from
+    given centers runs anew.
     """
-    rows = distinct_rows(rows)
-    found = class_prototypes(rows, counts[-1], seed, **how)
+    found = class_prototypes(rows, plan.counts[-1], plan)
     path = [found]
-    for count in reversed(counts[:-1]):
+    for count in reversed(plan.counts[:-1]):
         if count < len(found.vectors):
             start = merge(found.means, found.counts, count)
-            found = class_prototypes(rows, count, seed, start=start, **how)
+            found = class_prototypes(rows, count, plan._replace(start=start))
         path.append(found)
     return path[::-1]
 
 
 def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
-    """Merge means until `count` are left, by what adds least to the inertia (Ward)."""
+    """Merge means until `count` are left, by the least increase of inertia (Ward)."""
     means, weights = means.astype(np.float64), weights.copy()
     while len(means) > count:
         added = squared_distances(means, means)

@@ -1,4 +1,4 @@
-"""The temperature that makes class scores into probabilities worth using."""
+"""The temperature that turns class scores into calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,59 +10,54 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.rows import Rows, take
-from sklearn_kmex._fit.prototypes import ClassPrototypes, class_prototypes, own_order
+from sklearn_kmex._data.rows import Rows, gather
+from sklearn_kmex._fit.prototypes import (
+    ClassPrototypes,
+    Plan,
+    byte_order,
+    class_prototypes,
+)
 
-# Enough rows for one number, whatever the size of the data.
+# Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 
 Score = Callable[[Any, NDArray, NDArray, int], Any]
 
 
 class Fold(NamedTuple):
-    """Prototypes of one class, and rows of it that they were not drawn to."""
+    """Prototypes of one class, and rows of it that were held out from them."""
 
     vectors: NDArray
     held_out: NDArray[np.intp]
     weights: NDArray[np.float64]
 
 
-def held_out_folds(
-    rows: Rows,
-    n_prototypes: int,
-    n_classes: int,
-    seed: int,
-    *,
-    known: ClassPrototypes | None = None,
-    **settings: Any,
-) -> list[Fold]:
-    """Prototypes of a class without each third of its distinct rows.
+def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
+    """Find prototypes of a class without each third of its distinct rows.
 
-    Some rows and one run of the clusterer are enough here. The only row of a class
-    is never held out.
+    A part of the rows and one run of the clusterer are enough here. The only row of a
+    class is never held out.
     """
-    clusterer = clone(settings.pop("clusterer"))
+    clusterer = clone(plan.clusterer)
     if "n_init" in clusterer.get_params(deep=False):
         clusterer.set_params(n_init=1)
+    n_prototypes = plan.counts[0]
+    plan = plan._replace(clusterer=clusterer, start=None)
     most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
-    order = np.random.RandomState(seed).permutation(own_order(rows.values))[:most]
-    only = len(order) == 1 and known is None
+    scored = -(-SCORED_ROWS // N_FOLDS // n_classes)
+    order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]
+    only = len(order) == 1 and plan.known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
     folds = []
     for k in range(N_FOLDS):
-        held_out = rows.take(
-            order[part == k][: -(-SCORED_ROWS // N_FOLDS // n_classes)]
-        )
-        rest = rows.take(order[part != k])
-        fitted = class_prototypes(
-            rest, n_prototypes, seed, clusterer=clusterer, known=known, **settings
-        )
+        held_out = rows.take(order[part == k][:scored])
+        fitted = class_prototypes(rows.take(order[part != k]), n_prototypes, plan)
         folds.append(Fold(fitted.vectors, held_out.numbers, held_out.weights))
     return folds
 
 
 def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
-    """Folds of a class without new rows: nothing is held out."""
+    """Return the folds of a class without new rows: nothing is held out."""
     if known is None:
         return []
     return [Fold(known.vectors, np.empty(0, np.intp), np.empty(0))] * N_FOLDS
@@ -71,11 +66,10 @@ def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
 def held_out_scores(
     X: Any, first_row: int, folds: Sequence[Sequence[Fold]], score: Score
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Class scores of rows that their prototypes were not drawn to.
+    """Return class scores of held-out rows, with their class codes and weights.
 
-    `folds` holds the folds of each class; the k-th folds of all classes make one
-    classifier. X starts at row number `first_row`. Returns the scores with the
-    class codes and weights of the rows.
+    `folds` holds the folds of each class; the k-th folds of all classes are one
+    classifier. The first row of X has the row number `first_row`.
     """
     n_classes = len(folds)
     parts = []
@@ -87,7 +81,7 @@ def held_out_scores(
         vectors = np.concatenate([f.vectors for f in fold])
         rows = np.concatenate([f.held_out for f in fold]) - first_row
         weights = np.concatenate([f.weights for f in fold])
-        scores = to_numpy(score(take(X, rows), vectors, owners, n_classes))
+        scores = to_numpy(score(gather(X, rows), vectors, owners, n_classes))
         parts.append((scores, codes, weights))
     if not parts:
         return np.empty((0, n_classes)), np.empty(0, np.intp), np.empty(0)
@@ -98,14 +92,14 @@ def held_out_scores(
 def fit_temperature(
     scores: NDArray, codes: NDArray, weights: NDArray, known: float = 0.0
 ) -> tuple[float, float]:
-    """Temperature with the least smoothed log-loss, and the rows it rests on.
+    """Return the temperature of least smoothed log-loss, and the number of rows used.
 
-    Temperature scaling (Guo et al. 2017, arXiv 1706.04599) with the targets of
-    Platt (1999), 1 - 1 / (n + 2) instead of 1: scores that tell every row apart
-    would otherwise ask for a temperature of 0. `n` is Kish's effective sample
-    size, so that the scale of the weights does not matter, together with the rows
-    `known` from earlier batches. Scores that cannot teach a temperature give 1.0,
-    from 0 rows.
+    This is temperature scaling (Guo et al. 2017, arXiv 1706.04599) with the targets of
+    Platt (1999), 1 - 1 / (n + 2) instead of 1: if all rows are correctly classified,
+    targets of 1 would give a temperature of 0. `n` is Kish's effective sample size,
+    which does not depend on the scale of the weights, plus the `known` number of rows
+    of earlier batches. Without rows, or if all scores of each row are equal, the
+    temperature is 1.0, from 0 rows.
     """
     scores = scores.astype(np.float64, copy=False)
     spread = float(np.mean(np.ptp(scores, axis=1))) if len(scores) else 0.0

@@ -1,4 +1,4 @@
-"""What `fit` and `partial_fit` accept, each refusal in one sentence."""
+"""Validation of the input and the parameters of `fit` and `partial_fit`."""
 
 import warnings
 from collections.abc import Mapping
@@ -15,10 +15,22 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_kmex._compat import _check_sample_weight
-from sklearn_kmex._data.arrays import floats, to_numpy
+from sklearn_kmex._data.arrays import kept_dtypes, to_numpy
 from sklearn_kmex._data.chunked import check_known_chunks, in_memory, is_dask
 from sklearn_kmex._data.mapped import file_behind
+from sklearn_kmex._data.rows import Training, split_by_class
 from sklearn_kmex.exceptions import KMExWarning
+
+
+def check_training(
+    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> Training:
+    """Validate the input of `fit`, and split it by class."""
+    X, y, weights = check_rows(estimator, X, y, sample_weight, reset=True)
+    classes = check_classes(y)
+    training = split_by_class(X, y, weights, classes, n_jobs=estimator.n_jobs)
+    check_no_class_is_empty(training)
+    return training
 
 
 def check_rows(
@@ -31,8 +43,8 @@ def check_rows(
 ) -> tuple[Any, NDArray, NDArray[np.float64]]:
     """Validate training rows, labels and weights.
 
-    The values of mapped files and dask arrays are looked at later, class by class.
-    Rows stay where they are, labels and weights come to the host.
+    Rows stay in their library; labels and weights become NumPy arrays. Values of
+    mapped files and dask arrays are validated later, when a class is read.
     """
     y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
     if is_dask(X):
@@ -46,7 +58,7 @@ def check_rows(
             X,
             y,
             accept_sparse="csr",
-            dtype=None if mapped else floats(X),
+            dtype=None if mapped else kept_dtypes(X),
             ensure_all_finite=not mapped,
             reset=reset,
         )
@@ -55,7 +67,7 @@ def check_rows(
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
-    """Validate weights of rows, of which one at least must count; None is 1 each."""
+    """Validate weights, of which one at least must be positive; None is all ones."""
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."
@@ -66,7 +78,7 @@ def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64
 
 
 def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
-    """Validate labels of rows that are elsewhere."""
+    """Validate labels, and that there is one for each row of X."""
     if y is None:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
@@ -78,11 +90,11 @@ def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
 
 
 def check_classes(y: NDArray) -> NDArray:
-    """Return the labels, of which there must be two."""
+    """Return the distinct labels, of which there must be at least two."""
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"y must hold at least 2 classes; got 1 class: {classes.tolist()}."
+            f"y must contain at least 2 classes; got 1 class: {classes.tolist()}."
         )
     return classes
 
@@ -92,8 +104,8 @@ def check_stream_classes(
 ) -> NDArray:
     """Return the labels of a stream after a batch.
 
-    `named` are those given as `classes`, `known` those before the batch, if any; a
-    `closed` stream has named all its labels before.
+    `named` are the labels given as `classes`, `known` those of earlier batches. In a
+    `closed` stream, an earlier call has named all labels.
     """
     labels = [] if known is None else [known]
     if named is not None:
@@ -106,31 +118,25 @@ def check_stream_classes(
         labels.append(given)
         closed = True
     every = unique_labels(*labels, y)
-    if closed and len(every) > len(unique_labels(*labels)):
-        new = np.setdiff1d(y, unique_labels(*labels)).tolist()
-        raise ValueError(
-            f"y must hold only labels that classes named; got {new} besides."
-        )
+    if closed:
+        allowed = unique_labels(*labels)
+        new = np.setdiff1d(every, allowed).tolist()
+        if new:
+            raise ValueError(
+                f"y must contain only the labels given as classes, {allowed.tolist()}; "
+                f"got also {new}. Give all labels in the first call to partial_fit."
+            )
     return every
 
 
-def rows_of_classes(y: NDArray, weights: NDArray, classes: NDArray) -> list[NDArray]:
-    """Row numbers of each class, in order, without those of weight 0."""
-    rows = np.flatnonzero(weights)
-    codes = np.searchsorted(classes, y[rows])
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(1, len(classes)))
-    return np.split(rows[order], bounds)
-
-
-def check_no_class_is_empty(groups: list[NDArray], classes: NDArray) -> None:
-    """Refuse classes all of whose rows have weight 0."""
-    labels = classes.tolist()
-    empty = [c for c, rows in zip(labels, groups, strict=True) if len(rows) == 0]
+def check_no_class_is_empty(training: Training) -> None:
+    """Raise an error if all rows of a class have weight 0."""
+    labelled = zip(training.classes.tolist(), training.groups, strict=True)
+    empty = [label for label, rows in labelled if len(rows) == 0]
     if empty:
         raise ValueError(
             "sample_weight must be positive for a row of each class; it is zero for "
-            f"every row of {empty}. Leave these classes out of X and y."
+            f"all rows of {empty}. Leave these classes out of X and y."
         )
 
 
@@ -140,7 +146,7 @@ def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[
     if not isinstance(n_prototypes, Mapping):
         return [int(n_prototypes)] * len(labels)
     for problem, keys in (
-        ("names classes that y does not hold", set(n_prototypes) - set(labels)),
+        ("names classes that are not in y", set(n_prototypes) - set(labels)),
         ("lacks classes of y", set(labels) - set(n_prototypes)),
     ):
         if keys:
@@ -158,7 +164,7 @@ def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[
 
 
 def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64]:
-    """Resolve `priors` for classes of this weight of rows."""
+    """Resolve `priors` to a probability for each class, given its weight of rows."""
     mass = np.asarray(mass, dtype=np.float64)
     if isinstance(priors, str):
         return (
@@ -181,7 +187,7 @@ def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64
 
 
 def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:
-    """Name the classes that got fewer prototypes than asked for, in one warning."""
+    """Warn of the classes that got fewer prototypes than requested, in one warning."""
     short = [
         f"{label!r} ({n} of {of})"
         for label, n, of in zip(classes.tolist(), found, wanted, strict=True)

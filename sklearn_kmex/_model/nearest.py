@@ -7,7 +7,12 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import beside, block_size, squared_norms, widest
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    block_size,
+    squared_norms,
+    widest_float,
+)
 
 # Elements of a block of rows, 2 MiB in float32, so that it stays in cache.
 BLOCK_ELEMENTS = 2**19
@@ -30,9 +35,10 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
     xp, *_ = get_namespace_and_device(X)
     n_prototypes, n_features = prototypes.shape
     places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
-    places = beside(places, X, xp.float32)
+    places = asarray_like(places, X, xp.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        center, exact = about_center(beside(prototypes, X, widest(X)), X.dtype)
+        whole = asarray_like(prototypes, X, widest_float(X))
+        center, exact = about_center(whole, X.dtype)
         squares = squared_norms(exact)
         right = xp.astype(exact, X.dtype)
         half = xp.astype(squares / 2, X.dtype)[:, None]
@@ -96,7 +102,7 @@ class Lead(NamedTuple):
         xp, *_ = get_namespace_and_device(X)
         limits, n_features = xp.finfo(X.dtype), X.shape[1]
         ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
-        exact = float(xp.finfo(widest(X)).eps)
+        exact = float(xp.finfo(widest_float(X)).eps)
         unit = rounding(n_features, float(limits.eps), exact) + ties
         return cls(
             reach, unit, ties * epsilon, 4 * n_features * float(limits.smallest_normal)

@@ -16,9 +16,9 @@ from sklearn_kmex._compat import (
     get_namespace_and_device,
 )
 from sklearn_kmex._data.arrays import (
-    beside,
-    descending,
-    floats,
+    argsort_descending,
+    asarray_like,
+    kept_dtypes,
     map_blocks,
     row_blocks,
     rows_at,
@@ -170,7 +170,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         similar, ids = [], []
         for block in row_blocks(X):
             values = self._similarities(block)
-            ids.append(descending(values)[:, :n])
+            ids.append(argsort_descending(values)[:, :n])
             similar.append(xp.take_along_axis(values, ids[-1], axis=1))
         return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
 
@@ -235,7 +235,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             self,
             X,
             accept_sparse="csr",
-            dtype=floats(X),
+            dtype=kept_dtypes(X),
             reset=False,
             ensure_all_finite=ensure_all_finite,
         )
@@ -272,7 +272,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Class of the nearest prototype; rows that are not finite are never sure."""
         xp, *_ = get_namespace_and_device(X)
         nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
-        winners = xp.take(beside(owners, X), nearest)
+        winners = xp.take(asarray_like(owners, X), nearest)
         if not xp.all(sure):
             rest = rows_at(X, xp.nonzero(~sure)[0])
             assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")

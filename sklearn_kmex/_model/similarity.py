@@ -10,13 +10,13 @@ from scipy import sparse
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     BLOCK_ELEMENTS,
-    beside,
+    asarray_like,
     block_size,
     dense,
     reduce_columns,
     rows_at,
     squared_norms,
-    widest,
+    widest_float,
 )
 
 # Share of |x|^2 + |p|^2 below which too few digits of |x - p|^2 are left.
@@ -34,7 +34,7 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
     They are where X is, and so are their squares.
     """
     xp, *_ = get_namespace_and_device(X)
-    whole = beside(prototypes, X, widest(X))
+    whole = asarray_like(prototypes, X, widest_float(X))
     Z, P = X, whole
     if not sparse.issparse(X):
         center = xp.mean(whole, axis=0)
@@ -118,7 +118,7 @@ def class_scores(
     codes, starts = np.unique(prototype_codes, return_index=True)
     scores = reduce_columns(np.maximum, similarities, starts)
     if aggregation == "sum":
-        of_prototype = beside(np.searchsorted(codes, prototype_codes), scores)
+        of_prototype = asarray_like(np.searchsorted(codes, prototype_codes), scores)
         mass = xp.exp(similarities - xp.take(scores, of_prototype, axis=1))
         scores += xp.log(reduce_columns(np.add, mass, starts))
     if len(codes) == n_classes:
@@ -127,7 +127,7 @@ def class_scores(
     places = np.full(n_classes, len(codes))
     places[codes] = np.arange(len(codes))
     scores = xp.concat([scores, none], axis=1)
-    return xp.take(scores, beside(places, scores), axis=1)
+    return xp.take(scores, asarray_like(places, scores), axis=1)
 
 
 def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
@@ -138,7 +138,7 @@ def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
     """
     with np.errstate(divide="ignore", over="ignore"):
         shift = temperature * np.log(priors / priors.max())
-        return scores + beside(shift, scores, scores.dtype)
+        return scores + asarray_like(shift, scores, scores.dtype)
 
 
 def log_probabilities(scores: Any, temperature: float) -> Any:
@@ -146,7 +146,7 @@ def log_probabilities(scores: Any, temperature: float) -> Any:
     xp, *_ = get_namespace_and_device(scores)
     below = scores - xp.max(scores, axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a tiny temperature: the rest is impossible
-        logits = xp.astype(below, widest(scores), copy=False) / temperature
+        logits = xp.astype(below, widest_float(scores), copy=False) / temperature
         logits = xp.astype(logits, scores.dtype, copy=False)  # at most 0, and once 0
     mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
     return keep_winner(logits - xp.log(mass), scores)

@@ -6,10 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import BisectingKMeans, KMeans
 
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.prototypes import merge, prototype_path
+from sklearn_kmex._fit.prototypes import Plan, distinct_rows, merge, prototype_path
 from sklearn_kmex._model.similarity import squared_distances
-
-HOW = {"clusterer": KMeans(n_init=10), "prototype": "centroid"}
 
 
 def rows_of(values):
@@ -33,7 +31,7 @@ def test_means_are_merged_by_what_adds_least_to_the_inertia():
 def test_every_count_is_nearly_as_tight_as_clustered_anew(digits):
     X, _, y, _ = digits
     values, counts = X[y == 8], [1, 2, 5, 10, 20]
-    path = prototype_path(rows_of(values), counts, 0, **HOW)
+    path = prototype_path(rows_of(values), Plan(KMeans(n_init=10), counts))
     assert [len(found.vectors) for found in path] == counts
     for count, found in zip(counts, path, strict=True):
         anew = KMeans(count, n_init=10, random_state=0).fit(values).inertia_
@@ -45,7 +43,7 @@ def test_every_count_is_nearly_as_tight_as_clustered_anew(digits):
 @pytest.mark.parametrize("prototype", ["centroid", "medoid"])
 def test_few_rows_and_any_clusterer(clusterer, prototype):
     values = np.array([[0.0], [0.0], [1.0], [5.0]])
-    how = {"clusterer": clusterer, "prototype": prototype}
-    path = prototype_path(rows_of(values), [1, 2, 3, 9], 0, **how)
+    plan = Plan(clusterer, [1, 2, 3, 9], prototype=prototype)
+    path = prototype_path(distinct_rows(rows_of(values)), plan)
     assert [len(found.vectors) for found in path] == [1, 2, 3, 3]
     assert_allclose(np.sort(path[3].vectors, axis=0), [[0], [1], [5]])

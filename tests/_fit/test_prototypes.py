@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.prototypes import class_prototypes, distinct_rows
+from sklearn_kmex._fit.prototypes import Plan, class_prototypes, distinct_rows
 
 
 class CentersGiven(BaseEstimator):
@@ -35,9 +35,7 @@ def test_distinct_rows_keep_their_order_and_sum_their_weights():
 
 def test_a_center_without_members_is_dropped():
     rows = rows_of([-2, -1, 0, 3, 5])  # the mean is 1
-    fitted = class_prototypes(
-        rows, 3, 0, clusterer=CentersGiven(), prototype="centroid"
-    )
+    fitted = class_prototypes(rows, 3, Plan(CentersGiven()))
     assert_array_equal(fitted.vectors[:, 0], [1, 4])
     assert_array_equal(fitted.counts, [3, 2])
     assert_allclose(fitted.means[:, 0], [-1, 4])
@@ -46,12 +44,12 @@ def test_a_center_without_members_is_dropped():
 
 
 def test_known_prototypes_weigh_as_much_as_their_members():
-    settings = {"clusterer": KMeans(n_init=3), "prototype": "centroid"}
-    first = class_prototypes(rows_of([0, 2, 20, 22, 24]), 2, 0, **settings)
+    plan = Plan(KMeans(n_init=3))
+    first = class_prototypes(rows_of([0, 2, 20, 22, 24]), 2, plan)
     order = first.vectors[:, 0].argsort()
     assert_array_equal(first.vectors[order, 0], [1, 22])
     assert first.spread() == first.inertia == 2 + 8
-    second = class_prototypes(rows_of([4, 26]), 2, 0, known=first, **settings)
+    second = class_prototypes(rows_of([4, 26]), 2, plan._replace(known=first))
     order = second.vectors[:, 0].argsort()
     assert_array_equal(second.vectors[order, 0], [2, 23])
     assert_array_equal(second.counts[order], [3, 4])
@@ -60,9 +58,7 @@ def test_known_prototypes_weigh_as_much_as_their_members():
 
 def test_the_spread_of_a_medoid_is_about_the_mean():
     rows = rows_of([0, 1, 5])
-    fitted = class_prototypes(
-        rows, 1, 0, clusterer=KMeans(n_init=1), prototype="medoid"
-    )
+    fitted = class_prototypes(rows, 1, Plan(KMeans(n_init=1), prototype="medoid"))
     assert_array_equal(fitted.vectors, [[1.0]])
     assert fitted.inertia == 17
     assert_allclose(fitted.spread(), 14)
