@@ -1,4 +1,4 @@
-"""KMExClassifierCV: the number of prototypes chosen by held-out rows."""
+"""KMExClassifierCV: the number of prototypes chosen by cross-validation."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -19,35 +19,35 @@ from sklearn_kmex._fit.counts import Choice, search_counts
 class KMExClassifierCV(KMExClassifier):
     """KMExClassifier with the number of prototypes chosen by cross-validation.
 
-    The whole curve over the numbers costs little more than its largest fit: in
-    each fold, the prototypes of a class are merged one by one from the largest
-    number down, and every number starts from the one above it. The fewest
-    prototypes whose held-out accuracy is within a tolerance of the best are taken.
+    All candidates together cost little more than the largest one: in each fold, the
+    fit of a candidate starts from the merged prototypes of the next larger candidate.
+    The smallest candidate whose held-out accuracy is within a tolerance of the best is
+    chosen.
 
     Read more in the :ref:`User Guide <counts>`.
 
     Parameters
     ----------
-    n_prototypes : int, or sequence of int or of float in (0, 1), default=10
-        Numbers to choose from; an int is all from 1 to it. Floats are shares of the
-        distinct rows of each class, rounded up.
+    candidates : int, or sequence of int or of float in (0, 1), default=10
+        Numbers of prototypes of each class to choose from; an int stands for 1 to
+        that number. Floats are shares of the distinct rows of each class, rounded up.
 
     cv : int, cross-validation generator or iterable, default=None
         Folds, as in :func:`~sklearn.model_selection.check_cv`. None is 5 stratified
-        ones.
+        folds.
 
     scoring : {"accuracy", "balanced_accuracy"}, default="accuracy"
-        What held-out rows are judged by; "balanced_accuracy" gives each class the
-        same weight, however rare.
+        Score of the held-out rows. "balanced_accuracy" gives each class the same
+        weight.
 
     tolerance : float or "standard_error", default="standard_error"
-        What may be lost of the best mean accuracy for fewer prototypes.
-        "standard_error" is that of the best mean over the folds, the
-        one-standard-error rule [1]_; a float is a loss of accuracy, 0 for none.
+        Loss of mean accuracy, from the best one, that is accepted for fewer
+        prototypes. "standard_error" is the standard error of the best mean over the
+        folds, the one-standard-error rule [1]_.
 
     per_class : bool, default=False
-        Whether classes may get different numbers. What accuracy there is to lose is
-        then shared by the classes in turn.
+        Whether classes may have different numbers of prototypes. The accepted loss is
+        then shared among the classes.
 
     similarity : {"log", "gaussian"}, default="log"
         Similarity of a sample to a prototype, as in `KMExClassifier`.
@@ -60,7 +60,8 @@ class KMExClassifierCV(KMExClassifier):
 
     priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
             default="uniform"
-        How frequent the classes are taken to be, in the search, too.
+        Prior probabilities of the classes, as in `KMExClassifier`; the search uses
+        them, too.
 
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax.
@@ -69,11 +70,11 @@ class KMExClassifierCV(KMExClassifier):
         The vector that decides.
 
     clusterer : estimator, default=None
-        As in `KMExClassifier`. One other than `KMeans` and `MiniBatchKMeans` is run
-        anew for each number.
+        As in `KMExClassifier`. A clusterer other than `KMeans` and `MiniBatchKMeans`
+        runs anew for each candidate.
 
     n_init : int, default=10
-        Restarts of the default clusterer, for the largest number.
+        Number of restarts of the default clusterer, for the largest candidate.
 
     max_iter : int, default=100
         Largest number of iterations of a restart of the default clusterer.
@@ -85,13 +86,13 @@ class KMExClassifierCV(KMExClassifier):
         Number or share of the distinct rows of each class that clustering sees.
 
     merge_threshold : float, default=None
-        As in `KMExClassifier`; the search does not merge, the fit after it does.
+        As in `KMExClassifier`. It applies to the final fit, not to the search.
 
     random_state : int, RandomState instance or None, default=None
-        Draws one seed for each class, for the search and for the fit after it.
+        Draws one seed for each class, for the search and for the final fit.
 
     n_jobs : int, default=None
-        Number of classes, and of folds of them, clustered at the same time.
+        Number of classes, or classes of folds, clustered at the same time.
 
     Attributes
     ----------
@@ -115,12 +116,12 @@ class KMExClassifierCV(KMExClassifier):
         Number of prototypes of each class.
 
     cv_results_ : dict of str to ndarray
-        Curve over the same number, or share, in all classes: "n_prototypes",
+        Scores of each candidate, used for all classes: "n_prototypes",
         "split0_test_score" and so on, "mean_test_score" and "std_test_score", each of
-        shape (n_numbers,).
+        shape (n_candidates,).
 
     cv_threshold_ : float
-        Mean held-out accuracy that the numbers had to reach.
+        Mean held-out accuracy that the choice had to reach.
 
     class_prior_ : ndarray of shape (n_classes,), dtype=float64
         Prior probability of each class.
@@ -154,11 +155,10 @@ class KMExClassifierCV(KMExClassifier):
 
     Notes
     -----
-    A class of its own, rather than a search around the classifier, for the reason
-    that scikit-learn has `LogisticRegressionCV`: along the curve fits share their
-    work, and the result is used wherever a `KMExClassifier` is.
-    `KMExClassifier(n_prototypes="auto")` does the same with default settings.
-    There is no `partial_fit`.
+    It is a class of its own, as `LogisticRegressionCV` in scikit-learn, because the
+    fits of the candidates share their work. The result can be used wherever a
+    `KMExClassifier` can. `KMExClassifier(n_prototypes="auto")` does the same with
+    default settings. There is no `partial_fit`.
 
     References
     ----------
@@ -179,7 +179,7 @@ class KMExClassifierCV(KMExClassifier):
 
     _parameter_constraints: ClassVar[dict] = {
         **KMExClassifier._parameter_constraints,
-        "n_prototypes": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "candidates": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "cv": ["cv_object"],
         "scoring": [StrOptions({"accuracy", "balanced_accuracy"})],
         "tolerance": [
@@ -188,10 +188,11 @@ class KMExClassifierCV(KMExClassifier):
         ],
         "per_class": ["boolean"],
     }
+    _parameter_constraints.pop("n_prototypes")
 
     def __init__(
         self,
-        n_prototypes: int | Sequence[float] = 10,
+        candidates: int | Sequence[float] = 10,
         *,
         cv: int | BaseCrossValidator | None = None,
         scoring: Literal["accuracy", "balanced_accuracy"] = "accuracy",
@@ -212,27 +213,32 @@ class KMExClassifierCV(KMExClassifier):
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
-        super().__init__(
-            n_prototypes,  # type: ignore[arg-type]
-            similarity=similarity,
-            epsilon=epsilon,
-            aggregation=aggregation,
-            priors=priors,
-            temperature=temperature,
-            prototype=prototype,
-            clusterer=clusterer,
-            n_init=n_init,
-            max_iter=max_iter,
-            tol=tol,
-            max_samples=max_samples,
-            merge_threshold=merge_threshold,
-            random_state=random_state,
-            n_jobs=n_jobs,
-        )
+        self.candidates = candidates
         self.cv = cv
         self.scoring = scoring
         self.tolerance = tolerance
         self.per_class = per_class
+        self.similarity = similarity
+        self.epsilon = epsilon
+        self.aggregation = aggregation
+        self.priors = priors
+        self.temperature = temperature
+        self.prototype = prototype
+        self.clusterer = clusterer
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_samples = max_samples
+        self.merge_threshold = merge_threshold
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the state; in earlier files the candidates are called `n_prototypes`."""
+        if "n_prototypes" in state:
+            state = dict(state)
+            state["candidates"] = state.pop("n_prototypes")
+        super().__setstate__(state)
 
     def _searches_counts(self) -> bool:
         return True
@@ -241,7 +247,7 @@ class KMExClassifierCV(KMExClassifier):
         return True
 
     def _choose_counts(self, training: Training) -> list[list[int]]:
-        numbers = numbers_to_try(self.n_prototypes)
+        numbers = numbers_to_try(self.candidates)
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
@@ -257,28 +263,28 @@ class KMExClassifierCV(KMExClassifier):
             per_class=self.per_class,
             balanced=self.scoring == "balanced_accuracy",
         )
-        self.cv_results_ = results(numbers, choice)
+        self.cv_results_ = search_results(numbers, choice)
         self.cv_threshold_ = float(choice.wanted)
         return chosen
 
 
-def numbers_to_try(n_prototypes: Any) -> NDArray:
-    """List the numbers or shares, ascending."""
-    if isinstance(n_prototypes, int | np.integer):
-        return np.arange(1, int(n_prototypes) + 1)
-    numbers = np.asarray(n_prototypes)
+def numbers_to_try(candidates: Any) -> NDArray:
+    """Return the candidates as an array of numbers or shares, ascending."""
+    if isinstance(candidates, int | np.integer):
+        return np.arange(1, int(candidates) + 1)
+    numbers = np.asarray(candidates)
     least, most = {"i": (1, np.inf), "f": (0, 1)}.get(numbers.dtype.kind, (1, 0))
     fits = (least <= numbers) & (numbers < most) & (numbers > 0)
     if numbers.ndim != 1 or not len(numbers) or not fits.all():
         raise ValueError(
-            "n_prototypes must be an int, or a sequence of ints of at least 1 or of "
-            f"shares between 0 and 1; got {n_prototypes!r}."
+            "candidates must be an int, or a sequence of ints of at least 1 or of "
+            f"shares between 0 and 1; got {candidates!r}."
         )
     return np.unique(numbers)
 
 
-def results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
-    """Lay out the curve as scikit-learn's searches do."""
+def search_results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
+    """Return the scores in the form of `cv_results_` of scikit-learn's searches."""
     splits = enumerate(choice.curve.T)
     return {
         "n_prototypes": numbers,

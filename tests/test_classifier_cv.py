@@ -1,5 +1,8 @@
 """KMExClassifierCV and n_prototypes="auto": counts chosen by held-out rows."""
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,6 +19,7 @@ from sklearn.model_selection import (
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, make_kmex
 from sklearn_kmex._fit.counts import HeldOut, accuracy, by_count, choose_counts
+from sklearn_kmex.persistence import load_psem
 
 
 @pytest.fixture
@@ -191,18 +195,40 @@ def test_refusals(digits):
     X, _, y, _ = digits
     for numbers in ([0, 1], [1.5], [0.5, 2], [0.0, 0.1], [], [[1, 2]]):
         with pytest.raises(
-            ValueError, match=r"of ints of at least 1 or of shares .* 1; got"
+            ValueError, match=r"candidates .* at least 1 or of shares .* 1; got"
         ):
             KMExClassifierCV(numbers).fit(X, y)
     with pytest.raises(AttributeError, match="partial_fit") as caught:
         KMExClassifier("auto").partial_fit(X, y)
-    assert "must be given n_prototypes as whole numbers" in str(caught.value.__cause__)
+    assert "give it n_prototypes as whole numbers" in str(caught.value.__cause__)
     assert hasattr(KMExClassifier(), "partial_fit")
     assert not hasattr(KMExClassifierCV(), "partial_fit")
     failed = KMExClassifierCV(3, cv=2000)
     with pytest.raises(ValueError, match="n_splits=2000"):
         failed.fit(X, y)
     assert not hasattr(failed, "cv_results_")
+
+
+def test_candidates_have_a_parameter_of_their_own():
+    psem = KMExClassifierCV(3)
+    assert "n_prototypes" not in psem.get_params()
+    assert not hasattr(psem, "n_prototypes")
+    assert clone(psem.set_params(candidates=[1, 4])).candidates == [1, 4]
+    with pytest.raises(ValueError, match="Invalid parameter 'n_prototypes'"):
+        psem.set_params(n_prototypes=3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+def test_candidates_of_an_earlier_file_were_called_n_prototypes():
+    pytest.importorskip("safetensors")
+    pytest.importorskip("skops")
+    path = Path(__file__).parent / "persistence/files/classifier_cv.safetensors"
+    loaded = load_psem(path)
+    assert "n_prototypes" not in loaded.get_params()
+    assert loaded.candidates == clone(loaded).candidates
+    assert f"candidates={loaded.candidates}" in repr(loaded)
+    assert pickle.loads(pickle.dumps(loaded)).candidates == loaded.candidates
+    assert not hasattr(loaded, "n_prototypes")
 
 
 @given(seed=st.integers(0, 10_000), tolerance=st.sampled_from([0.0, 0.05, 0.3]))

@@ -101,9 +101,10 @@ def add_prototypes(
 
     def adapt(copy: KMExClassifier) -> None:
         copy.n_samples_seen_ += rows.shape[0]
-        if isinstance(copy.n_prototypes, Mapping) and new not in sem.classes_:
+        given = getattr(copy, "n_prototypes", None)
+        if isinstance(given, Mapping) and new not in sem.classes_:
             n_added = len(state.ids) - len(sem.prototypes_)
-            copy.n_prototypes = {**copy.n_prototypes, plain(new): n_added}
+            copy.n_prototypes = {**given, plain(new): n_added}
 
     return edited(psem, edit, reason, X_val, y_val, adapt=adapt)
 

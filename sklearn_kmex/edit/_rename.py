@@ -77,9 +77,10 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
     edit = Edit("rename", ids, renamed, new[order], names=pairs)
 
     def adapt(copy: KMExClassifier) -> None:
-        if isinstance(copy.n_prototypes, Mapping):
+        given = getattr(copy, "n_prototypes", None)
+        if isinstance(given, Mapping):
             table = dict(pairs)
-            copy.n_prototypes = {table[c]: n for c, n in copy.n_prototypes.items()}
+            copy.n_prototypes = {table[c]: n for c, n in given.items()}
         if not isinstance(copy.priors, str):
             copy.priors = np.asarray(copy.priors)[order].tolist()
 
