@@ -35,7 +35,7 @@ _SUBPACKAGES = (
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load a sub-package when it is first used."""
+    """Import a sub-package on first use."""
     if name in _SUBPACKAGES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

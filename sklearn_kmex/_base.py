@@ -1,4 +1,4 @@
-"""What every estimator of the package shares."""
+"""The base class of all estimators, and the safety of a failed fit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from sklearn_kmex._compat import CALLBACK_STATE, CallbackSupportMixin
 
 
 class KMExBaseEstimator(CallbackSupportMixin, BaseEstimator):
-    """Takes callbacks, and has a page in the docs that its HTML links to."""
+    """Adds callbacks, and the link from the HTML of an estimator to its API page."""
 
     _doc_link_module = "sklearn_kmex"
     _doc_link_template = (
@@ -20,9 +20,9 @@ class KMExBaseEstimator(CallbackSupportMixin, BaseEstimator):
 
 @contextmanager
 def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give the estimator its former attributes back when the block raises.
+    """Restore the attributes of the estimator if the block raises an error.
 
-    Callbacks that the block set up are left for scikit-learn to end.
+    The state of callbacks is kept: scikit-learn needs it to tear them down.
     """
     before = vars(estimator).copy()
     try:

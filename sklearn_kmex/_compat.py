@@ -1,4 +1,7 @@
-"""The one file that touches private names of scikit-learn or asks for its version."""
+"""Private names of scikit-learn, and differences between its versions.
+
+No other file may use either.
+"""
 
 import copy
 from typing import Any
@@ -27,7 +30,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """There are no callbacks to support."""
+        """Stands in for the mixin: there are no callbacks."""
 
 
 try:
@@ -37,7 +40,7 @@ except ImportError:  # before scikit-learn 1.9
     def check_same_namespace(
         X: Any, estimator: Any, *, attribute: str, method: str
     ) -> None:
-        """Leave it to the library to refuse arrays of another."""
+        """Do nothing: the array library raises an error itself."""
 
 
 __all__ = [
@@ -64,12 +67,12 @@ __all__ = [
     "validate_params",
 ]
 
-# What `fit` leaves on the estimator for `_fit_context` to end callbacks by.
+# Attributes by which `_fit_context` tears callbacks down after `fit`.
 CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 
 def has_callbacks(estimator: Any) -> bool:
-    """Whether a fit has anyone to tell of its progress."""
+    """Return whether the estimator has callbacks."""
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
@@ -81,21 +84,22 @@ def share_callbacks(estimator: Any, twin: Any) -> Any:
 
 
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
-    """Set callbacks up, for `_fit_context` to end them after the fit."""
+    """Set callbacks up; `_fit_context` tears them down after the fit."""
     return estimator._init_callback_context(max_subtasks=n_subtasks)
 
 
 def histogram_nodes(ensemble: Any) -> list[NDArray]:
-    """Nodes of each tree of a HistGradientBoosting."""
+    """Return the nodes of each tree of a HistGradientBoosting model."""
     return [tree.nodes for iteration in ensemble._predictors for tree in iteration]
 
 
 def histogram_leaves(
     ensemble: Any, X: NDArray
 ) -> tuple[NDArray[np.intp], list[NDArray[np.bool_]]]:
-    """Node of each row in each tree of a HistGradientBoosting, and which are leaves.
+    """Return the node of each row in each tree, and which nodes are leaves.
 
-    It has no `apply`: trees whose nodes predict their own number stand in for it.
+    A HistGradientBoosting model has no `apply`. Copies of its trees, whose nodes
+    predict their own numbers, replace it.
     """
     X = ensemble._preprocess_X(X, reset=False)
     known = ensemble._bin_mapper.make_known_categories_bitsets()

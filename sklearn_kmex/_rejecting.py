@@ -1,4 +1,4 @@
-"""RejectingClassifier: a classifier that knows which rows it had better not answer."""
+"""RejectingClassifier: a classifier that rejects the rows it is least certain of."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -19,7 +19,7 @@ from sklearn_kmex._model.labels import class_codes, kind_of
 
 
 def estimator_has(name: str) -> Callable[[Any], bool]:
-    """Whether the wrapped classifier has a method, fitted or not."""
+    """Return a check of whether the wrapped classifier has a method."""
 
     def check(rejecting: Any) -> bool:
         return hasattr(getattr(rejecting, "estimator_", rejecting.estimator), name)
@@ -28,11 +28,11 @@ def estimator_has(name: str) -> Callable[[Any], bool]:
 
 
 class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator):
-    """Classifier that refuses the rows it knows least about.
+    """Classifier that rejects the rows it is least certain of.
 
-    A row is held against rows that the classifier was not fitted on and gave the same
-    class: it is refused if it is less similar to the prototypes, or less probable,
-    than all but a share of them. That share of the known rows is what refusing costs.
+    A row is compared with held-out rows of the same predicted class. It is rejected if
+    its similarity to the nearest prototype, or its probability, is below a quantile of
+    theirs. At most this share of rows like the held-out ones is rejected.
 
     Read more in the :ref:`User Guide <refuse>`.
 
@@ -43,29 +43,30 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         :class:`~sklearn.pipeline.Pipeline` that ends in one; with
         `method="probability"`, any with `predict_proba`. Fitted and in a
         :class:`~sklearn.frozen.FrozenEstimator`, it is not fitted again, and the rows
-        given to `fit` are held-out rows that it is calibrated on.
+        given to `fit` are the held-out rows.
 
     quantile : float in (0, 1), default=0.1
-        Share of known rows that are refused, at most.
+        Largest share of the held-out rows that is rejected.
 
     method : {"similarity", "probability"}, default="similarity"
-        What is too small in a row that is refused: "similarity" is `score_samples`, the
-        similarity to the nearest prototype, small where the row is unlike anything
-        known; "probability" is the largest of `predict_proba`, small where it is like
-        two classes, which is where errors are.
+        Score of a row. "similarity" is `score_samples`, the similarity to the nearest
+        prototype, which is small for rows unlike all training rows. "probability" is
+        the largest of `predict_proba`, which is small for rows between two classes,
+        where most errors are.
 
     per_class : bool, default=True
-        Whether the quantile is that of the rows of each predicted class, so that all
-        classes are answered for equally often. False takes one of all rows.
+        Whether the quantile is taken for each predicted class, so that the same share
+        of each class is rejected. False takes one quantile of all rows.
 
     cv : int, cross-validation generator or iterable, default=None
-        Folds whose held-out rows are known rows, as in
+        Folds that give the held-out rows, as in
         :func:`~sklearn.model_selection.check_cv`; not used with a `FrozenEstimator`.
-        None is 5 stratified ones.
+        None is 5 stratified folds.
 
     reject_label : int, float or str, default=None
-        What `predict` says of a row that is refused: no class, and of the type of the
-        classes. None leaves predictions as they are; `accept` tells which to believe.
+        Label that `predict` gives to rejected rows: not a class, and of the type of
+        the classes. If None, `predict` gives the class; `accept` tells which rows are
+        not rejected.
 
     Attributes
     ----------
@@ -76,40 +77,38 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         Class labels.
 
     thresholds_ : ndarray of shape (n_classes,), dtype=float64
-        Scores below which a row predicted to be of each class is refused; minus
-        infinity for a class with fewer than `1 / quantile - 1` known rows, counted by
-        their weights.
+        Score below which a row is rejected, for each predicted class; minus infinity
+        for a class with fewer than `1 / quantile - 1` held-out rows, counted by weight.
 
     calibration_scores_ : list of n_classes ndarrays
-        Scores of the known rows predicted to be of each class, or of all rows,
+        Scores of the held-out rows of each predicted class, or of all held-out rows,
         ascending.
 
     calibration_weights_ : list of n_classes ndarrays, dtype=float64
         Weights of these rows, all 1 where none were given.
 
     n_features_in_ : int
-        Number of features seen during fit, where the classifier knows it.
+        Number of features seen during fit, if the classifier has it.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where the classifier knows them.
+        Names of the features, if the classifier has them.
 
     See Also
     --------
-    sklearn_kmex.inspection.CoverageDisplay : Accuracy against the share answered.
+    sklearn_kmex.inspection.CoverageDisplay : Accuracy against coverage.
     sklearn_kmex.metrics.coverage_curve : The same, in numbers.
-    sklearn.model_selection.FixedThresholdClassifier : Another threshold for decisions.
+    sklearn.model_selection.FixedThresholdClassifier : Another decision threshold.
 
     Notes
     -----
-    A meta-estimator, as scikit-learn's `FixedThresholdClassifier` and
-    `CalibratedClassifierCV` are: thresholds rest on rows held out from the classifier,
-    which it cannot choose for itself, and any `Pipeline` or search may stand inside
-    or outside.
+    It is a meta-estimator, as `FixedThresholdClassifier` and `CalibratedClassifierCV`
+    in scikit-learn: the thresholds need rows that the classifier was not fitted on. A
+    `Pipeline` or a search can be inside it or around it.
 
-    `typicality` is a conformal p-value [1]_ within the predicted class. Of rows that
-    are drawn like the held-out ones, at most the share `quantile` is refused, in each
-    predicted class if `per_class`; exactly so with a frozen classifier, and nearly so
-    with folds, whose classifiers have seen fewer rows.
+    `typicality` is a conformal p-value [1]_ within the predicted class. Of rows from
+    the distribution of the held-out rows, at most the share `quantile` is rejected, in
+    each predicted class if `per_class`. This is exact with a frozen classifier, and
+    approximate with folds, whose classifiers were fitted to fewer rows.
 
     References
     ----------
@@ -129,7 +128,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
     True
     """
 
-    _decides_by = "estimator_"  # seen through by whatever opens models
+    _decides_by = "estimator_"  # attribute with the fitted model inside
     _parameter_constraints: ClassVar[dict] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
@@ -158,20 +157,19 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the classifier, and learn from held-out rows what is usual.
+        """Fit the classifier, and compute the thresholds from held-out rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows, as the classifier takes them; held-out ones if it is frozen.
+            Training rows; held-out rows if the classifier is frozen.
 
         y : array-like of shape (n_samples,)
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How many rows each counts for: to the classifier, or the last step of a
-            `Pipeline`, which is fitted with them, and among the known rows. None is 1
-            for each.
+            Weight of each row, for the classifier or the last step of a `Pipeline`,
+            and for the quantiles. None is 1 for all rows.
 
         Returns
         -------
@@ -181,7 +179,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         Raises
         ------
         TypeError
-            If the classifier has no such scores.
+            If the classifier has no scores for `method`.
 
         ValueError
             If an input or a parameter cannot be used.
@@ -212,7 +210,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         )
 
     def predict(self, X: Any) -> NDArray:
-        """Predict classes, and the `reject_label` where a row is refused.
+        """Predict classes, and the `reject_label` for rejected rows.
 
         Parameters
         ----------
@@ -231,35 +229,35 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         return np.where(accepted, labels, np.asarray(self.reject_label))
 
     def accept(self, X: Any) -> NDArray[np.bool_]:
-        """Tell which rows to answer.
+        """Return which rows are accepted.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows to judge.
+            Rows to score.
 
         Returns
         -------
         ndarray of shape (n_samples,), dtype=bool
-            False where the row is refused.
+            False for rejected rows.
         """
         _, scores, codes = self._predict_and_score(X)
         return scores >= self.thresholds_[codes]
 
     def typicality(self, X: Any) -> NDArray[np.float64]:
-        """Compute the share of known rows that are no more typical of their class.
+        """Compute the share of held-out rows that are at most as typical.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows to judge.
+            Rows to score.
 
         Returns
         -------
         ndarray of shape (n_samples,), dtype=float64
-            Of the known rows of the predicted class and the row itself, the share
-            with at most its score, known rows counted by their weights: in (0, 1],
-            low for a row unlike them.
+            Share with at most the score of the row, among the held-out rows of the
+            predicted class, counted by weight, and the row itself: in (0, 1], low for
+            a row unlike them.
         """
         _, scores, codes = self._predict_and_score(X)
         found = np.empty(len(scores))
@@ -272,7 +270,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
     @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray:
-        """Estimate class probabilities, as the classifier does.
+        """Return the class probabilities of the classifier.
 
         Parameters
         ----------
@@ -289,7 +287,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray:
-        """Score each class, as the classifier does.
+        """Return the class scores of the classifier.
 
         Parameters
         ----------
@@ -305,7 +303,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         return self.estimator_.decision_function(X)
 
     def _predict_and_score(self, X: Any) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
-        """Labels, scores, and the places of the labels in `classes_`."""
+        """Return labels, scores, and the indices of the labels in `classes_`."""
         check_is_fitted(self)
         labels, scores = predict_and_score(self.estimator_, X, self.method)
         return labels, scores, class_codes(self.classes_, labels)
@@ -319,7 +317,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
 
 def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:
-    """Score below which a row has a typicality of at most the quantile."""
+    """Return the score below which the typicality is at most the quantile."""
     mass = np.cumsum(weights)
     most = quantile * (np.sum(weights) + 1) - 1
     if most < 0:
@@ -328,13 +326,13 @@ def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:
 
 
 def check_reject_label(label: Any, classes: NDArray) -> None:
-    """Refuse a label that is one of a class, or cannot be in the same array."""
+    """Raise an error for a label that is a class, or of another type."""
     if label is None:
         return
     kinds = kind_of(np.asarray([label])) + kind_of(classes)
     known = label in classes.tolist() or label != label  # nan is no label
     if kinds not in ("ii", "ff", "if", "UU") or known:
         raise ValueError(
-            "reject_label must be no class, and of the type of the classes, "
+            "reject_label must be of the type of the classes, but not one of them, "
             f"{classes.tolist()}; got {label!r}."
         )

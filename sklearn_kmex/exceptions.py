@@ -4,7 +4,7 @@ __all__ = ["KMExWarning", "MissingDependencyError", "ModelFileError"]
 
 
 class KMExWarning(UserWarning):
-    """Warning of a fit that gave less than was asked for.
+    """Warning of a fit whose result has less than was requested.
 
     See Also
     --------
@@ -28,7 +28,7 @@ class MissingDependencyError(ImportError):
 
     See Also
     --------
-    KMExWarning : Warning of a fit that gave less than was asked for.
+    KMExWarning : Warning of a fit whose result has less than was requested.
 
     Examples
     --------
@@ -39,11 +39,11 @@ class MissingDependencyError(ImportError):
 
 
 class ModelFileError(ValueError):
-    """Error of a model file that is damaged, too new, or not what it says it is.
+    """Error of a model file that is damaged, too new, or not a valid model.
 
     See Also
     --------
-    sklearn_kmex.persistence.load_psem : Raises it, and runs nothing from the file.
+    sklearn_kmex.persistence.load_psem : Raises it; it runs no code from the file.
 
     Examples
     --------

@@ -168,7 +168,9 @@ def test_the_label_of_refusal(blobs, classes, label):
 @pytest.mark.parametrize("label", [1, 1.0, "b", True, np.nan])
 def test_labels_that_cannot_tell_a_refusal(blobs, label):
     careful = RejectingClassifier(KMExClassifier(1), cv=3, reject_label=label)
-    with pytest.raises(ValueError, match=r"must be no class, and of the type.*got "):
+    with pytest.raises(
+        ValueError, match=r"must be of the type of the classes, but not one.*got "
+    ):
         careful.fit(*blobs)
     assert not hasattr(careful, "estimator_")
 
@@ -225,10 +227,10 @@ def test_refusals(blobs):
     with pytest.raises(TypeError, match=r"predict_proba.*SVC has none. Use method"):
         RejectingClassifier(SVC(), method="probability").fit(X, y)
     frozen = FrozenEstimator(KMExClassifier(1).fit(X[y < 2], y[y < 2]))
-    with pytest.raises(ValueError, match=r"\[0, 1\]; got \[2\] besides. Leave rows"):
+    with pytest.raises(ValueError, match=r"\[0, 1\]; got also \[2\]. Leave rows"):
         RejectingClassifier(frozen).fit(X, y)
     with pytest.raises(
-        TypeError, match=r"take sample_weight .*KNeighborsClassifier do"
+        TypeError, match=r"accept sample_weight .*KNeighborsClassifier do"
     ):
         RejectingClassifier(KNeighborsClassifier(), method="probability").fit(
             X, y, sample_weight=y + 1

@@ -1,1 +1,1 @@
-"""Rows wherever they live: in memory, in files, in dask arrays, in torch Datasets."""
+"""Rows and samples: in memory, in mapped files, in dask arrays, in torch Datasets."""

@@ -1,4 +1,4 @@
-"""Samples of any kind: counted, taken by number, stacked, run in parts."""
+"""Samples of any kind, such as arrays, lists and Datasets: counted and selected."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,21 +16,22 @@ CHUNK_ROWS = (512, 4_096)
 
 
 def as_samples(X: Any) -> Any:
-    """Make X something whose samples can be counted and taken by number."""
+    """Return X in a form whose samples can be counted and selected by number."""
     if sparse.issparse(X):
         return X.tocsr()
     if hasattr(X, "__array__") and not hasattr(X, "__len__"):
         X = np.asarray(X)
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
         raise TypeError(
-            "X must hold samples that can be counted and taken by number, as an array, "
-            f"tensor, list or Dataset does; got {type(X).__name__}. Of a DataLoader, "
-            "pass its dataset."
+            "X must have a length and samples that can be selected by number, as an "
+            f"array, tensor, list or Dataset has; got {type(X).__name__}. Instead of a "
+            "DataLoader, pass its dataset."
         )
     return X
 
 
 def len_of(X: Any) -> int:
+    """Return the number of samples."""
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
 
@@ -43,9 +44,9 @@ def sparse_rows(X: Any) -> Iterator[tuple[NDArray, NDArray]]:
 
 
 def sample(X: Any, index: int) -> Any:
-    """Take one sample; of a Dataset that gives labels as well, without them."""
+    """Return one sample; of a Dataset with labels, without the label."""
     try:
-        value = getattr(X, "iloc", X)[index]  # by place, not by label
+        value = getattr(X, "iloc", X)[index]  # by position, not by label
     except Exception as error:
         what = f" of X could not be read: {error!r}"
         raise RowsError("Sample ", [index], what) from error
@@ -54,7 +55,7 @@ def sample(X: Any, index: int) -> Any:
 
 
 def as_array(value: Any) -> Any:
-    """Turn a tensor into an array; leave anything else."""
+    """Convert a tensor to a NumPy array; return anything else unchanged."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(value, torch.Tensor):
         return value
@@ -68,7 +69,7 @@ def is_dataset(X: Any) -> bool:
 
 
 def take(X: Any, rows: Any) -> Any:
-    """Take samples by their numbers, as input of their own."""
+    """Select samples by their numbers; a Dataset gives a Subset."""
     if is_dataset(X):
         return sys.modules["torch"].utils.data.Subset(X, list(rows))
     if isinstance(X, list | tuple):
@@ -77,36 +78,36 @@ def take(X: Any, rows: Any) -> Any:
 
 
 def run_part(run: Callable, X: Any, rows: Sequence[int]) -> Any:
-    """Run a model on some samples, named in errors by their numbers in X."""
+    """Run a model on some samples; errors name their numbers in X."""
     with numbered(rows):
         embeddings = run(take(X, rows))
     if len_of(embeddings) != len(rows):
         raise ValueError(
             "The embedder must give one row for each sample; it gave "
-            f"{len_of(embeddings)} for {len(rows)}."
+            f"{len_of(embeddings)} for {len(rows)} samples."
         )
     return embeddings
 
 
 def chunk_rows(X: Any) -> int:
-    """Count the samples to hand to a model at a time."""
+    """Return the number of samples to pass to a model at a time."""
     fewest, most = CHUNK_ROWS
     n_bytes = getattr(X, "nbytes", 0) / max(1, len_of(X))
     return most if n_bytes == 0 else int(np.clip(CHUNK_BYTES / n_bytes, fewest, most))
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Split a sequence."""
+    """Split a sequence into parts of this size."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 class RowsError(ValueError):
-    """What is wrong with some samples, by their numbers.
+    """Error of some samples, which names their numbers.
 
     Parameters
     ----------
     before, after : str
-        Message around the numbers.
+        Message before and after the numbers.
 
     rows : sequence of int
         Numbers of the samples.
@@ -120,7 +121,7 @@ class RowsError(ValueError):
 
 @contextmanager
 def numbered(rows: Sequence[int]) -> Iterator[None]:
-    """Name samples by their numbers in X, where the block sees those rows of it."""
+    """Replace the numbers in a `RowsError`, counted in `rows`, by those in X."""
     try:
         yield
     except RowsError as error:
@@ -129,7 +130,7 @@ def numbered(rows: Sequence[int]) -> Iterator[None]:
 
 
 def stacked(X: Any, rows: Any) -> NDArray | None:
-    """Put samples that are numeric arrays of one shape into one; None for others."""
+    """Stack samples that are numeric arrays of one shape; return None for others."""
     if sparse.issparse(X) or hasattr(X, "columns"):
         return None
     X = as_array(X)

@@ -1,4 +1,4 @@
-"""Rows that a classifier has not seen: what it says of them, and how surely."""
+"""Predictions and scores of held-out rows, for the RejectingClassifier."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from sklearn_kmex._model.steps import embed, last_step
 def hold_out(
     estimator: Any, X: Any, y: NDArray, weights: NDArray | None, cv: Any, method: str
 ) -> tuple[Any, NDArray, NDArray, NDArray]:
-    """Fit; predict, score and weigh rows that a classifier has not seen.
+    """Fit an estimator; return it with labels, scores and weights of held-out rows.
 
-    A frozen estimator is not fitted, and has seen none; others are fitted to all rows,
-    and again for each fold.
+    A frozen estimator is not fitted, and all rows are held out. Any other estimator is
+    fitted to all rows, and once more for each fold.
     """
     known = np.ones(len(y)) if weights is None else weights
     if isinstance(estimator, FrozenEstimator):
@@ -43,7 +43,7 @@ def hold_out(
 def check_targets(
     estimator: Any, X: Any, y: Any, sample_weight: Any
 ) -> tuple[Any, NDArray, NDArray | None]:
-    """Validate labels and weights, and make rows something that can be split."""
+    """Validate labels and weights, and make the rows indexable."""
     (X,) = indexable(X)
     labels = check_labels(estimator, X, y)
     assert_all_finite(labels, input_name="y")
@@ -53,38 +53,40 @@ def check_targets(
 
 
 def fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) -> Any:
-    """Fit a clone; weights are for the last step of a `Pipeline`."""
+    """Fit a clone, with weights passed to the last step of a `Pipeline`."""
     if weights is None:
         return clone(estimator).fit(X, y)
     prefix, last = last_step(estimator)
     if not has_fit_parameter(last, "sample_weight"):
         raise TypeError(
-            "estimator must take sample_weight in fit when rows are weighted; "
-            f"{type(last).__name__} does not. Leave sample_weight out, or use another."
+            "estimator must accept sample_weight in fit when rows are weighted; "
+            f"{type(last).__name__} does not. Leave sample_weight out, or use another "
+            "estimator."
         )
     return clone(estimator).fit(X, y, **{f"{prefix}sample_weight": weights})
 
 
 def check_known(y: NDArray, classes: NDArray) -> None:
-    """Refuse rows of classes that a frozen classifier cannot know."""
+    """Raise an error for labels that a frozen classifier does not know."""
     unknown = np.setdiff1d(y, classes).tolist()
     if unknown:
         raise ValueError(
-            "y must hold classes of the frozen estimator, "
-            f"{np.asarray(classes).tolist()}; got {unknown} besides. Leave rows of "
-            "other classes out: known rows tell what is usual."
+            "y must contain only classes of the frozen estimator, "
+            f"{np.asarray(classes).tolist()}; got also {unknown}. Leave rows of other "
+            "classes out."
         )
 
 
 def predict_and_score(estimator: Any, X: Any, method: str) -> tuple[NDArray, NDArray]:
-    """Labels and scores of rows; the steps before the classifier run once."""
+    """Return labels and scores; the steps before the classifier run once."""
     model, Z = innermost(estimator), embed(estimator, X)
     name = "score_samples" if method == "similarity" else "predict_proba"
     if not hasattr(model, name):
         other = "similarity" if method == "probability" else "probability"
         raise TypeError(
             f"estimator must have {name} for method={method!r}; "
-            f"{type(model).__name__} has none. Use method={other!r}, or another."
+            f"{type(model).__name__} has none. Use method={other!r}, or another "
+            "estimator."
         )
     labels = np.asarray(model.predict(Z))
     scores = np.asarray(getattr(model, name)(Z))

@@ -1,4 +1,4 @@
-"""K-means with all restarts in the same matrix products."""
+"""The built-in k-means: all restarts move together, in the same matrix products."""
 
 from typing import Any, NamedTuple, Self
 
@@ -18,14 +18,15 @@ from sklearn_kmex._data.arrays import (
     to_numpy,
 )
 
-# Elements of the scores of a block of rows, 2 MiB in float32, and its least rows.
+# Elements of the scores of a block of rows, 2 MiB in float32; fewest rows of a block.
 BLOCK_ELEMENTS, BLOCK_ROWS = 2**19, 256
-# The race is run on some rows: so many for each cluster, and at least so many rows and
-# values, in a few steps.
+# Size of the sample of rows for the race: rows for each cluster, fewest rows, fewest
+# values; and the number of steps of the race.
 SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 600, 2**14, 4
-# Where rows have few values in all, so many times more restarts enter the race.
+# Up to this many values in all, MANY_ENTRANTS times n_init restarts enter the race;
+# beyond it, at most MOST_ENTRANTS times n_init.
 FEW_VALUES, MANY_ENTRANTS, MOST_ENTRANTS = 2**18, 6, 2
-# A restart stops when, at its last pace, so many steps would not make it the best.
+# A restart stops if this many more steps, at its last pace, would not make it the best.
 PATIENCE = 12
 
 
@@ -58,10 +59,10 @@ class Restarts(NamedTuple):
 
 
 class BatchedKMeans(BaseEstimator):
-    """K-means with all restarts in the same matrix products.
+    """K-means whose restarts move together, in the same matrix products.
 
     Rows should be centered on their mean. An array stays in its library, dtype and
-    device; sparse rows go to :class:`~sklearn.cluster.KMeans`.
+    device; sparse rows are clustered by :class:`~sklearn.cluster.KMeans`.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class BatchedKMeans(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
-        """Find `cluster_centers_` of least inertia."""
+        """Set `cluster_centers_` to the centers of least inertia."""
         if sparse.issparse(X):
             model = KMeans(**self.get_params()).fit(X, sample_weight=sample_weight)
             self.cluster_centers_, self.n_iter_ = model.cluster_centers_, model.n_iter_
@@ -97,13 +98,13 @@ class BatchedKMeans(BaseEstimator):
         return self
 
     def _start(self, points: Points) -> Any:
-        """Centers from which to move on all rows."""
+        """Return the centers to start from on all rows."""
         if not isinstance(self.init, str):
             return asarray_like(self.init, points.values, points.values.dtype)[
                 None, ...
             ]
         rng = check_random_state(self.random_state)
-        some = sample(points, self.n_clusters, rng)
+        some = coreset(points, self.n_clusters, rng)
         if self.n_init == 1 or self.n_clusters == 1:
             return seed_centers(some, self.n_clusters, 1, rng)
         n_entrants, n_finalists = entries(some, self.n_clusters, self.n_init)
@@ -112,9 +113,10 @@ class BatchedKMeans(BaseEstimator):
 
 
 def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
-    """Restarts that enter the race, and that end it: more where optima are many.
+    """Return the number of restarts that enter the race, and that finish it.
 
-    Where values are few, more restarts cost little.
+    More clusters have more local optima, and need more restarts. If the values are
+    few, many restarts cost little.
     """
     n_rows, n_features = points.values.shape
     if n_rows * n_features <= FEW_VALUES:
@@ -125,6 +127,7 @@ def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
 
 
 def as_points(X: Any, weights: Any) -> Points:
+    """Compute the norms of the rows, and convert the weights to the dtype of X."""
     xp, _, device = get_namespace_and_device(X)
     if weights is None:
         weights = xp.ones(X.shape[0], dtype=X.dtype, device=device)
@@ -132,18 +135,19 @@ def as_points(X: Any, weights: Any) -> Points:
 
 
 def mean_variance(points: Points) -> float:
-    """Mean variance of the features, of rows whose mean is 0."""
+    """Return the mean variance of the features of centered rows."""
     xp, *_ = get_namespace_and_device(points.values)
     mass = float(xp.sum(points.weights)) * points.values.shape[1]
     return float(points.weights @ points.norms) / mass
 
 
-def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
-    """Draw rows that stand for all: a lightweight coreset.
+def coreset(points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
+    """Draw a weighted sample of the rows: a lightweight coreset.
 
-    Half by their weights, half by their share of the spread about the mean, so that
-    what lies far out is seen; each is weighted by the inverse of its chance (Bachem,
-    Lucic and Krause 2018, "Scalable k-means clustering via lightweight coresets").
+    The probability of a row is the mean of its share of the weight and its share of
+    the squared distances to the mean, so that outlying rows are included. A row drawn
+    is weighted by the inverse of its probability (Bachem, Lucic and Krause 2018,
+    "Scalable k-means clustering via lightweight coresets").
     """
     n_rows = points.values.shape[0]
     enough = SAMPLE_VALUES // points.values.shape[1]
@@ -154,7 +158,7 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
     spread = mass * to_numpy(points.norms)
     chance = mass / mass.sum() + spread / max(spread.sum(), np.finfo(float).tiny)
     chance /= chance.sum()
-    # At even steps of the cumulated chances: what lies farthest is drawn for certain.
+    # Systematic sampling: a row of large probability is certain to be drawn.
     at = (np.arange(size) + rng.uniform()) / size
     drawn, copies = np.unique(np.searchsorted(chance.cumsum(), at), return_counts=True)
     drawn = np.minimum(drawn, n_rows - 1)
@@ -166,11 +170,11 @@ def sample(points: Points, n_clusters: int, rng: np.random.RandomState) -> Point
 def seed_centers(
     points: Points, n_clusters: int, n_init: int, rng: np.random.RandomState
 ) -> Any:
-    """Greedy k-means++ for all restarts: (n_init, n_clusters, n_features).
+    """Return initial centers by greedy k-means++: (n_init, n_clusters, n_features).
 
-    Rows are drawn by weight times squared distance to the nearest center so far; of a
-    few drawn, the one that leaves the least inertia is the next center (Arthur and
-    Vassilvitskii 2007, "k-means++: the advantages of careful seeding").
+    Candidates are drawn with probability proportional to weight times squared distance
+    to the nearest center so far; the candidate of least inertia is the next center
+    (Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding").
     """
     xp, *_ = get_namespace_and_device(points.values)
     n_rows, weights = points.values.shape[0], points.weights[:, None]
@@ -193,7 +197,7 @@ def seed_centers(
 
 
 def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Row numbers drawn by the mass of each column: (n_columns, size)."""
+    """Draw row numbers in proportion to each column of `mass`: (n_columns, size)."""
     ends = np.cumsum(to_numpy(mass).T, axis=1, dtype=np.float64)
     at = rng.uniform(size=(len(ends), size)) * ends[:, -1:]
     drawn = [np.searchsorted(end, x, "right") for end, x in zip(ends, at, strict=True)]
@@ -201,7 +205,7 @@ def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
 
 
 def distances_to(points: Points, rows: NDArray) -> Any:
-    """Squared distances of all rows to some of them."""
+    """Return the squared distances of all rows to some of them."""
     xp, *_ = get_namespace_and_device(points.values)
     some = points.take(asarray_like(rows, points.values))
     apart = points.values @ some.values.T
@@ -211,8 +215,11 @@ def distances_to(points: Points, rows: NDArray) -> Any:
     return xp.maximum(apart, xp.zeros_like(apart[0, 0]))
 
 
-def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
-    """Label of each row in each restart, and the squared distance to that center."""
+def assign(points: Points, centers: Any) -> tuple[Any, Any]:
+    """Assign each row to its nearest center in each restart.
+
+    Returns the numbers of the centers, and the squared distances to them.
+    """
     xp, _, device = get_namespace_and_device(centers)
     n_restarts, n_clusters, n_features = centers.shape
     flat = xp.reshape(centers, (-1, n_features)).T
@@ -231,19 +238,20 @@ def nearest(points: Points, centers: Any) -> tuple[Any, Any]:
     return xp.concat(labels, axis=0), distances
 
 
-def blocks(points: Points, width: int) -> Any:
+def blocks(points: Points, width: int) -> list[slice]:
+    """Return slices of rows, for work arrays with `width` columns."""
     size = max(BLOCK_ROWS, block_size(points.values, BLOCK_ELEMENTS) // width)
     n_rows = points.values.shape[0]
     return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
 
 
-def step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArray]:
-    """Give each row to its nearest center, and move the centers to their means.
+def lloyd_step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArray]:
+    """Assign each row to its nearest center, and move centers to their means.
 
-    Returns also the inertia before, and the squared shift of the centers.
+    Also returns the inertia before the step, and the squared shift of the centers.
     """
     xp, *_ = get_namespace_and_device(points.values)
-    labels, distances = nearest(points, old.centers)
+    labels, distances = assign(points, old.centers)
     new = update(points, old, labels)
     some = xp.where(new.sizes > 0, new.counts, xp.ones_like(new.counts))
     means = xp.where((new.sizes > 0)[:, :, None], new.sums / some[:, :, None], 0)
@@ -258,7 +266,7 @@ def step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArray]:
 
 
 def update(points: Points, old: Restarts, labels: Any) -> Restarts:
-    """Update the sums by the rows that changed hands; all anew if many did."""
+    """Update the sums by the rows whose label changed; recompute them if many did."""
     xp, _, device = get_namespace_and_device(points.values)
     n_restarts, n_clusters, _ = old.centers.shape
     moved = xp.nonzero(xp.any(labels != old.labels, axis=1))[0]
@@ -283,7 +291,7 @@ def update(points: Points, old: Restarts, labels: Any) -> Restarts:
 
 
 def reseed(points: Points, centers: Any, sizes: Any, distances: Any) -> None:
-    """Put centers without members on the rows farthest from their centers."""
+    """Move centers without members to the rows farthest from their own centers."""
     xp, *_ = get_namespace_and_device(centers)
     sizes = to_numpy(sizes)
     for restart in np.flatnonzero((sizes == 0).any(axis=1)):
@@ -294,6 +302,7 @@ def reseed(points: Points, centers: Any, sizes: Any, distances: Any) -> None:
 
 
 def begin(points: Points, centers: Any) -> Restarts:
+    """Return restarts at these centers, before the first step."""
     xp, _, device = get_namespace_and_device(centers)
     counts = xp.zeros_like(centers[:, :, 0])
     labels = xp.full((points.values.shape[0], centers.shape[0]), -1, device=device)
@@ -301,14 +310,14 @@ def begin(points: Points, centers: Any) -> Restarts:
 
 
 def race(points: Points, centers: Any, n_finalists: int) -> Any:
-    """Move restarts, and drop the worse half at each step but the first.
+    """Move restarts a few steps, and drop the worse half after each step but the first.
 
     Returns the centers of the finalists, the best first.
     """
     restarts = begin(points, centers)
     left = centers.shape[0]
     for n_step in range(RACE_STEPS):
-        restarts, inertia, _ = step(points, restarts)
+        restarts, inertia, _ = lloyd_step(points, restarts)
         if n_step:
             left = max(n_finalists, (left + 1) // 2)
         first = np.argsort(inertia, kind="stable")[:left]
@@ -317,17 +326,17 @@ def race(points: Points, centers: Any, n_finalists: int) -> Any:
 
 
 def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, int]:
-    """Move restarts until the best one stands still; return its centers and steps.
+    """Move restarts until all have stopped; return the best centers and the steps.
 
-    Those that stand still and those too slow to become the best drop out. Sums that
-    were updated gather rounding, so that the last step is taken anew.
+    A restart stops when it has converged, or is too slow to become the best. Updated
+    sums accumulate rounding errors, so that the last step is computed anew.
     """
     restarts = begin(points, centers)
     least, best, before = np.inf, centers[0, ...], np.full(centers.shape[0], np.inf)
     n_iter = 0
     while n_iter < max_iter:
         n_iter += 1
-        restarts, inertia, shift = step(points, restarts)
+        restarts, inertia, shift = lloyd_step(points, restarts)
         leader = int(inertia.argmin())
         if inertia[leader] < least:
             least, best = inertia[leader], restarts.centers[leader, ...]
@@ -338,11 +347,11 @@ def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, 
         if len(going) < len(inertia):
             restarts = restarts.take(asarray_like(going, centers))
         before = inertia[going]
-    return by_size(step(points, begin(points, best[None, ...]))[0]), n_iter
+    return largest_first(lloyd_step(points, begin(points, best[None, ...]))[0]), n_iter
 
 
-def by_size(restarts: Restarts) -> Any:
-    """Centers of one restart, the largest first, whichever restart found them."""
+def largest_first(restarts: Restarts) -> Any:
+    """Return the centers of one restart, those of the largest clusters first."""
     centers = restarts.centers[0, ...]
     order = np.lexsort((to_numpy(centers[:, 0]), -to_numpy(restarts.counts[0, ...])))
     return rows_at(centers, order)

@@ -39,9 +39,9 @@ def counts_are_given(classifier: Any) -> bool:
     """Return whether `partial_fit` is available: not if counts depend on all rows."""
     if classifier._chooses_counts():
         raise AttributeError(
-            f"{type(classifier).__name__} chooses the numbers of prototypes by all rows, "
-            "and has no partial_fit. Use a KMExClassifier, and give it n_prototypes as "
-            "whole numbers."
+            f"{type(classifier).__name__} has no partial_fit if all rows are needed to "
+            "choose the numbers of prototypes. Use a KMExClassifier, and give it "
+            "n_prototypes as whole numbers."
         )
     return True
 

@@ -1,1 +1,1 @@
-"""What a fitted model is, and how it answers."""
+"""A fitted model: its similarities, its nearest prototypes, its steps and decisions."""

@@ -1,4 +1,4 @@
-"""What a model decides, from one pass of its encoder: classes, scores, prototypes."""
+"""The decisions of a model about samples, from one pass of its encoder."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from sklearn_kmex._model.similarity import add_priors, class_scores, probabiliti
 
 
 class Decision(NamedTuple):
-    """Class codes count in `classes`, which are the model's `classes_`."""
+    """Decisions about samples. A class code is an index into `classes`."""
 
     similarities: NDArray  # (n_samples, n_prototypes)
     scores: NDArray  # (n_samples, n_classes), in the unit of similarities
@@ -22,30 +22,30 @@ class Decision(NamedTuple):
     classes: NDArray  # (n_classes,)
     owners: NDArray[np.intp]  # (n_prototypes,), class codes
     training_rows: NDArray[np.intp]  # (n_prototypes,), -1 where not known
-    shift: NDArray  # (n_classes,), what priors add to scores
+    shift: NDArray  # (n_classes,), what the priors add to the scores
 
     @property
     def margin(self) -> NDArray:
-        """Score of the predicted class minus that of the runner-up."""
+        """Return the score of the predicted class minus that of the runner-up."""
         rows = np.arange(len(self.scores))
         return self.scores[rows, self.predicted] - self.scores[rows, self.runner_up]
 
     def nearest_of(self, codes: NDArray) -> NDArray[np.intp]:
-        """Find each row's most similar prototype of a class."""
+        """Find the most similar prototype of one class, for each row."""
         return self.most_similar(self.owners == codes[:, np.newaxis])
 
     def most_similar(self, allowed: NDArray) -> NDArray[np.intp]:
-        """Find each row's most similar prototype, of those allowed to it."""
+        """Find the most similar of the allowed prototypes, for each row."""
         if not allowed.any(axis=1).all():
             raise ValueError(
-                "psem must have prototypes of each class it decides between; a class "
-                f"of {self.classes.tolist()} has none."
+                "psem must have prototypes of each class to compare; a class of "
+                f"{self.classes.tolist()} has none."
             )
         return np.where(allowed, self.similarities, -np.inf).argmax(axis=1)
 
 
 def decide(psem: Any, Z: Any) -> Decision:
-    """Compare embeddings with prototypes, and score the classes."""
+    """Compute similarities, class scores and decisions for embeddings."""
     sem = find_sem(psem)
     classes = np.asarray(sem.classes_)
     owners = class_codes(classes, np.asarray(sem.prototype_classes_))
@@ -70,7 +70,7 @@ def decide(psem: Any, Z: Any) -> Decision:
 
 
 def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
-    """Probabilities of classes, (n_samples, n_classes), where the model has some."""
+    """Return class probabilities, (n_samples, n_classes), or None if there are none."""
     if is_ours(sem, "predict_proba"):
         return probabilities(found.scores, sem.temperature_)
     has_proba = hasattr(sem, "predict_proba")
@@ -78,13 +78,13 @@ def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
 
 
 def is_ours(sem: Any, method: str) -> bool:
-    """Whether a model answers by the scores of a Decision, and need not be asked."""
+    """Return whether a method is the one of `PrototypePredictor`."""
     ours = getattr(PrototypePredictor, method)
     return getattr(type(sem), method, None) is ours
 
 
 def _priors(sem: Any, n_classes: int) -> NDArray:
-    """Take what the priors of a model add to the scores of its classes."""
+    """Return what the priors of a model add to its class scores."""
     none = np.zeros((1, n_classes))
     if not hasattr(sem, "class_prior_"):
         return none[0]
@@ -92,7 +92,7 @@ def _priors(sem: Any, n_classes: int) -> NDArray:
 
 
 def _second(scores: NDArray, predicted: NDArray) -> NDArray[np.intp]:
-    """Find the best class but the predicted one."""
+    """Find the class with the largest score, other than the predicted class."""
     others = scores.copy()
     others[np.arange(len(scores)), predicted] = -np.inf
     if not (others > -np.inf).any(axis=1).all():

@@ -1,23 +1,23 @@
-"""Labels: their codes, and what kind of values they are."""
+"""Class labels: their codes and their kind."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Code labels by their place in the classes, in whatever order these are."""
+    """Return the index of each label in the classes, which may have any order."""
     unknown = np.setdiff1d(labels, classes).tolist()
     if unknown:
         raise ValueError(
-            f"Labels must be among the classes of psem, {classes.tolist()}; got "
-            f"{unknown} besides."
+            f"Labels must be among the classes of psem, {classes.tolist()}; got also "
+            f"{unknown}."
         )
     order = np.argsort(classes, kind="stable")
     return order[np.searchsorted(classes, labels, sorter=order)]
 
 
 def kind_of(labels: NDArray) -> str:
-    """Tell strings, whole numbers, numbers and the rest apart, whatever holds them."""
+    """Return the NumPy kind of labels, also of those in an object array."""
     kinds = {labels.dtype.kind}
     if kinds == {"O"}:
         kinds = {np.asarray(label).dtype.kind for label in labels.ravel()}

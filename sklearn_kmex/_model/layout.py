@@ -1,4 +1,4 @@
-"""The arrays that decide, laid out for graphs that know no classes of unequal size."""
+"""The fitted arrays, laid out for graphs, whose classes all have the same size."""
 
 from typing import Any, NamedTuple
 
@@ -11,9 +11,10 @@ from sklearn_kmex._model.similarity import add_priors
 class Layout(NamedTuple):
     """Prototypes and class scores as constants of a graph.
 
-    Rows and prototypes are compared about `center`. Class scores are those of the
-    similarities in `columns`, (n_classes, largest count), plus `mask`, which is minus
-    infinity where a class has fewer, combined over the last axis, plus `shift`.
+    Rows and prototypes are compared after `center` is subtracted. `columns`, of shape
+    (n_classes, largest count), holds the prototypes of each class; `mask` is minus
+    infinity where a class has fewer. The scores are the similarities in `columns` plus
+    `mask`, aggregated over the last axis, plus `shift`.
     """
 
     center: NDArray
@@ -26,7 +27,7 @@ class Layout(NamedTuple):
 def lay_out(kmex: Any, dtype: Any) -> Layout:
     """Lay out a fitted classifier for rows of a dtype.
 
-    The center is a number of that dtype, so that taking it away costs no digits.
+    The center is rounded to that dtype, so that the same numbers are subtracted.
     """
     center = kmex.prototypes_.mean(axis=0, dtype=np.float64).astype(dtype)
     counts = kmex.n_prototypes_
@@ -44,7 +45,7 @@ def lay_out(kmex: Any, dtype: Any) -> Layout:
 
 
 def check_n_prototypes(n_prototypes: Any, kmex: Any) -> int:
-    """Return how many prototypes a graph reports for a row, at most all of them."""
+    """Return the number of prototypes that a graph reports for each row."""
     if not isinstance(n_prototypes, int | np.integer) or n_prototypes < 1:
         raise ValueError(
             f"n_prototypes must be an int of at least 1; got {n_prototypes!r}."

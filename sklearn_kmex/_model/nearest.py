@@ -1,4 +1,4 @@
-"""The nearest prototype from one matrix product, where its rounding allows."""
+"""The nearest prototype, from one matrix product where its rounding permits."""
 
 import math
 from typing import Any, NamedTuple, Self
@@ -14,23 +14,23 @@ from sklearn_kmex._data.arrays import (
     widest_float,
 )
 
-# Elements of a block of rows, 2 MiB in float32, so that it stays in cache.
+# Elements of a block of rows: 2 MiB in float32, which fit into the cache.
 BLOCK_ELEMENTS = 2**19
-# Rows of a block at most, where prototypes are many and each block reads them all.
+# Limit of the rows of a block for many prototypes, which each block reads whole.
 BLOCK_ROWS = 1024
-# Fewer prototypes than this are faster on the right of the product.
+# Fewer prototypes than this are the right factor of the product, which is faster.
 FEW = 128
-# The prototypes' mean is subtracted where it is this many times their spread.
+# The mean of the prototypes is subtracted if it exceeds their spread so many times.
 FAR = 4.0
 
 
 def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
-    """Find the prototype nearest to each row, and whether that is sure.
+    """Find the prototype nearest to each row, and whether the result is certain.
 
-    It is sure where the largest x.p - |p|^2 / 2 leads all others by more than rounding
-    can make up: that of the product in the dtype of X, that of distances in float64,
-    and that of similarities in the dtype of X, which may tie where distances do not.
-    Rows that are not finite, or too large to be squared, are never sure.
+    It is certain if the largest x.p - |p|^2 / 2 exceeds all others by more than the
+    rounding errors: of the product in the dtype of X, of distances in float64, and of
+    similarities in the dtype of X, which may tie if distances do not. Rows that are not
+    finite, or too large to be squared, are never certain.
     """
     xp, *_ = get_namespace_and_device(X)
     n_prototypes, n_features = prototypes.shape
@@ -50,7 +50,7 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
             rows = rows - center
         with np.errstate(over="ignore", invalid="ignore"):
             scores = half_scores(rows, right, half)
-            # The product has brought the rows into cache: their norms come after it.
+            # Norms come after the product, which has brought the rows into the cache.
             wanted = xp.max(scores, axis=0) - lead.over(rows)
             return places @ xp.astype(scores >= wanted, xp.float32)
 
@@ -63,7 +63,7 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
-    """Take prototypes about their mean, in float64, where that is far away."""
+    """Subtract the mean of the prototypes, in float64, if it is large."""
     xp, *_ = get_namespace_and_device(prototypes)
     center = xp.astype(xp.mean(prototypes, axis=0), dtype)
     apart = prototypes - center
@@ -73,7 +73,7 @@ def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
-    """x.p - |p|^2 / 2, a prototype in each row, so that columns reduce fast."""
+    """Return x.p - |p|^2 / 2, with a prototype in each row for fast reductions."""
     if prototypes.shape[0] < FEW:
         scores = (rows @ prototypes.T).T
         if isinstance(scores, np.ndarray):
@@ -85,11 +85,11 @@ def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
 
 
 class Lead(NamedTuple):
-    """Lead by which a score is the largest for sure, whatever was rounded.
+    """Lead over all other scores that is larger than all rounding errors.
 
-    D = |x| + `reach`, the norm of the longest prototype, is at least any distance. As
-    the logarithm is concave, log similarities at distances d differ after rounding if
-    the distances do by 2 eps log(1 + 1 / epsilon) (d + epsilon).
+    D = |x| + `reach`, where `reach` is the largest norm of a prototype, bounds all
+    distances. As the logarithm is concave, log similarities at distances d differ after
+    rounding if the distances differ by 2 eps log(1 + 1 / epsilon) (d + epsilon).
     """
 
     reach: float
@@ -109,19 +109,19 @@ class Lead(NamedTuple):
         )
 
     def over(self, rows: Any) -> Any:
-        """Lead that each row asks for, (n_samples,), in the dtype of the rows."""
+        """Return the lead that each row needs, (n_samples,), in their dtype."""
         xp, *_ = get_namespace_and_device(rows)
         squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
-        # A hundredth more, for what is rounded here.
+        # One percent more, for the rounding in this function.
         farthest = 1.01 * (xp.sqrt(squares) + self.reach)
         return (self.squared * farthest + self.linear) * farthest + self.least
 
 
 def rounding(n_features: int, eps: float, exact: float) -> float:
-    """Bound on the rounding of x.p - |p|^2 / 2, in squares of the largest distance D.
+    """Bound the rounding error of x.p - |p|^2 / 2, in units of D^2.
 
-    D^2 is at least 4 |x| |p|. A product of n features is off by at most n / 2 eps |x|
-    |p|, so two of them by n / 4 eps D^2; squared distances to all digits, by 4 n times
-    D^2 of the eps of their dtype, `exact`.
+    D^2 is at least 4 |x| |p|. The error of a product of n features is at most n / 2 eps
+    |x| |p|, so that of two products is n / 4 eps D^2. The error of exact squared
+    distances is at most 4 n D^2 times the eps of their dtype, `exact`.
     """
     return eps * (n_features / 4 + 4) + exact * 4 * (n_features + 4)

@@ -1,4 +1,4 @@
-"""What fitted prototypes answer: labels, scores, probabilities, neighbours."""
+"""Labels, scores, probabilities and nearest prototypes from fitted prototypes."""
 
 from typing import Any
 
@@ -36,10 +36,11 @@ from sklearn_kmex._model.similarity import (
 
 
 class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
-    """Classify by the similarity to `prototypes_`, grouped by class.
+    """Classifies by the similarity to `prototypes_`, which are grouped by class.
 
-    Asks for `classes_`, `prototypes_`, `n_prototypes_`, `temperature_` and
-    `class_prior_`, and for the parameters `similarity`, `epsilon` and `aggregation`.
+    A subclass has the attributes `classes_`, `prototypes_`, `n_prototypes_`,
+    `temperature_` and `class_prior_`, and the parameters `similarity`, `epsilon` and
+    `aggregation`.
     """
 
     @chunkwise
@@ -73,9 +74,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Class scores before the temperature, with `temperature_` times the
-            logarithm of the prior, over the largest, added; for two classes, that
-            of `classes_[1]` minus that of `classes_[0]`.
+            Class scores before division by the temperature, plus `temperature_` times
+            the logarithm of the prior over the largest prior; for two classes, the
+            score of `classes_[1]` minus that of `classes_[0]`.
         """
         scores = self._scores(X, "decision_function")
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
@@ -133,10 +134,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     def nearest_prototypes(
         self, X: ArrayLike, n: int = 1
     ) -> tuple[NDArray, NDArray[np.intp]]:
-        """Find the prototypes that each row is most similar to.
+        """Find the most similar prototypes of each row.
 
-        With unequal priors, or the aggregation "sum", the first need not be of the
-        predicted class.
+        With unequal priors, or `aggregation="sum"`, the first one may belong to another
+        class than the predicted one.
 
         Parameters
         ----------
@@ -152,7 +153,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Similarities, in descending order.
 
         prototypes : ndarray of shape (n_samples, n), dtype=intp
-            Indices into `prototypes_`; of equal ones the smaller comes first.
+            Indices into `prototypes_`; for equal similarities, the smaller comes first.
 
         Raises
         ------
@@ -186,8 +187,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Similarity to the nearest prototype: low means that nothing like the
-            row was seen.
+            Similarity to the nearest prototype. A low value means that no training
+            row is similar.
         """
         return self.nearest_prototypes(X)[0][:, 0]
 
@@ -197,7 +198,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Not used, but checked against the features seen in fit.
+            Names to compare with those seen in fit; not used otherwise.
 
         Returns
         -------
@@ -241,23 +242,26 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         )
 
     def _check_namespace(self, X: Any, method: str) -> None:
-        """Refuse arrays of another library or device than those of fit."""
+        """Raise an error for arrays of another library or device than in fit."""
         check_same_namespace(X, self, attribute="prototypes_", method=method)
 
     def _owners(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Class code of each prototype, and the prior of each class that has one."""
+        """Return the class code of each prototype, and the priors of the classes.
+
+        The prior of a class without prototypes is 0.
+        """
         counts, priors = to_numpy(self.n_prototypes_), to_numpy(self.class_prior_)
         return np.repeat(np.arange(len(counts)), counts), np.where(counts, priors, 0)
 
     def _scores(self, X: ArrayLike, method: str) -> Any:
-        """Class scores, (n_samples, n_classes): all decisions come from here."""
+        """Return class scores, (n_samples, n_classes), on which all decisions rest."""
         X = self._check_input(X, method)
         owners, priors = self._owners()
         scores = self._class_scores(X, self.prototypes_, owners, len(priors))
         return add_priors(scores, priors, self.temperature_)
 
     def _winners(self, X: Any) -> Any:
-        """Class of the largest score, by one product where that is sure of it."""
+        """Return the class of the largest score, by `sure_nearest` where possible."""
         check_is_fitted(self)
         owners, priors = self._owners()
         if self.aggregation == "max" and np.ptp(priors[owners]) == 0:
@@ -269,7 +273,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         return xp.argmax(scores, axis=1)
 
     def _nearest_owners(self, X: Any, owners: NDArray, n_classes: int) -> Any:
-        """Class of the nearest prototype; rows that are not finite are never sure."""
+        """Return the class of the nearest prototype of each row.
+
+        Rows whose nearest prototype is not certain are scored, and checked, as usual.
+        """
         xp, *_ = get_namespace_and_device(X)
         nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
         winners = xp.take(asarray_like(owners, X), nearest)

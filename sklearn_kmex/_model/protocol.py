@@ -1,4 +1,4 @@
-"""What a prototypical self-explainable model is, and where a wrapper holds it."""
+"""The protocol of prototypical self-explainable models, and the model in a wrapper."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ PROTOCOL = ("classes_", "prototypes_", "prototype_classes_", "transform")
 
 
 def find_sem(estimator: Any) -> Any:
-    """Return the prototypical self-explainable model that an estimator ends in.
+    """Return the prototypical self-explainable model inside an estimator.
 
     Parameters
     ----------
@@ -30,11 +30,10 @@ def find_sem(estimator: Any) -> Any:
     Raises
     ------
     TypeError
-        If it lacks a part of the protocol, or was fitted to arrays of another library
-        than NumPy.
+        If it lacks a part of the protocol, or its arrays are not NumPy arrays.
 
     NotFittedError
-        If it is a classifier that was not fitted.
+        If it is a classifier that is not fitted.
     """
     model = innermost(estimator)
     missing = missing_parts(model)
@@ -53,20 +52,20 @@ def find_sem(estimator: Any) -> Any:
 
 
 def levels(model: Any) -> Iterator[Any]:
-    """Yield a model, then what it decides by, down to the classifier itself."""
+    """Yield a model, then the models that its wrappers hold, down to the classifier."""
     yield model
     while (model := inner_model(model)) is not None:
         yield model
 
 
 def innermost(model: Any) -> Any:
-    """Return the classifier that a model decides by."""
+    """Return the classifier inside all wrappers."""
     *_, last = levels(model)
     return last
 
 
 def inner_model(model: Any) -> Any:
-    """Return the fitted model that a wrapper decides by; None if it is no wrapper."""
+    """Return the fitted model that a wrapper holds, or None if it is no wrapper."""
     if isinstance(model, Pipeline):
         return model.steps[-1][1]
     if isinstance(model, FrozenEstimator):
@@ -77,30 +76,30 @@ def inner_model(model: Any) -> Any:
 
 
 def missing_parts(model: Any) -> list[str]:
-    """List what a model lacks of the protocol."""
+    """List the parts of the protocol that a model lacks."""
     return [name for name in PROTOCOL if not hasattr(model, name)]
 
 
 def check_on_host(model: Any) -> None:
-    """Refuse a model whose arrays are on a device: tools read them with NumPy."""
+    """Raise an error if the arrays of a model are not NumPy arrays."""
     kind = type(model.prototypes_)
     if hasattr(kind, "__dlpack__") and not issubclass(kind, np.ndarray):
         raise TypeError(
             f"{name_of(model)} holds a {kind.__module__}.{kind.__name__} in "
-            "prototypes_, where NumPy is needed. Move it first: "
+            "prototypes_, where a NumPy array is needed. Move it first: "
             'sklearn.utils._array_api.move_estimator_to(estimator, numpy, "cpu").'
         )
 
 
 def check_fitted_if_possible(model: Any) -> None:
-    """Refuse a model that may follow the protocol once it is fitted."""
+    """Raise `NotFittedError` for a model that may follow the protocol once fitted."""
     could = hasattr(model, "transform") or hasattr(model, "estimator")
     if could and isinstance(model, BaseEstimator) and is_classifier(model):
         check_is_fitted(model)
 
 
 def name_of(thing: Any) -> str:
-    """Name an object by its type, and a class as one."""
+    """Return the name of the type of an object, or of a class."""
     if isinstance(thing, type):
         return f"the class {thing.__name__}"
     return type(thing).__name__

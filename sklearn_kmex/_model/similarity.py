@@ -1,4 +1,4 @@
-"""Distance -> similarity -> class score -> probability, as pure functions."""
+"""Distances, similarities, class scores and probabilities, as pure functions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,19 +19,18 @@ from sklearn_kmex._data.arrays import (
     widest_float,
 )
 
-# Share of |x|^2 + |p|^2 below which too few digits of |x - p|^2 are left.
+# |x - p|^2 is inaccurate below this share of |x|^2 + |p|^2, because of cancellation.
 CANCELLED = 1e-6
 
 
 def squared_distances(X: Any, prototypes: Any) -> Any:
     """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
 
-    Taken in float64 about the mean of the prototypes, so that an offset common
-    to all features costs no digits, whatever the dtype of the input; sparse rows
-    stay sparse, and are not centered. Where the
-    expanded product cancels, or leaves open which prototype is the nearest,
-    differences are taken instead: a row equal to a prototype is at distance 0.
-    They are where X is, and so are their squares.
+    They are computed in float64 after the mean of the prototypes is subtracted, so
+    that a large offset of all rows costs no precision. Sparse rows stay sparse, and
+    are not centered. Where the expanded product |x|^2 - 2 x.p + |p|^2 cancels, or the
+    nearest prototype is not certain, the squares of differences are summed instead: a
+    row equal to a prototype is at distance 0.
     """
     xp, *_ = get_namespace_and_device(X)
     whole = asarray_like(prototypes, X, widest_float(X))
@@ -44,11 +43,11 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
         distances = norms - 2 * (Z @ P.T)
     if not xp.all(xp.isfinite(distances)):
         raise ValueError(
-            "X must be small enough for squared distances in float64; got a value of "
-            f"{float(xp.max(abs(Z))):.3g} from the prototypes' mean. Rescale X, for "
-            "example with StandardScaler."
+            "X must be small enough for squared distances in float64; got a value that "
+            f"is {float(xp.max(abs(Z))):.3g} from the mean of the prototypes. Rescale "
+            "X, for example with StandardScaler."
         )
-    near = (distances <= CANCELLED * norms) | tied(distances, norms, X)
+    near = (distances <= CANCELLED * norms) | possibly_nearest(distances, norms, X)
     exact = list(by_differences(X, whole, *xp.nonzero(near)))
     if exact:
         distances[near] = xp.concat(exact, axis=0)
@@ -65,10 +64,10 @@ def by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator
         yield squared_norms(dense(rows_at(X, rows[block])) - near)
 
 
-def tied(distances: Any, norms: Any, X: Any) -> Any:
-    """Mark what may be the least distance of a row, where that is more than one.
+def possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
+    """Mark the distances that may be the least of a row, if there are several.
 
-    A product rounds otherwise in another batch of rows; differences do not.
+    A product rounds differently in different batches of rows; differences do not.
     """
     xp, *_ = get_namespace_and_device(distances)
     eps, eps_of_rows = (float(xp.finfo(a.dtype).eps) for a in (distances, X))
@@ -80,7 +79,7 @@ def tied(distances: Any, norms: Any, X: Any) -> Any:
 
 
 def norms_of_rows(X: Any) -> Any:
-    """Squared norms of rows, sparse or not, in the dtype of distances."""
+    """Return the squared norms of rows, sparse or not, in the dtype of distances."""
     if sparse.issparse(X):
         X = X.astype(np.float64)
         return np.asarray(X.multiply(X).sum(axis=1)).ravel()
@@ -88,13 +87,13 @@ def norms_of_rows(X: Any) -> Any:
 
 
 def log_similarity(distances: Any, epsilon: float) -> Any:
-    """Return log((d + 1) / (d + epsilon)), with all its digits where d is large."""
+    """Return log((d + 1) / (d + epsilon)), accurate also for large d."""
     xp, *_ = get_namespace_and_device(distances)
     return xp.log1p((1 - epsilon) / (distances + epsilon))
 
 
 def similarities(X: Any, prototypes: Any, similarity: str, epsilon: float) -> Any:
-    """Similarity of each row to each prototype, in the dtype of X."""
+    """Return the similarity of each row to each prototype, in the dtype of X."""
     xp, *_ = get_namespace_and_device(X)
     squared = squared_distances(X, prototypes)
     if similarity == "gaussian":
@@ -109,7 +108,7 @@ def similarities(X: Any, prototypes: Any, similarity: str, epsilon: float) -> An
 def class_scores(
     similarities: Any, prototype_codes: NDArray, n_classes: int, aggregation: str
 ) -> Any:
-    """Score of each class from the similarities to its prototypes.
+    """Return the score of each class from the similarities to its prototypes.
 
     `prototype_codes` holds the sorted class code of each prototype; a class
     without a prototype scores minus infinity.
@@ -133,8 +132,8 @@ def class_scores(
 def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
     """Shift scores so that their softmax over the temperature has these priors.
 
-    The shift is 0 for the most frequent class, and so for all where they are equal.
-    A class of prior 0 scores minus infinity.
+    The shift of the most frequent class is 0; equal priors change no score. The score
+    of a class of prior 0 is minus infinity.
     """
     with np.errstate(divide="ignore", over="ignore"):
         shift = temperature * np.log(priors / priors.max())
@@ -142,10 +141,10 @@ def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
 
 
 def log_probabilities(scores: Any, temperature: float) -> Any:
-    """Logarithm of the softmax of `scores / temperature`."""
+    """Return the logarithm of the softmax of `scores / temperature`."""
     xp, *_ = get_namespace_and_device(scores)
     below = scores - xp.max(scores, axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # a tiny temperature: the rest is impossible
+    with np.errstate(over="ignore"):  # a tiny temperature
         logits = xp.astype(below, widest_float(scores), copy=False) / temperature
         logits = xp.astype(logits, scores.dtype, copy=False)  # at most 0, and once 0
     mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
@@ -153,19 +152,19 @@ def log_probabilities(scores: Any, temperature: float) -> Any:
 
 
 def probabilities(scores: Any, temperature: float) -> Any:
-    """Softmax of `scores / temperature`."""
+    """Return the softmax of `scores / temperature`."""
     xp, *_ = get_namespace_and_device(scores)
     return keep_winner(xp.exp(log_probabilities(scores, temperature)), scores)
 
 
 def keep_winner(values: Any, scores: Any) -> Any:
-    """Undo ties: rounding may level values whose scores still differed."""
+    """Give the class of the largest score the largest value, if rounding made a tie."""
     xp, _, device = get_namespace_and_device(values)
     winner = xp.argmax(scores, axis=1)
-    tied = xp.argmax(values, axis=1) != winner
-    if not xp.any(tied):
+    lost = xp.argmax(values, axis=1) != winner
+    if not xp.any(lost):
         return values
     most = xp.max(values, axis=1, keepdims=True)
     lead = xp.nextafter(most, xp.full_like(most, xp.inf))
     wins = xp.arange(values.shape[1], device=device) == winner[:, None]
-    return xp.where(wins & tied[:, None], lead, values)
+    return xp.where(wins & lost[:, None], lead, values)

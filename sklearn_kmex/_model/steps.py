@@ -1,7 +1,7 @@
-"""What a model consists of: its steps and its classifier, however they are wrapped.
+"""The steps and the classifier of a model, whatever wraps them.
 
-All of the package opens models here. A `Pipeline`, nested or not, a `FrozenEstimator`,
-a fitted search, a `RejectingClassifier` and a cache are seen through.
+The whole package opens models here. These wrappers are opened: a `Pipeline`, nested or
+not, a `FrozenEstimator`, a fitted search, a `RejectingClassifier` and a cache.
 """
 
 import copy
@@ -15,12 +15,12 @@ from sklearn.pipeline import Pipeline
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem, levels
 
-# Attributes in which wrappers hold other models.
+# Attributes of wrappers that hold other models.
 HELD_IN = ("estimator", "estimator_", "best_estimator_", "embedder", "embedder_")
 
 
 def find_kmex(psem: Any) -> Any:
-    """Return the KMExClassifier that a model decides by."""
+    """Return the KMExClassifier inside a model."""
     sem = find_sem(psem)
     if not isinstance(sem, PrototypePredictor):
         raise TypeError(
@@ -31,7 +31,7 @@ def find_kmex(psem: Any) -> Any:
 
 
 def steps_before(psem: Any) -> list[tuple[str, Any]]:
-    """List the names and transformers before the classifier, Pipelines opened."""
+    """List names and transformers before the classifier, also of nested Pipelines."""
     return [
         pair
         for level in levels(psem)
@@ -42,7 +42,7 @@ def steps_before(psem: Any) -> list[tuple[str, Any]]:
 
 
 def uncached_steps(psem: Any) -> list[tuple[str, Any]]:
-    """List the same with each cache replaced by the embedder it keeps results of."""
+    """List the steps before the classifier, with embedders in place of caches."""
     return [
         pair
         for name, step in steps_before(psem)
@@ -51,17 +51,17 @@ def uncached_steps(psem: Any) -> list[tuple[str, Any]]:
 
 
 def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a step, or those of the Pipeline that it is."""
+    """Yield a step, or the steps of a Pipeline."""
     inner = step.estimator if isinstance(step, FrozenEstimator) else step
     if isinstance(inner, Pipeline):
         for part, one in inner.steps:
             yield from opened(f"{name}__{part}", one)
-    elif hasattr(inner, "transform"):  # not "passthrough", nor a sampler
+    elif hasattr(inner, "transform"):  # neither "passthrough" nor a sampler
         yield name, inner
 
 
 def without_cache(step: Any) -> Any:
-    """Return the embedder in a cache, fitted where there is a fitted one."""
+    """Return the embedder inside a cache, the fitted one if there is one."""
     while hasattr(step, "embedder"):
         step = getattr(step, "embedder_", step.embedder)
     return step
@@ -78,7 +78,7 @@ def compare(psem: Any, X: Any) -> Any:
 
 
 def predict(psem: Any, X: Any) -> Any:
-    """Predict by the classifier with the prototypes, whatever a wrapper refuses."""
+    """Predict with the classifier itself, without the rejections of a wrapper."""
     return find_sem(psem).predict(embed(psem, X))
 
 
@@ -90,7 +90,7 @@ def run_steps(steps: list[tuple[str, Any]], X: Any) -> Any:
 
 
 def last_step(estimator: Any) -> tuple[str, Any]:
-    """Return the last step of a Pipeline, fitted or not, and the prefix of its name."""
+    """Return the last step of a Pipeline, and the prefix of its parameters."""
     prefix = ""
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]
@@ -99,7 +99,7 @@ def last_step(estimator: Any) -> tuple[str, Any]:
 
 
 def parts_of(model: Any) -> list[Any]:
-    """List the models that a model holds: steps of a Pipeline, or what it wraps."""
+    """List the models inside a model: steps of a Pipeline, or the wrapped model."""
     if isinstance(model, Pipeline):
         return [step for _, step in model.steps]
     if not isinstance(model, BaseEstimator):
@@ -108,10 +108,10 @@ def parts_of(model: Any) -> list[Any]:
 
 
 def copy_model(model: Any, replace: Callable[[Any], Any]) -> Any:
-    """Copy a model and the models it holds, other than by `replace`.
+    """Copy a model and the models inside it.
 
-    `replace` is called with each of them, and returns what takes its place, or None
-    for a shallow copy whose own parts are copied in the same way.
+    `replace` is called with each of them. It returns the model that takes its place,
+    or None for a shallow copy, whose own parts are then copied in the same way.
     """
     new = replace(model)
     if new is not None or not isinstance(model, BaseEstimator):

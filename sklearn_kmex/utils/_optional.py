@@ -1,4 +1,4 @@
-"""Optional packages, imported when they are needed."""
+"""Optional packages, imported on first use."""
 
 import importlib
 from types import ModuleType
@@ -7,7 +7,7 @@ from sklearn_kmex.exceptions import MissingDependencyError
 
 
 def check_dependency(name: str, *, caller: str, extra: str) -> ModuleType:
-    """Import an optional package, or say how to install it.
+    """Import an optional package, or raise an error that says how to install it.
 
     Parameters
     ----------
@@ -15,10 +15,10 @@ def check_dependency(name: str, *, caller: str, extra: str) -> ModuleType:
         Module to import.
 
     caller : str
-        What needs it, to begin the message with.
+        Name of the function or class that needs it, for the error message.
 
     extra : str
-        Extra of sklearn-kmex that installs it.
+        Extra of sklearn-kmex that includes it.
 
     Returns
     -------

@@ -19,9 +19,9 @@ from sklearn_kmex._fit.kmeans import (
     distances_to,
     entries,
     mean_variance,
-    sample,
+    coreset,
     seed_centers,
-    step,
+    lloyd_step,
 )
 
 
@@ -39,13 +39,13 @@ def test_a_step_by_hand():
     X, weights = np.array([[0.0], [2.0], [9.0], [11.0]]), np.array([3, 1, 1, 1.0])
     points = as_points(X, weights)
     centers = np.array([[[1.0], [8.0]], [[0.0], [100.0]]])  # two restarts
-    after, before, shift = step(points, begin(points, centers))
+    after, before, shift = lloyd_step(points, begin(points, centers))
     assert_array_equal(after.labels, [[0, 0], [0, 0], [1, 0], [1, 0]])
     assert_array_equal(before, [3 + 1 + 1 + 9, 0 + 4 + 81 + 121])
     assert_allclose(after.centers[0], [[0.5], [10]])
     assert_allclose(after.centers[1], [[22 / 6], [11]])  # no members: the farthest row
     assert_allclose(shift, [0.25 + 4, (22 / 6) ** 2 + 89**2])
-    again = step(points, after)[0]
+    again = lloyd_step(points, after)[0]
     assert_array_equal(again.labels[:, 1], [0, 0, 1, 1])
     assert_allclose(again.centers[1], [[0.5], [10]])
     assert_array_equal(again.sizes, [[2, 2], [2, 2]])
@@ -101,7 +101,7 @@ def test_far_rows_are_seen_among_many():
     X = rng.normal(size=(20_000, 3))
     X[17] = 300
     X -= X.mean(axis=0)
-    some = sample(as_points(X, None), 4, np.random.RandomState(1))
+    some = coreset(as_points(X, None), 4, np.random.RandomState(1))
     assert len(some.values) < len(X)
     assert (some.values == X[17]).all(axis=1).any()
     assert_allclose(some.weights.sum(), 20_000, rtol=0.1)
