@@ -37,24 +37,22 @@ from sklearn_kmex._fit.validation import (
 class KMExClassifier(PrototypeStream):
     """Classifier that decides by the most similar of its k-means prototypes.
 
-    K-means on the training rows of each class gives that class's prototypes; a
-    sample belongs to the class of the prototype it is most similar to, so that
-    every decision reads "it looks like this training example". On the embeddings
-    of a trained network it is KMEx [1]_, which makes the network a prototypical
-    self-explainable model without training it again (see `make_kmex`); on the
-    columns of a table it is an interpretable classifier of its own.
+    The prototypes of a class are found by k-means on its training rows. A sample is
+    assigned to the class of its most similar prototype, so that each decision can be
+    explained by a training example. On the embeddings of a trained network this is
+    KMEx [1]_, which turns the network into a prototypical self-explainable model
+    without re-training (see `make_kmex`). It also works on the columns of a table.
 
     Read more in the :ref:`User Guide <classifier>`.
 
     Parameters
     ----------
     n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
-        Number of prototypes of each class. A class with fewer distinct rows gets
-        as many as it has, and a `KMExWarning` names it. A float is the share of
-        the distinct rows of each class, rounded up, so that classes get prototypes
-        in proportion to their size. "auto" is the smallest of 1 to 10 whose
-        held-out accuracy is within one standard error of the best, as
-        `KMExClassifierCV` chooses it.
+        Number of prototypes of each class. A class with fewer distinct rows gets one
+        prototype for each of them, and a `KMExWarning` names it. A float is a share of
+        the distinct rows of each class, rounded up. "auto" is the smallest number
+        from 1 to 10 whose held-out accuracy is within one standard error of the best,
+        as chosen by `KMExClassifierCV`.
 
     similarity : {"log", "gaussian"}, default="log"
         Similarity of a sample at Euclidean distance d from a prototype: "log" is
@@ -62,7 +60,7 @@ class KMExClassifier(PrototypeStream):
         is `-d**2 / 2`, at most 0. Larger is more similar.
 
     epsilon : float in (0, 1), default=1e-4
-        Bounds the log similarity at distance 0.
+        Bounds the log similarity, at distance 0.
 
     aggregation : {"max", "sum"}, default="max"
         Score of a class from the similarities to its prototypes: "max" is the
@@ -71,22 +69,20 @@ class KMExClassifier(PrototypeStream):
 
     priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
             default="uniform"
-        How frequent the classes are taken to be, in the order of `classes_`:
-        `temperature_ * log(priors)` is added to the class scores. "empirical" is
-        the weight of their training rows. Unless all are equal, a rare class has
-        to be more similar by a margin, and the most similar prototype need not
-        decide.
+        Prior probabilities of the classes, in the order of `classes_`:
+        `temperature_ * log(priors)` is added to the class scores. "empirical" is the
+        share of the weight of their training rows. With unequal priors, the class of
+        the most similar prototype may differ from the predicted class.
 
     temperature : float or "auto", default="auto"
-        Class scores are divided by it before the softmax that makes them
-        probabilities; with uniform priors it changes no decision. "auto" fits it,
-        before any priors, on training rows scored by prototypes of the other folds,
-        three in all, with smoothed targets, so that it stays finite on separable
-        classes.
+        Class scores are divided by it before the softmax that gives probabilities;
+        with uniform priors it changes no decision. "auto" fits it, without priors, to
+        the training rows of each of three folds, scored by prototypes of the other
+        two, with smoothed targets: it stays positive if the classes are separable.
 
     prototype : {"centroid", "medoid"}, default="centroid"
-        The vector that decides: the k-means center, or the training row of the
-        class that is nearest to it.
+        Vector of a prototype: the k-means center, or the training row of the class
+        that is nearest to it.
 
     clusterer : estimator, default=None
         Clusterer with a parameter `n_clusters` and a fitted attribute
@@ -95,35 +91,35 @@ class KMExClassifier(PrototypeStream):
         :class:`~sklearn.cluster.KMeans` for sparse rows.
 
     n_init : int, default=10
-        Restarts of the default clusterer; the one of least inertia is kept. Most of
-        them stop early.
+        Number of restarts of the default clusterer, of which the one of least inertia
+        is kept. Most of them stop early.
 
     max_iter : int, default=100
-        Largest number of iterations of the default clusterer on all rows.
+        Maximum number of iterations of the default clusterer on all rows.
 
     tol : float, default=1e-4
-        Squared movement of the centers, over the mean variance of the features, at
-        which the default clusterer stops.
+        The default clusterer stops at this squared shift of the centers, relative to
+        the mean variance of the features.
 
     max_samples : int or float in (0, 1], default=None
-        Number or share of the distinct rows of each class that clustering sees,
-        never fewer than `n_prototypes`. Counts, inertia and nearest rows still
-        come from all rows. None is all of them.
+        Number or share of the distinct rows of each class that are clustered, at least
+        `n_prototypes`. Counts, inertia and nearest rows are those of all rows. None
+        is all rows.
 
     merge_threshold : float, default=None
-        Prototypes of a class that are at most this far apart are merged, relative
-        to the median distance from a prototype to the nearest one of another
-        class; 0.1 is what :func:`~sklearn_kmex.metrics.audit` calls
-        near-duplicates. None merges none.
+        Prototypes of a class are merged if their distance is at most this many times
+        the median distance of a prototype to the nearest prototype of another class.
+        :func:`~sklearn_kmex.metrics.audit` reports near-duplicates below 0.1. None
+        merges none.
 
     random_state : int, RandomState instance or None, default=None
-        Draws one seed for each class, in the order of `classes_`. None gives
-        other draws at each fit.
+        Draws one seed for each class, in the order of `classes_`. None gives different
+        seeds at each fit.
 
     n_jobs : int, default=None
         Number of classes clustered at the same time. None is 1 unless in a
-        :obj:`joblib.parallel_backend` context, -1 is one for each processor. The
-        result does not depend on it. Not used for dask arrays.
+        :obj:`joblib.parallel_backend` context, -1 is all processors. The result does
+        not depend on it. Not used for dask arrays.
 
     Attributes
     ----------
@@ -154,7 +150,7 @@ class KMExClassifier(PrototypeStream):
         the nearest prototype of that class.
 
     n_iter_ : int
-        Iterations of the clusterer, the most that a class took.
+        Largest number of iterations of the clusterer over the classes.
 
     n_samples_seen_ : int
         Number of training rows, over all calls to `partial_fit` since `fit`.
@@ -169,29 +165,28 @@ class KMExClassifier(PrototypeStream):
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during fit, where they are all strings.
+        Names of the features seen during fit, if they are all strings.
 
     See Also
     --------
-    KMExClassifierCV : The same, with the number of prototypes chosen by held-out rows.
-    make_kmex : A trained model with its encoder frozen, followed by this classifier.
+    KMExClassifierCV : The number of prototypes chosen by cross-validation.
+    make_kmex : The frozen encoder of a trained model, followed by this classifier.
     sklearn.neighbors.NearestCentroid : One centroid for each class.
     sklearn.neighbors.KNeighborsClassifier : All training rows vote.
 
     Notes
     -----
-    Equal rows of a class are merged into one of their summed weight, so that a row
-    of weight k is exactly k copies of it. The reading of similarities as
-    probabilities is not the paper's: at temperature 1 the log similarity is almost
-    uniform over classes.
+    Equal rows of a class are merged, and their weights summed, so that a row of weight
+    k is equivalent to k copies of it. Probabilities are not part of the paper: at
+    temperature 1, the log similarity would give almost uniform ones.
 
-    `fit` costs as much as the clusterer on each class; `predict` costs
+    The cost of `fit` is that of the clusterer on each class; the cost of `predict` is
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.
 
-    With scikit-learn's `array_api_dispatch`, tensors are worked on where they are, and
-    fitted attributes and answers are tensors on that device. Methods that answer row by
-    row are lazy where X is a dask array: they give a dask array. Callbacks of
-    scikit-learn 1.9 are told of each class (see :ref:`scale`).
+    With scikit-learn's `array_api_dispatch`, tensors stay on their device, and fitted
+    attributes and results are tensors on that device. Row-wise methods return a lazy
+    dask array if X is a dask array. Callbacks of scikit-learn 1.9 are called for each
+    class (see :ref:`scale`).
 
     References
     ----------
@@ -207,7 +202,7 @@ class KMExClassifier(PrototypeStream):
     >>> psem.predict(X[:2])
     array([0, 0])
     >>> similarity, prototype = psem.nearest_prototypes(X[:1])
-    >>> int(psem.prototype_indices_[prototype[0, 0]])  # it looks like this row
+    >>> int(psem.prototype_indices_[prototype[0, 0]])  # the most similar training row
     48
     """
 
@@ -285,16 +280,16 @@ class KMExClassifier(PrototypeStream):
         Parameters
         ----------
         X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
-            Training rows, or their embeddings. float32 is kept; a memory-mapped
-            array is read class by class, and a dask array makes a task for each
-            class. Their rows of weight 0 are not read.
+            Training rows, or their embeddings. float32 is kept. A memory-mapped array
+            is read class by class; for a dask array, each class is a task. Rows of
+            weight 0 are not read from either.
 
         y : array-like of shape (n_samples,)
-            Class labels, at least two different ones.
+            Class labels, of at least two classes.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row, at least 0: k is k copies, 0 leaves the row out.
-            None is 1 for all rows.
+            Weight of each row, at least 0: weight k is equivalent to k copies. None is
+            1 for all rows.
 
         Returns
         -------
@@ -304,8 +299,7 @@ class KMExClassifier(PrototypeStream):
         Raises
         ------
         ValueError
-            If an input or a parameter cannot be used; the estimator is then as
-            it was before the call.
+            If the input or a parameter is invalid; the estimator is then unchanged.
         """
         with unchanged_on_error(self):
             training = check_training(self, X, y, sample_weight)

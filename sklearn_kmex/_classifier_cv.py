@@ -131,7 +131,7 @@ class KMExClassifierCV(KMExClassifier):
         the nearest prototype of that class.
 
     n_iter_ : int
-        Iterations of the clusterer, the most that a class took.
+        Largest number of iterations of the clusterer over the classes.
 
     n_samples_seen_ : int
         Number of training rows.
@@ -146,7 +146,7 @@ class KMExClassifierCV(KMExClassifier):
         Number of features seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during fit, where they are all strings.
+        Names of the features seen during fit, if they are all strings.
 
     See Also
     --------

@@ -96,8 +96,8 @@ class PrototypeStream(PrototypePredictor):
         Raises
         ------
         ValueError
-            If an input or a parameter cannot be used, or a label is not in
-            `classes`; the estimator is then as it was before the call.
+            If the input or a parameter is invalid, or a label is not in `classes`; the
+            estimator is then unchanged.
 
         References
         ----------
