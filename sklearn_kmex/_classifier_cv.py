@@ -247,7 +247,7 @@ class KMExClassifierCV(KMExClassifier):
         return True
 
     def _choose_counts(self, training: Training) -> list[list[int]]:
-        numbers = numbers_to_try(self.candidates)
+        numbers = _numbers_to_try(self.candidates)
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
@@ -263,12 +263,12 @@ class KMExClassifierCV(KMExClassifier):
             per_class=self.per_class,
             balanced=self.scoring == "balanced_accuracy",
         )
-        self.cv_results_ = search_results(numbers, choice)
+        self.cv_results_ = _search_results(numbers, choice)
         self.cv_threshold_ = float(choice.wanted)
         return chosen
 
 
-def numbers_to_try(candidates: Any) -> NDArray:
+def _numbers_to_try(candidates: Any) -> NDArray:
     """Return the candidates as an array of numbers or shares, ascending."""
     if isinstance(candidates, int | np.integer):
         return np.arange(1, int(candidates) + 1)
@@ -283,7 +283,7 @@ def numbers_to_try(candidates: Any) -> NDArray:
     return np.unique(numbers)
 
 
-def search_results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
+def _search_results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
     """Return the scores in the form of `cv_results_` of scikit-learn's searches."""
     splits = enumerate(choice.curve.T)
     return {

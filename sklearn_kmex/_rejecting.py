@@ -18,7 +18,7 @@ from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_scor
 from sklearn_kmex._model.labels import class_codes, kind_of
 
 
-def estimator_has(name: str) -> Callable[[Any], bool]:
+def _estimator_has(name: str) -> Callable[[Any], bool]:
     """Return a check of whether the wrapped classifier has a method."""
 
     def check(rejecting: Any) -> bool:
@@ -190,7 +190,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
                 self.estimator, X, y, weights, cv=self.cv, method=self.method
             )
             self.classes_ = np.asarray(self.estimator_.classes_)
-            check_reject_label(self.reject_label, self.classes_)
+            _check_reject_label(self.reject_label, self.classes_)
             self._calibrate(*known)
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self.estimator_, name):
@@ -268,7 +268,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
             found[own] = (less + 1) / (mass[-1] + 1)
         return found
 
-    @available_if(estimator_has("predict_proba"))
+    @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray:
         """Return the class probabilities of the classifier.
 
@@ -285,7 +285,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
-    @available_if(estimator_has("decision_function"))
+    @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> NDArray:
         """Return the class scores of the classifier.
 
@@ -325,7 +325,7 @@ def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:
     return float(known[np.searchsorted(mass, most, side="right")])
 
 
-def check_reject_label(label: Any, classes: NDArray) -> None:
+def _check_reject_label(label: Any, classes: NDArray) -> None:
     """Raise an error for a label that is a class, or of another type."""
     if label is None:
         return

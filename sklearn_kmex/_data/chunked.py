@@ -24,7 +24,7 @@ def in_memory(values: Any) -> Any:
     return values.compute() if is_dask(values) else values
 
 
-def check_chunks(X: Any) -> Any:
+def _check_chunks(X: Any) -> Any:
     """Validate a dask array of numbers, and put all columns into one chunk."""
     if not isinstance(getattr(X, "chunks", None), tuple):
         raise ValueError(
@@ -42,7 +42,7 @@ def check_chunks(X: Any) -> Any:
 
 def check_known_chunks(X: Any) -> Any:
     """Validate a dask array whose number of rows is known."""
-    X = check_chunks(X)
+    X = _check_chunks(X)
     if np.isnan(X.shape).any():
         raise ValueError(
             f"X must have chunks of known size; got shape {X.shape}. Call "
@@ -68,16 +68,18 @@ def map_parts(
     graph: dict[Any, tuple] = {}
     keys = [f"{layer}-{number}" for number in range(len(work))]
     for key, (call, rows) in zip(keys, work, strict=True):
-        parts = {(f"take-{key}", k): part for k, part in parts_of_rows(X, rows).items()}
+        parts = {
+            (f"take-{key}", k): part for k, part in _parts_of_rows(X, rows).items()
+        }
         graph |= parts
         graph[key] = (call, list(parts))
-    tasks = one_graph(layer, graph, X, keys)
+    tasks = _one_graph(layer, graph, X, keys)
     if in_turn:
         return (task.compute() for task in dask.persist(*tasks))
     return dask.compute(*tasks)
 
 
-def one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
+def _one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
     """Return the tasks of one graph: a graph for each task would be slow."""
     from dask.delayed import Delayed
     from dask.highlevelgraph import HighLevelGraph
@@ -86,7 +88,7 @@ def one_graph(layer: str, graph: dict, X: Any, keys: list[str]) -> list[Any]:
     return [Delayed(key, graphs, layer=layer) for key in keys]
 
 
-def parts_of_rows(X: Any, rows: NDArray) -> dict[int, tuple]:
+def _parts_of_rows(X: Any, rows: NDArray) -> dict[int, tuple]:
     """Return tasks that take ascending rows, by the number of the chunk they are in."""
     starts = np.cumsum([0, *X.chunks[0]])
     where = np.searchsorted(starts, rows, side="right") - 1
@@ -110,25 +112,25 @@ def chunkwise(method: Callable[[Any, Any], NDArray]) -> Callable[[Any, Any], Any
         if not is_dask(X):
             return method(self, X)
         check_is_fitted(self)
-        X = check_chunks(X)
+        X = _check_chunks(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        return lazy(self, method.__name__, X)
+        return _lazy(self, method.__name__, X)
 
     return of_chunks
 
 
-def lazy(estimator: Any, name: str, X: Any) -> Any:
+def _lazy(estimator: Any, name: str, X: Any) -> Any:
     """Return a dask array that calls a method on each chunk of X."""
     import dask
 
-    like = of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
+    like = _of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
     width: dict[str, Any] = {"drop_axis": 1}
     if like.ndim == 2:
         width = {"chunks": (X.chunks[0], (like.shape[1],))}
     sent_once = dask.delayed(estimator, pure=False, traverse=False)
-    return X.map_blocks(of_block, sent_once, name, meta=like[:0], **width)
+    return X.map_blocks(_of_block, sent_once, name, meta=like[:0], **width)
 
 
-def of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
+def _of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
     """Call a method, and return an array whatever `set_output` says."""
     return np.asarray(getattr(estimator, name)(block))

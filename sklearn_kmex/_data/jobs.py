@@ -74,15 +74,15 @@ def run_jobs(
     jobs: Iterable[Any], n_jobs: int | None, task: Task | None, names: Sequence[str]
 ) -> list[Any]:
     """Run joblib jobs; each of them is a subtask."""
-    results = make_parallel(n_jobs, in_turn=task is not None)(configured(jobs))
+    results = _make_parallel(n_jobs, in_turn=task is not None)(_configured(jobs))
     try:
         return list(follow(results, task, names))
     finally:
         if isinstance(results, Generator):
-            discard(results)
+            _discard(results)
 
 
-def configured(jobs: Iterable[Any]) -> Iterator[Any]:
+def _configured(jobs: Iterable[Any]) -> Iterator[Any]:
     """Draw jobs under the scikit-learn configuration of this thread.
 
     joblib draws them in threads of its own, which have the default configuration.
@@ -96,14 +96,14 @@ def configured(jobs: Iterable[Any]) -> Iterator[Any]:
     return iter(draw, None)
 
 
-def discard(results: Generator[Any, None, None]) -> None:
+def _discard(results: Generator[Any, None, None]) -> None:
     """Discard the remaining results after a callback failed, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results.close()
 
 
-def make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
+def _make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
     """Return a `Parallel`; with `in_turn`, one that yields results as they arrive."""
     if in_turn:
         try:
@@ -113,7 +113,7 @@ def make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
     return Parallel(n_jobs=n_jobs)
 
 
-def ignore(_: Any) -> None:
+def _ignore(_: Any) -> None:
     """Do nothing, in place of a method of a progress bar."""
 
 
@@ -123,7 +123,7 @@ def progress_bar(total: int, unit: str, **settings: Any) -> Iterator[Any]:
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        yield SimpleNamespace(update=ignore, set_description=ignore)
+        yield SimpleNamespace(update=_ignore, set_description=_ignore)
         return
     with tqdm(total=total, unit=unit, **settings) as bar:
         yield bar

@@ -41,11 +41,11 @@ class MappedArray:
         file: Any = file_behind(X)
         start = X.__array_interface__["data"][0] - file.__array_interface__["data"][0]
         place = X.shape, X.dtype, file.offset + start, X.strides
-        return map_again, (self.fit, str(file.filename), *place)
+        return _map_again, (self.fit, str(file.filename), *place)
 
 
 @lru_cache(maxsize=1)  # mapping anew for each class takes longer than reading it
-def map_again(
+def _map_again(
     fit: str, path: str, shape: tuple, dtype: np.dtype, offset: int, strides: tuple
 ) -> MappedArray:
     """Map the file of a `MappedArray`, once for each process and fit."""

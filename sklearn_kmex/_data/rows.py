@@ -84,24 +84,24 @@ def map_classes(
     X, task, first_row = training.X, training.task, training.first_row
     groups, weights = training.groups, training.weights
     calls = (
-        (partial(on_rows, function, rows + first_row, weights[rows], own), rows)
+        (partial(_on_rows, function, rows + first_row, weights[rows], own), rows)
         for rows, *own in zip(groups, *arguments, strict=True)
         if len(rows)
     )
     names = [n for n, rows in zip(training.names, groups, strict=True) if len(rows)]
     if is_dask(X):
-        work = [(partial(on_parts, call), rows) for call, rows in calls]
+        work = [(partial(_on_parts, call), rows) for call, rows in calls]
         results = map_parts(work, X, in_turn=task is not None)
         return list(follow(results, task, names))
     if file_behind(X) is not None:
         file = MappedArray(X)
-        jobs = (delayed(on_file)(call, file, rows) for call, rows in calls)
+        jobs = (delayed(_on_file)(call, file, rows) for call, rows in calls)
     else:
         jobs = (delayed(call)(rows_at(X, rows)) for call, rows in calls)
     return run_jobs(jobs, training.n_jobs, task, names)
 
 
-def on_rows(
+def _on_rows(
     function: Callable[..., Any],
     numbers: NDArray,
     weights: NDArray,
@@ -111,9 +111,9 @@ def on_rows(
     return function(Rows(values, numbers, weights), *arguments)
 
 
-def on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> Any:
+def _on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> Any:
     return call(file.take(rows))
 
 
-def on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
+def _on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
     return call(check_values(np.concatenate(parts)))

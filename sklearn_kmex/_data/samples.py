@@ -50,7 +50,7 @@ def sample(X: Any, index: int) -> Any:
     except Exception as error:
         what = f" of X could not be read: {error!r}"
         raise RowsError("Sample ", [index], what) from error
-    labelled = isinstance(value, tuple | list) and is_dataset(X)
+    labelled = isinstance(value, tuple | list) and _is_dataset(X)
     return value[0] if labelled else value
 
 
@@ -63,14 +63,14 @@ def as_array(value: Any) -> Any:
     return value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
 
 
-def is_dataset(X: Any) -> bool:
+def _is_dataset(X: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(X, torch.utils.data.Dataset)
 
 
 def take(X: Any, rows: Any) -> Any:
     """Select samples by their numbers; a Dataset gives a Subset."""
-    if is_dataset(X):
+    if _is_dataset(X):
         return sys.modules["torch"].utils.data.Subset(X, list(rows))
     if isinstance(X, list | tuple):
         return [X[row] for row in rows]

@@ -66,8 +66,8 @@ def search_counts(
         )
     codes = np.searchsorted(training.classes, training.y)
     priors = class_priors(estimator.priors, np.bincount(codes, training.weights))
-    folds = held_out(estimator, training, codes, list(splits), counts)
-    folds = with_priors(folds, priors, estimator.temperature)
+    folds = _held_out(estimator, training, codes, list(splits), counts)
+    folds = _with_priors(folds, priors, estimator.temperature)
     if balanced:
         folds = [fold.balanced() for fold in folds]
     choice = choose_counts(folds, tolerance, per_class)
@@ -87,7 +87,7 @@ def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
     return [(rows[train], rows[test]) for train, test in folds]
 
 
-def held_out(
+def _held_out(
     estimator: Any,
     training: Training,
     codes: NDArray[np.intp],
@@ -105,7 +105,7 @@ def held_out(
     with subtask(training.task, "choose-counts", len(names)) as task:
         found = iter(
             map_classes(
-                partial(score_class, plain._class_scores),
+                partial(_score_class, plain._class_scores),
                 training._replace(groups=groups, names=names, task=task),
                 plans * n_splits,
                 tests,
@@ -121,7 +121,7 @@ def held_out(
     return folds
 
 
-def score_class(score: Callable, rows: Rows, plan: Plan, test: Any) -> NDArray:
+def _score_class(score: Callable, rows: Rows, plan: Plan, test: Any) -> NDArray:
     """Score held-out rows by one class, for each count: (n_test, n_counts)."""
     scores = [
         score(test, found.vectors, np.zeros(len(found.counts), np.intp), 1)
@@ -130,7 +130,7 @@ def score_class(score: Callable, rows: Rows, plan: Plan, test: Any) -> NDArray:
     return np.concatenate([to_numpy(of_count) for of_count in scores], axis=1)
 
 
-def with_priors(
+def _with_priors(
     folds: list[HeldOut], priors: NDArray, temperature: float | str
 ) -> list[HeldOut]:
     """Add priors to the scores, with a temperature fitted for each count if "auto"."""
@@ -139,13 +139,13 @@ def with_priors(
     shifted = [np.empty_like(fold.scores) for fold in folds]
     for place in range(folds[0].scores.shape[2]):
         at = [fold.scores[:, :, place] for fold in folds]
-        of_place = temperature_of(folds, at) if temperature == "auto" else temperature
+        of_place = _temperature_of(folds, at) if temperature == "auto" else temperature
         for new, scores in zip(shifted, at, strict=True):
             new[:, :, place] = add_priors(scores, priors, float(of_place))
     return [f._replace(scores=s) for f, s in zip(folds, shifted, strict=True)]
 
 
-def temperature_of(folds: Sequence[HeldOut], scores: Sequence[NDArray]) -> float:
+def _temperature_of(folds: Sequence[HeldOut], scores: Sequence[NDArray]) -> float:
     """Fit the temperature to the folds whose training rows contain every class."""
     whole = [k for k, values in enumerate(scores) if np.isfinite(values).all()]
     if not whole:
@@ -175,11 +175,11 @@ def choose_counts(
     wanted = means[best] - float(tolerance)
     places = equal[np.flatnonzero(means >= wanted)[0]]
     if per_class:
-        places = min(places, fewest(folds, equal[best], wanted), key=np.sum)
+        places = min(places, _fewest(folds, equal[best], wanted), key=np.sum)
     return Choice(places, curve, wanted)
 
 
-def fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray:
+def _fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray:
     """Lower the count of each class in turn, as far as the accuracy allows.
 
     The accuracy that may be lost is shared evenly among the remaining classes.

@@ -27,17 +27,17 @@ def hold_out(
     """
     known = np.ones(len(y)) if weights is None else weights
     if isinstance(estimator, FrozenEstimator):
-        check_known(y, estimator.classes_)
+        _check_known(y, estimator.classes_)
         return estimator, *predict_and_score(estimator, X, method), known
     check_classes(y)
     parts = []
     for train, test in check_cv(cv, y, classifier=True).split(X, y):
         weighed = None if weights is None else weights[train]
-        model = fit_weighted(estimator, _safe_indexing(X, train), y[train], weighed)
+        model = _fit_weighted(estimator, _safe_indexing(X, train), y[train], weighed)
         judged = predict_and_score(model, _safe_indexing(X, test), method)
         parts.append((*judged, known[test]))
     predicted, scores, known = map(np.concatenate, zip(*parts, strict=True))
-    return fit_weighted(estimator, X, y, weights), predicted, scores, known
+    return _fit_weighted(estimator, X, y, weights), predicted, scores, known
 
 
 def check_targets(
@@ -52,7 +52,7 @@ def check_targets(
     return X, labels, weights
 
 
-def fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) -> Any:
+def _fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) -> Any:
     """Fit a clone, with weights passed to the last step of a `Pipeline`."""
     if weights is None:
         return clone(estimator).fit(X, y)
@@ -66,7 +66,7 @@ def fit_weighted(estimator: Any, X: Any, y: NDArray, weights: NDArray | None) ->
     return clone(estimator).fit(X, y, **{f"{prefix}sample_weight": weights})
 
 
-def check_known(y: NDArray, classes: NDArray) -> None:
+def _check_known(y: NDArray, classes: NDArray) -> None:
     """Raise an error for labels that a frozen classifier does not know."""
     unknown = np.setdiff1d(y, classes).tolist()
     if unknown:

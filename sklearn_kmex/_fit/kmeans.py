@@ -94,7 +94,7 @@ class BatchedKMeans(BaseEstimator):
             return self
         centers = self._start(points)
         tol = self.tol * mean_variance(points)
-        self.cluster_centers_, self.n_iter_ = move(points, centers, self.max_iter, tol)
+        self.cluster_centers_, self.n_iter_ = _move(points, centers, self.max_iter, tol)
         return self
 
     def _start(self, points: Points) -> Any:
@@ -109,7 +109,7 @@ class BatchedKMeans(BaseEstimator):
             return seed_centers(some, self.n_clusters, 1, rng)
         n_entrants, n_finalists = entries(some, self.n_clusters, self.n_init)
         centers = seed_centers(some, self.n_clusters, n_entrants, rng)
-        return race(some, centers, n_finalists)
+        return _race(some, centers, n_finalists)
 
 
 def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
@@ -180,10 +180,10 @@ def seed_centers(
     n_rows, weights = points.values.shape[0], points.weights[:, None]
     n_drawn = 2 + int(np.log(n_clusters))
     each = np.arange(n_init)
-    rows = [draw(xp.broadcast_to(weights, (n_rows, n_init)), 1, rng)[:, 0]]
+    rows = [_draw(xp.broadcast_to(weights, (n_rows, n_init)), 1, rng)[:, 0]]
     closest = distances_to(points, rows[0])
     for _ in range(1, n_clusters):
-        drawn = draw(closest * weights, n_drawn, rng)
+        drawn = _draw(closest * weights, n_drawn, rng)
         apart = distances_to(points, drawn.ravel())
         apart = xp.reshape(apart, (n_rows, n_init, n_drawn))
         apart = xp.minimum(apart, closest[:, :, None])
@@ -196,7 +196,7 @@ def seed_centers(
     return xp.reshape(xp.take(points.values, every, axis=0), (n_init, n_clusters, -1))
 
 
-def draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
+def _draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
     """Draw row numbers in proportion to each column of `mass`: (n_columns, size)."""
     ends = np.cumsum(to_numpy(mass).T, axis=1, dtype=np.float64)
     at = rng.uniform(size=(len(ends), size)) * ends[:, -1:]
@@ -215,7 +215,7 @@ def distances_to(points: Points, rows: NDArray) -> Any:
     return xp.maximum(apart, xp.zeros_like(apart[0, 0]))
 
 
-def assign(points: Points, centers: Any) -> tuple[Any, Any]:
+def _assign(points: Points, centers: Any) -> tuple[Any, Any]:
     """Assign each row to its nearest center in each restart.
 
     Returns the numbers of the centers, and the squared distances to them.
@@ -225,7 +225,7 @@ def assign(points: Points, centers: Any) -> tuple[Any, Any]:
     flat = xp.reshape(centers, (-1, n_features)).T
     half = squared_norms(xp.reshape(centers, (-1, n_features))) / 2
     labels, best = [], []
-    for block in blocks(points, n_restarts * n_clusters):
+    for block in _blocks(points, n_restarts * n_clusters):
         scores = points.values[block, :] @ flat
         scores -= half
         scores = xp.reshape(scores, (-1, n_clusters))
@@ -238,7 +238,7 @@ def assign(points: Points, centers: Any) -> tuple[Any, Any]:
     return xp.concat(labels, axis=0), distances
 
 
-def blocks(points: Points, width: int) -> list[slice]:
+def _blocks(points: Points, width: int) -> list[slice]:
     """Return slices of rows, for work arrays with `width` columns."""
     size = max(BLOCK_ROWS, block_size(points.values, BLOCK_ELEMENTS) // width)
     n_rows = points.values.shape[0]
@@ -251,11 +251,11 @@ def lloyd_step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArra
     Also returns the inertia before the step, and the squared shift of the centers.
     """
     xp, *_ = get_namespace_and_device(points.values)
-    labels, distances = assign(points, old.centers)
-    new = update(points, old, labels)
+    labels, distances = _assign(points, old.centers)
+    new = _update(points, old, labels)
     some = xp.where(new.sizes > 0, new.counts, xp.ones_like(new.counts))
     means = xp.where((new.sizes > 0)[:, :, None], new.sums / some[:, :, None], 0)
-    reseed(points, means, new.sizes, distances)
+    _reseed(points, means, new.sizes, distances)
     shift = xp.sum((means - old.centers) ** 2, axis=(1, 2))
     inertia = points.weights @ distances
     return (
@@ -265,7 +265,7 @@ def lloyd_step(points: Points, old: Restarts) -> tuple[Restarts, NDArray, NDArra
     )
 
 
-def update(points: Points, old: Restarts, labels: Any) -> Restarts:
+def _update(points: Points, old: Restarts, labels: Any) -> Restarts:
     """Update the sums by the rows whose label changed; recompute them if many did."""
     xp, _, device = get_namespace_and_device(points.values)
     n_restarts, n_clusters, _ = old.centers.shape
@@ -277,7 +277,7 @@ def update(points: Points, old: Restarts, labels: Any) -> Restarts:
         after, before = (xp.take(a, moved, axis=0) for a in (labels, old.labels))
     sums, counts, sizes = (xp.zeros_like(a) if anew else a for a in old[2:])
     ids = xp.arange(n_clusters, device=device)
-    for block in blocks(some, n_restarts * n_clusters):
+    for block in _blocks(some, n_restarts * n_clusters):
         change = xp.astype(after[block, :, None] == ids, sums.dtype)
         if before is not None:
             change -= xp.astype(before[block, :, None] == ids, sums.dtype)
@@ -290,7 +290,7 @@ def update(points: Points, old: Restarts, labels: Any) -> Restarts:
     return Restarts(old.centers, labels, sums, counts, sizes)
 
 
-def reseed(points: Points, centers: Any, sizes: Any, distances: Any) -> None:
+def _reseed(points: Points, centers: Any, sizes: Any, distances: Any) -> None:
     """Move centers without members to the rows farthest from their own centers."""
     xp, *_ = get_namespace_and_device(centers)
     sizes = to_numpy(sizes)
@@ -309,7 +309,7 @@ def begin(points: Points, centers: Any) -> Restarts:
     return Restarts(centers, labels, xp.zeros_like(centers), counts, counts)
 
 
-def race(points: Points, centers: Any, n_finalists: int) -> Any:
+def _race(points: Points, centers: Any, n_finalists: int) -> Any:
     """Move restarts a few steps, and drop the worse half after each step but the first.
 
     Returns the centers of the finalists, the best first.
@@ -325,7 +325,7 @@ def race(points: Points, centers: Any, n_finalists: int) -> Any:
     return restarts.centers
 
 
-def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, int]:
+def _move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, int]:
     """Move restarts until all have stopped; return the best centers and the steps.
 
     A restart stops when it has converged, or is too slow to become the best. Updated
@@ -347,10 +347,10 @@ def move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, 
         if len(going) < len(inertia):
             restarts = restarts.take(asarray_like(going, centers))
         before = inertia[going]
-    return largest_first(lloyd_step(points, begin(points, best[None, ...]))[0]), n_iter
+    return _largest_first(lloyd_step(points, begin(points, best[None, ...]))[0]), n_iter
 
 
-def largest_first(restarts: Restarts) -> Any:
+def _largest_first(restarts: Restarts) -> Any:
     """Return the centers of one restart, those of the largest clusters first."""
     centers = restarts.centers[0, ...]
     order = np.lexsort((to_numpy(centers[:, 0]), -to_numpy(restarts.counts[0, ...])))

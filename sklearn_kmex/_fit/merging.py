@@ -57,9 +57,9 @@ def fit_merged(
     if threshold is None:
         return learned
     free = [len(rows) > 0 for rows in training.groups]
-    while starts := merged_means([found for found, _ in learned], threshold, free):
+    while starts := _merged_means([found for found, _ in learned], threshold, free):
         again = fit_classes(
-            select(training, list(starts)),
+            _select(training, list(starts)),
             [
                 plans[code]._replace(counts=[len(start)], start=start)
                 for code, start in starts.items()
@@ -70,14 +70,14 @@ def fit_merged(
     return learned
 
 
-def select(training: Training, codes: Sequence[int]) -> Training:
+def _select(training: Training, codes: Sequence[int]) -> Training:
     """Return the training set with the rows of some classes, without callbacks."""
     groups = [training.groups[code] for code in codes]
     names = [training.names[code] for code in codes]
     return training._replace(groups=groups, names=names, task=None)
 
 
-def merged_means(
+def _merged_means(
     found: Sequence[ClassPrototypes | None], threshold: float, free: Sequence[bool]
 ) -> dict[int, NDArray]:
     """Return merged means by class code, for each free class with near-duplicates.
@@ -96,11 +96,11 @@ def merged_means(
             tree = linkage(relative[owners[pairs.first] == code], "complete")
             group = fcluster(tree, threshold, "distance") - 1
             if group.max() + 1 < sizes[code]:
-                means[code] = group_means(prototypes, group)
+                means[code] = _group_means(prototypes, group)
     return means
 
 
-def group_means(prototypes: ClassPrototypes, group: NDArray) -> NDArray[np.float64]:
+def _group_means(prototypes: ClassPrototypes, group: NDArray) -> NDArray[np.float64]:
     """Return the mean of all members of the prototypes of each group."""
     share = np.zeros((group.max() + 1, len(group)))
     share[group, np.arange(len(group))] = prototypes.counts

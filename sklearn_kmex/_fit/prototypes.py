@@ -210,14 +210,14 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     n_clusters = min(n_prototypes, len(seen.numbers))
     centers, n_iter = cluster(seen, n_clusters, plan)
     if plan.prototype == "medoid":
-        nearest = candidates.take(first_nearest(_distances(candidates, centers)))
+        nearest = candidates.take(_first_nearest(_distances(candidates, centers)))
         centers = to_numpy(dense(nearest.values))
     distances = _distances(points, centers)
     owner = distances.argmin(axis=1)  # each row belongs to its nearest prototype
     kept = np.unique(owner)  # a center without members is no prototype
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
-    nearest = candidates.take(first_nearest(apart))
+    nearest = candidates.take(_first_nearest(apart))
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
@@ -229,7 +229,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     )
 
 
-def first_nearest(distances: NDArray) -> NDArray[np.intp]:
+def _first_nearest(distances: NDArray) -> NDArray[np.intp]:
     """Return the row nearest to each vector; of equal distances, the first row.
 
     Distances that differ by rounding alone are equal: the two members of a cluster

@@ -35,7 +35,7 @@ FITTED_ARRAYS = (
 )
 
 
-def counts_are_given(classifier: Any) -> bool:
+def _counts_are_given(classifier: Any) -> bool:
     """Return whether `partial_fit` is available: not if counts depend on all rows."""
     if classifier._chooses_counts():
         raise AttributeError(
@@ -51,7 +51,7 @@ class PrototypeStream(PrototypePredictor):
 
     edit_log_: list[dict[str, Any]]
 
-    @available_if(counts_are_given)
+    @available_if(_counts_are_given)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,

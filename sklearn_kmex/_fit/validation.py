@@ -29,7 +29,7 @@ def check_training(
     X, y, weights = check_rows(estimator, X, y, sample_weight, reset=True)
     classes = check_classes(y)
     training = split_by_class(X, y, weights, classes, n_jobs=estimator.n_jobs)
-    check_no_class_is_empty(training)
+    _check_no_class_is_empty(training)
     return training
 
 
@@ -129,7 +129,7 @@ def check_stream_classes(
     return every
 
 
-def check_no_class_is_empty(training: Training) -> None:
+def _check_no_class_is_empty(training: Training) -> None:
     """Raise an error if all rows of a class have weight 0."""
     labelled = zip(training.classes.tolist(), training.groups, strict=True)
     empty = [label for label, rows in labelled if len(rows) == 0]

@@ -60,7 +60,7 @@ def decide(psem: Any, Z: Any) -> Decision:
     shift = _priors(sem, len(classes)).astype(similar.dtype)
     scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
     predicted = scores.argmax(axis=1)
-    if hasattr(sem, "predict") and not is_ours(sem, "predict"):
+    if hasattr(sem, "predict") and not _is_ours(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)))
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
@@ -71,13 +71,13 @@ def decide(psem: Any, Z: Any) -> Decision:
 
 def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
     """Return class probabilities, (n_samples, n_classes), or None if there are none."""
-    if is_ours(sem, "predict_proba"):
+    if _is_ours(sem, "predict_proba"):
         return probabilities(found.scores, sem.temperature_)
     has_proba = hasattr(sem, "predict_proba")
     return np.asarray(sem.predict_proba(Z)) if has_proba else None
 
 
-def is_ours(sem: Any, method: str) -> bool:
+def _is_ours(sem: Any, method: str) -> bool:
     """Return whether a method is the one of `PrototypePredictor`."""
     ours = getattr(PrototypePredictor, method)
     return getattr(type(sem), method, None) is ours

@@ -49,7 +49,7 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
         if center is not None:
             rows = rows - center
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = half_scores(rows, right, half)
+            scores = _half_scores(rows, right, half)
             # Norms come after the product, which has brought the rows into the cache.
             wanted = xp.max(scores, axis=0) - lead.over(rows)
             return places @ xp.astype(scores >= wanted, xp.float32)
@@ -72,7 +72,7 @@ def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
     return center, apart
 
 
-def half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
+def _half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
     """Return x.p - |p|^2 / 2, with a prototype in each row for fast reductions."""
     if prototypes.shape[0] < FEW:
         scores = (rows @ prototypes.T).T

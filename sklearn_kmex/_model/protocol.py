@@ -36,15 +36,15 @@ def find_sem(estimator: Any) -> Any:
         If it is a classifier that is not fitted.
     """
     model = innermost(estimator)
-    missing = missing_parts(model)
+    missing = _missing_parts(model)
     if not missing:
-        check_on_host(model)
+        _check_on_host(model)
         return model
-    check_fitted_if_possible(model)
-    what = name_of(model)
+    _check_fitted_if_possible(model)
+    what = _name_of(model)
     if model is not estimator:
         place = "the last step of" if isinstance(estimator, Pipeline) else "inside"
-        what += f", {place} the {name_of(estimator)},"
+        what += f", {place} the {_name_of(estimator)},"
     raise TypeError(
         f"estimator must be a prototypical self-explainable model; {what} lacks "
         f"{', '.join(missing)}, which a fitted KMExClassifier has."
@@ -54,7 +54,7 @@ def find_sem(estimator: Any) -> Any:
 def levels(model: Any) -> Iterator[Any]:
     """Yield a model, then the models that its wrappers hold, down to the classifier."""
     yield model
-    while (model := inner_model(model)) is not None:
+    while (model := _inner_model(model)) is not None:
         yield model
 
 
@@ -64,7 +64,7 @@ def innermost(model: Any) -> Any:
     return last
 
 
-def inner_model(model: Any) -> Any:
+def _inner_model(model: Any) -> Any:
     """Return the fitted model that a wrapper holds, or None if it is no wrapper."""
     if isinstance(model, Pipeline):
         return model.steps[-1][1]
@@ -75,30 +75,30 @@ def inner_model(model: Any) -> Any:
     return getattr(model, getattr(model, "_decides_by", ""), None)
 
 
-def missing_parts(model: Any) -> list[str]:
+def _missing_parts(model: Any) -> list[str]:
     """List the parts of the protocol that a model lacks."""
     return [name for name in PROTOCOL if not hasattr(model, name)]
 
 
-def check_on_host(model: Any) -> None:
+def _check_on_host(model: Any) -> None:
     """Raise an error if the arrays of a model are not NumPy arrays."""
     kind = type(model.prototypes_)
     if hasattr(kind, "__dlpack__") and not issubclass(kind, np.ndarray):
         raise TypeError(
-            f"{name_of(model)} holds a {kind.__module__}.{kind.__name__} in "
+            f"{_name_of(model)} holds a {kind.__module__}.{kind.__name__} in "
             "prototypes_, where a NumPy array is needed. Move it first: "
             'sklearn.utils._array_api.move_estimator_to(estimator, numpy, "cpu").'
         )
 
 
-def check_fitted_if_possible(model: Any) -> None:
+def _check_fitted_if_possible(model: Any) -> None:
     """Raise `NotFittedError` for a model that may follow the protocol once fitted."""
     could = hasattr(model, "transform") or hasattr(model, "estimator")
     if could and isinstance(model, BaseEstimator) and is_classifier(model):
         check_is_fitted(model)
 
 
-def name_of(thing: Any) -> str:
+def _name_of(thing: Any) -> str:
     """Return the name of the type of an object, or of a class."""
     if isinstance(thing, type):
         return f"the class {thing.__name__}"

@@ -39,7 +39,7 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
         center = xp.mean(whole, axis=0)
         Z, P = X - center, whole - center
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = norms_of_rows(Z)[:, None] + squared_norms(P)
+        norms = _norms_of_rows(Z)[:, None] + squared_norms(P)
         distances = norms - 2 * (Z @ P.T)
     if not xp.all(xp.isfinite(distances)):
         raise ValueError(
@@ -47,14 +47,14 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
             f"is {float(xp.max(abs(Z))):.3g} from the mean of the prototypes. Rescale "
             "X, for example with StandardScaler."
         )
-    near = (distances <= CANCELLED * norms) | possibly_nearest(distances, norms, X)
-    exact = list(by_differences(X, whole, *xp.nonzero(near)))
+    near = (distances <= CANCELLED * norms) | _possibly_nearest(distances, norms, X)
+    exact = list(_by_differences(X, whole, *xp.nonzero(near)))
     if exact:
         distances[near] = xp.concat(exact, axis=0)
     return distances
 
 
-def by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
+def _by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
     """Yield squared distances of some rows to a prototype each, block by block."""
     xp, *_ = get_namespace_and_device(rows)
     size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
@@ -64,7 +64,7 @@ def by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator
         yield squared_norms(dense(rows_at(X, rows[block])) - near)
 
 
-def possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
+def _possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
     """Mark the distances that may be the least of a row, if there are several.
 
     A product rounds differently in different batches of rows; differences do not.
@@ -78,7 +78,7 @@ def possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
     return candidates & several[:, None]
 
 
-def norms_of_rows(X: Any) -> Any:
+def _norms_of_rows(X: Any) -> Any:
     """Return the squared norms of rows, sparse or not, in the dtype of distances."""
     if sparse.issparse(X):
         X = X.astype(np.float64)

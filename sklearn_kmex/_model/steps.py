@@ -37,7 +37,7 @@ def steps_before(psem: Any) -> list[tuple[str, Any]]:
         for level in levels(psem)
         if isinstance(level, Pipeline)
         for name, step in level.steps[:-1]
-        for pair in opened(name, step)
+        for pair in _opened(name, step)
     ]
 
 
@@ -46,16 +46,16 @@ def uncached_steps(psem: Any) -> list[tuple[str, Any]]:
     return [
         pair
         for name, step in steps_before(psem)
-        for pair in opened(name, without_cache(step))
+        for pair in _opened(name, without_cache(step))
     ]
 
 
-def opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
+def _opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
     """Yield a step, or the steps of a Pipeline."""
     inner = step.estimator if isinstance(step, FrozenEstimator) else step
     if isinstance(inner, Pipeline):
         for part, one in inner.steps:
-            yield from opened(f"{name}__{part}", one)
+            yield from _opened(f"{name}__{part}", one)
     elif hasattr(inner, "transform"):  # neither "passthrough" nor a sampler
         yield name, inner
 
