@@ -1,1 +1,1 @@
-"""How prototypes are found."""
+"""Finding prototypes: k-means on each class, their number, temperature, streams."""
