@@ -50,7 +50,7 @@ def psem(digits, forest):
     return make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
 
 
-def closeness(psem, X, target):
+def closeness(psem, X, labels):
     _, nearest = psem.nearest_prototypes(X)
     return 1 / (1 + (X - psem.prototypes_[nearest[:, 0]]) ** 2)
 
@@ -199,31 +199,27 @@ def test_outputs_of_a_torch_network_are_in_the_order_of_the_classes(digits):
 def test_scorers_of_maps_are_the_metrics(digits):
     X, X_test, y, y_test = digits
     kmex = KMExClassifier(2, random_state=0).fit(X, y)
-    target = np.searchsorted(kmex.classes_, kmex.predict(X_test))
-    maps = closeness(kmex, X_test, target)
+    labels = kmex.predict(X_test)
+    columns = np.searchsorted(kmex.classes_, labels)
+    maps = closeness(kmex, X_test, labels)
     mean = X.mean(axis=0)
 
     scorer = make_faithfulness_scorer(closeness, keep=0.3, baseline=mean)
-    how = {"target": target, "keep": 0.3, "baseline": mean}
+    how = {"score_columns": columns, "keep": 0.3, "baseline": mean}
     drop = average_drop_loss(kmex.predict_proba, X_test, maps, **how)
     assert scorer(kmex, X_test, y_test) == pytest.approx(-drop)
     removed = make_faithfulness_scorer(closeness, baseline=mean, mask="remove")
-    how = {"target": target, "mask": "remove", "baseline": mean}
+    how = {"score_columns": columns, "mask": "remove", "baseline": mean}
     drop = average_drop_loss(kmex.predict_proba, X_test, maps, **how)
     assert removed(kmex, X_test, y_test) == pytest.approx(drop)
 
     other = make_faithfulness_scorer(closeness, relevance_black_box=squares)
-    loss = relevance_divergence_loss(squares(kmex, X_test, target), maps)
+    loss = relevance_divergence_loss(squares(kmex, X_test, labels), maps)
     assert other(kmex, X_test, y_test) == pytest.approx(-loss)
 
     robust = make_robustness_scorer(closeness, n_neighbors=3, random_state=0)
-    error = local_lipschitz_error(
-        lambda X, target: closeness(kmex, X, target),
-        X_test,
-        target=target,
-        n_neighbors=3,
-        random_state=0,
-    )
+    how = {"n_neighbors": 3, "random_state": 0}
+    error = local_lipschitz_error(kmex, X_test, closeness, labels=labels, **how)
     assert robust(kmex, X_test, y_test) == pytest.approx(-error)
     for one in (scorer, robust):
         loaded = pickle.loads(pickle.dumps(one))
@@ -232,7 +228,7 @@ def test_scorers_of_maps_are_the_metrics(digits):
         assert one(kmex, X_test, sample_weight=weights) != one(kmex, X_test)
 
 
-def squares(psem, X, target):
+def squares(psem, X, labels):
     return X**2
 
 
