@@ -1,5 +1,7 @@
 """faithfulness and robustness: what is known about the networks comes out."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -115,15 +117,13 @@ def test_robustness_by_its_parts(psem):
     assert sorted(found) == ["average_drop", "average_increase", "local_lipschitz"]
     ids = psem.transform(X).argmax(axis=1)
 
-    def maps(samples, prototypes):
-        return relevance(psem, samples, "similarity", prototypes=prototypes, **how)
-
+    maps = partial(relevance, **how)
     drop = average_drop_loss(
-        psem.transform, X, maps(X, ids), target=ids, keep=0.3, baseline=0.1,
-        channel_axis=1,
+        psem.transform, X, maps(psem, X, prototypes=ids), score_columns=ids, keep=0.3,
+        baseline=0.1, channel_axis=1,
     )  # fmt: skip
     slope = local_lipschitz_error(
-        maps, X, target=ids, n_neighbors=3, radius=0.05, random_state=0
+        psem, X, maps, prototypes=ids, n_neighbors=3, radius=0.05, random_state=0
     )
     assert found.average_drop == pytest.approx(drop)
     assert found.local_lipschitz == pytest.approx(slope)
