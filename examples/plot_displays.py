@@ -31,10 +31,10 @@ PrototypeDisplay.from_estimator(psem, X_train, image_shape=(8, 8))
 plt.show()
 
 # %%
-# Which of them decide on test images, and how often rightly. A ghost decides nothing.
+# Which of them decide on test images, and how often correctly. A ghost never decides.
 display = UsageDisplay.from_estimator(psem, X_test, y_test)
 plt.show()
-print(display.frame().sort_values("share_right").head().round(2).to_string(index=False))
+print(display.frame().sort_values("share_correct").head().round(2).to_string(index=False))
 
 # %%
 # Where they lie among the images, and how many each digit needs. The band is one

@@ -192,7 +192,7 @@ default=None
     >>> relevance(psem, X[:2], method="epsilon").shape
     (2, 4)
     """
-    target = find_target(target, rule, labels, prototypes)
+    what = find_target(target, rule, labels, prototypes)
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
@@ -204,8 +204,8 @@ default=None
     owners = class_codes(sem.classes_, sem.prototype_classes_)
     others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
     asked = Asked(
-        target,
-        rule or ("neuralized" if target == "margin" else "prp"),
+        what,
+        rule or ("neuralized" if what == "margin" else "prp"),
         codes,
         owners[others.argmax(axis=1)],
         ids.reshape(len(ids), -1),
@@ -221,7 +221,7 @@ default=None
     maps = explain_prototypes(
         found.network(batch_size), found.inputs, asked, known, how
     )
-    several = target == "similarity" and ids.ndim == 2
+    several = what == "similarity" and ids.ndim == 2
     return warn_if_zero(found.as_given(maps if several else maps[:, 0]))
 
 

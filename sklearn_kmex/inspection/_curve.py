@@ -1,4 +1,4 @@
-"""Held-out scores for each number of prototypes, out of a fitted search."""
+"""Held-out scores for each number of prototypes, from a fitted search."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sklearn_kmex._model.protocol import innermost, levels
 
 
 class Curve(NamedTuple):
-    """What a search found out about the number of prototypes."""
+    """Results of a search for the number of prototypes."""
 
     numbers: NDArray  # (n_numbers,), ascending
     scores: NDArray  # (n_numbers, n_folds)
@@ -20,7 +20,7 @@ class Curve(NamedTuple):
 
 
 def find_curve(estimator: Any, scoring: str | None) -> Curve:
-    """Tell a search around an estimator from one within."""
+    """Read the curve of the outermost fitted search."""
     searches = [one for one in levels(estimator) if hasattr(one, "cv_results_")]
     if not searches:
         raise TypeError(
@@ -39,7 +39,7 @@ def curve_of_classifier(psem: Any, scoring: str | None) -> Curve:
     check_scoring(scoring, [psem.scoring])
     results, threshold = psem.cv_results_, psem.cv_threshold_
     numbers, means = results["n_prototypes"], results["mean_test_score"]
-    enough = numbers[means >= threshold - 1e-12]  # the first was taken
+    enough = numbers[means >= threshold - 1e-12]  # the first is chosen
     chosen: tuple[float, float] | None = (enough[0].item(), enough[0].item())
     if psem.per_class:
         counts = psem.n_prototypes_
@@ -49,7 +49,7 @@ def curve_of_classifier(psem: Any, scoring: str | None) -> Curve:
 
 
 def curve_of_search(search: Any, scoring: str | None) -> Curve:
-    """Read a search of scikit-learn, other parameters held at the best ones."""
+    """Read a search of scikit-learn, with other parameters at their best values."""
     results = search.cv_results_
     score = score_name(search, scoring)
     parameter = count_parameter(results)
@@ -73,7 +73,7 @@ def split_scores(results: dict[str, Any], score: str) -> NDArray:
 
 
 def score_name(search: Any, scoring: str | None) -> str:
-    """Name the score, as cv_results_ does."""
+    """Return the name of the score in cv_results_."""
     starts = [name for name in search.cv_results_ if name.startswith("mean_test_")]
     known = [name.removeprefix("mean_test_") for name in starts]
     if scoring is None and known == ["score"]:
@@ -95,7 +95,7 @@ def check_scoring(
 
 
 def count_parameter(results: dict[str, Any]) -> str:
-    """Name the one parameter that is a number of prototypes."""
+    """Return the one parameter that is a number of prototypes."""
     keys = [name.removeprefix("param_") for name in results if name[:6] == "param_"]
     found = [name for name in keys if name.rpartition("__")[2] == "n_prototypes"]
     if len(found) != 1:
@@ -107,7 +107,7 @@ def count_parameter(results: dict[str, Any]) -> str:
 
 
 def comparable(search: Any, parameter: str) -> list[int]:
-    """List candidates that differ from the best in the number of prototypes alone."""
+    """List candidates that differ from the best only in the number of prototypes."""
     candidates = search.cv_results_["params"]
     best = candidates[getattr(search, "best_index_", 0)]
 
@@ -121,7 +121,7 @@ def comparable(search: Any, parameter: str) -> list[int]:
     rows = [row for row, one in enumerate(candidates) if like_best(one)]
     if len(rows) < len(candidates) and not hasattr(search, "best_index_"):
         raise ValueError(
-            "estimator must know its best candidate where it searched over other "
+            "estimator must know its best candidate if it searched over other "
             "parameters than n_prototypes; set refit to a score."
         )
     return rows

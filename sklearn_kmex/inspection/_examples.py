@@ -1,4 +1,4 @@
-"""What stands for each prototype: a training example, or a row of values."""
+"""The training example or the row of values that represents each prototype."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from sklearn_kmex._model.steps import embed, steps_before
 def find_examples(
     psem: Any, X: Any, y: Any, scale: Scale, feature_names: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Tell pictures from tables, and take what is to be shown of them."""
+    """Find the pictures or values to show."""
     labels = None if y is None else np.asarray(y)
     if scale.image_shape is not None and hasattr(X, "columns"):
         X = np.asarray(X)
@@ -36,14 +36,14 @@ def find_examples(
 
 
 def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
-    """Find the row that stands for each prototype, where the model does not know."""
+    """Return the row that represents each prototype; find it if the model has none."""
     sem = find_sem(psem)
     owners = np.asarray(sem.prototype_classes_)
     rows = np.array(getattr(sem, "prototype_indices_", np.full(len(owners), -1)))
     if rows.max() >= len_of(X):
         raise ValueError(
             f"X must hold the rows that estimator was fitted on; got {len_of(X)} rows, "
-            f"and a prototype stands for row {rows.max()}."
+            f"and a prototype is represented by row {rows.max()}."
         )
     unknown = rows < 0
     if unknown.any():
@@ -55,7 +55,7 @@ def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]
 
 
 def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
-    """Refuse labels that leave a prototype without a row of its class."""
+    """Check that there is a row of each class with prototypes."""
     if labels is None:
         raise ValueError(
             "y must be given for a table, and for a model that does not know the "
@@ -64,8 +64,7 @@ def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     missing = np.setdiff1d(owners, labels).tolist()
     if missing:
         raise ValueError(
-            "y must hold rows of each class that has prototypes; it has none of "
-            f"{missing}."
+            f"y must contain each class with prototypes; it has no row of {missing}."
         )
     return labels
 
@@ -77,9 +76,10 @@ def as_table(
     rows: NDArray[np.intp],
     feature_names: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Take the values of prototypes, and their places among the rows of a class.
+    """Return the values of prototypes, and their ranks among the rows of a class.
 
-    The prototypes themselves where they are in the columns of X, else training rows.
+    They are those of the prototypes if these have the columns of X, else those of
+    training rows.
     """
     cells: Any = X.tocsc() if sparse.issparse(X) else np.asarray(as_array(X))
     if cells.ndim != 2:
@@ -103,7 +103,7 @@ def as_table(
 def class_ranks(
     values: NDArray, owners: NDArray, cells: Any, labels: NDArray
 ) -> NDArray[np.float64]:
-    """Share of the rows of a class below a value, of equal ones half; NaN for text."""
+    """Compute the share of rows of a class below a value; equal rows count half."""
     ranks = np.full(values.shape, np.nan)
     groups = [(owners == label, labels == label) for label in np.unique(owners)]
     for j in range(values.shape[1]):
@@ -119,13 +119,13 @@ def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
     known = column[~np.isnan(column)]
     if not len(known):
         return np.full(len(wanted), np.nan)
-    # Rounded, the largest may come out a little above 1.
+    # Rounding may give a little more than 1.
     ranks = np.minimum(percentileofscore(known, wanted, kind="mean") / 100, 1)
     return np.where(np.isnan(wanted), np.nan, ranks)
 
 
 def as_numbers(column: Any) -> NDArray[np.float64] | None:
-    """Return a column as floats, or None where it holds anything else."""
+    """Return a column as floats; None if it is not numeric."""
     column = column.toarray() if sparse.issparse(column) else column
     column = column.ravel()
     if column.dtype == object:
@@ -136,7 +136,7 @@ def as_numbers(column: Any) -> NDArray[np.float64] | None:
 def names_of_columns(
     psem: Any, X: Any, n_columns: int, given: Sequence[str] | None
 ) -> list[str]:
-    """Name the columns: as told, as the frame does, as the model does, or x0, x1."""
+    """Return names of the columns: given, of the frame, of the model, or x0, x1."""
     names = getattr(X, "columns", None) if given is None else given
     if names is None:
         names = getattr(psem, "feature_names_in_", [f"x{j}" for j in range(n_columns)])

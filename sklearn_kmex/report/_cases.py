@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._draw.contrast import by_size
 from sklearn_kmex.explain import Contrast, Explanation
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._text import as_cell, as_name, as_number
@@ -144,5 +145,5 @@ def contributions(why: Contrast, place: int, names: list[str]) -> list[dict[str,
             "against_value": as_cell(why.against_values[place, column]),
             "contribution": as_number(why.contributions[place, column]),
         }
-        for column in why._order()[place, :N_COLUMNS]
+        for column in by_size(why.contributions)[place, :N_COLUMNS]
     ]

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex._draw.explanation import examples_of
 from sklearn_kmex.explain import explain
 
 
@@ -120,7 +121,7 @@ def test_training_examples(digits):
     for rows in (X, list(X)):
         found = explain(psem, X_test[:5], X_train=rows)
         assert_array_equal(found.training_samples, X[found.training_rows])
-        kept = found.examples[found._example(found.runner_up_prototype)]
+        kept = examples_of(found, found.runner_up_prototype)
         assert_array_equal(kept, X[found.runner_up_training_row])
         assert_array_equal(found[3:].training_samples, X[found.training_rows[3:]])
     assert explain(psem, X_test[:5]).training_samples is None

@@ -528,7 +528,10 @@ def test_maps_have_the_dtype_of_the_network():
             {"target": "similarity", "prototypes": np.zeros((7, 0), int)},
             r"prototypes must be .*\(7, 0\)",
         ),
-        ({"target": "class", "prototypes": 1}, "prototypes must be None for target='cl"),
+        (
+            {"target": "class", "prototypes": 1},
+            "prototypes must be None for target='cl",
+        ),
         ({"target": "similarity", "labels": 1}, "labels must be None for target='sim"),
         ({"target": "similarity", "rule": "neuralized"}, "not a similarity; use rule="),
         ({"method": "epsilon_box"}, 'must be given for the methods that end in "_box"'),

@@ -50,7 +50,7 @@ def test_a_model_without_probabilities(blobs):
     psem = Prototypes([X[y == c].mean(axis=0) for c in range(3)], [0, 1, 2])
     display = CoverageDisplay.from_estimator(psem, X, y)
     assert list(display.curves) == ["similarity"]
-    with pytest.raises(ValueError, match="'probability' of a model without predict_pr"):
+    with pytest.raises(ValueError, match="'probability' for a model without predict_pr"):
         CoverageDisplay.from_estimator(psem, X, y, methods="probability")
 
 

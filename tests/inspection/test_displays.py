@@ -164,7 +164,7 @@ def test_a_name_for_each_class(draw):
 @pytest.mark.parametrize("draw", [gallery, explanation])
 def test_a_place_that_cannot_be_divided(draw):
     ax = plt.figure().add_axes((0.1, 0.1, 0.8, 0.8))
-    with pytest.raises(ValueError, match="ax must stand in a grid of subplots"):
+    with pytest.raises(ValueError, match="ax must be part of a grid of subplots"):
         draw(*model(2, 1), ax=ax)
 
 

@@ -45,9 +45,7 @@ class Recorder:
 
 def test_a_constant_slope_by_hand():
     assert_allclose(error(X=ROWS[:, :1]), 0.1)
-    found = local_lipschitz_error(
-        None, ROWS[:, :1], of_model(linear), random_state=0
-    )
+    found = local_lipschitz_error(None, ROWS[:, :1], of_model(linear), random_state=0)
     assert type(found) is float
     assert found == pytest.approx(0.1)
     # A second feature that the maps do not show only makes neighbors farther.
