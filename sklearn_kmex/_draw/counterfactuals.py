@@ -1,5 +1,6 @@
 """The figure of counterfactuals: the nearest row of another class, and prototypes."""
 
+from numbers import Real
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -110,8 +111,8 @@ def plot_counterfactuals(
 ) -> NDArray:
     """Draw the first samples, in a row of axes each."""
     check_samples(len(found), max_samples)
-    pictures = find_pictures(found, scale)
     shown = found[:max_samples]
+    pictures = find_pictures(found, scale, len(shown))
     grid = []
     for i in range(len(shown)):
         first = sample_cells(shown, i, pictures, n_features)
@@ -120,8 +121,10 @@ def plot_counterfactuals(
     return draw_grid(pyplot, figure, grid, heading(len(shown), len(found)))
 
 
-def find_pictures(found: CounterfactualsLike, scale: Scale) -> list[NDArray] | None:
-    """Return samples and training samples as pictures in [0, 1], if they are."""
+def find_pictures(
+    found: CounterfactualsLike, scale: Scale, n_shown: int
+) -> list[NDArray] | None:
+    """Return the first samples and training samples as pictures, if they are."""
     some = [v for v in (found.samples, found.training_samples) if v is not None]
     if not some or some[0].dtype == object:
         return None
@@ -130,7 +133,7 @@ def find_pictures(found: CounterfactualsLike, scale: Scale) -> list[NDArray] | N
     if len(known) < len(some):
         return None
     ends = value_range(known, scale)
-    return [np.stack([in_unit_range(one, *ends) for one in p]) for p in known]
+    return [np.stack([in_unit_range(one, *ends) for one in p[:n_shown]]) for p in known]
 
 
 def sample_cells(
@@ -149,11 +152,11 @@ def sample_cells(
             Cell(draw_picture, (some[i], *title), *PICTURE)
             for some, title in zip(pictures, titles, strict=False)
         ]
-    if found.samples is None or found.training_samples is None:
+    if found.training_samples is None or found.feature_names is None:
         return []
     bars = find_differences(found, i, n_features)
-    title = f"{sample_title(found, i, ', ')}\nnearest: {row_title(found, i)}"
-    drawn = (*bars, title.replace("\n", "; "))
+    nearest = row_title(found, i).replace("\n", ", ")
+    drawn = (*bars, f"{sample_title(found, i, ', ')}; runner-up {nearest}")
     return [Cell(draw_differences, drawn, WIDTH, bars_height(len(bars[0])))]
 
 
@@ -175,7 +178,6 @@ def find_differences(
     assert found.samples is not None
     assert found.training_samples is not None
     assert found.feature_names is not None
-    assert found.feature_scales is not None
     before, after = found.samples[i], found.training_samples[i]
     changes = column_changes(before, after, found.feature_scales)
     order = np.argsort(-np.abs(np.nan_to_num(changes, nan=1.0)), kind="stable")
@@ -195,14 +197,16 @@ def find_differences(
 
 
 def column_changes(
-    before: NDArray, after: NDArray, scales: NDArray
+    before: NDArray, after: NDArray, scales: NDArray | None
 ) -> NDArray[np.float64]:
     """Compute changes in standard deviations: 0 if equal, NaN if not of numbers."""
     changes = np.zeros(len(before))
     for column, (old, new) in enumerate(zip(before, after, strict=True)):
+        scale = np.nan if scales is None else scales[column]
         if str(old) != str(new):
-            known = scales[column] > 0  # NaN for text
-            changes[column] = (new - old) / scales[column] if known else np.nan
+            numeric = scale > 0 and isinstance(old, Real) and isinstance(new, Real)
+            change = float(new) - float(old) if numeric else np.nan
+            changes[column] = change / scale
     return changes
 
 
@@ -229,8 +233,10 @@ def removed_cell(found: CounterfactualsLike, i: int, title: str) -> Cell:
             (role, then),
         ]
     ]
-    label, n = clipped(found.removed_to[i], 18), len(removed)
-    title += f"without {n} prototype{'s' * (n > 1)}: {label}"
-    if n > MAX_REMOVED:
-        title += f" (the {MAX_REMOVED} most similar shown)"
+    what = f"prototype {removed[0]}"
+    if len(removed) > 1:
+        what = f"these {len(removed)} prototypes"
+    if len(removed) > MAX_REMOVED:
+        what = f"{len(removed)} prototypes (the first {MAX_REMOVED} are shown)"
+    title += f"prediction without {what}: {clipped(found.removed_to[i], 18)}"
     return Cell(draw_bars, (evidence, title), WIDTH, bars_height(len(evidence)))

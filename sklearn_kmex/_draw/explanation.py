@@ -264,6 +264,7 @@ def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
         range(len(values)),
         values - start,
         left=start,
+        height=min(0.8, 0.25 * len(values)),
         color=[COLOURS[one.role] for one in evidence],
     )
     names = [f"{name(one)} ({one.role})" if one.role else name(one) for one in evidence]
