@@ -114,7 +114,7 @@ def test_a_class_may_lose_all_its_prototypes():
 
 @pytest.mark.parametrize("kind", [np.asarray, list, sparse.csr_matrix, np.float32])
 def test_the_nearest_row_is_nearest_of_all(kind, monkeypatch):
-    monkeypatch.setattr("sklearn_kmex.explain._counterfactuals.QUERIES_AT_A_TIME", 7)
+    monkeypatch.setattr("sklearn_kmex.explain._search.QUERIES_AT_A_TIME", 7)
     monkeypatch.setattr("sklearn_kmex._data.samples.CHUNK_ROWS", (11, 11))
     X, y = load_iris(return_X_y=True)
     y = np.array(["setosa", "versicolor", "virginica"])[y]
