@@ -39,8 +39,8 @@ def cosine(one, other):
 
 def of_method(psem, X, unlike, method, bounds):
     how = {"method": method, "bounds": bounds if method.endswith("box") else None}
-    prp = faithfulness(psem, X, **how)
-    neuralized = faithfulness(psem, X, target="margin", **how)
+    prp = faithfulness(psem, X, random_state=0, **how)
+    neuralized = faithfulness(psem, X, target="margin", random_state=0, **how)
     labels, similar = psem.predict(X), psem.transform(X)
     theirs = psem[-1].prototype_classes_ == labels[:, None]
     rivals = np.where(theirs, -np.inf, similar).argmax(axis=1)

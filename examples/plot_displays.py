@@ -34,7 +34,9 @@ plt.show()
 # Which of them decide on test images, and how often correctly. A ghost never decides.
 display = UsageDisplay.from_estimator(psem, X_test, y_test)
 plt.show()
-print(display.frame().sort_values("share_correct").head().round(2).to_string(index=False))
+print(
+    display.frame().sort_values("share_correct").head().round(2).to_string(index=False)
+)
 
 # %%
 # Where they lie among the images, and how many each digit needs. The band is one

@@ -94,8 +94,10 @@ plt.show()
 # Numbers to trust them by, for test images: how far maps are from the black box's,
 # beside maps of its second class; what is lost without the less relevant half of the
 # pixels; and how fast maps change nearby.
-faithful = faithfulness(psem, X_test[:100])
-robust = robustness(psem, X_test[:100], baseline=X_train.mean(axis=0), n_neighbors=5)
+faithful = faithfulness(psem, X_test[:100], random_state=0)
+robust = robustness(
+    psem, X_test[:100], baseline=X_train.mean(axis=0), n_neighbors=5, random_state=0
+)
 print(f"divergence from the black box  {faithful.divergence:.3f}")
 print(f"second class                   {faithful.second_class:.3f}")
 for name, value in robust.items():

@@ -85,17 +85,17 @@ def plot_contrast(
         figure = pyplot.figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for i, ax in enumerate(axes):
-        draw_contributions(ax, shown, i, n_features)
+        _draw_contributions(ax, shown, i, n_features)
     if title := heading(len(shown), len(contrast)):
         figure.suptitle(title)
     return axes
 
 
-def draw_contributions(
+def _draw_contributions(
     ax: Any, contrast: ContrastLike, i: int, n_features: int
 ) -> None:
     """Draw the largest contributions to one margin, and the sum of the others."""
-    names, values = largest(contrast, i, n_features)
+    names, values = _largest(contrast, i, n_features)
     colours = np.where(values >= 0, PREDICTED, RUNNER_UP)
     draw_signed_bars(ax, names, values, [f"{v:+.3g}" for v in values], colours)
     ax.set_xlabel("contribution to the margin in squared distance", **FONT)
@@ -118,7 +118,7 @@ def draw_signed_bars(
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
 
 
-def largest(
+def _largest(
     contrast: ContrastLike, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Return names and sizes of the bars; the last one is the sum of the others."""

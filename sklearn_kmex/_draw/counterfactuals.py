@@ -72,31 +72,31 @@ def counterfactuals_table(found: CounterfactualsLike, n_rows: int) -> Table:
     own, others = thumbnails(*(p if p is None else p[:n_rows] for p in pictures))
     rows = [
         [
-            with_picture([found.sample_indices[i]], own, i),
+            _with_picture([found.sample_indices[i]], own, i),
             found.predictions[i],
-            with_picture(
-                [str(found.runner_up[i]), *nearest_lines(found, i)], others, i
+            _with_picture(
+                [str(found.runner_up[i]), *_nearest_lines(found, i)], others, i
             ),
-            [removed_text(found, i), f"to {found.removed_to[i]}"],
+            [_removed_text(found, i), f"to {found.removed_to[i]}"],
         ]
         for i in range(n_rows)
     ]
     return Table(repr(found), HEAD, rows, len(found) - n_rows)
 
 
-def with_picture(lines: list[Any], sources: list[str] | None, i: int) -> list[Any]:
+def _with_picture(lines: list[Any], sources: list[str] | None, i: int) -> list[Any]:
     if sources is None:
         return lines
     return [*lines, Picture(sources[i], tuple(map(str, lines)))]
 
 
-def nearest_lines(found: CounterfactualsLike, i: int) -> list[str]:
+def _nearest_lines(found: CounterfactualsLike, i: int) -> list[str]:
     row = found.training_rows[i]
     where = f"training row {row}" if row >= 0 else "its nearest prototype"
     return [where, f"distance {found.distances[i]:.4g}"]
 
 
-def removed_text(found: CounterfactualsLike, i: int) -> str:
+def _removed_text(found: CounterfactualsLike, i: int) -> str:
     removed = np.flatnonzero(found.removed[i])
     return f"prototype{'s' * (len(removed) > 1)} {', '.join(map(str, removed))}"
 
@@ -112,16 +112,16 @@ def plot_counterfactuals(
     """Draw the first samples, in a row of axes each."""
     check_samples(len(found), max_samples)
     shown = found[:max_samples]
-    pictures = find_pictures(found, scale, len(shown))
+    pictures = _find_pictures(found, scale, len(shown))
     grid = []
     for i in range(len(shown)):
-        first = sample_cells(shown, i, pictures, n_features)
-        title = "" if first else f"{sample_title(shown, i, ', ')}; "
-        grid.append([*first, removed_cell(shown, i, title)])
+        first = _sample_cells(shown, i, pictures, n_features)
+        title = "" if first else f"{_sample_title(shown, i, ', ')}; "
+        grid.append([*first, _removed_cell(shown, i, title)])
     return draw_grid(pyplot, figure, grid, heading(len(shown), len(found)))
 
 
-def find_pictures(
+def _find_pictures(
     found: CounterfactualsLike, scale: Scale, n_shown: int
 ) -> list[NDArray] | None:
     """Return the first samples and training samples as pictures, if they are."""
@@ -136,7 +136,7 @@ def find_pictures(
     return [np.stack([in_unit_range(one, *ends) for one in p[:n_shown]]) for p in known]
 
 
-def sample_cells(
+def _sample_cells(
     found: CounterfactualsLike,
     i: int,
     pictures: list[NDArray] | None,
@@ -145,8 +145,8 @@ def sample_cells(
     """Lay out a sample and its nearest training row, or their differences."""
     if pictures is not None:
         titles = [
-            (sample_title(found, i, "\n"), None),
-            (row_title(found, i), "runner-up"),
+            (_sample_title(found, i, "\n"), None),
+            (_row_title(found, i), "runner-up"),
         ]
         return [
             Cell(draw_picture, (some[i], *title), *PICTURE)
@@ -154,24 +154,24 @@ def sample_cells(
         ]
     if found.training_samples is None or found.feature_names is None:
         return []
-    bars = find_differences(found, i, n_features)
-    nearest = row_title(found, i).replace("\n", ", ")
-    drawn = (*bars, f"{sample_title(found, i, ', ')}; runner-up {nearest}")
-    return [Cell(draw_differences, drawn, WIDTH, bars_height(len(bars[0])))]
+    bars = _find_differences(found, i, n_features)
+    nearest = _row_title(found, i).replace("\n", ", ")
+    drawn = (*bars, f"{_sample_title(found, i, ', ')}; runner-up {nearest}")
+    return [Cell(_draw_differences, drawn, WIDTH, bars_height(len(bars[0])))]
 
 
-def sample_title(found: CounterfactualsLike, i: int, separator: str) -> str:
+def _sample_title(found: CounterfactualsLike, i: int, separator: str) -> str:
     label = clipped(found.predictions[i], 24)
     margin = f"margin {found.margin[i]:.3g}"
     return f"sample {found.sample_indices[i]}: {label}{separator}{margin}"
 
 
-def row_title(found: CounterfactualsLike, i: int) -> str:
+def _row_title(found: CounterfactualsLike, i: int) -> str:
     label = clipped(found.runner_up[i], 24)
     return f"{label}, row {found.training_rows[i]}\ndistance {found.distances[i]:.3g}"
 
 
-def find_differences(
+def _find_differences(
     found: CounterfactualsLike, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64], list[str]]:
     """Return names, sizes and texts of the columns that differ most."""
@@ -179,7 +179,7 @@ def find_differences(
     assert found.training_samples is not None
     assert found.feature_names is not None
     before, after = found.samples[i], found.training_samples[i]
-    changes = column_changes(before, after, found.feature_scales)
+    changes = _column_changes(before, after, found.feature_scales)
     order = np.argsort(-np.abs(np.nan_to_num(changes, nan=1.0)), kind="stable")
     differ = order[changes[order] != 0]
     if not len(differ):
@@ -196,7 +196,7 @@ def find_differences(
     return names, sizes, texts
 
 
-def column_changes(
+def _column_changes(
     before: NDArray, after: NDArray, scales: NDArray | None
 ) -> NDArray[np.float64]:
     """Compute changes in standard deviations: 0 if equal, NaN if not of numbers."""
@@ -210,7 +210,7 @@ def column_changes(
     return changes
 
 
-def draw_differences(
+def _draw_differences(
     ax: Any, names: list[str], sizes: NDArray, texts: list[str], title: str
 ) -> None:
     """Draw how the training row differs from the sample, column by column."""
@@ -219,7 +219,7 @@ def draw_differences(
     ax.set_title(title, loc="left", **FONT)
 
 
-def removed_cell(found: CounterfactualsLike, i: int, title: str) -> Cell:
+def _removed_cell(found: CounterfactualsLike, i: int, title: str) -> Cell:
     """Lay out the prototypes to remove, and the one that is most similar then."""
     similar, removed = found.similarities[i], np.flatnonzero(found.removed[i])
     removed = removed[np.argsort(-similar[removed], kind="stable")]

@@ -95,9 +95,9 @@ def plot_explanation(
     `where` is a figure, one axes whose place is divided, or None for a new figure.
     """
     check_samples(len(explanation), max_samples)
-    pictures = find_pictures(explanation, scale)
+    pictures = _find_pictures(explanation, scale)
     shown = explanation[:max_samples]
-    grid = [row for i in range(len(shown)) for row in cells(shown, i, pictures)]
+    grid = [row for i in range(len(shown)) for row in _cells(shown, i, pictures)]
     return draw_grid(pyplot, where, grid, heading(len(shown), len(explanation)))
 
 
@@ -111,7 +111,7 @@ def examples_of(
     return explanation.examples[np.searchsorted(known, prototypes)]
 
 
-def find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
+def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
     """Read samples, examples and maps as pictures, if they are."""
     samples, examples = explanation.samples, explanation.examples
     if samples is not None:
@@ -122,11 +122,11 @@ def find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
         examples = channels_last(examples, scale.image_shape)
     there = [some for some in (samples, examples) if some is not None and some.size]
     low, high = value_range(there, scale) if there else (0, 1)
-    heat = find_heat(explanation, samples.shape[1:3], scale)
+    heat = _find_heat(explanation, samples.shape[1:3], scale)
     return Pictures(samples, examples, *heat, low, high)
 
 
-def find_heat(
+def _find_heat(
     explanation: ExplanationLike, size: tuple[int, ...], scale: Scale
 ) -> tuple[NDArray | None, NDArray | None]:
     """Return maps of samples, and maps of prototypes; their shape tells which."""
@@ -146,30 +146,30 @@ def find_heat(
     )
 
 
-def cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
+def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
-    title, evidence = headline(explanation, i), explanation.evidence(i)
+    title, evidence = _headline(explanation, i), explanation.evidence(i)
     if pictures.samples is None:
-        return [[bars_cell(evidence, title)]]
+        return [[_bars_cell(evidence, title)]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
     first: list[Cell | None] = [Cell(draw_picture, (sample, title), *PICTURE)]
     if pictures.sample_heat is not None:
         heat = pictures.sample_heat[i]
         shown = (sample, heat, abs(heat).max(), "relevance")
-        first.append(Cell(draw_heat, shown, *PICTURE))
-    examples = example_cells(explanation, evidence, pictures)
-    second = heat_cells(explanation, i, sample, evidence, pictures)
+        first.append(Cell(_draw_heat, shown, *PICTURE))
+    examples = _example_cells(explanation, evidence, pictures)
+    second = _heat_cells(explanation, i, sample, evidence, pictures)
     if examples and second:
         return [first + examples, [None] * len(first) + second]
-    return [first + (examples or second or [bars_cell(evidence, "")])]
+    return [first + (examples or second or [_bars_cell(evidence, "")])]
 
 
-def bars_cell(evidence: list[Evidence], title: str) -> Cell:
+def _bars_cell(evidence: list[Evidence], title: str) -> Cell:
     """Lay out the similarities to prototypes as bars."""
     return Cell(draw_bars, (evidence, title), BARS, bars_height(len(evidence)))
 
 
-def example_cells(
+def _example_cells(
     explanation: ExplanationLike, evidence: list[Evidence], pictures: Pictures
 ) -> list[Cell | None]:
     """Lay out the training examples of prototypes."""
@@ -180,14 +180,14 @@ def example_cells(
     return [
         Cell(
             draw_picture,
-            (in_unit_range(example, *pictures[-2:]), caption(one), one.role),
+            (in_unit_range(example, *pictures[-2:]), _caption(one), one.role),
             *PICTURE,
         )
         for example, one in zip(pictures.examples[rows], evidence, strict=True)
     ]
 
 
-def heat_cells(
+def _heat_cells(
     explanation: ExplanationLike,
     i: int,
     sample: NDArray,
@@ -202,31 +202,31 @@ def heat_cells(
     titled, (width, height) = pictures.examples is None, PICTURE
     return [
         Cell(
-            draw_heat,
+            _draw_heat,
             (sample, by_prototype[k], abs(heat).max(), title if titled else ""),
             width,
             height if titled else width,
         )
         if k in by_prototype
         else None
-        for k, title in ((one.prototype, caption(one)) for one in evidence)
+        for k, title in ((one.prototype, _caption(one)) for one in evidence)
     ]
 
 
-def headline(explanation: ExplanationLike, i: int) -> str:
+def _headline(explanation: ExplanationLike, i: int) -> str:
     label = clipped(explanation.predictions[i], 24)
     text = f"sample {explanation.sample_indices[i]}: {label}"
     probability = explanation.probability
     return text if probability is None else f"{text}\np = {probability[i]:.2f}"
 
 
-def caption(one: Evidence) -> str:
+def _caption(one: Evidence) -> str:
     """Describe a prototype, in lines that are not wider than its picture."""
     role = f"\n{one.role}" if one.role else ""
-    return f"{name(one)}\n{one.similarity:.4g}{role}"
+    return f"{_prototype_name(one)}\n{one.similarity:.4g}{role}"
 
 
-def name(one: Evidence) -> str:
+def _prototype_name(one: Evidence) -> str:
     where = f"row {one.training_row}"
     if one.training_row < 0:
         where = f"prototype {one.prototype}"
@@ -238,13 +238,13 @@ def draw_picture(
 ) -> None:
     """Draw a picture, framed in the color of its role."""
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    ax.set_title(fill_lines(title), **FONT)
+    ax.set_title(_fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(color=COLOURS[role or ""], linewidth=2.5 if role else 0.8)
 
 
-def draw_heat(
+def _draw_heat(
     ax: Any, picture: NDArray, heat: NDArray, largest: float, title: str
 ) -> None:
     """Draw relevance over a light grey picture, on a scale symmetric about 0."""
@@ -252,7 +252,7 @@ def draw_heat(
     ax.imshow(0.5 + 0.5 * grey, cmap="gray", vmin=0, vmax=1)
     ends = {"vmin": -(largest or 1), "vmax": largest or 1}
     ax.imshow(heat, cmap=HEAT, alpha=0.65, **ends)
-    ax.set_title(fill_lines(title), **FONT)
+    ax.set_title(_fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
 
 
@@ -267,7 +267,10 @@ def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
         height=min(0.8, 0.25 * len(values)),
         color=[COLOURS[one.role] for one in evidence],
     )
-    names = [f"{name(one)} ({one.role})" if one.role else name(one) for one in evidence]
+    names = [
+        f"{_prototype_name(one)} ({one.role})" if one.role else _prototype_name(one)
+        for one in evidence
+    ]
     ax.set_yticks(range(len(values)), names, **FONT)
     ax.invert_yaxis()
     ax.bar_label(bars, [f"{value:.4g}" for value in values], padding=3, **FONT)
@@ -278,6 +281,6 @@ def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
     ax.set_title(title.replace("\n", ", "), loc="left", **FONT)
 
 
-def fill_lines(text: str) -> str:
+def _fill_lines(text: str) -> str:
     """Break lines that are wider than a picture."""
     return "\n".join(fill(line, 20) for line in text.split("\n"))

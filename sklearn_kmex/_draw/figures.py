@@ -38,7 +38,7 @@ def new_figure(display: str, size: tuple[float, float]) -> Any:
 
 def check_axes(ax: Any) -> None:
     """Check that it is one axes, or None."""
-    if not (ax is None or is_axes(ax)):
+    if not (ax is None or _is_axes(ax)):
         raise TypeError(
             f"ax must be one matplotlib Axes; got {type(ax).__name__}. Pass one of the "
             "axes of a grid of subplots."
@@ -76,23 +76,23 @@ def set_labels(*labels: Labels) -> None:
     """Label axes of one figure; rotate or leave out labels until they fit."""
     for one in labels:
         for rotation in one.rotations:
-            draw_labels(one, rotation, 1)
-            if len(one.rotations) == 1 or stride(one.axis) == 1:
+            _draw_labels(one, rotation, 1)
+            if len(one.rotations) == 1 or _stride(one.axis) == 1:
                 break
     update_layout(labels[0].axis)
     for one in labels:
-        step = stride(one.axis, layout=False)
+        step = _stride(one.axis, layout=False)
         if step > 1:
-            draw_labels(one, one.rotations[-1], step)
+            _draw_labels(one, one.rotations[-1], step)
 
 
-def draw_labels(labels: Labels, rotation: int, step: int) -> None:
+def _draw_labels(labels: Labels, rotation: int, step: int) -> None:
     axis, places, names, _ = labels
     axis.set_ticks(places[::step], names[::step], rotation=rotation, **FONT)
     axis.set_tick_params(length=0)
 
 
-def stride(axis: Any, *, layout: bool = True) -> int:
+def _stride(axis: Any, *, layout: bool = True) -> int:
     """Return the smallest step between labels at which no two overlap."""
     if layout:
         update_layout(axis)
@@ -121,15 +121,15 @@ def grid_of_axes(
 
     That axes is then hidden.
     """
-    if is_axes(where):
-        grid = divided(where, heading).subgridspec(n_rows, n_columns, **ratios)
+    if _is_axes(where):
+        grid = _divided(where, heading).subgridspec(n_rows, n_columns, **ratios)
         return grid.subplots(squeeze=False)
     if heading:
         where.suptitle(heading)
     return where.subplots(n_rows, n_columns, squeeze=False, **ratios)
 
 
-def divided(ax: Any, heading: str) -> Any:
+def _divided(ax: Any, heading: str) -> Any:
     """Hide an axes, and return its place below the heading."""
     place = ax.get_subplotspec()
     if place is None:
@@ -148,6 +148,6 @@ def divided(ax: Any, heading: str) -> Any:
     return below
 
 
-def is_axes(thing: Any) -> bool:
+def _is_axes(thing: Any) -> bool:
     """Tell whether it is one axes rather than a figure."""
     return hasattr(thing, "get_subplotspec")

@@ -46,7 +46,7 @@ def plot_gallery(gallery: Gallery, where: Any, groups: Groups) -> NDArray:
     n_columns = max(len(ids) for _, ids in groups)
     width = float(np.clip(12 / n_columns, 0.3, 0.6))
     height = width * gallery.pictures.shape[1] / gallery.pictures.shape[2]
-    n_blocks = count_blocks(len(groups), LABEL_WIDTH + n_columns * width, height)
+    n_blocks = _count_blocks(len(groups), LABEL_WIDTH + n_columns * width, height)
     n_rows = -(-len(groups) // n_blocks)
     if where is None:
         size = (n_blocks * (LABEL_WIDTH + n_columns * width), n_rows * height + 0.3)
@@ -54,14 +54,14 @@ def plot_gallery(gallery: Gallery, where: Any, groups: Groups) -> NDArray:
     axes = grid_of_axes(where, 1, n_blocks)[0]
     blocks = [groups[i * n_rows : (i + 1) * n_rows] for i in range(n_blocks)]
     labels = [
-        draw_block(ax, gallery, block, n_rows, n_columns)
+        _draw_block(ax, gallery, block, n_rows, n_columns)
         for ax, block in zip(axes, blocks, strict=True)
     ]
     set_labels(*labels)
     return axes
 
 
-def count_blocks(n_lines: int, width: float, height: float) -> int:
+def _count_blocks(n_lines: int, width: float, height: float) -> int:
     """Count the blocks that make a figure not taller than wide."""
     n_blocks = 1
     while -(-n_lines // n_blocks) * height > max(n_blocks * width, 6):
@@ -70,11 +70,11 @@ def count_blocks(n_lines: int, width: float, height: float) -> int:
     return -(-n_lines // n_rows)  # so that no block is empty
 
 
-def draw_block(
+def _draw_block(
     ax: Any, gallery: Gallery, block: Groups, n_rows: int, n_columns: int
 ) -> Labels:
     """Draw pictures as one image, and return the labels of its lines."""
-    canvas, gap = mosaic(gallery, [ids for _, ids in block], n_rows, n_columns)
+    canvas, gap = _mosaic(gallery, [ids for _, ids in block], n_rows, n_columns)
     ax.imshow(canvas)
     ax.set_xticks([])
     ax.spines[:].set_visible(False)
@@ -83,7 +83,7 @@ def draw_block(
     return Labels(ax.yaxis, places, [short(name) for name, _ in block])
 
 
-def mosaic(
+def _mosaic(
     gallery: Gallery, groups: list[NDArray], n_rows: int, n_columns: int
 ) -> tuple[NDArray, int]:
     """Join pictures into one, in lines with transparent gaps; return it and the gap."""
@@ -97,11 +97,11 @@ def mosaic(
     for i, ids in enumerate(groups):
         for j, k in enumerate(ids):
             picture = in_unit_range(small[k], gallery.vmin, gallery.vmax)
-            canvas[i, j, :height, :width] = as_rgba(picture)
+            canvas[i, j, :height, :width] = _as_rgba(picture)
     return canvas.swapaxes(1, 2).reshape(shape[0] * shape[2], -1, 4), gap
 
 
-def as_rgba(picture: NDArray) -> NDArray:
+def _as_rgba(picture: NDArray) -> NDArray:
     if picture.ndim == 2:
         picture = np.repeat(picture[..., np.newaxis], 3, axis=-1)
     if picture.shape[-1] == 4:
@@ -136,11 +136,11 @@ def plot_table(table: Values, ax: Any, groups: Groups, max_features: int) -> Any
         Labels(ax.xaxis, range(n_columns), names, (0, 90)),
         Labels(ax.yaxis, middles, [short(name) for name, _ in groups]),
     )
-    write_values(ax, table.values[order, :n_columns], ranks)
+    _write_values(ax, table.values[order, :n_columns], ranks)
     return ax, image, bar
 
 
-def write_values(ax: Any, values: NDArray, ranks: NDArray) -> None:
+def _write_values(ax: Any, values: NDArray, ranks: NDArray) -> None:
     """Write values into the cells if there is room."""
     update_layout(ax)
     width, height = size_of(ax) / values.shape[::-1]
@@ -148,13 +148,13 @@ def write_values(ax: Any, values: NDArray, ranks: NDArray) -> None:
         return
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if ranks[i, j] < 0.5 else "black"
-        ax.text(j, i, as_text(value), ha="center", va="center", color=colour, **SMALL)
+        ax.text(j, i, _as_text(value), ha="center", va="center", color=colour, **SMALL)
 
 
 SMALL = FONT | {"fontsize": 7}
 
 
-def as_text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return clipped(value, 10)

@@ -283,7 +283,7 @@ def contrast(
     codes, others = _sides(found, labels, against)
     own = found.nearest_of(codes)
     rivals = _rivals(found, codes, others)
-    split = split_margin(rows_of(inputs[-1]), sem.prototypes_, own, rivals)
+    split = _split_margin(rows_of(inputs[-1]), sem.prototypes_, own, rivals)
     margin = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split)
     return Contrast(
@@ -309,7 +309,7 @@ def _as_table(X: Any) -> Any:
     return as_samples(np.asarray(X) if rows else X)
 
 
-def split_margin(
+def _split_margin(
     Z: NDArray, vectors: ArrayLike, own: NDArray, rivals: NDArray
 ) -> Split:
     """Split the margin over the features of embeddings."""

@@ -166,7 +166,7 @@ def faithfulness(
         found.output_maps(explained, batch_size, made, shuffled)
         for explained, shuffled in (
             (columns, False),
-            (best_of_others(found, columns), False),
+            (_best_of_others(found, columns), False),
             (columns, True),
         )
     )
@@ -182,7 +182,7 @@ def faithfulness(
     )
 
 
-def best_of_others(found: FoundNetwork, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+def _best_of_others(found: FoundNetwork, columns: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the largest output of the black box for each sample but the one given."""
     outputs = np.array(found.embedder._output(found.inputs))
     outputs[np.arange(len(outputs)), columns] = -np.inf

@@ -122,13 +122,13 @@ def _shuffled(rows: Any, orders: NDArray[np.intp]) -> Any:
     return sparse.csr_matrix(values) if sparse.issparse(rows) else values
 
 
-def numbers(X: Any) -> NDArray[np.float64] | None:
+def _numbers(X: Any) -> NDArray[np.float64] | None:
     """Return rows as floats; None if they are not numeric."""
     values = rows_of(X)
     return values.astype(np.float64) if values.dtype.kind in "biuf" else None
 
 
-def same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
+def _same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
     """Compare to half the digits of the dtype of the output."""
     scale = np.abs(wanted).max(initial=0)
     eps = np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 1e-15
@@ -139,7 +139,7 @@ def column_slopes(
     step: Any, X: Any, Z: Any, source: NDArray[np.intp]
 ) -> tuple[NDArray, NDArray] | None:
     """Find slope and offset of each output column; None if the step is not affine."""
-    values, n_in = numbers(X), X.shape[1]
+    values, n_in = _numbers(X), X.shape[1]
     if is_identity(step):
         return np.ones(n_in), np.zeros(n_in)
     if values is None:
@@ -152,7 +152,7 @@ def column_slopes(
         return None
     offset, slope = ends[0], ends[1] - ends[0]
     Z = rows_of(Z)
-    is_affine = same(values[:, source] * slope + offset, Z, Z.dtype)
+    is_affine = _same(values[:, source] * slope + offset, Z, Z.dtype)
     return (slope, offset) if is_affine else None
 
 
@@ -162,14 +162,14 @@ def affine_matrix(step: Any, X: Any, Z: Any) -> NDArray[np.float64] | None:
     Its columns are the outputs for unit rows minus the output for the zero row. It is
     then compared with the outputs for X and for -X.
     """
-    values, Z = numbers(X), rows_of(Z)
+    values, Z = _numbers(X), rows_of(Z)
     n_in, n_out = X.shape[1], Z.shape[1]
     if values is None or n_in * n_out > MOST_ELEMENTS:
         return None
     try:
         offset = transform_silently(step, _like(X, np.zeros((1, n_in))))
         opposite = transform_silently(step, _like(X, -values[:ROWS_TRIED]))
-        if not same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
+        if not _same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
             return None
         parts = [
             transform_silently(step, _unit_rows(X, rows)) - offset
@@ -178,7 +178,7 @@ def affine_matrix(step: Any, X: Any, Z: Any) -> NDArray[np.float64] | None:
     except Exception:  # not defined for these rows, so not affine
         return None
     matrix = np.concatenate(parts).T
-    return matrix if same(values @ matrix.T + offset, Z, Z.dtype) else None
+    return matrix if _same(values @ matrix.T + offset, Z, Z.dtype) else None
 
 
 def _like(X: Any, rows: NDArray) -> Any:

@@ -67,25 +67,25 @@ def make_method(
             f"these, as (low, high) of the inputs; got {bounds!r} for {method!r}."
         )
     if bounds is not None:
-        bounds = check_bounds(bounds)
-    baseline = check_numbers(baseline, "baseline")
+        bounds = _check_bounds(bounds)
+    baseline = _check_numbers(baseline, "baseline")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return Method(method, bounds, baseline, n_steps, noise, window, seed)
 
 
-def check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
+def _check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
     """Return the smallest and the largest value of an input as arrays."""
     if len(bounds) != 2:
         raise ValueError(
             f"bounds must be a pair, (low, high); got {len(bounds)} values."
         )
-    low, high = (check_numbers(bound, "bounds") for bound in bounds)
+    low, high = (_check_numbers(bound, "bounds") for bound in bounds)
     if np.any(low >= high):
         raise ValueError(f"bounds must be (low, high) with low < high; got {bounds!r}.")
     return low, high
 
 
-def check_numbers(value: Any, name: str) -> NDArray[np.float64]:
+def _check_numbers(value: Any, name: str) -> NDArray[np.float64]:
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

@@ -34,7 +34,7 @@ def walk_back(
     """Take a split back step by step; return it and the number of steps left."""
     for left in range(len(steps), 0, -1):
         step, X, Z = steps[left - 1][1], inputs[left - 1], inputs[left]
-        before = pull(step, X, Z, split) if _is_table(X) else None
+        before = _pull(step, X, Z, split) if _is_table(X) else None
         if before is None:
             return split, left
         split = before
@@ -45,7 +45,7 @@ def _is_table(X: Any) -> bool:
     return len(getattr(X, "shape", ())) == 2
 
 
-def pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
+def _pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
     """Take a split from the output Z of a step to its input X; None if impossible."""
     if isinstance(step, FrozenEstimator):
         step = step.estimator
@@ -141,7 +141,7 @@ def _pull_blocks(step: Any, X: Any, split: Split) -> Split | None:
     points = nowhere((2, *X.shape), np.float64)
     carried, taken = split.slope is not None, np.zeros(X.shape[1], dtype=bool)
     for one in blocks(step, X):
-        back = pull(one.step, one.X, one.Z, _block(split, one))
+        back = _pull(one.step, one.X, one.Z, _block(split, one))
         if back is None:
             return None
         parts[:, one.columns] += back.parts

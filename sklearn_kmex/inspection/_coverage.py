@@ -133,7 +133,7 @@ class CoverageDisplay:
             If matplotlib is not installed.
         """
         sem, labels = find_sem(estimator), np.asarray(y)
-        methods = check_methods(methods, hasattr(sem, "predict_proba"))
+        methods = _check_methods(methods, hasattr(sem, "predict_proba"))
         Z = embed(estimator, X)
         found = decide(estimator, Z)
         check_consistent_length(found.predicted, labels)
@@ -216,7 +216,7 @@ class CoverageDisplay:
         return pandas.concat(parts, ignore_index=True)
 
 
-def check_methods(methods: Sequence[str] | None, has_proba: bool) -> list[str]:
+def _check_methods(methods: Sequence[str] | None, has_proba: bool) -> list[str]:
     """Return the scores to use; refuse those that the model does not have."""
     if methods is None:
         return list(LABELS)[: 1 + has_proba]

@@ -166,7 +166,7 @@ class EmbeddingDisplay:
         classes = np.asarray(sem.classes_)
         labels = np.asarray(y) if y is not None else classes[decide(sem, Z).predicted]
         class_codes(classes, labels)
-        points, prototype_points, axis_names = two_columns(Z, sem.prototypes_, reducer)
+        points, prototype_points, axis_names = _two_columns(Z, sem.prototypes_, reducer)
         check_consistent_length(points, labels)
         display = cls(
             points=points,
@@ -287,7 +287,7 @@ LEGEND: dict[str, Any] = {
 }
 
 
-def two_columns(
+def _two_columns(
     Z: Any, vectors: Any, reducer: Any
 ) -> tuple[NDArray, NDArray, tuple[str, str]]:
     """Map embeddings and prototype vectors, and name the two dimensions."""

@@ -25,17 +25,17 @@ def find_examples(
     X = as_samples(X)
     if labels is not None:
         check_consistent_length(np.empty(len_of(X)), labels)
-    rows = training_rows(psem, X, labels)
+    rows = _training_rows(psem, X, labels)
     raw = stacked(X, rows)
     pictures = None if raw is None else channels_last(raw, scale.image_shape)
     found: dict[str, Any] = {"training_rows": rows, "pictures": pictures}
     if pictures is None:
-        return found | as_table(psem, X, labels, rows, feature_names)
+        return found | _as_table(psem, X, labels, rows, feature_names)
     low, high = value_range([pictures], scale)
     return found | {"vmin": low, "vmax": high}
 
 
-def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
+def _training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
     """Return the row that represents each prototype; find it if the model has none."""
     sem = find_sem(psem)
     owners = np.asarray(sem.prototype_classes_)
@@ -47,14 +47,14 @@ def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]
         )
     unknown = rows < 0
     if unknown.any():
-        labels = check_labels(labels, owners)
+        labels = _check_labels(labels, owners)
         own = labels[:, np.newaxis] == owners
         similar = np.asarray(sem.transform(embed(psem, X)))
         rows[unknown] = np.where(own, similar, -np.inf).argmax(axis=0)[unknown]
     return rows
 
 
-def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
+def _check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     """Check that there is a row of each class with prototypes."""
     if labels is None:
         raise ValueError(
@@ -69,7 +69,7 @@ def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     return labels
 
 
-def as_table(
+def _as_table(
     psem: Any,
     X: Any,
     labels: NDArray | None,
@@ -89,7 +89,7 @@ def as_table(
         )
     sem = find_sem(psem)
     owners, prototypes = np.asarray(sem.prototype_classes_), np.asarray(sem.prototypes_)
-    labels = check_labels(labels, owners)
+    labels = _check_labels(labels, owners)
     values = cells[rows].toarray() if sparse.issparse(cells) else cells[rows]
     if not steps_before(psem) and prototypes.shape == values.shape:
         values = prototypes
@@ -111,11 +111,11 @@ def class_ranks(
         if column is None or wanted is None:
             continue
         for mine, own in groups:
-            ranks[mine, j] = ranks_among(column[own], wanted[mine])
+            ranks[mine, j] = _ranks_among(column[own], wanted[mine])
     return ranks
 
 
-def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+def _ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
     known = column[~np.isnan(column)]
     if not len(known):
         return np.full(len(wanted), np.nan)

@@ -144,7 +144,7 @@ class ExplanationDisplay:
             relevance=relevance,
         )
         if class_names is not None:
-            found = named(found, class_names)
+            found = _named(found, class_names)
         return cls(explanation=found).plot(
             ax,
             image_shape=image_shape,
@@ -220,7 +220,7 @@ class ExplanationDisplay:
         return self.explanation.frame()
 
 
-def named(explanation: Explanation, class_names: Iterable[Any]) -> Explanation:
+def _named(explanation: Explanation, class_names: Iterable[Any]) -> Explanation:
     """Replace labels by names."""
     classes = explanation.classes
     names = np.array(class_texts(classes, class_names))

@@ -197,7 +197,7 @@ class UsageDisplay:
 
     def _draw_bars(self, places: NDArray, usage: NDArray, right: NDArray) -> None:
         edges = np.column_stack([places - 0.42, places + 0.42]).ravel()
-        low, high = with_gaps(right), with_gaps(usage)
+        low, high = _with_gaps(right), _with_gaps(usage)
         self.correct_ = self.ax_.stairs(low, edges, fill=True, color=COLOURS[0])
         self.wrong_ = self.ax_.stairs(
             high, edges, baseline=low, fill=True, hatch="////", linewidth=0
@@ -248,7 +248,7 @@ GHOST: dict[str, Any] = {"s": 22, "color": "black", "clip_on": False, "zorder": 
 ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
 
 
-def with_gaps(values: NDArray) -> NDArray:
+def _with_gaps(values: NDArray) -> NDArray:
     """Insert zeros between the bars of a staircase."""
     gapped = np.zeros(2 * len(values) - 1)
     gapped[::2] = values

@@ -19,7 +19,7 @@ from sklearn_kmex.metrics._robustness import local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
 
 
-def faithfulness(
+def _score_faithfulness(
     estimator: Any,
     X: ArrayLike,
     y: ArrayLike | None = None,
@@ -38,7 +38,7 @@ def faithfulness(
     maps = relevance(estimator, X, labels=labels)
     if relevance_black_box is not None:
         theirs = relevance_black_box(estimator, X, labels=labels)
-        return -average(
+        return -_average(
             relevance_divergence_loss(
                 theirs, maps, channel_axis=channel_axis, per_sample=True
             ),
@@ -54,10 +54,10 @@ def faithfulness(
         **masking,
     )
     sign = 1 if masking.get("mask") == "remove" else -1
-    return sign * average(drop, sample_weight)
+    return sign * _average(drop, sample_weight)
 
 
-def robustness(
+def _score_robustness(
     estimator: Any,
     X: ArrayLike,
     y: ArrayLike | None = None,
@@ -74,10 +74,10 @@ def robustness(
     error = local_lipschitz_error(
         estimator, X, relevance, labels=labels, per_sample=True, **settings
     )
-    return -average(error, sample_weight)
+    return -_average(error, sample_weight)
 
 
-def average(values: Any, sample_weight: ArrayLike | None) -> float:
+def _average(values: Any, sample_weight: ArrayLike | None) -> float:
     weights = None if sample_weight is None else np.asarray(sample_weight)
     return float(np.average(values, weights=weights))
 
@@ -153,7 +153,7 @@ def make_faithfulness_scorer(
         settings["relevance_black_box"] = relevance_black_box
     else:
         settings |= {"keep": keep, "baseline": baseline, "mask": mask}
-    return SEMScorer("faithfulness_scorer", faithfulness, settings)
+    return SEMScorer("faithfulness_scorer", _score_faithfulness, settings)
 
 
 def make_robustness_scorer(
@@ -214,4 +214,4 @@ def make_robustness_scorer(
         "radius": radius,
         "random_state": random_state,
     }
-    return SEMScorer("robustness_scorer", robustness, settings)
+    return SEMScorer("robustness_scorer", _score_robustness, settings)

@@ -31,7 +31,7 @@ X = images(12, seed=1)
 @pytest.mark.parametrize("method", ["epsilon_plus_flat", "epsilon_alpha2_beta1_flat"])
 def test_maps_are_closer_to_the_black_box_than_those_of_something_else(cifar, method):
     psem, _, X = cifar
-    found = faithfulness(psem, X[:150], method=method)
+    found = faithfulness(psem, X[:150], method=method, random_state=0)
     show(
         f"{method}: divergence {found.divergence:.3f}, of the second class "
         f"{found.second_class:.3f}, under a redrawn head {found.redrawn_head:.3f}"
@@ -65,7 +65,7 @@ def test_a_psem_that_decides_as_the_black_box_does_has_no_divergence(method):
     prototypes = psem["kmex"].prototypes_
     assert_allclose(prototypes[0], -prototypes[1], rtol=1e-4, atol=1e-6)
     network.head.weight.data = torch.from_numpy(prototypes).float()
-    found = faithfulness(psem, X, target="margin", method=method)
+    found = faithfulness(psem, X, target="margin", method=method, random_state=0)
     assert_allclose(found.divergences, 0, atol=1e-4)
     assert found.redrawn_head > 0.01
 
@@ -137,7 +137,7 @@ def test_robustness_is_within_its_ranges_and_repeats(psem, blobs):
     assert 0 <= one.average_drop <= 1
     assert 0 <= one.average_increase <= 1
     assert one.local_lipschitz > 0
-    everything = robustness(psem, X, keep=1.0, **how)
+    everything = robustness(psem, X, keep=1.0, random_state=0, **how)
     assert everything.average_drop == pytest.approx(0, abs=1e-6)
 
     rows, y = blobs
