@@ -1,4 +1,4 @@
-"""What holds of every fitted classifier, asked of one that comes from a file."""
+"""Checks of a loaded model: what holds for every fitted classifier."""
 
 from typing import Any
 
@@ -12,41 +12,42 @@ from sklearn_kmex.persistence._refusal import Refusal
 
 
 def check_loaded(psem: Any) -> None:
-    """Refuse a model whose classifiers could not have come out of `fit`."""
+    """Refuse a model that `fit` cannot have produced."""
     kmex = find_sem(psem)
     if not isinstance(kmex, KMExClassifier):
-        raise Refusal(f"it ends in {type(kmex).__name__}, which is no KMExClassifier")
-    check_fitted(kmex, invariants(kmex))
+        kind = type(kmex).__name__
+        raise Refusal(f"it ends in {kind}, which is not a KMExClassifier")
+    check_fitted(kmex, check_attributes(kmex))
     for model in levels(psem):
         if isinstance(model, RejectingClassifier):
-            check_fitted(model, thresholds(model))
+            check_fitted(model, check_thresholds(model))
 
 
-def check_fitted(model: Any, holds: dict[str, bool]) -> None:
+def check_fitted(model: Any, valid: dict[str, bool]) -> None:
     model._validate_params()
-    wrong = [name for name, possible in holds.items() if not possible]
+    wrong = [name for name, is_valid in valid.items() if not is_valid]
     if wrong:
-        raise Refusal(f"its {', '.join(wrong)} cannot be of a fitted classifier")
+        raise Refusal(f"its {', '.join(wrong)} cannot belong to a fitted classifier")
 
 
-def thresholds(careful: RejectingClassifier) -> dict[str, bool]:
-    """Say of what rows are refused by whether it is possible."""
-    classes, scores = careful.classes_, careful.calibration_scores_
-    known = list(zip(scores, careful.calibration_weights_, strict=True))
-    limits = [threshold(*one, careful.quantile) for one in known]
+def check_thresholds(rejecting: RejectingClassifier) -> dict[str, bool]:
+    """Tell which attributes that decide about rejection are valid."""
+    classes, scores = rejecting.classes_, rejecting.calibration_scores_
+    known = list(zip(scores, rejecting.calibration_weights_, strict=True))
+    thresholds = [threshold(*one, rejecting.quantile) for one in known]
     return {
-        "classes_": np.array_equal(classes, find_sem(careful).classes_),
+        "classes_": np.array_equal(classes, find_sem(rejecting).classes_),
         "calibration_scores_": len(scores) == len(classes)
         and all(bool((np.diff(one) >= 0).all()) for one in scores),
         "calibration_weights_": all(
             is_finite(w, s.shape) and bool((w >= 0).all()) for s, w in known
         ),
-        "thresholds_": np.array_equal(careful.thresholds_, limits),
+        "thresholds_": np.array_equal(rejecting.thresholds_, thresholds),
     }
 
 
-def invariants(kmex: KMExClassifier) -> dict[str, bool]:
-    """Say of each fitted attribute that decides whether it is possible."""
+def check_attributes(kmex: KMExClassifier) -> dict[str, bool]:
+    """Tell which fitted attributes that decide about classes are valid."""
     n_classes, n_total = len(kmex.classes_), len(kmex.prototypes_)
     counts, of_class = kmex.n_prototypes_, (n_classes,)
     rows = (n_total, kmex.n_features_in_)

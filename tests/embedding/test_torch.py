@@ -279,7 +279,7 @@ def test_a_layer_must_give_a_tensor(images):
         def forward(self, X):
             return self.rnn(X[:, 0])[0]
 
-    with pytest.raises(TypeError, match="layer 'rnn' must give a tensor; got tuple"):
+    with pytest.raises(TypeError, match="layer 'rnn' must return a tensor; got tuple"):
         TorchEmbedder(Net(), "rnn").transform(images)
 
 
@@ -513,7 +513,7 @@ def test_another_device_and_one_that_is_not_there(network, images):
     with pytest.raises(ValueError, match="the meta device hold no numbers"):
         TorchEmbedder(make_network().to("meta")).transform(images)
     assert next(network.parameters()).device.type == "cpu"
-    with pytest.raises(ValueError, match="device='nowhere' one that is there"):
+    with pytest.raises(ValueError, match="device must be available; device='nowhere'"):
         TorchEmbedder(network, device="nowhere").transform(images)
 
 

@@ -78,10 +78,10 @@ def load(tmp_path, psem):
 def forge(raw, estimator=None, **manifest):
     """Change a file as one would who knows how it is made: the checksum is right."""
     header, start = read_header(raw)
-    told = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
+    content = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
     estimator = raw[start:] if estimator is None else estimator
     tensors = {"estimator": np.frombuffer(estimator, dtype=np.uint8)}
-    metadata = {"sklearn_kmex": json.dumps(told)}
+    metadata = {"sklearn_kmex": json.dumps(content)}
     sealed = metadata | {"sha256": digest(safetensors.save(tensors, metadata))}
     return safetensors.save(tensors, sealed)
 
@@ -146,7 +146,7 @@ def test_other_space_behind_the_header_is_refused(load):
     header, start = load.raw[8 : read_header(load.raw)[1]], read_header(load.raw)[1]
     for space in (b" " * 7 + b"\t", b" " * 7 + b"\n"):
         size = (len(header) + 8).to_bytes(8, "little")
-        with pytest.raises(ModelFileError, match="header is not whole"):
+        with pytest.raises(ModelFileError, match="header is incomplete"):
             load(size + header + space + load.raw[start:])
 
 
@@ -271,7 +271,7 @@ def test_archives_that_grow_are_refused_before_they_are_read(load):
     with pytest.raises(ModelFileError, match=r"'0\.npy' is compressed"):
         load(forge(load.raw, packed_noise))
     nested = zipped([*members.items(), ("0.npy", packed)])
-    with pytest.raises(ModelFileError, match=r"'0\.npy' is no array"):
+    with pytest.raises(ModelFileError, match=r"'0\.npy' is not an array"):
         load(forge(load.raw, nested))
 
 
@@ -279,10 +279,10 @@ def test_archives_that_grow_are_refused_before_they_are_read(load):
 def test_members_of_one_name_and_members_elsewhere_are_refused(load, tmp_path):
     members = members_of(load.raw)
     twice = zipped([*members.items(), ("schema.json", members["schema.json"])])
-    with pytest.raises(ModelFileError, match="two members of one name"):
+    with pytest.raises(ModelFileError, match="two members with the same name"):
         load(forge(load.raw, twice))
     outside = zipped([*members.items(), ("../../evil.py", b"raise SystemExit")])
-    with pytest.raises(ModelFileError, match=r"evil\.py' is no array"):
+    with pytest.raises(ModelFileError, match=r"evil\.py' is not an array"):
         load(forge(load.raw, outside))
     assert not list(tmp_path.rglob("*.py"))
 
@@ -332,7 +332,7 @@ def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
         }
         getattr(altered, name).flat[0] = value
         save_psem(altered, tmp_path / "altered")
-        with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+        with pytest.raises(ModelFileError, match=f"{name}.* cannot belong to a fitted"):
             load((tmp_path / "altered").read_bytes())
 
 
@@ -372,7 +372,7 @@ def test_another_kind_of_model_is_refused(load):
     with pytest.raises(ModelFileError, match="NearestCentroid lacks prototypes_"):
         load(forge_model(load.raw, other))
     other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
-    with pytest.raises(ModelFileError, match="NearestCentroid, which is no KMExClass"):
+    with pytest.raises(ModelFileError, match="NearestCentroid, which is not a KMEx"):
         load(forge_model(load.raw, other))
 
 
@@ -381,8 +381,8 @@ def test_newer_files_ask_for_an_upgrade(load):
     with pytest.raises(ModelFileError) as caught:
         load(raw)
     assert str(caught.value) == (
-        "psem cannot be loaded: its schema 2 is newer than 1, the latest known here. "
-        "Upgrade sklearn-kmex to 9.0, which wrote it."
+        "psem cannot be loaded: its schema 2 is newer than 1, the latest that this "
+        "version reads. Upgrade sklearn-kmex to 9.0, which wrote the file."
     )
     for schema in (0, "1", None):
         with pytest.raises(ModelFileError, match=f"its schema is {schema!r}"):
@@ -417,5 +417,5 @@ def test_thresholds_that_no_fit_gives_are_refused(name, psem, tmp_path):
     REFUSING[name](altered)
     setattr(careful, name, altered)
     save_psem(careful, tmp_path / "careful")
-    with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+    with pytest.raises(ModelFileError, match=f"{name}.* cannot belong to a fitted"):
         load_psem(tmp_path / "careful")
