@@ -70,7 +70,7 @@ def encoder_of(
     return ServedEncoder(twin, tap, pooling, input_shape)
 
 
-def sample_of(samples: Any, shape: Any, preprocess: Any) -> Tensor:
+def first_input(samples: Any, shape: Any, preprocess: Any) -> Tensor:
     """Return the first sample as the tensor that a graph will take."""
     settings = RunSettings(1, "cpu", "float32", preprocess, 0, False)
     batch = next(iter(iterate_batches(first_sample(samples), settings)))

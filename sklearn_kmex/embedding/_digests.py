@@ -1,4 +1,4 @@
-"""Samples one at a time: what they hold, as a hash, and some of them by number."""
+"""Hashes of the content of samples."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ ROWS_HASHED = 256
 
 
 def row_digests(X: Any, model: bytes) -> list[bytes]:
-    """Hash the content of each sample, for one model.
+    """Hash the content of each sample together with a model.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def row_digests(X: Any, model: bytes) -> list[bytes]:
         Samples.
 
     model : bytes
-        Fingerprint of the model that takes them.
+        Fingerprint of the model.
 
     Returns
     -------
     list of bytes
-        SHA-256 of model and sample, one for each sample.
+        SHA-256 hash of the model and each sample.
     """
     if len_of(X) == 0:
         return []
@@ -50,7 +50,9 @@ def row_digests(X: Any, model: bytes) -> list[bytes]:
         return digests(start, contents(X))
     start.update(f"{X.dtype.str}{X.shape[1:]}".encode())
     blocks = [X[some] for some in gen_batches(len(X), ROWS_HASHED)]
-    with ThreadPoolExecutor(cpu_count()) as threads:  # hashing long rows is parallel
+    with ThreadPoolExecutor(
+        cpu_count()
+    ) as threads:  # hashing long rows releases the lock
         found = threads.map(lambda rows: array_digests(start, rows), blocks)
         return [digest for some in found for digest in some]
 
@@ -60,7 +62,7 @@ def array_digests(start: Any, rows: NDArray) -> list[bytes]:
 
 
 def digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
-    """Go on from the hash of a model with the bytes of each sample."""
+    """Extend the hash of a model by the bytes of each sample."""
     found = []
     for parts in samples:
         one = start.copy()
@@ -71,7 +73,7 @@ def digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
 
 
 def contents(X: Any) -> Iterator[Sequence[Any]]:
-    """Yield the bytes that tell each sample from others."""
+    """Yield the bytes that identify each sample."""
     if sparse.issparse(X):
         head = f"{X.dtype.str}{X.shape[1:]}".encode()
         yield from ((head, *row) for row in sparse_rows(X))
@@ -84,7 +86,7 @@ def is_numeric(X: Any) -> bool:
 
 
 def content(value: Any) -> Sequence[Any]:
-    """Bytes that tell a sample from others; a path stands for what its file holds."""
+    """Bytes that identify a sample; for a path, also the content of its file."""
     value = as_array(value)
     if is_numeric(value):
         return f"{value.dtype.str}{value.shape}".encode(), np.ascontiguousarray(value)

@@ -30,5 +30,5 @@ def one_error(path: Path) -> Iterator[None]:
     except Refusal as refusal:
         raise ModelFileError(f"{start}{refusal}. {refusal.remedy}") from refusal
     except Exception as error:
-        wrapped = Refusal(f"reading it raised {type(error).__name__}: {error}")
+        wrapped = Refusal(f"reading it failed with {type(error).__name__}: {error}")
         raise ModelFileError(f"{start}{wrapped}. {wrapped.remedy}") from error

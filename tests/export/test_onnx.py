@@ -21,13 +21,14 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import NearestCentroid
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.export import to_onnx
 
 pytest.importorskip("skl2onnx")
@@ -375,6 +376,19 @@ def test_what_has_no_converter_is_named(digits):
     with pytest.raises(TypeError, match="that skl2onnx converts; of FunctionTransf"):
         to_onnx(psem, X)
     assert vars(psem["kmex"]) == before
+
+
+def test_a_search_is_its_best_estimator_and_a_rejecting_classifier_is_refused(digits):
+    X, X_test, y, _ = digits
+    psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
+    grid = {"kmexclassifier__n_prototypes": [1, 2]}
+    search = GridSearchCV(psem, grid, cv=2).fit(X, y)
+    assert_same(serve(to_onnx(search, X), X_test), search.best_estimator_, X_test)
+    rejecting = RejectingClassifier(search.best_estimator_, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"RejectingClassifier.* Export its estimator_"):
+        to_onnx(rejecting, X)
+    graph = to_onnx(rejecting.estimator_, X)
+    assert_same(serve(graph, X_test), rejecting.estimator_, X_test)
 
 
 def test_other_models_and_rows_are_refused(blobs):

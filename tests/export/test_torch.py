@@ -11,11 +11,12 @@ from numpy.testing import assert_array_equal
 from saved import make_models
 from served import SETTINGS, assert_same
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
 from sklearn_kmex.export import to_torch
 
@@ -262,6 +263,22 @@ def test_rows_that_are_images(network, digits):
     module = to_torch(psem)
     for rows in (X_test, X_test.reshape(-1, 1, 8, 8)):
         assert_same(answers_of(module, rows, module.classes_), psem, X_test)
+
+
+def test_a_search_is_its_best_estimator_and_a_rejecting_classifier_is_refused(digits):
+    X, X_test, y, _ = digits
+    psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
+    grid = {"kmexclassifier__n_prototypes": [1, 2]}
+    search = GridSearchCV(psem, grid, cv=2).fit(X, y)
+    module = to_torch(search)
+    answers = answers_of(module, X_test, module.classes_)
+    assert_same(answers, search.best_estimator_, X_test)
+    rejecting = RejectingClassifier(search.best_estimator_, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"RejectingClassifier.* Export its estimator_"):
+        to_torch(rejecting)
+    module = to_torch(rejecting.estimator_)
+    expected = rejecting.estimator_
+    assert_same(answers_of(module, X_test, module.classes_), expected, X_test)
 
 
 def test_what_has_no_module_is_named(psem, digits):
