@@ -119,7 +119,7 @@ def float_batches(twin: nn.Module, X: Any, settings: RunSettings) -> Iterator[Te
         values = to_device(batch, reference.device, reference.dtype)
         if not isinstance(values, Tensor) or not values.is_floating_point():
             raise ValueError(
-                "X must give batches of one float array to have relevance maps; "
+                "X must be batches of one array of floats to have relevance maps; "
                 f"{type(twin).__name__} takes {type(values).__name__} of token ids or "
                 "of several inputs. Use explain, which needs no maps."
             )
