@@ -82,11 +82,12 @@ class Decide(NamedTuple):
         """Score of each class, with its prior."""
         graph, layout, axis = self.graph, lay_out(self.kmex, self.dtype), np.array([2])
         if self.kmex.aggregation == "max":
-            own = by_class(graph, squared, layout, graph.Sub)
+            own = by_class(graph, squared, layout, graph.Sub, dtype)
             nearest = graph.ReduceMin(own, axis, keepdims=0)
             scores = self.similarity(nearest, dtype)
         else:
-            own = by_class(graph, self.similarity(squared, dtype), layout, graph.Add)
+            similar = self.similarity(squared, dtype)
+            own = by_class(graph, similar, layout, graph.Add, self.dtype)
             scores = graph.ReduceLogSumExp(own, axis, keepdims=0)
         return graph.Add(scores, layout.shift) if layout.shift.any() else scores
 
@@ -125,12 +126,12 @@ def usual_share(n_features: int) -> float:
     return (math.sqrt(n_features) / 4 + 2) / (n_features / 4 + 4)
 
 
-def by_class(graph: Graph, values: str, layout: Layout, mask: Any) -> str:
+def by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
     """Values of the prototypes of each class, (n_samples, n_classes, largest count)."""
     columns = layout.columns
     if np.array_equal(columns.ravel(), np.arange(columns.size)):
         return graph.Reshape(values, np.array([-1, *columns.shape]))
-    return mask(graph.Gather(values, columns, axis=1), layout.mask)
+    return mask(graph.Gather(values, columns, axis=1), layout.mask.astype(dtype))
 
 
 def log_similarity(graph: Graph, distances: str, epsilon: float, dtype: Any) -> str:
