@@ -1,4 +1,4 @@
-"""Which warnings end a test: the filters of pyproject.toml, which hold in these tests."""
+"""Which warnings fail a test: the filters of pyproject.toml, active in these tests."""
 
 import warnings
 
