@@ -1,4 +1,4 @@
-"""Which warnings fail a test: the filters of pyproject.toml, active in these tests."""
+"""Which warnings are errors in tests, by the filters of pyproject.toml."""
 
 import warnings
 
