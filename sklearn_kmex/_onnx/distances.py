@@ -11,10 +11,10 @@ from sklearn_kmex._onnx.graph import INT64, Graph
 
 
 def squared_distances(graph: Graph, X: str, prototypes: NDArray, dtype: Any) -> str:
-    """Squared distances in float64, as `squared_distances` of `_similarity` takes them.
+    """Squared distances in float64, as in `_model.similarity`.
 
-    Differences are taken where the product cancels, or leaves open which is the least.
-    Of float32 rows the product is taken in float64, too: `dtype` is theirs.
+    Differences are squared where the expanded product cancels, or leaves open which
+    prototype is nearest. `dtype` is the original dtype of the rows.
     """
     P = prototypes.astype(np.float64)
     center, Q = about_center(P, np.float64)
@@ -30,7 +30,7 @@ def squared_distances(graph: Graph, X: str, prototypes: NDArray, dtype: Any) -> 
 
 
 def tied(graph: Graph, distances: str, norms: str, width: int, dtype: Any) -> str:
-    """Mark what may be the least distance of a row, where that is more than one."""
+    """Mark the distances of a row that may be the least, if there are several."""
     axis = np.array([1])
     slack = graph.Mul(
         graph.ReduceMax(norms, axis, keepdims=1),

@@ -194,9 +194,9 @@ class CachedEmbedder(
         """Read cached results, and run the encoder on other samples in chunks."""
         X = as_samples(X)
         encoder = getattr(self, "embedder_", self.embedder)
-        run, store = getattr(encoder, method), self._store()
+        compute, store = getattr(encoder, method), self._store()
         if store is None or len_of(X) == 0:
-            return run(X)
+            return compute(X)
         keys = row_digests(X, method.encode() + fingerprint(self.embedder))
         first_rows: dict[bytes, int] = {}
         for row, key in enumerate(keys):
@@ -207,7 +207,7 @@ class CachedEmbedder(
             with store.writing(chunk) as entries:
                 new = [key for key in chunk if key not in entries]
                 if new:
-                    embeddings = run_part(run, X, [first_rows[key] for key in new])
+                    embeddings = run_part(compute, X, [first_rows[key] for key in new])
                     entries.update(zip(new, pack(embeddings), strict=True))
             cached.update(entries)
         return unpack([cached[key] for key in keys])

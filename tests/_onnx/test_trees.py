@@ -123,5 +123,5 @@ def test_what_has_no_converter_is_named():
         (boosted("xgboost", enable_categorical=True), frame, "splits of categories"),
     ):
         psem = make_kmex(ensemble.fit(rows, y), n_prototypes=1).fit(rows, y)
-        with pytest.raises(TypeError, match=f"numbers and NaN alone .*with {words}. S"):
+        with pytest.raises(TypeError, match=f"by numbers and NaN .*with {words}. S"):
             to_onnx(psem, X)
