@@ -35,7 +35,7 @@ def test_prp_gives_more_to_channels_that_agree():
     assert_allclose(found, parts / parts.sum(), rtol=1e-6)
 
 
-def test_prp_gives_more_to_channels_that_are_on():
+def test_prp_gives_more_to_channels_with_large_values():
     found = shares([1.0, -3.0], [3.0, -1.0], 8.0)  # d = (4, 4)
     assert_allclose(found, [2, 6], rtol=1e-6)
 
@@ -45,7 +45,7 @@ def test_prp_of_a_negative_score_is_the_same_share_of_it():
     assert_allclose(found, [-12 * 7 / 8, -12 / 8], rtol=1e-6)
 
 
-def test_prp_leaves_out_channels_that_are_off():
+def test_prp_leaves_out_channels_that_are_zero():
     found = shares([1.0, 3.0**0.5, 0.0], [0.0, 0.0, 0.0], 1.0)
     first, second = 1 / (1 + 0.4 / 3), 3**0.5 / (3 + 0.4 / 3)  # d = (1, 3, 0)
     total = first + second
@@ -116,19 +116,21 @@ def test_similarities_are_those_of_the_classifier():
     assert_allclose(score.values(Z)[0], [0, -4.5, -8])
 
 
-def test_a_class_is_its_best_prototype_or_all_of_them_by_their_share():
+def test_a_class_score_uses_its_best_prototype_or_all_of_them():
     Z = torch.tensor([[1.0, 0.0]], dtype=float)  # 1 and 2 away from those of class 0
     similar = np.array([-0.5, -2.0])
     best = make_score(target("class", "prp", [0]), known(VECTORS, CODES, "gaussian"), Z)
     assert_allclose(best.values(Z), [[-0.5]])
-    assert_allclose(best.relevance(Z)[0, 0], [-0.5, 0])  # the second channel is off
+    assert_allclose(best.relevance(Z)[0, 0], [-0.5, 0])  # the second channel is zero
 
     both = known(VECTORS, CODES, "gaussian", "sum")
     every = make_score(target("class", "prp", [0]), both, Z)
     total = np.log(np.exp(similar).sum())
     assert_allclose(every.values(Z), [[total]])
     assert_allclose(every.relevance(Z).sum(-1), [[total]])
-    Z = torch.tensor([[1.0, 1.0]], dtype=float)  # both channels on: d = (1, 1), (4, 1)
+    Z = torch.tensor(
+        [[1.0, 1.0]], dtype=float
+    )  # no channel is zero: d = (1, 1), (4, 1)
     similar = np.array([-1.0, -2.5])
     weights = np.exp(similar) / np.exp(similar).sum()
     total = np.log(np.exp(similar).sum())
@@ -146,7 +148,7 @@ def test_under_prp_the_margin_is_a_difference_of_class_scores():
     assert_allclose(score.relevance(Z).sum(-1), [[4]])
 
 
-def test_each_sample_is_asked_what_it_is_target():
+def test_each_sample_has_its_own_score():
     rng = np.random.default_rng(0)
     vectors, codes = rng.normal(size=(6, 3)), np.repeat(np.arange(3), 2)
     Z = torch.tensor(rng.normal(size=(5, 3)))

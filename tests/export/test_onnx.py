@@ -1,4 +1,4 @@
-"""to_onnx: onnxruntime alone gives the labels, probabilities and reasons."""
+"""to_onnx: onnxruntime returns labels, probabilities and nearest prototypes."""
 
 import json
 import subprocess
@@ -279,7 +279,7 @@ def test_batches_of_any_size_and_a_stated_opset(digits):
             assert_allclose(part, all_rows[rows], rtol=1e-12)
 
 
-def test_metadata_say_what_the_outputs_are_numbers_of(digits):
+def test_metadata_describe_the_classes_and_prototypes(digits):
     X, _, y, _ = digits
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     session = onnxruntime.InferenceSession(to_onnx(psem, X).SerializeToString())
@@ -313,7 +313,7 @@ print(json.dumps(answers))
 
 
 def serve_elsewhere(psems, X, folder):
-    """Serve models in a process that has onnxruntime and numpy alone."""
+    """Serve models in a process that has only onnxruntime and numpy."""
     np.save(folder / "rows.npy", X)
     for name, psem in psems.items():
         (folder / name).write_bytes(to_onnx(psem, X).SerializeToString())
@@ -367,13 +367,13 @@ except ImportError as error:
     ]
 
 
-def test_a_cache_stays_behind(digits, tmp_path):
+def test_a_cache_is_left_out(digits, tmp_path):
     X, X_test, y, _ = digits
     psem = make_kmex(PCA(8).fit(X), memory=tmp_path, n_prototypes=2).fit(X, y)
     assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
 
 
-def test_any_clusterer_is_behind_it(digits):
+def test_any_clusterer_is_supported(digits):
     X, X_test, y, _ = digits
     psem = KMExClassifier(2, clusterer=BisectingKMeans(random_state=0)).fit(X, y)
     assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
@@ -381,7 +381,7 @@ def test_any_clusterer_is_behind_it(digits):
         KMExClassifier(2, clusterer=AgglomerativeClustering()).fit(X, y)
 
 
-def test_what_has_no_converter_is_named(digits):
+def test_error_names_a_step_without_a_converter(digits):
     X, _, y, _ = digits
     psem = make_kmex(FunctionTransformer(np.sqrt), n_prototypes=1).fit(X, y)
     before = vars(psem["kmex"]).copy()
@@ -500,7 +500,7 @@ class TestTorch:
         psem = make_kmex(net, layer="0", n_prototypes=2).fit(X, y)
         assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
 
-    def test_what_cannot_be_exported_is_said(self, digits, torch):
+    def test_errors_name_what_cannot_be_exported(self, digits, torch):
         from sklearn_kmex.embedding import TorchEmbedder
 
         X, _, y, _ = (x.astype(np.float32) for x in digits)

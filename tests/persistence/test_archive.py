@@ -1,4 +1,4 @@
-"""Damaged and hostile files: one clear error, and nothing of them is run."""
+"""Damaged and hostile files raise one clear error, and no code from them runs."""
 
 import copy
 import io
@@ -21,7 +21,7 @@ from sklearn_kmex.persistence._archive import digest, read_header
 pytest.importorskip("skops")
 safetensors = pytest.importorskip("safetensors.numpy")
 
-# What a file that got its way would do first.
+# What hostile code in a file would do.
 ALARMS = {"exec", "open", "os.system", "pickle.find_class", "subprocess.Popen"}
 ALARMS |= {"socket.connect", "os.remove", "os.rename", "ctypes.dlopen"}
 heard, listening = [], []
@@ -57,10 +57,10 @@ def psem():
 
 @pytest.fixture
 def load(tmp_path, psem):
-    """Load bytes as a file would be; the file itself may be opened to be read."""
+    """Return a function that loads bytes as a file; reading the file is allowed."""
     path = tmp_path / "psem"
     save_psem(psem, path)
-    load_psem(path)  # whatever is imported on the way has been
+    load_psem(path)  # imports everything that loading needs
 
     def load(raw):
         path.write_bytes(raw)
@@ -76,7 +76,7 @@ def load(tmp_path, psem):
 
 
 def forge(raw, estimator=None, **manifest):
-    """Change a file as one would who knows how it is made: the checksum is right."""
+    """Change a file, and set a valid checksum."""
     header, start = read_header(raw)
     content = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
     estimator = raw[start:] if estimator is None else estimator
@@ -156,7 +156,7 @@ def test_other_space_behind_the_header_is_refused(load):
 
 
 def hostile_values(rng):
-    """What a schema may hold that it should not."""
+    """Hostile values for a schema."""
     values = [None, True, -1, 2**70, 1e400, "", "os", "system", "posix.system", [], {}]
     values += ["../../etc/passwd", "schema.json", {"__class__": "system"}, [[[]]]]
     values += ["numpy.ndarray", "ObjectNode", "FunctionNode", "TypeNode", "JsonNode"]
@@ -165,7 +165,7 @@ def hostile_values(rng):
 
 
 def scramble(value, rng, chance):
-    """Put something hostile in the place of some parts of a schema."""
+    """Replace some parts of a schema by hostile values."""
     if rng.random() < chance:
         return hostile_values(rng)
     if isinstance(value, dict):
@@ -189,7 +189,7 @@ def test_forged_schemas_are_refused_or_harmless(load, psem, count):
             loaded = load(raw)
         except ModelFileError:
             refused += 1
-        else:  # what was changed does not decide, or is a possible setting
+        else:  # the change has no effect, or is a valid setting
             assert type(loaded) is KMExClassifier
             assert loaded.prototypes_.shape == psem.prototypes_.shape
     assert refused > 2 * count / 3
@@ -212,7 +212,7 @@ def test_forged_archives_are_refused_or_harmless(load, psem, count):
 
 
 class Evil:
-    """A pickle of it runs a command where it is loaded."""
+    """Runs a command when its pickle is loaded."""
 
     def __reduce__(self):
         return exec, ("import os; os.system('touch pwned')",)
@@ -266,7 +266,7 @@ def test_other_types_are_not_even_imported(load, evil):
     assert "antigravity" not in sys.modules
 
 
-def test_archives_that_grow_are_refused_before_they_are_read(load):
+def test_compressed_archives_are_refused_before_they_are_read(load):
     members = members_of(load.raw)
     bomb = b"\x93NUMPY" + bytes(50_000_000)
     packed = zipped([*members.items(), ("0.npy", bomb)], zipfile.ZIP_DEFLATED)
@@ -283,7 +283,7 @@ def test_archives_that_grow_are_refused_before_they_are_read(load):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_of_one_name_and_members_elsewhere_are_refused(load, tmp_path):
+def test_members_with_the_same_name_or_a_path_are_refused(load, tmp_path):
     members = members_of(load.raw)
     twice = zipped([*members.items(), ("schema.json", members["schema.json"])])
     with pytest.raises(ModelFileError, match="two members with the same name"):
@@ -304,7 +304,7 @@ def test_tensors_of_absurd_shapes_are_refused(load):
 
 
 def header_of(array, shape):
-    """Bytes of an array that says it has another shape."""
+    """Bytes of an array with another shape in its header."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue().replace(str(array.shape).encode(), shape.encode(), 1)
@@ -331,7 +331,7 @@ DECIDING = {
 
 
 @pytest.mark.parametrize("name", DECIDING)
-def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
+def test_impossible_values_are_refused(load, psem, name, tmp_path):
     for value in DECIDING[name]:
         altered = KMExClassifier()
         altered.__dict__ = {
@@ -358,7 +358,7 @@ def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
         ("prototype_indices_", np.zeros(4)),
     ],
 )
-def test_settings_that_no_fit_gives_are_refused(load, psem, name, value, tmp_path):
+def test_impossible_settings_are_refused(load, psem, name, value, tmp_path):
     altered = KMExClassifier()
     altered.__dict__ = vars(psem) | {name: value}
     raw = forge_model(load.raw, altered)
@@ -412,7 +412,7 @@ REFUSING = {
 
 
 @pytest.mark.parametrize("name", REFUSING)
-def test_thresholds_that_no_fit_gives_are_refused(name, psem, tmp_path):
+def test_impossible_thresholds_are_refused(name, psem, tmp_path):
     rng = np.random.RandomState(0)
     y = np.repeat(["a", "b"], 30)
     X = rng.normal(size=(60, 2)) + 4 * (y == "b")[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""Files that an earlier version wrote, one of each kind, load and answer alike."""
+"""Files of an earlier version, one of each kind, load with the same predictions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""save_psem and load_psem: the same model again, or a clear error."""
+"""save_psem and load_psem: the same model, or a clear error."""
 
 import pickle
 import subprocess
@@ -39,7 +39,7 @@ def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_pat
         assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
 
 
-def test_trees_are_trusted_by_those_who_load_them(models, tmp_path):
+def test_trees_must_be_trusted_to_load(models, tmp_path):
     save_psem(models["forest"][0], tmp_path / "forest")
     with pytest.raises(ModelFileError, match=rf"not trusted: {TREE}\. Name them"):
         load_psem(tmp_path / "forest")
@@ -95,7 +95,7 @@ def test_a_search_is_refused_and_its_best_estimator_saved(digits, wrap, tmp_path
     assert_array_equal(loaded.predict_proba(X_test), search.predict_proba(X_test))
 
 
-def test_a_function_without_a_name_is_refused_by_the_one_who_loads(digits, tmp_path):
+def test_a_function_without_a_name_is_refused_when_it_is_loaded(digits, tmp_path):
     X, _, y, _ = digits
     psem = make_pipeline(FunctionTransformer(lambda X: X), KMExClassifier(1))
     save_psem(psem.fit(X, y), tmp_path / "psem")
@@ -156,7 +156,9 @@ class TestTorch:
     def saved(self, network, digits, tmp_path):
         X, _, y, _ = digits
         trained = network()
-        trained(trained[0].weight.new_tensor(X))  # batch norms have seen something
+        trained(
+            trained[0].weight.new_tensor(X)
+        )  # sets the statistics of the batch norm
         psem = make_kmex(trained, n_prototypes=3, random_state=0)
         psem.fit(X.astype(np.float32), y)
         save_psem(psem, tmp_path / "psem.safetensors")
@@ -190,7 +192,7 @@ class TestTorch:
             loaded = load_psem(tmp_path / "psem", network())
             assert_array_equal(loaded.predict(X_test), careful.predict(X_test))
             assert_array_equal(loaded.typicality(X_test), careful.typicality(X_test))
-            again = clone(loaded).fit(X, y)  # what it was made of is there, too
+            again = clone(loaded).fit(X, y)  # the unfitted parameters are saved, too
             assert_array_equal(again.thresholds_, careful.thresholds_)
 
     def test_the_same_predictions_in_another_process(self, saved, digits, tmp_path):
