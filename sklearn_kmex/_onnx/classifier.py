@@ -35,7 +35,7 @@ LABELS = {
 }
 
 
-def parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+def _parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
     """Declare four outputs; by default, skl2onnx declares two for a classifier."""
     operator = scope.declare_local_operator("KMExClassifier", model)
     operator.inputs.extend(inputs)
@@ -44,17 +44,17 @@ def parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) 
     return operator.outputs
 
 
-def shape_kmex(operator: Any) -> None:
+def _shape_kmex(operator: Any) -> None:
     """Set the types and shapes of the outputs."""
     kmex = operator.raw_operator
     real = FloatTensorType if all_float32(operator) else DoubleTensorType
     label, chances, prototypes, similar = operator.outputs
-    label.type = LABELS[class_labels(kmex).dtype.kind]([None])
+    label.type = LABELS[_class_labels(kmex).dtype.kind]([None])
     chances.type = real([None, len(kmex.classes_)])
     prototypes.type, similar.type = Int64TensorType([None, None]), real([None, None])
 
 
-def class_labels(kmex: Any) -> NDArray:
+def _class_labels(kmex: Any) -> NDArray:
     """Class labels in a dtype of ONNX: text, int64, float64 or booleans."""
     labels = kmex.classes_
     if labels.dtype == object and all(isinstance(label, str) for label in labels):
@@ -71,7 +71,7 @@ def class_labels(kmex: Any) -> NDArray:
     return labels
 
 
-def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
+def _convert_kmex(scope: Any, operator: Any, container: Any) -> None:
     """Add the nodes of a fitted classifier, with distances in float64."""
     kmex, graph = operator.raw_operator, Graph(scope, container)
     options = container.get_options(kmex, {"n_prototypes": 1})
@@ -79,7 +79,7 @@ def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
     decide = Decide(graph, kmex, dtype, options["n_prototypes"])
     rows = X if dtype == np.float64 else graph.Cast(X, to=DOUBLE)
     code, *others = decide(squared_distances(graph, rows, kmex.prototypes_, dtype))
-    labels = class_labels(kmex)
+    labels = _class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
     graph.set_outputs(operator.outputs, graph.Gather(labels, code), *others)
 
@@ -90,8 +90,8 @@ def register_classifiers() -> None:
         update_registered_converter(
             kind,
             "KMExClassifier",
-            shape_kmex,
-            convert_kmex,
-            parser=parse_kmex,
+            _shape_kmex,
+            _convert_kmex,
+            parser=_parse_kmex,
             options={"n_prototypes": None},
         )

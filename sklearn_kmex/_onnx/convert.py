@@ -35,18 +35,18 @@ def convert(
         kinds = ", ".join(type(step).__name__ for step in steps)
         raise TypeError(
             f"psem must consist of steps that skl2onnx converts; of {kinds} one is "
-            f"not: {first_line(error)} Export the steps after it, and pass their graph "
-            "the output of the steps before."
+            f"not: {_first_line(error)} Export the steps after it, and pass their "
+            "graph the output of the steps before."
         ) from error
-    set_opset(graph, opset)
+    _set_opset(graph, opset)
     return graph
 
 
-def first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def set_opset(graph: ModelProto, opset: int) -> None:
+def _set_opset(graph: ModelProto, opset: int) -> None:
     """Declare the opset of a graph; skl2onnx declares the lowest possible one."""
     del graph.opset_import[:]
     graph.opset_import.extend(
@@ -73,7 +73,7 @@ def finish(graph: ModelProto, opset: int, metadata: dict[str, str]) -> ModelProt
 
     Other metadata are removed: torch stores paths of source files in them.
     """
-    set_opset(graph, opset)
+    _set_opset(graph, opset)
     del graph.graph.value_info[:]
     for part in (*graph.graph.node, *graph.graph.input, *graph.graph.output):
         del part.metadata_props[:]

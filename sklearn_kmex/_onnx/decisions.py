@@ -28,11 +28,11 @@ class Decide(NamedTuple):
         """Score of each class, including its prior."""
         graph, layout, axis = self.graph, lay_out(self.kmex, self.dtype), np.array([2])
         if self.kmex.aggregation == "max":
-            own = by_class(graph, squared, layout, graph.Sub, np.float64)
+            own = _by_class(graph, squared, layout, graph.Sub, np.float64)
             scores = self.similarity(graph.ReduceMin(own, axis, keepdims=0))
         else:
             similar = self.similarity(squared)
-            own = by_class(graph, similar, layout, graph.Add, self.dtype)
+            own = _by_class(graph, similar, layout, graph.Add, self.dtype)
             scores = graph.ReduceLogSumExp(own, axis, keepdims=0)
         return graph.Add(scores, layout.shift) if layout.shift.any() else scores
 
@@ -43,7 +43,7 @@ class Decide(NamedTuple):
         if self.kmex.similarity == "gaussian":
             values = graph.Div(squared, np.float64(-2))
         else:
-            values = log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
+            values = _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
         least = np.float64(np.finfo(self.dtype).min)
         return cast(graph, graph.Max(values, least), self.dtype)
 
@@ -56,7 +56,7 @@ class Decide(NamedTuple):
         return cast(graph, graph.Softmax(logits, axis=1), self.dtype)
 
 
-def by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
+def _by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
     """Values of the prototypes of each class, (n_samples, n_classes, largest count)."""
     columns = layout.columns
     if np.array_equal(columns.ravel(), np.arange(columns.size)):
@@ -64,7 +64,7 @@ def by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -
     return mask(graph.Gather(values, columns, axis=1), layout.mask.astype(dtype))
 
 
-def log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
+def _log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
     """Logarithm of 1 + x without cancellation; ONNX has no such operator.
 
     Uses Kahan's formula, in which the rounding error of 1 + x cancels.

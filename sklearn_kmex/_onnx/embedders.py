@@ -21,7 +21,7 @@ from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 
 
-def shape_mlp(operator: Any) -> None:
+def _shape_mlp(operator: Any) -> None:
     """Set the type of the embedding, the common one of rows and weights."""
     embedder = operator.raw_operator
     mlp = embedder.mlp
@@ -31,7 +31,7 @@ def shape_mlp(operator: Any) -> None:
     operator.outputs[0].type = kind([None, width])
 
 
-def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
+def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:
     """Add the hidden layers of a network as matrix products."""
     embedder, graph = operator.raw_operator, Graph(scope, container)
     mlp, (X, dtype) = embedder.mlp, rows_of(graph, operator)
@@ -46,13 +46,13 @@ def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
     graph.set_outputs(operator.outputs, X)
 
 
-def shape_tree(operator: Any) -> None:
+def _shape_tree(operator: Any) -> None:
     trees = trees_of(operator.raw_operator.ensemble).trees
-    width = sum(len(leaves_of(tree)) for tree in trees)
+    width = sum(len(_leaves_of(tree)) for tree in trees)
     operator.outputs[0].type = DoubleTensorType([None, width])
 
 
-def convert_tree(scope: Any, operator: Any, container: Any) -> None:
+def _convert_tree(scope: Any, operator: Any, container: Any) -> None:
     """Add an ensemble of trees that returns the column of a leaf for each tree."""
     found, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
     X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # dtype of thresholds
@@ -62,7 +62,7 @@ def convert_tree(scope: Any, operator: Any, container: Any) -> None:
         op_domain="ai.onnx.ml",
         op_version=3,
         n_targets=n_trees,
-        **ensemble_attributes(found),
+        **_ensemble_attributes(found),
     )
     size = graph.Concat(graph.Shape(X, start=0, end=1), np.array([width]), axis=0)
     zeros = graph.Expand(np.float64(0), size)
@@ -73,12 +73,12 @@ def convert_tree(scope: Any, operator: Any, container: Any) -> None:
     )
 
 
-def leaves_of(tree: Tree) -> NDArray[np.intp]:
+def _leaves_of(tree: Tree) -> NDArray[np.intp]:
     """Numbers of the nodes that are leaves, in the order of their columns."""
     return np.flatnonzero((tree.left == -1) & (tree.feature != -1))
 
 
-def ensemble_attributes(found: Trees) -> dict[str, Any]:
+def _ensemble_attributes(found: Trees) -> dict[str, Any]:
     """Nodes of all trees, with the column of each leaf as its target.
 
     Numbers are stored as tensors; other attributes cannot be float64.
@@ -86,8 +86,8 @@ def ensemble_attributes(found: Trees) -> dict[str, Any]:
     fields: dict[str, list] = {}
     first = 0
     for number, tree in enumerate(found.trees):
-        leaves = leaves_of(tree)
-        for name, values in tree_attributes(tree, number, leaves, found.mode).items():
+        leaves = _leaves_of(tree)
+        for name, values in _tree_attributes(tree, number, leaves, found.mode).items():
             fields.setdefault(name, []).extend(values)
         first += len(leaves)
     numbers = {
@@ -98,7 +98,7 @@ def ensemble_attributes(found: Trees) -> dict[str, Any]:
     return {**fields, **tensors}
 
 
-def tree_attributes(
+def _tree_attributes(
     tree: Tree, number: int, leaves: NDArray, mode: str
 ) -> dict[str, list]:
     """Nodes of one tree in the format of the ONNX operator."""
@@ -125,7 +125,7 @@ def tree_attributes(
 def register_embedders() -> None:
     """Register the converters of the embedders."""
     for kind, shape, convert in (
-        (MLPEmbedder, shape_mlp, convert_mlp),
-        (TreeEmbedder, shape_tree, convert_tree),
+        (MLPEmbedder, _shape_mlp, _convert_mlp),
+        (TreeEmbedder, _shape_tree, _convert_tree),
     ):
         update_registered_converter(kind, f"KMEx{kind.__name__}", shape, convert)

@@ -45,35 +45,35 @@ class Trees(NamedTuple):
 def trees_of(ensemble: Any) -> Trees:
     """Read the trees that `predict` uses, in order."""
     if isinstance(ensemble, HISTOGRAM):
-        return Trees(list(of_histogram(ensemble)), "BRANCH_LEQ", np.float64)
+        return Trees(list(_of_histogram(ensemble)), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, LIGHTGBM):
-        return Trees(of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
+        return Trees(_of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, XGBOOST):
-        return Trees(list(of_xgboost(ensemble)), "BRANCH_LT", np.float32)
+        return Trees(list(_of_xgboost(ensemble)), "BRANCH_LT", np.float32)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    return Trees([of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
+    return Trees([_of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
 
 
-def of_forest(tree: Any) -> Tree:
+def _of_forest(tree: Any) -> Tree:
     return Tree(
         tree.children_left,
         tree.children_right,
         tree.feature,
-        float32_below(tree.threshold),
+        _float32_below(tree.threshold),
         tree.missing_go_to_left,
     )
 
 
-def float32_below(thresholds: NDArray) -> NDArray[np.float32]:
+def _float32_below(thresholds: NDArray) -> NDArray[np.float32]:
     """Largest float32 not above each threshold: it splits float32 in the same way."""
     rounded = thresholds.astype(np.float32)
     lower = np.nextafter(rounded, np.float32(-np.inf))
     return np.where(rounded > thresholds, lower, rounded)
 
 
-def of_histogram(ensemble: Any) -> Iterator[Tree]:
+def _of_histogram(ensemble: Any) -> Iterator[Tree]:
     if np.any(ensemble.is_categorical_):
-        raise no_converter(ensemble, "categorical_features")
+        raise _no_converter(ensemble, "categorical_features")
     for nodes in histogram_nodes(ensemble):
         left, right = (nodes[side].astype(np.int64) for side in ("left", "right"))
         yield Tree(
@@ -85,14 +85,14 @@ def of_histogram(ensemble: Any) -> Iterator[Tree]:
         )
 
 
-def of_xgboost(ensemble: Any) -> Iterator[Tree]:
+def _of_xgboost(ensemble: Any) -> Iterator[Tree]:
     missing = getattr(ensemble, "missing", np.nan)
     if missing is not None and not np.isnan(missing):
-        raise no_converter(ensemble, f"missing={missing}")
+        raise _no_converter(ensemble, f"missing={missing}")
     trees = xgboost_trees(ensemble)
     if any(any(tree["split_type"]) for tree in trees):
-        raise no_converter(ensemble, "splits of categories")
-    for tree in trees[: n_used(ensemble.apply, ensemble)]:
+        raise _no_converter(ensemble, "splits of categories")
+    for tree in trees[: _n_used(ensemble.apply, ensemble)]:
         pruned = np.array(tree["split_indices"]) == PRUNED
         yield Tree(
             np.array(tree["left_children"]),
@@ -103,15 +103,15 @@ def of_xgboost(ensemble: Any) -> Iterator[Tree]:
         )
 
 
-def of_lightgbm(ensemble: Any) -> list[Tree]:
+def _of_lightgbm(ensemble: Any) -> list[Tree]:
     model = ensemble.booster_.model_to_string()
     _, *texts = re.split(r"^Tree=\d+$", model, flags=re.MULTILINE)
     fields = [dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)) for text in texts]
-    trees = [lightgbm_tree(ensemble, one) for one in fields]
-    return trees[: n_used(lambda X: ensemble.predict(X, pred_leaf=True), ensemble)]
+    trees = [_lightgbm_tree(ensemble, one) for one in fields]
+    return trees[: _n_used(lambda X: ensemble.predict(X, pred_leaf=True), ensemble)]
 
 
-def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
+def _lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     """Read a tree; its leaves have their own numbers, and follow its splits.
 
     Bits of a decision type: categorical, default direction, and what counts as missing
@@ -125,9 +125,9 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     threshold = np.array(fields["threshold"].split(), dtype=np.float64)
     missing = decisions >> 2
     if np.any(decisions & 1):
-        raise no_converter(ensemble, "splits of categories")
+        raise _no_converter(ensemble, "splits of categories")
     if np.any(missing == 1):
-        raise no_converter(ensemble, "zero_as_missing")
+        raise _no_converter(ensemble, "zero_as_missing")
     to_left = np.where(missing == 2, decisions & 2 > 0, threshold >= 0)
     ends = np.full(n_leaves, -1)
     left, right = (
@@ -142,12 +142,12 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     )
 
 
-def n_used(leaves: Any, ensemble: Any) -> int:
+def _n_used(leaves: Any, ensemble: Any) -> int:
     """Count the trees that `predict` uses, fewer than all after early stopping."""
     return np.size(leaves(np.zeros((1, ensemble.n_features_in_))))
 
 
-def no_converter(ensemble: Any, what: str) -> NoConverter:
+def _no_converter(ensemble: Any, what: str) -> NoConverter:
     return NoConverter(
         "ensemble must split rows only by numbers and NaN to be exported; got "
         f"{type(ensemble).__name__} with {what}. {REMEDY}"

@@ -44,7 +44,7 @@ def explain_prototypes(
     def score_of(twin: nn.Module) -> Score:
         return make_score(target, prototypes, first_parameter(twin))
 
-    return attribute(network, X, score_of, method)
+    return _attribute(network, X, score_of, method)
 
 
 def explain_output(
@@ -67,11 +67,11 @@ def explain_output(
         places = torch.as_tensor(columns, device=weight.device)
         return Output(weight, None if bias is None else bias.detach(), places)
 
-    maps = attribute(network._replace(layer=None), X, score_of, method)
+    maps = _attribute(network._replace(layer=None), X, score_of, method)
     return maps[:, 0]
 
 
-def attribute(
+def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
 ) -> NDArray:
     """Explain the score of each sample, batch by batch."""
@@ -83,15 +83,15 @@ def attribute(
     tap = tap_of(twin, network.layer, network, X)
     score, start, maps = score_of(twin), 0, []
     with ExitStack() as stack:
-        explain = make_explainer(twin, tap, network, X, method, stack)
+        explain = _make_explainer(twin, tap, network, X, method, stack)
         for batch in float_batches(twin, X, network.settings):
             rows = slice(start, start + len(batch))
             maps.append(explain(batch, score.take(rows)).cpu().numpy())
             start = rows.stop
-    return check_finite(np.concatenate(maps))
+    return _check_finite(np.concatenate(maps))
 
 
-def check_finite(maps: NDArray) -> NDArray:
+def _check_finite(maps: NDArray) -> NDArray:
     bad = np.flatnonzero(~np.isfinite(maps.reshape(len(maps), -1)).all(axis=1))
     if len(bad):
         raise RowsError(
@@ -102,7 +102,7 @@ def check_finite(maps: NDArray) -> NDArray:
     return maps
 
 
-def make_explainer(
+def _make_explainer(
     twin: nn.Module,
     tap: Tap,
     network: Network,
@@ -124,7 +124,7 @@ def make_explainer(
     encoder = Encoder(twin, tap, network.pooling)
     unchanged = copy_module(network.module, network.settings.device)
     check = Check(Encoder(unchanged, tap, network.pooling))
-    return lambda X, score: lrp(encoder, recorder, X, score, check)
+    return lambda X, score: _lrp(encoder, recorder, X, score, check)
 
 
 class Check:
@@ -148,7 +148,7 @@ class Check:
         self.unchanged = None
 
 
-def lrp(
+def _lrp(
     encoder: Encoder,
     recorder: Recorder,
     X: Tensor,

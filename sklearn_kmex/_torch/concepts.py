@@ -47,16 +47,16 @@ def concepts(
     chosen = torch.as_tensor(ids, device=vectors.device)
     start, maps = 0, []
     for batch in float_batches(twin, X, network.settings):
-        located, size = locations(encoder, batch, vectors.shape[1])
+        located, size = _locations(encoder, batch, vectors.shape[1])
         own = vectors[chosen[start : start + len(batch)]]
         similar = torch.einsum("nc...,nkc->nk...", located, own)
-        maps.append(enlarge(similar, size).float().cpu().numpy())
+        maps.append(_enlarge(similar, size).float().cpu().numpy())
         start += len(batch)
     return np.concatenate(maps)
 
 
 @torch.inference_mode()
-def locations(
+def _locations(
     encoder: Encoder, X: Tensor, width: int
 ) -> tuple[Tensor, tuple[int, ...]]:
     """Return the vectors that each embedding is pooled from, and the input's size.
@@ -68,8 +68,8 @@ def locations(
     with recorded:
         Z = encoder(X)
     for values in reversed(recorded.maps):
-        for view in views(values, X):
-            if view.shape[:2] == Z.shape and is_pooled(view, values, Z):
+        for view in _views(values, X):
+            if view.shape[:2] == Z.shape and _is_pooled(view, values, Z):
                 is_last = X.ndim == 3 and view is not values
                 size = X.shape[1:2] if is_last else X.shape[min(X.ndim - 1, 2) :]
                 return view, size
@@ -80,15 +80,17 @@ def locations(
     )
 
 
-def views(values: Tensor, X: Tensor) -> list[Tensor]:
+def _views(values: Tensor, X: Tensor) -> list[Tensor]:
     """List views of values with channels first, for each possible position of them."""
     last = values.movedim(-1, 1)
     if values.ndim == 3 and X.ndim == 4:
-        return [grid for n in range(6) if (grid := patches(last[:, :, n:])) is not None]
+        return [
+            grid for n in range(6) if (grid := _patches(last[:, :, n:])) is not None
+        ]
     return [view for view in (values, last) if view[0, 0].numel() > 1]
 
 
-def patches(tokens: Tensor) -> Tensor | None:
+def _patches(tokens: Tensor) -> Tensor | None:
     """Arrange tokens in a square, if their number allows it."""
     side = isqrt(tokens.shape[2])
     return (
@@ -98,7 +100,7 @@ def patches(tokens: Tensor) -> Tensor | None:
     )
 
 
-def is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
+def _is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
     """Whether embeddings are the mean of the locations, or the first token."""
     means = [view.flatten(2).mean(2)]
     if values.ndim == 3:
@@ -107,7 +109,7 @@ def is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
     return any(m.shape == Z.shape and (m - Z).abs().max() <= tolerance for m in means)
 
 
-def enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
+def _enlarge(maps: Tensor, size: tuple[int, ...]) -> Tensor:
     """Resize maps to the input, if it has as many axes."""
     if len(size) != maps.ndim - 2:
         return maps

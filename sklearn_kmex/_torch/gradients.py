@@ -45,32 +45,32 @@ class ScoredEncoder(nn.Module):
 def by_gradients(scored: ScoredEncoder, X: Tensor, method: Method) -> Tensor:
     """Make maps from gradients of the scores, one map at a time."""
     explain = {
-        "gradient_x_input": gradient_x_input,
-        "integrated_gradients": integrated_gradients,
-        "smoothgrad": smoothgrad,
+        "gradient_x_input": _gradient_x_input,
+        "integrated_gradients": _integrated_gradients,
+        "smoothgrad": _smoothgrad,
     }[str(method.name)]
     with torch.no_grad():
         n_maps = scored(X).shape[1]
-    maps = [explain(scored, X, one_column(n), method) for n in range(n_maps)]
+    maps = [explain(scored, X, _one_column(n), method) for n in range(n_maps)]
     return torch.stack(maps, dim=1).detach()
 
 
-def gradient_x_input(
+def _gradient_x_input(
     scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
 ) -> Tensor:
     return Gradient(scored)(X, column)[1] * X
 
 
-def integrated_gradients(
+def _integrated_gradients(
     scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
 ) -> Tensor:
     attributor = IntegratedGradients(
-        scored, baseline_fn=lambda x: baseline_of(method, x), n_iter=method.n_steps
+        scored, baseline_fn=lambda x: _baseline_of(method, x), n_iter=method.n_steps
     )
     return attributor(X, column)[1]
 
 
-def smoothgrad(
+def _smoothgrad(
     scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
 ) -> Tensor:
     """Average gradients at noisy inputs, with the same noise for all samples.
@@ -88,7 +88,7 @@ def smoothgrad(
     return total / method.n_steps
 
 
-def one_column(column: int) -> Callable[[Tensor], Tensor]:
+def _one_column(column: int) -> Callable[[Tensor], Tensor]:
     def select(scores: Tensor) -> Tensor:
         chosen = torch.zeros_like(scores)
         chosen[:, column] = 1
@@ -97,7 +97,7 @@ def one_column(column: int) -> Callable[[Tensor], Tensor]:
     return select
 
 
-def baseline_of(method: Method, X: Tensor) -> Tensor:
+def _baseline_of(method: Method, X: Tensor) -> Tensor:
     """Return the baseline in the shape of a batch."""
     return torch.tensor(method.baseline).to(X).expand_as(X)
 
@@ -105,12 +105,12 @@ def baseline_of(method: Method, X: Tensor) -> Tensor:
 def broadcast_settings(method: Method, shape: torch.Size) -> Method:
     """Broadcast baseline and bounds to the shape of a sample."""
     return method._replace(
-        baseline=broadcast(method.baseline, shape, "baseline"),
-        bounds=[broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
+        baseline=_broadcast(method.baseline, shape, "baseline"),
+        bounds=[_broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
     )
 
 
-def broadcast(value: Any, shape: torch.Size, name: str) -> NDArray:
+def _broadcast(value: Any, shape: torch.Size, name: str) -> NDArray:
     try:
         return np.broadcast_to(value, shape)
     except ValueError as error:
@@ -123,7 +123,7 @@ def broadcast(value: Any, shape: torch.Size, name: str) -> NDArray:
 @torch.no_grad()
 def occlusion(scored: ScoredEncoder, X: Tensor, method: Method) -> Tensor:
     """Decrease of each score when a window of the input is replaced."""
-    whole, base = scored(X), baseline_of(method, X)
+    whole, base = scored(X), _baseline_of(method, X)
     sides = X.shape[2:] if X.ndim > 2 else X.shape[1:]
     windows = [method.window or max(1, side // 8) for side in sides]
     steps = (range(0, side, w) for side, w in zip(sides, windows, strict=True))

@@ -26,7 +26,7 @@ class LinearRun(NamedTuple):
 def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     """Tap the output of `layer`; by default, the input of the last linear layer."""
     if layer is None:
-        return Tap(last_linear(module, trial), "input")
+        return Tap(_last_linear(module, trial), "input")
     layers = dict(module.named_modules())
     if layer in layers and layer:
         return Tap(layer, "output")
@@ -38,7 +38,7 @@ def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     )
 
 
-def last_linear(module: nn.Module, trial: Callable) -> str:
+def _last_linear(module: nn.Module, trial: Callable) -> str:
     """Return the name of the only linear layer that no other linear layer follows."""
     kind = type(module).__name__
     linear = {n: p for n, p in module.named_modules() if isinstance(p, nn.Linear)}
@@ -50,7 +50,7 @@ def last_linear(module: nn.Module, trial: Callable) -> str:
         )
     if len(linear) == 1:
         return next(iter(linear))
-    ends = final_runs(module, linear, trial)
+    ends = _final_runs(module, linear, trial)
     if not ends:
         raise ValueError(f"{kind} runs none of its linear layers. Set layer.")
     names = list(dict.fromkeys(run.name for run in ends))
@@ -62,7 +62,7 @@ def last_linear(module: nn.Module, trial: Callable) -> str:
     return names[-1]
 
 
-def final_runs(
+def _final_runs(
     module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
 ) -> list[LinearRun]:
     """Run once; keep the linear layers that reach the output through no other one."""
@@ -70,11 +70,11 @@ def final_runs(
     outputs: list[Any] = []
 
     def track_input(_module: nn.Module, args: tuple) -> tuple:
-        return tuple(new_leaf(part).clone() for part in args)
+        return tuple(_new_leaf(part).clone() for part in args)
 
     def record(name: str) -> Callable:
         def hook(_layer: nn.Module, args: tuple, output: Tensor) -> Tensor:
-            runs.append(LinearRun(name, args[0], new_leaf(output)))
+            runs.append(LinearRun(name, args[0], _new_leaf(output)))
             return runs[-1].output.clone()  # a leaf must not be changed in place
 
         return hook
@@ -85,8 +85,8 @@ def final_runs(
     try:
         with torch.enable_grad():
             trial()
-        followed = {name for run in runs for name in sources([run.input], runs)}
-        final = sources(tensors_in(outputs), runs)
+        followed = {name for run in runs for name in _sources([run.input], runs)}
+        final = _sources(tensors_in(outputs), runs)
     except (RuntimeError, ValueError):  # it has no gradients, or it cannot run
         runs.clear()
         with torch.no_grad():
@@ -101,7 +101,7 @@ def final_runs(
     return [run for run in ends if run.name in final] or ends
 
 
-def new_leaf(values: Tensor) -> Tensor:
+def _new_leaf(values: Tensor) -> Tensor:
     """Return the same numbers as a leaf, whose gradients tell where it is used."""
     return values.detach().requires_grad_(values.is_floating_point())
 
@@ -115,7 +115,7 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [one for part in parts for one in tensors_in(part)] if is_holder else []
 
 
-def sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
+def _sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
     """Return the names of the linear layers that values depend on directly."""
     sums = [value.sum() for value in values if value.requires_grad]
     if not sums:

@@ -51,7 +51,7 @@ SCALES = {
 WITH_RULE = (Linear, AvgPool, BatchNorm, Activation)
 
 
-def relative(values: Tensor) -> Tensor:
+def _relative(values: Tensor) -> Tensor:
     """Stabilize denominators by a millionth of their mean size in the sample.
 
     A constant would absorb relevance in layers with values as small as it.
@@ -78,20 +78,20 @@ class Mean(Norm):
 
 FIRST = {
     "": lambda bounds: None,
-    "_flat": lambda bounds: Flat(relative),
-    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), relative),
+    "_flat": lambda bounds: Flat(_relative),
+    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), _relative),
 }
 # Biases of convolutions get no relevance, since batch norms folded into them could get
 # nearly all of it. Linear layers follow the epsilon rule.
-MEANS = ((AvgPool,), Mean(relative))
-LAYERS = [MEANS, ((nn.Linear,), Epsilon(relative))]
+MEANS = ((AvgPool,), Mean(_relative))
+LAYERS = [MEANS, ((nn.Linear,), Epsilon(_relative))]
 REST: dict[str, Callable[[], Composite]] = {
     "epsilon": lambda: EpsilonPlus(
-        relative, relative, [MEANS, ((Convolution,), Epsilon(relative))]
+        _relative, _relative, [MEANS, ((Convolution,), Epsilon(_relative))]
     ),
-    "epsilon_plus": lambda: EpsilonPlus(relative, relative, LAYERS, ["bias"]),
+    "epsilon_plus": lambda: EpsilonPlus(_relative, _relative, LAYERS, ["bias"]),
     "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
-        relative, relative, LAYERS, ["bias"]
+        _relative, _relative, LAYERS, ["bias"]
     ),
 }
 INSTEAD = (
@@ -134,14 +134,14 @@ class Recorder(TorchFunctionMode):
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         name = function.__name__.strip("_")
-        args, kwargs = to_positional(name, args, kwargs or {})
-        depends = any(map(depends_on_input, tensors_in([args, kwargs])))
-        if self.inside or not depends or keeps_relevance(name, args, kwargs):
+        args, kwargs = _to_positional(name, args, kwargs or {})
+        depends = any(map(_depends_on_input, tensors_in([args, kwargs])))
+        if self.inside or not depends or _keeps_relevance(name, args, kwargs):
             return function(*args, **kwargs)
         if (result := self.call_known(name, function, args, kwargs)) is not None:
             return result
         result = function(*args, **kwargs)
-        if any(map(depends_on_input, tensors_in(result))):
+        if any(map(_depends_on_input, tensors_in(result))):
             raise ValueError(
                 f"LRP has no rule for {name}, called in {self.position()} of "
                 f"{self.kind}. "
@@ -153,23 +153,25 @@ class Recorder(TorchFunctionMode):
         self, name: str, function: Any, args: tuple, kwargs: dict
     ) -> Tensor | None:
         """Call a function under its rule; return None if it has no rule."""
-        traced = [depends_on_input(part) for part in args]
-        if sum(traced) != sum(map(depends_on_input, tensors_in([args, kwargs]))):
+        traced = [_depends_on_input(part) for part in args]
+        if sum(traced) != sum(map(_depends_on_input, tensors_in([args, kwargs]))):
             return None
         if name in ADDS and traced == [True, True]:
             pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
-            add = not_in_place(function)
+            add = _not_in_place(function)
             return self.call(
-                Norm(relative), lambda x: add(*x.unbind(-1), **kwargs), pair
+                Norm(_relative), lambda x: add(*x.unbind(-1), **kwargs), pair
             )
         if name in ACTIVATIONS | SCALES | ADDS and sum(traced) == 1:
             place = traced.index(True)
             before, after = args[:place], args[place + 1 :]
-            pure = not_in_place(function)
+            pure = _not_in_place(function)
             if kwargs.get("inplace"):
                 kwargs = {**kwargs, "inplace": False}
             return self.call(
-                rule_of(name), lambda x: pure(*before, x, *after, **kwargs), args[place]
+                _rule_of(name),
+                lambda x: pure(*before, x, *after, **kwargs),
+                args[place],
             )
         if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
             signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
@@ -194,7 +196,7 @@ class Recorder(TorchFunctionMode):
         self, name: str, layer: nn.Module, args: tuple, rule: Hook | None
     ) -> None:
         """Note that the pass enters a layer."""
-        if any(map(depends_on_input, args)) and not torch.is_grad_enabled():
+        if any(map(_depends_on_input, args)) and not torch.is_grad_enabled():
             raise ValueError(f"{self.kind} {NO_GRADIENTS}")
         self.ran[name] += 1
         if isinstance(rule, BasicHook) and self.ran[name] > 1:
@@ -203,15 +205,15 @@ class Recorder(TorchFunctionMode):
                 f"again. {INSTEAD}"
             )
         self.running.append(name)
-        self.inside += has_rule(layer)
+        self.inside += _has_rule(layer)
 
     def leave(self, layer: nn.Module) -> None:
         """Note that the pass leaves a layer."""
         self.running.pop()
-        self.inside -= has_rule(layer)
+        self.inside -= _has_rule(layer)
 
 
-def to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+def _to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """Convert the keyword arguments input and other to positional ones."""
     if name not in ACTIVATIONS | SCALES | ADDS:
         return args, kwargs
@@ -220,29 +222,29 @@ def to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     return (*args, *named), rest
 
 
-def keeps_relevance(name: str, args: tuple, kwargs: dict) -> bool:
+def _keeps_relevance(name: str, args: tuple, kwargs: dict) -> bool:
     """Whether the gradient of a function propagates relevance without a rule.
 
     This holds for functions that only move values, and for adding a constant.
     """
-    first, *others = map(depends_on_input, args) if args else [False]
+    first, *others = map(_depends_on_input, args) if args else [False]
     is_sum = name in ADDS and first != any(others)
     return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
 
 
-def rule_of(name: str) -> Hook:
+def _rule_of(name: str) -> Hook:
     """Return the rule of a function of one value that depends on the input."""
     if name in ACTIVATIONS:
         return Pass()
-    return Mean(relative) if "avg_pool" in name or name == "mean" else Norm(relative)
+    return Mean(_relative) if "avg_pool" in name or name == "mean" else Norm(_relative)
 
 
-def depends_on_input(value: Any) -> bool:
+def _depends_on_input(value: Any) -> bool:
     """Whether a value depends on the input; weights of the copy need no gradient."""
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def not_in_place(function: Any) -> Any:
+def _not_in_place(function: Any) -> Any:
     """Return the variant of a function that does not change its input."""
     name = function.__name__
     if name.endswith("_") and not name.startswith("__"):
@@ -250,17 +252,17 @@ def not_in_place(function: Any) -> Any:
     return function
 
 
-def has_rule(layer: nn.Module) -> bool:
+def _has_rule(layer: nn.Module) -> bool:
     """Whether zennit's composites have a rule for the type of a layer."""
     return isinstance(layer, WITH_RULE) and not isinstance(layer, nn.MultiheadAttention)
 
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
     """Prepare a copy of a module for the rules."""
-    refuse_scripts(twin)
+    _refuse_scripts(twin)
     fold_norms(twin, layer)
     for name, part in twin.named_modules():
-        remove_parametrizations(part)
+        _remove_parametrizations(part)
         if isinstance(part, Linear) and "weight" not in part._parameters:
             raise ValueError(
                 f"LRP requires layers that store their weights; {name!r} computes "
@@ -273,7 +275,7 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
                 part._parameters[key] = nn.Parameter(weight.detach(), False)
 
 
-def refuse_scripts(twin: nn.Module) -> None:
+def _refuse_scripts(twin: nn.Module) -> None:
     """Raise an error for modules that torch.jit scripted."""
     for name, part in twin.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
@@ -282,7 +284,7 @@ def refuse_scripts(twin: nn.Module) -> None:
             )
 
 
-def remove_parametrizations(part: nn.Module) -> None:
+def _remove_parametrizations(part: nn.Module) -> None:
     """Replace parametrized weights by their values.
 
     `remove_parametrizations` of torch also changes the class, which the original

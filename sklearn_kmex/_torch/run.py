@@ -132,13 +132,13 @@ def run_batches(
     device, channels_last = first_parameter(twin).device, len(X) >= MANY_SAMPLES
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
         batch = to_device(batch, device, dtype, channels_last)
-        with clear_errors(twin, batch):
+        with _clear_errors(twin, batch):
             result = twin(**batch) if isinstance(batch, dict) else twin(batch)
         yield result
 
 
 @contextmanager
-def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
+def _clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
     """Name the input of a module that fails; errors of memory stay as they are."""
     try:
         yield
@@ -147,15 +147,15 @@ def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
     except Exception as error:
         raise ValueError(
             f"{type(module).__name__} must take a batch of X, images channels first; "
-            f"given {describe(batch)} on device {first_parameter(module).device}, it "
+            f"given {_describe(batch)} on device {first_parameter(module).device}, it "
             f"raised: {error}"
         ) from error
 
 
-def describe(batch: Any) -> str:
+def _describe(batch: Any) -> str:
     """Describe the shape of a batch."""
     if isinstance(batch, Mapping):
-        return ", ".join(f"{name}: {describe(part)}" for name, part in batch.items())
+        return ", ".join(f"{name}: {_describe(part)}" for name, part in batch.items())
     shape = getattr(batch, "shape", None)
     return type(batch).__name__ if shape is None else f"shape {tuple(shape)}"
 
@@ -188,26 +188,26 @@ def embed(
         dtype = halve(twin, start)
     outputs = run_batches(twin, X, settings, dtype)
     if scores is not None:
-        outputs = collect_scores(outputs, scores, module)
-    return read_layer(twin, tap, pooling, outputs)
+        outputs = _collect_scores(outputs, scores, module)
+    return _read_layer(twin, tap, pooling, outputs)
 
 
-def collect_scores(
+def _collect_scores(
     outputs: Iterable[Any], scores: list[NDArray], module: nn.Module
 ) -> Iterator[Any]:
     """Append the outputs of a module to `scores` while they are iterated."""
     for values in outputs:
-        scores.append(to_scores(values, module))
+        scores.append(_to_scores(values, module))
         yield values
 
 
-def read_layer(
+def _read_layer(
     twin: nn.Module, tap: Tap, pooling: str, outputs: Iterable[Any]
 ) -> NDArray[np.float32]:
     """Read the values at a tap while `outputs` runs the batches."""
     captured = Capture(twin, tap)
     with torch.inference_mode():
-        rows = np.concatenate([to_rows(captured.pop(), pooling) for _ in outputs])
+        rows = np.concatenate([_to_rows(captured.pop(), pooling) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
         what = "must give finite embeddings; they are NaN or infinite for rows"
@@ -220,10 +220,10 @@ def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     twin = copy_module(module, settings.device)
     with torch.inference_mode():
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
-        return np.concatenate([to_scores(values, module) for values in outputs])
+        return np.concatenate([_to_scores(values, module) for values in outputs])
 
 
-def to_scores(values: Any, module: nn.Module) -> NDArray:
+def _to_scores(values: Any, module: nn.Module) -> NDArray:
     """Convert the output of a module to an array."""
     if not isinstance(values, Tensor):
         raise TypeError(
@@ -233,7 +233,7 @@ def to_scores(values: Any, module: nn.Module) -> NDArray:
     return values.float().cpu().numpy()
 
 
-def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
+def _to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
     """Reduce a batch of activations to one row per sample."""
     return pool_activations(values, pooling).float().cpu().numpy()
 
@@ -260,15 +260,15 @@ def embed_by_net(
     def trial() -> None:
         data = twin.get_iterator(twin.get_dataset(first_sample(X)), training=False)
         inputs, _ = next(iter(data))
-        with clear_errors(twin.module_, inputs):
+        with _clear_errors(twin.module_, inputs):
             twin.infer(inputs)
 
     def outputs() -> Iterator[Any]:
-        with clear_errors(twin.module_, X):
+        with _clear_errors(twin.module_, X):
             yield from twin.forward_iter(X, training=False)
 
     tap = find_tap(twin.module_, layer, trial)
-    return read_layer(twin.module_, tap, pooling, outputs())
+    return _read_layer(twin.module_, tap, pooling, outputs())
 
 
 def private_net(net: Any) -> Any:

@@ -39,14 +39,14 @@ class Prototypes(NamedTuple):
 
     def distances(self, Z: Tensor) -> Tensor:
         """Distance of each embedding to each prototype."""
-        return distances(Z, self.vectors)
+        return _distances(Z, self.vectors)
 
     def similarities(self, Z: Tensor) -> Tensor:
         """Similarity of each embedding to each prototype."""
         return similarities(Z, self.vectors, self.similarity, self.epsilon)
 
 
-def distances(Z: Tensor, vectors: Tensor) -> Tensor:
+def _distances(Z: Tensor, vectors: Tensor) -> Tensor:
     """Distance of each embedding to each vector.
 
     Differences are squared, not expanded into products: near vectors keep their digits.
@@ -56,7 +56,7 @@ def distances(Z: Tensor, vectors: Tensor) -> Tensor:
 
 def similarities(Z: Tensor, vectors: Tensor, similarity: str, epsilon: float) -> Tensor:
     """Similarity of each embedding to each vector."""
-    d = distances(Z, vectors)
+    d = _distances(Z, vectors)
     if similarity == "gaussian":
         return d**2 / -2
     return torch.log1p((1 - epsilon) / (d + epsilon))

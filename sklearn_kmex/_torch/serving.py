@@ -36,10 +36,10 @@ class ServedEncoder(Encoder):
         self.input_shape = input_shape
 
     def forward(self, X: Tensor) -> Tensor:
-        return super().forward(as_input(X, self.twin, self.input_shape)).float()
+        return super().forward(_as_input(X, self.twin, self.input_shape)).float()
 
 
-def as_input(X: Tensor, module: nn.Module, input_shape: Any) -> Tensor:
+def _as_input(X: Tensor, module: nn.Module, input_shape: Any) -> Tensor:
     """Give samples the shape and dtype that a module takes."""
     if input_shape is not None:
         X = X.reshape(-1, *input_shape)
@@ -64,7 +64,7 @@ def encoder_of(
                 f"{type(module).__name__}, which has several linear layers. Pass some "
                 "samples, or set layer of the embedder."
             )
-        twin(as_input(sample, twin, input_shape))
+        twin(_as_input(sample, twin, input_shape))
 
     tap = find_tap(twin, layer, trial)
     return ServedEncoder(twin, tap, pooling, input_shape)
@@ -93,8 +93,8 @@ class Affine(nn.Module):
         zeros = np.zeros(scaler.n_features_in_)
         mean = scaler.mean_ if scaler.with_mean else zeros
         scale = scaler.scale_ if scaler.with_std else zeros + 1
-        self.register_buffer("mean", as_float32(mean))
-        self.register_buffer("scale", as_float32(scale))
+        self.register_buffer("mean", _as_float32(mean))
+        self.register_buffer("scale", _as_float32(scale))
 
     def forward(self, X: Tensor) -> Tensor:
         return (X - self.mean) / self.scale
@@ -105,15 +105,15 @@ def mlp_layers(mlp: Any, layer: int) -> nn.Module:
     n_hidden = len(mlp.coefs_) - 1
     layers: list[nn.Module] = []
     for depth in range(layer % n_hidden + 1):
-        weight = as_float32(mlp.coefs_[depth].T)
+        weight = _as_float32(mlp.coefs_[depth].T)
         linear = nn.Linear(weight.shape[1], weight.shape[0])
-        bias = as_float32(mlp.intercepts_[depth])
+        bias = _as_float32(mlp.intercepts_[depth])
         linear.load_state_dict({"weight": weight, "bias": bias})
         layers += [linear, ACTIVATIONS[mlp.activation]()]
     return nn.Sequential(*layers).requires_grad_(False)
 
 
-def as_float32(values: Any) -> Tensor:
+def _as_float32(values: Any) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
 
 
@@ -135,7 +135,7 @@ class PrototypeNetwork(nn.Module):
         self.encoder = nn.Sequential(*parts)
         for name, values in layout._asdict().items():
             is_index = name == "columns"
-            constant = torch.tensor(values) if is_index else as_float32(values)
+            constant = torch.tensor(values) if is_index else _as_float32(values)
             self.register_buffer(name, constant)
         self.n_prototypes = n_prototypes
         self.similarity, self.epsilon = kmex.similarity, float(kmex.epsilon)

@@ -30,14 +30,14 @@ def speed_up(twin: nn.Module, layer: str | None) -> None:
 
 def fold_norms(twin: nn.Module, layer: str | None) -> None:
     """Fold batch norms into the convolutions before them, as the graph allows."""
-    for conv, norm in foldable(twin):
-        if not changes(layer, conv, norm):
-            fold(twin.get_submodule(conv), twin.get_submodule(norm))
-            replace(twin, norm, nn.Identity())
+    for conv, norm in _foldable(twin):
+        if not _changes(layer, conv, norm):
+            _fold(twin.get_submodule(conv), twin.get_submodule(norm))
+            _replace(twin, norm, nn.Identity())
 
 
 @torch.no_grad()
-def fold(conv: Any, norm: Any) -> None:
+def _fold(conv: Any, norm: Any) -> None:
     """Fold a batch norm into the convolution before it."""
     conv.weight, conv.bias = fuse_conv_bn_weights(
         conv.weight,
@@ -116,10 +116,10 @@ class Convolution:
         return matrix.reshape(-1, n_positions * n_in), bias, read.shape[2:]
 
 
-def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
+def _foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
     """Yield names of convolutions, each with the batch norm that alone uses it."""
     try:
-        graph = graph_of(twin)
+        graph = _graph_of(twin)
     except Exception:  # tracing a forward can raise any error
         return
     modules = dict(twin.named_modules())
@@ -141,7 +141,7 @@ def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
             yield str(before.target), str(node.target)
 
 
-def graph_of(twin: nn.Module) -> fx.Graph:
+def _graph_of(twin: nn.Module) -> fx.Graph:
     """Trace a private copy of a module, with the layers of torch as nodes.
 
     `fx.symbolic_trace` would replace the calls of all modules of the process while it
@@ -167,7 +167,7 @@ def graph_of(twin: nn.Module) -> fx.Graph:
     return graph
 
 
-def changes(layer: str | None, conv: str, norm: str) -> bool:
+def _changes(layer: str | None, conv: str, norm: str) -> bool:
     """Whether folding would change the output of the layer."""
     if layer is None:
         return False
@@ -175,6 +175,6 @@ def changes(layer: str | None, conv: str, norm: str) -> bool:
     return f"{conv}.".startswith(within) and not f"{norm}.".startswith(within)
 
 
-def replace(module: nn.Module, name: str, part: nn.Module) -> None:
+def _replace(module: nn.Module, name: str, part: nn.Module) -> None:
     parent, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(parent), leaf, part)

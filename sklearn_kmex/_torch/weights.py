@@ -30,25 +30,25 @@ def load_weights(module: nn.Module, raw: bytes, other: str) -> str:
     tensors = safetensors.torch.load(raw)
     del tensors[other]
     state = {name.removeprefix(PREFIX): weight for name, weight in tensors.items()}
-    wrong = differences(state, module.state_dict())
+    wrong = _differences(state, module.state_dict())
     if not wrong:
         module.load_state_dict(state)
     return "; ".join(wrong[:3])
 
 
-def differences(state: dict[str, Tensor], expected: dict[str, Tensor]) -> list[str]:
+def _differences(state: dict[str, Tensor], expected: dict[str, Tensor]) -> list[str]:
     """List why weights cannot be loaded into a module."""
     missing = [f"{name} is not in the file" for name in expected.keys() - state]
     unknown = [f"{name} is not in the module" for name in state.keys() - expected]
     unequal = [
-        f"{name} is {describe(state[name])} and not {describe(weight)}"
+        f"{name} is {_describe(state[name])} and not {_describe(weight)}"
         for name, weight in expected.items()
-        if name in state and describe(weight) != describe(state[name])
+        if name in state and _describe(weight) != _describe(state[name])
     ]
     bad = [f"{name} is NaN" for name, values in state.items() if values.isnan().any()]
     meta = [f"{name} is on meta" for name, values in expected.items() if values.is_meta]
     return sorted(missing) + sorted(unknown) + unequal + bad + meta
 
 
-def describe(weight: Tensor) -> str:
+def _describe(weight: Tensor) -> str:
     return f"{str(weight.dtype).removeprefix('torch.')} {tuple(weight.shape)}"

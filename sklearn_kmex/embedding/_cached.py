@@ -28,7 +28,7 @@ from sklearn_kmex.embedding._store import Store, pack, unpack
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)
 
 
-def has_black_box(self: "CachedEmbedder") -> bool:
+def _has_black_box(self: "CachedEmbedder") -> bool:
     return hasattr(self.embedder, "black_box_output")
 
 
@@ -174,7 +174,7 @@ class CachedEmbedder(
         """
         return self._cached(X, "transform")
 
-    @available_if(has_black_box)
+    @available_if(_has_black_box)
     def black_box_output(self, X: ArrayLike) -> NDArray:
         """Compute the output of the whole model, and cache it.
 

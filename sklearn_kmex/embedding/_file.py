@@ -86,26 +86,26 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     if n_samples == 0:
         raise ValueError("X must have at least one sample; got none.")
     head = {"model": fingerprint(embedder).hex(), "n_samples": n_samples}
-    start = resume(part, journal, head, X)
+    start = _resume(part, journal, head, X)
     while start < n_samples:
         stop = min(start + chunk_rows(X), n_samples)
         rows = range(start, stop)
-        line = {"stop": stop, "samples": digest(X, rows)}
+        line = {"stop": stop, "samples": _digest(X, rows)}
         embeddings = run_part(embedder.transform, X, rows)
-        write_rows(part, start, n_samples, embeddings)
-        write_lines(journal, [head, line] if start == 0 else [line])
+        _write_rows(part, start, n_samples, embeddings)
+        _write_lines(journal, [head, line] if start == 0 else [line])
         start = stop
     os.replace(part, path)
     journal.unlink()
     return np.load(path, mmap_mode="r")
 
 
-def resume(part: Path, journal: Path, head: dict, X: Any) -> int:
+def _resume(part: Path, journal: Path, head: dict, X: Any) -> int:
     """Check the files of an interrupted call; return the number of finished rows."""
-    saved, *lines = read_lines(journal) if part.exists() else [head]
+    saved, *lines = _read_lines(journal) if part.exists() else [head]
     start = 0
     for line in lines:
-        same = saved == head and line["samples"] == digest(
+        same = saved == head and line["samples"] == _digest(
             X, range(start, line["stop"])
         )
         if not same:
@@ -119,12 +119,12 @@ def resume(part: Path, journal: Path, head: dict, X: Any) -> int:
     return start
 
 
-def digest(X: Any, rows: range) -> str:
+def _digest(X: Any, rows: range) -> str:
     with numbered(rows):
         return hashlib.sha256(b"".join(row_digests(take(X, rows), b""))).hexdigest()
 
 
-def write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
+def _write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
     """Write rows at their position, unmapped so that a full disk raises an error."""
     if sparse.issparse(rows):
         raise TypeError(
@@ -136,7 +136,7 @@ def write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
     header["shape"] = (n_samples, *rows.shape[1:])
     with part.open("r+b" if start else "wb") as file:
         if start:
-            check_header(file, header)
+            _check_header(file, header)
             file.seek(start * rows[0].nbytes, os.SEEK_CUR)
         else:
             npy.write_array_header_1_0(file, header)
@@ -145,7 +145,7 @@ def write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
         os.fsync(file.fileno())
 
 
-def check_header(file: Any, header: dict) -> None:
+def _check_header(file: Any, header: dict) -> None:
     """Check that a file has this header."""
     npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file)
@@ -157,14 +157,14 @@ def check_header(file: Any, header: dict) -> None:
         )
 
 
-def write_lines(journal: Path, lines: list[dict]) -> None:
+def _write_lines(journal: Path, lines: list[dict]) -> None:
     with journal.open("a") as file:
         file.writelines(f"{json.dumps(line)}\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_lines(journal: Path) -> list[dict]:
+def _read_lines(journal: Path) -> list[dict]:
     """Read a journal, and remove an incomplete last line."""
     journal.touch()
     text = journal.read_bytes()

@@ -65,21 +65,21 @@ class Fingerprint(NumpyHasher):
             values = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             return (str(thing.dtype), tuple(thing.shape), values.numpy())
         if torch and isinstance(thing, torch.nn.Module):
-            return (type(thing), module_content(thing))
+            return (type(thing), _module_content(thing))
         if hasattr(type(thing), "_content"):  # an embedder
             return (type(thing), thing._content())
         if isinstance(thing, ModuleType):
-            return (thing.__name__, release(thing.__name__))
+            return (thing.__name__, _release(thing.__name__))
         if isinstance(thing, FunctionType):
-            return function_content(thing)
+            return _function_content(thing)
         if isinstance(thing, type) and thing.__module__ != "builtins":
-            return class_content(thing)
+            return _class_content(thing)
         if isinstance(thing, CodeType):
             return (thing.co_code, thing.co_consts, thing.co_names)
         return None
 
 
-def module_content(module: Any) -> dict[str, Any]:
+def _module_content(module: Any) -> dict[str, Any]:
     """Attributes of a torch module, without empty dicts of hooks."""
     return {
         name: value
@@ -88,35 +88,35 @@ def module_content(module: Any) -> dict[str, Any]:
     }
 
 
-def function_content(function: FunctionType) -> tuple:
+def _function_content(function: FunctionType) -> tuple:
     """Name of a function of a package; or code of the user and what it refers to."""
     name = (function.__module__, function.__qualname__)
-    if not is_own(function.__module__):
-        return (*name, release(function.__module__))
+    if not _is_own(function.__module__):
+        return (*name, _release(function.__module__))
     code = function.__code__
     known = function.__globals__
-    named = {name: known[name] for name in names(code) & set(known)}
+    named = {name: known[name] for name in _names(code) & set(known)}
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     return (*name, code, function.__defaults__, function.__kwdefaults__, cells, named)
 
 
-def class_content(kind: type) -> tuple:
+def _class_content(kind: type) -> tuple:
     """Name of a class, and the methods of a class of the user."""
     name = (kind.__module__, kind.__qualname__)
-    if not is_own(kind.__module__):
-        return (*name, release(kind.__module__))
+    if not _is_own(kind.__module__):
+        return (*name, _release(kind.__module__))
     methods = {k: v for k, v in vars(kind).items() if isinstance(v, FunctionType)}
     return (*name, kind.__bases__, methods)
 
 
-def names(code: CodeType) -> set[str]:
+def _names(code: CodeType) -> set[str]:
     """Names that code and its inner functions may look up in their module."""
-    inner = (names(const) for const in code.co_consts if isinstance(const, CodeType))
+    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
     return set(code.co_names).union(*inner)
 
 
 @cache
-def is_own(module: str) -> bool:
+def _is_own(module: str) -> bool:
     """Whether a module belongs to the user, and not to an installed package."""
     package = module.partition(".")[0]
     if package in {*sys.stdlib_module_names, "sklearn_kmex"} - {"__main__"}:
@@ -127,6 +127,6 @@ def is_own(module: str) -> bool:
 
 
 @cache
-def release(module: str) -> Any:
+def _release(module: str) -> Any:
     """Version of the package that a module belongs to."""
     return getattr(sys.modules.get(module.partition(".")[0]), "__version__", None)

@@ -60,7 +60,7 @@ class Store:
         recent = RECENT.get(self.path, {})
         others = [key for key in keys if key not in recent]
         with self._connection() as connection:
-            entries = select(connection, others)
+            entries = _select(connection, others)
         entries.update((key, recent[key]) for key in set(keys) & set(recent))
         self._remember(entries)
         return entries
@@ -76,7 +76,7 @@ class Store:
         """Return entries while no other process can write, and write added ones."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            entries = select(connection, keys)
+            entries = _select(connection, keys)
             known = set(entries)
             yield entries
             connection.executemany(
@@ -98,7 +98,7 @@ class Store:
             ) from error
 
 
-def select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Entries:
+def _select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> Entries:
     entries: Entries = {}
     for chunk in chunks(keys, KEYS_PER_QUERY):
         marks = ",".join("?" * len(chunk))

@@ -87,21 +87,21 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     check_dependency("skl2onnx", caller="to_onnx", extra="onnx")
     from sklearn_kmex._onnx.convert import chain, convert, finish
 
-    before, encoder, after = split(steps)
+    before, encoder, after = _split(steps)
     graphs = []
     if encoder is not None:
         if before:
-            graphs.append(convert(before, as_rows(X, before[0]), OPSET))
+            graphs.append(convert(before, _as_rows(X, before[0]), OPSET))
             X = make_pipeline(*before).transform(X[:1])
-        graphs.append(convert_encoder(encoder, X))
+        graphs.append(_convert_encoder(encoder, X))
         width = (after or [kmex])[0].n_features_in_
         X = np.zeros((1, width), dtype=np.float32)
     after = [*after, kmex]
-    graphs.append(convert(after, as_rows(X, after[0]), OPSET, n_prototypes))
-    return finish(chain(graphs), OPSET, metadata(kmex))
+    graphs.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
+    return finish(chain(graphs), OPSET, _metadata(kmex))
 
 
-def split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
+def _split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
     """Split steps into those before a torch encoder, the encoder, and those after."""
     positions = [n for n, step in enumerate(steps) if is_torch(step)]
     if not positions:
@@ -115,7 +115,7 @@ def split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
     return steps[:n], steps[n], steps[n + 1 :]
 
 
-def as_rows(X: Any, step: Any) -> Any:
+def _as_rows(X: Any, step: Any) -> Any:
     """Return X as a DataFrame or array, with the columns that a step was fitted on."""
     X = X if hasattr(X, "columns") or sparse.issparse(X) else np.asarray(X)
     if sparse.issparse(X) or X.ndim != 2:
@@ -133,7 +133,7 @@ def as_rows(X: Any, step: Any) -> Any:
     return X
 
 
-def convert_encoder(embedder: Any, X: Any) -> "ModelProto":
+def _convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     """Export a torch encoder for samples like those in X."""
     check_dependency("torch", caller="to_onnx", extra="torch")
     check_dependency("onnxscript", caller="to_onnx", extra="onnx")
@@ -143,7 +143,7 @@ def convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     return encoder_to_onnx(make_encoder(embedder, sample), sample, OPSET)
 
 
-def metadata(kmex: Any) -> dict[str, str]:
+def _metadata(kmex: Any) -> dict[str, str]:
     """Describe the classes and prototypes of a classifier in JSON."""
     described = {
         "classes": kmex.classes_.tolist(),

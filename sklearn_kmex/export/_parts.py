@@ -41,7 +41,7 @@ def sample_of(embedder: Any, X: Any) -> "Tensor":
 
     samples = embedder._check_input(X, reset=False)
     preprocess = getattr(embedder, "preprocess", None)
-    shape = None if input_shape_of(embedder) is None else np.shape(X)[1:]
+    shape = None if _input_shape_of(embedder) is None else np.shape(X)[1:]
     return first_input(samples, shape, preprocess)
 
 
@@ -53,12 +53,12 @@ def make_encoder(embedder: Any, sample: "Tensor | None") -> "Encoder":
         embedder._network(),
         embedder.layer,
         embedder.pooling,
-        input_shape_of(embedder),
+        _input_shape_of(embedder),
         sample,
     )
 
 
-def input_shape_of(embedder: Any) -> Any:
+def _input_shape_of(embedder: Any) -> Any:
     """Return the shape to which the copied network reshapes rows, if it does."""
     preprocess = getattr(embedder, "preprocess", None)
     return embedder.input_shape if preprocess is None else None

@@ -82,13 +82,13 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
     kmex, steps, n_prototypes = exported_parts(psem, n_prototypes)
     parts = []
     for n, step in enumerate(steps, 1):
-        parts.append(as_module(step, X))
+        parts.append(_as_module(step, X))
         if X is not None and n < len(steps):
             X = step.transform(X)
     return PrototypeNetwork(parts, kmex, n_prototypes)
 
 
-def as_module(step: Any, X: Any) -> "Module":
+def _as_module(step: Any, X: Any) -> "Module":
     """Convert one step to a torch module."""
     from sklearn_kmex._torch.serving import Affine, mlp_layers
 

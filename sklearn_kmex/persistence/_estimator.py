@@ -29,7 +29,7 @@ def dump_estimator(psem: Any) -> bytes:
     skops = check_dependency("skops.io", caller="save_psem", extra="persist")
     try:
         raw = skops.dumps(psem)
-        check_members(raw)
+        _check_members(raw)
     except Exception as error:
         raise TypeError(
             "psem must contain only estimators, arrays, numbers and text, besides the "
@@ -42,7 +42,7 @@ def dump_estimator(psem: Any) -> bytes:
 def load_estimator(raw: bytes, trusted: Sequence[str]) -> Any:
     """Read a model if all its types are trusted; other types are not imported."""
     skops = check_dependency("skops.io", caller="load_psem", extra="persist")
-    check_members(raw)
+    _check_members(raw)
     known = [*TRUSTED_TYPES, *trusted]
     unknown = sorted(set(skops.get_untrusted_types(data=raw)) - set(known))
     if unknown:
@@ -53,7 +53,7 @@ def load_estimator(raw: bytes, trusted: Sequence[str]) -> Any:
     return skops.loads(raw, trusted=known)
 
 
-def check_members(raw: bytes) -> None:
+def _check_members(raw: bytes) -> None:
     """Refuse an archive that is compressed, or contains more than JSON and arrays.
 
     Uncompressed members that do not overlap take no more memory than the archive.

@@ -95,8 +95,8 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     module = next(iter(modules.values()), None)
     estimator = dump_estimator(without_modules(psem))
     metadata = {NAME: json.dumps(make_manifest(psem, module))}
-    metadata["sha256"] = digest(serialize(estimator, module, metadata))
-    write_atomically(Path(path), serialize(estimator, module, metadata))
+    metadata["sha256"] = digest(_serialize(estimator, module, metadata))
+    write_atomically(Path(path), _serialize(estimator, module, metadata))
 
 
 def load_psem(
@@ -167,15 +167,15 @@ def load_psem(
         rename_earlier(psem)
         check_loaded(psem)
         embedders = torch_embedders(psem)
-        check_module(module, embedders, manifest)
+        _check_module(module, embedders, manifest)
         if module is not None:
-            load_module_weights(module, raw)
+            _load_module_weights(module, raw)
             for embedder in embedders:
                 embedder.module = module
     return psem
 
 
-def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
+def _serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
     """Return the bytes of a file: the estimator as a tensor, and the weights."""
     content = np.frombuffer(estimator, dtype=np.uint8)
     if module is None:
@@ -188,7 +188,7 @@ def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
     return serialize_weights(module, {ESTIMATOR: content}, metadata)
 
 
-def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -> None:
+def _check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -> None:
     """Require a module if there is a torch encoder, and refuse one otherwise."""
     if (module is None) == bool(embedders):
         kind = manifest["module"]
@@ -201,7 +201,7 @@ def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) ->
         )
 
 
-def load_module_weights(module: "Module", raw: bytes) -> None:
+def _load_module_weights(module: "Module", raw: bytes) -> None:
     """Load the weights of a file into a module."""
     check_dependency("torch", caller="load_psem", extra="torch")
     from sklearn_kmex._torch.weights import load_weights
