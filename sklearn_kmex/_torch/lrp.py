@@ -76,7 +76,7 @@ class Mean(Norm):
         return tuple(part if part is None else part + evenly for part in shares)
 
 
-FIRST = {
+FIRST_RULES = {
     "": lambda bounds: None,
     "_flat": lambda bounds: Flat(_relative),
     "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), _relative),
@@ -85,7 +85,7 @@ FIRST = {
 # nearly all of it. Linear layers follow the epsilon rule.
 MEANS = ((AvgPool,), Mean(_relative))
 LAYERS = [MEANS, ((nn.Linear,), Epsilon(_relative))]
-REST: dict[str, Callable[[], Composite]] = {
+COMPOSITES: dict[str, Callable[[], Composite]] = {
     "epsilon": lambda: EpsilonPlus(
         _relative, _relative, [MEANS, ((Convolution,), Epsilon(_relative))]
     ),
@@ -144,8 +144,7 @@ class Recorder(TorchFunctionMode):
         if any(map(_depends_on_input, tensors_in(result))):
             raise ValueError(
                 f"LRP has no rule for {name}, called in {self.position()} of "
-                f"{self.kind}. "
-                f"{INSTEAD}"
+                f"{self.kind}. {INSTEAD}"
             )
         return result
 
@@ -189,6 +188,7 @@ class Recorder(TorchFunctionMode):
         return result
 
     def position(self) -> str:
+        """Describe where the pass is."""
         named = [name for name in self.running if name]
         return f"layer {named[-1]!r}" if named else "the forward pass"
 
@@ -307,12 +307,12 @@ def make_composite(
     The parts of its name are the rules of linear layers, of convolutions, and of the
     first layer.
     """
-    name = max((name for name in REST if method.startswith(name)), key=len)
-    first = FIRST[method.removeprefix(name)](bounds)
+    name = max((name for name in COMPOSITES if method.startswith(name)), key=len)
+    first = FIRST_RULES[method.removeprefix(name)](bounds)
     start = None if first is None else first_layer(twin, trial)
     if start is None:
-        return REST[name]()
-    return MixedComposite([NameMapComposite([((start,), first)]), REST[name]()])
+        return COMPOSITES[name]()
+    return MixedComposite([NameMapComposite([((start,), first)]), COMPOSITES[name]()])
 
 
 @contextmanager

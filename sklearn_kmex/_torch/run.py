@@ -81,7 +81,7 @@ def first_parameter(module: nn.Module) -> Tensor:
 def first_sample(X: Any) -> Any:
     """Return the first sample as a batch."""
     if len(X) == 0:
-        raise ValueError("X must hold at least one sample; got none.")
+        raise ValueError("X must have at least one sample; got none.")
     return Subset(X, [0]) if isinstance(X, Dataset) else X[:1]
 
 
@@ -210,7 +210,7 @@ def _read_layer(
         rows = np.concatenate([_to_rows(captured.pop(), pooling) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
-        what = "must give finite embeddings; they are NaN or infinite for rows"
+        what = "must return finite embeddings; they are NaN or infinite for rows"
         raise RowsError(f"{type(twin).__name__} {what} ", bad, ".")
     return rows
 
@@ -227,7 +227,7 @@ def _to_scores(values: Any, module: nn.Module) -> NDArray:
     """Convert the output of a module to an array."""
     if not isinstance(values, Tensor):
         raise TypeError(
-            f"{type(module).__name__} must give a tensor for black_box_output; got "
+            f"{type(module).__name__} must return a tensor for black_box_output; got "
             f"{type(values).__name__}. Wrap it in a module that returns the scores."
         )
     return values.float().cpu().numpy()

@@ -8,7 +8,7 @@ from sklearn_kmex._model.layout import check_n_prototypes
 from sklearn_kmex._model.protocol import levels
 from sklearn_kmex._model.steps import find_kmex, uncached_steps
 from sklearn_kmex._rejecting import RejectingClassifier
-from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
+from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.encoder import Encoder
@@ -29,7 +29,7 @@ def exported_parts(psem: Any, n_prototypes: Any) -> tuple[Any, list[Any], int]:
 
 
 def is_torch(step: Any) -> bool:
-    return isinstance(step, TorchInputEmbedder)
+    return isinstance(step, SkorchEmbedder | TorchEmbedder)
 
 
 def sample_of(embedder: Any, X: Any) -> "Tensor":

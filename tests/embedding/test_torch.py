@@ -554,7 +554,7 @@ def test_embeddings_that_are_not_numbers_are_named(images):
 
     images = images.copy()
     images[[3, 8]] *= -1
-    with pytest.raises(ValueError, match=r"Net must give finite .* for rows 3, 8\."):
+    with pytest.raises(ValueError, match=r"Net must return finite .* for rows 3, 8\."):
         TorchEmbedder(Net()).transform(images)
     with pytest.raises(ValueError, match=r"for rows 0, 1, 2, 3, 4, \.\.\.\."):
         TorchEmbedder(Net()).transform(-1 - images)
@@ -570,7 +570,7 @@ def test_black_boxes_must_return_a_tensor(images):
             return {"logits": self.head(X.flatten(1))}
 
     assert TorchEmbedder(Net()).transform(images).shape == (100, 64)
-    with pytest.raises(TypeError, match=r"Net must give a tensor .*got dict"):
+    with pytest.raises(TypeError, match=r"Net must return a tensor .*got dict"):
         TorchEmbedder(Net()).black_box_output(images)
 
 
