@@ -123,4 +123,4 @@ def float_batches(twin: nn.Module, X: Any, settings: RunSettings) -> Iterator[Te
                 f"{type(twin).__name__} takes {type(values).__name__} of token ids or "
                 "of several inputs. Use explain, which needs no maps."
             )
-        yield values.detach().clone()
+        yield values.detach()

@@ -91,7 +91,8 @@ def iterate_batches(X: Any, settings: RunSettings) -> Iterable[Any]:
         starts = range(0, len(X), settings.batch_size)
         return (torch.tensor(X[i : i + settings.batch_size]) for i in starts)
     if settings.preprocess is None and isinstance(X, Tensor):
-        return torch.split(X, settings.batch_size)
+        # Copied, since a module may change its input in place.
+        return (batch.clone() for batch in torch.split(X, settings.batch_size))
     samples = Samples(X, settings.preprocess)
     return DataLoader(samples, settings.batch_size, num_workers=settings.num_workers)
 

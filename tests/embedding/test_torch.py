@@ -356,6 +356,18 @@ def flip(image):
     return np.ascontiguousarray(image[:, ::-1])
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_a_module_that_changes_its_input_leaves_x_alone(kind):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 8), nn.Linear(8, 3))
+    rows = np.random.default_rng(0).standard_normal((9, 4), dtype=np.float32)
+    X, embedder = kind(rows.copy()), TorchEmbedder(network, "1")
+    expected = network[1](torch.from_numpy(rows).relu()).detach()
+    assert_allclose(embedder.transform(X), expected, rtol=1e-5)
+    embedder.black_box_output(X)
+    assert_array_equal(X, rows)
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_samples_are_preprocessed(network, images, num_workers):
     embedder = TorchEmbedder(network, preprocess=flip, num_workers=num_workers)

@@ -266,6 +266,17 @@ def test_rows_that_are_images(network, digits):
         assert_same(answers_of(module, rows, module.classes_), psem, X_test)
 
 
+def test_a_network_that_changes_its_input_leaves_the_batch_alone(blobs):
+    X, y = (values.astype(np.float32) for values in blobs)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(4, 8))
+    psem = make_kmex(network, layer="1", n_prototypes=1, random_state=0).fit(X, y)
+    batch = torch.from_numpy(X.copy())
+    module = to_torch(psem)
+    assert_same(answers_of(module, batch, module.classes_), psem, X)
+    assert_array_equal(batch, X)
+
+
 def test_a_search_is_its_best_estimator_and_a_rejecting_classifier_is_refused(digits):
     X, X_test, y, _ = digits
     psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
