@@ -636,7 +636,7 @@ def test_a_head_without_a_score_for_each_class_is_told():
     network = seeded(networks.Written)
     network.head = nn.Linear(6, 1)
     psem = psem_of(network)
-    with pytest.raises(ValueError, match="one score for each class; it gives 1, and"):
+    with pytest.raises(ValueError, match="one score for each class; it returns 1, too"):
         black_box_relevance(psem, X, labels=2)
 
 
