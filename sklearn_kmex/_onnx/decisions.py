@@ -1,4 +1,4 @@
-"""From squared distances to labels, probabilities and reasons, as nodes of a graph."""
+"""From squared distances to classes, probabilities and similarities, in a graph."""
 
 from typing import Any, NamedTuple
 
@@ -9,15 +9,15 @@ from sklearn_kmex._onnx.graph import Graph, cast
 
 
 class Decide(NamedTuple):
-    """The rule of a classifier, as nodes of a graph that takes float64 distances."""
+    """Decision of a classifier, as nodes of a graph that takes float64 distances."""
 
     graph: Graph
     kmex: Any
-    dtype: Any  # of what is answered
+    dtype: Any  # of the outputs
     n_prototypes: int
 
     def __call__(self, squared: str) -> tuple[str, str, str, str]:
-        """Give class codes, probabilities, prototypes and their similarities."""
+        """Return class codes, probabilities, prototypes and their similarities."""
         graph, n = self.graph, np.array([self.n_prototypes])
         nearest, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
         scores = self.class_scores(squared)
@@ -25,25 +25,25 @@ class Decide(NamedTuple):
         return code, self.probabilities(scores), ids, self.similarity(nearest)
 
     def class_scores(self, squared: str) -> str:
-        """Score of each class, with its prior."""
+        """Score of each class, including its prior."""
         graph, layout, axis = self.graph, lay_out(self.kmex, self.dtype), np.array([2])
         if self.kmex.aggregation == "max":
-            own = by_class(graph, squared, layout, graph.Sub, np.float64)
+            own = _by_class(graph, squared, layout, graph.Sub, np.float64)
             scores = self.similarity(graph.ReduceMin(own, axis, keepdims=0))
         else:
             similar = self.similarity(squared)
-            own = by_class(graph, similar, layout, graph.Add, self.dtype)
+            own = _by_class(graph, similar, layout, graph.Add, self.dtype)
             scores = graph.ReduceLogSumExp(own, axis, keepdims=0)
         return graph.Add(scores, layout.shift) if layout.shift.any() else scores
 
     def similarity(self, squared: str) -> str:
-        """Similarity at squared distances, as `_similarity` computes it."""
+        """Similarity for squared distances, as in `_model.similarity`."""
         graph = self.graph
         squared = graph.Max(squared, np.float64(0))
         if self.kmex.similarity == "gaussian":
             values = graph.Div(squared, np.float64(-2))
         else:
-            values = log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
+            values = _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
         least = np.float64(np.finfo(self.dtype).min)
         return cast(graph, graph.Max(values, least), self.dtype)
 
@@ -56,7 +56,7 @@ class Decide(NamedTuple):
         return cast(graph, graph.Softmax(logits, axis=1), self.dtype)
 
 
-def by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
+def _by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
     """Values of the prototypes of each class, (n_samples, n_classes, largest count)."""
     columns = layout.columns
     if np.array_equal(columns.ravel(), np.arange(columns.size)):
@@ -64,10 +64,10 @@ def by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -
     return mask(graph.Gather(values, columns, axis=1), layout.mask.astype(dtype))
 
 
-def log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
-    """Logarithm of 1 + x with all digits of a small x, which ONNX has no operator for.
+def _log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
+    """Logarithm of 1 + x without cancellation; ONNX has no such operator.
 
-    Kahan's: the error of rounding 1 + x is the same above and below.
+    Uses Kahan's formula, in which the rounding error of 1 + x cancels.
     """
     one, small = np.float64(1), np.float64(epsilon)
     x = graph.Div(one - small, graph.Add(distances, small))

@@ -187,14 +187,14 @@ default=None
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Asked, Prototypes
+    from sklearn_kmex._torch.scores import Prototypes, Target
 
     sem, similar = found.sem, np.asarray(compare(psem, X))
     ids = prototype_ids(prototypes, similar)
     codes = class_codes(psem, X, labels, sem.classes_)
     owners = np.searchsorted(sem.classes_, sem.prototype_classes_)
     others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
-    asked = Asked(
+    asked = Target(
         target,
         rule or ("neuralized" if target == "margin" else "prp"),
         codes,

@@ -1,4 +1,4 @@
-"""A network that nobody here trained: ResNet-20 on CIFAR-10."""
+"""A network trained elsewhere: ResNet-20 on CIFAR-10."""
 
 import pytest
 from sklearn.metrics import accuracy_score
