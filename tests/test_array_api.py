@@ -148,7 +148,20 @@ def test_ties_are_decided_alike(X, X_test, dtype, how):
         for decisive in ("decision_function", "predict_proba", "predict_log_proba"):
             scores = getattr(moved, decisive)(tensors)
             assert_array_equal(torch.argmax(scores, dim=1), labels)
-    assert_array_equal(labels, psem.predict(X_test))
+    sure = ~nearly_tied(X_test, psem.prototypes_)
+    assert_array_equal(labels[sure], psem.predict(X_test)[sure])
+
+
+def nearly_tied(X, prototypes):
+    """Rows with two distances that differ by no more than rounding, but differ.
+
+    Means of whole numbers may be off by a rounding error. Whether such distances have
+    equal logarithms then depends on the library. Equal distances have, in each.
+    """
+    squared = ((X[:, np.newaxis].astype(float) - prototypes) ** 2).sum(axis=2)
+    gaps = np.diff(np.sort(squared, axis=1), axis=1)
+    few = 8 * np.finfo(X.dtype).eps * squared.max(axis=1, keepdims=True)
+    return ((gaps > 0) & (gaps <= few)).any(axis=1)
 
 
 def test_a_row_equal_to_a_prototype_is_at_distance_0(rows, dispatch):

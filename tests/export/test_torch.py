@@ -198,7 +198,7 @@ def answers_elsewhere(modules, X, folder):
     return [torch.load(f"{path}.answer") for path in paths]
 
 
-def test_the_same_answers_in_another_process(psem, digits, load_data, tmp_path):
+def test_the_same_answers_in_another_process(psem, digits, tmp_path):
     X, X_test, y, _ = (x.astype(np.float32) for x in digits)
     made = {name: make_models(X, y)[name][0].fit(X, y) for name in ("kmex", "mlp")}
     made["network"] = psem
@@ -206,6 +206,10 @@ def test_the_same_answers_in_another_process(psem, digits, load_data, tmp_path):
     found = answers_elsewhere(modules, X_test, tmp_path)
     for one, answer in zip(made.values(), found, strict=True):
         assert_array_equal(one.classes_[answer["class_index"]], one.predict(X_test))
+
+
+@pytest.mark.slow
+def test_the_same_answers_of_resnet20_in_another_process(load_data, tmp_path):
     resnet20 = pytest.importorskip("resnet20")
     weights = load_data("resnet20_cifar10_weights.npz")
     train = load_data("cifar10_jpeg_train12k.npz")
