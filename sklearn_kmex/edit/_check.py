@@ -50,8 +50,8 @@ def check_class_remains(ids: NDArray, state: State, remedy: str) -> None:
     emptied = np.setdiff1d(state.labels[ids], left).tolist()
     if emptied:
         raise ValueError(
-            "prototypes must not include all prototypes of a class; without "
-            f"{ids.tolist()}, there is none of class {emptied}. {remedy}"
+            "prototypes must leave at least one prototype to each class; without "
+            f"{ids.tolist()}, there would be none of {emptied}. {remedy}"
         )
 
 

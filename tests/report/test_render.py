@@ -175,7 +175,12 @@ def test_cards_without_what_is_optional():
     report = SEMReport(psem, X, ["a"] * 60 + ["b"] * 60)
     assert report.to_dict()["warnings"] == []
     card, page = report.to_markdown(), check_page(report.to_html())
-    for absent in ("Warnings:", "## Probabilities", "training samples", "black box"):
+    for absent in (
+        "Warnings:",
+        "## Probabilities",
+        "| training samples |",
+        "black box",
+    ):
         assert absent not in card
     assert "There are no warnings." in page.text
 
