@@ -16,7 +16,7 @@ from skl2onnx.common.data_types import (
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
 from sklearn_kmex._onnx.decisions import Decide
-from sklearn_kmex._onnx.distances import exact_distances, product_distances
+from sklearn_kmex._onnx.distances import squared_distances
 from sklearn_kmex._onnx.graph import (
     DOUBLE,
     Graph,
@@ -73,24 +73,13 @@ def class_labels(kmex: Any) -> NDArray:
 
 
 def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
-    """Write a fitted classifier as a graph, in the steps of its own `predict`.
-
-    One product in the dtype of the rows answers all of them; those that its rounding
-    leaves open are answered again in float64.
-    """
+    """Write a fitted classifier as a graph: distances are taken in float64."""
     kmex, graph = operator.raw_operator, Graph(scope, container)
     options = container.get_options(kmex, {"n_prototypes": 1})
     X, dtype = rows_of(graph, operator)
     decide = Decide(graph, kmex, dtype, options["n_prototypes"])
-    squared, slack = product_distances(graph, X, kmex.prototypes_, dtype)
-    answers = decide(squared, dtype)
-    left = graph.Transpose(graph.NonZero(decide.left_open(answers, slack)))
-    rest = graph.Cast(graph.GatherND(X, left), to=DOUBLE)
-    exact = decide(exact_distances(graph, rest, kmex.prototypes_, dtype), np.float64)
-    code, *others = (
-        graph.ScatterND(answer, left, again)
-        for answer, again in zip(answers.outputs, exact.outputs, strict=True)
-    )
+    rows = X if dtype == np.float64 else graph.Cast(X, to=DOUBLE)
+    code, *others = decide(squared_distances(graph, rows, kmex.prototypes_, dtype))
     labels = class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
     graph.give(operator.outputs, graph.Gather(labels, code), *others)

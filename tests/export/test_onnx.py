@@ -60,6 +60,18 @@ def test_the_classifier(name, dtype, digits):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_classes_with_different_numbers_of_prototypes(aggregation, dtype, digits):
+    X, X_test, y, _ = digits
+    X, X_test = X.astype(dtype), X_test.astype(dtype)
+    kept = (y < 5) | (np.arange(len(y)) % 3 == 0)
+    psem = KMExClassifier(0.05, aggregation=aggregation, random_state=0)
+    psem.fit(X[kept], y[kept])
+    assert len(set(psem.n_prototypes_.tolist())) > 1
+    assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [1e4, -1e4])
 def test_a_large_common_offset_costs_no_digits(offset, dtype, digits):
     X, X_test, y, _ = ((x + offset).astype(dtype) if x.ndim > 1 else x for x in digits)

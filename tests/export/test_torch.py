@@ -243,6 +243,7 @@ def test_on_a_gpu(psem, digits):
     assert_array_equal(answer["class_index"].cpu(), psem.predict(X_test))
 
 
+@pytest.mark.slow
 def test_resnet20(load_data):
     resnet20 = pytest.importorskip("resnet20")
     weights = load_data("resnet20_cifar10_weights.npz")
