@@ -315,7 +315,7 @@ def test_rows_need_not_hold_every_class():
             "LogisticRegression lacks classes_",
         ),
         ({"psem": KMExClassifier()}, NotFittedError, "not fitted"),
-        ({"y": [0, 2]}, ValueError, r"\[0, 1\]; got \[2\] besides"),
+        ({"y": [0, 2]}, ValueError, r"\[0, 1\]; got \[2\] as well"),
         ({"y": [0]}, ValueError, "inconsistent numbers of samples"),
         ({"y": [[0, 1]]}, ValueError, "1d"),
         ({"X_test": [[1.0, 2.0]]}, ValueError, "as many features as X, 1; got 2"),
