@@ -44,16 +44,16 @@ def rejection_sentences(rejection: dict[str, Any] | None) -> Iterator[str]:
         return
     rejected, accuracy = rejection["rejected"], rejection["accuracy_of_accepted"]
     yield (
-        f"The model may refuse to answer: it rejects {percent(rejected['value'])} of "
-        f"the samples (95 % confidence interval {interval(rejected)}), but all figures "
-        "and decisions in this report are those of the classifier inside it, which "
-        "answers all samples."
+        f"The model rejects {percent(rejected['value'])} of the samples (95 % "
+        f"confidence interval {interval(rejected)}), but all other figures and the "
+        "decisions in this report are those of the classifier inside it, which "
+        "classifies all samples."
     )
     if accuracy["n"]:
         yield (
-            f"Of the {counted(accuracy['n'], 'accepted sample')}, "
-            f"{percent(accuracy['value'])} are correctly classified (95 % confidence "
-            f"interval {interval(accuracy)})."
+            f"Of the {counted(accuracy['n'], 'accepted sample')}, it correctly "
+            f"classifies {percent(accuracy['value'])} (95 % confidence interval "
+            f"{interval(accuracy)})."
         )
 
 
@@ -137,14 +137,18 @@ def performance_warnings(performance: dict[str, Any]) -> Iterator[str]:
         )
     absent = [one["label"] for one in performance["classes"] if not one["recall"]["n"]]
     if absent:
-        yield f"There is no sample of class {listed(absent)}: its recall is unknown."
+        yield f"Recall is unknown for {classes(absent)}: there are no samples."
     low = [
         one["label"]
         for one in performance["classes"]
         if one["recall"]["n"] and one["recall"]["high"] < accuracy["low"]
     ]
     if low:
-        yield f"Recall is clearly lower than the accuracy for class {listed(low)}."
+        yield f"Recall is clearly lower than the accuracy for {classes(low)}."
+
+
+def classes(labels: list[str]) -> str:
+    return f"class{'' if len(labels) == 1 else 'es'} {listed(labels)}"
 
 
 def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[str]:
@@ -191,8 +195,8 @@ def data_warnings(content: dict[str, Any]) -> Iterator[str]:
         )
     if data["suspect_labels"]:
         yield (
-            f"{are(data['n_suspect_labels'], 'training sample')} more similar to "
-            "another class than to the labelled one: labels may be wrong."
+            f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
+            "label: the similarity to another class is higher."
         )
     if not content["model"]["has_seed"]:
         yield "random_state is None: another fit gives other prototypes."

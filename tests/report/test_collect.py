@@ -244,10 +244,10 @@ def test_report_says_which_share_a_model_rejects(iris, wrap, method):
     assert found["rejection"]["accuracy_of_accepted"]["value"] == accuracy
     assert found["rejection"]["accuracy_of_accepted"]["n"] == np.sum(accepted)
     assert found["accuracy"]["value"] == inner.score(X, y)
-    said = "all figures and decisions in this report are those of the classifier inside"
+    said = "all other figures and the decisions in this report are those of the class"
     report = SEMReport(psem, X, y)
     for text in (" ".join(content["summary"]), page.text, report.to_markdown()):
-        assert "The model may refuse to answer: it rejects" in text
+        assert "The model rejects " in text
         assert said in text
     assert "| Rejected by the model |" in report.to_markdown()
     assert "rejected by this model" in page.text
@@ -401,7 +401,9 @@ def test_one_sample(iris, iris_psem, with_training):
     assert content["performance"]["accuracy"]["n"] == 1
     texts = [warning["text"] for warning in content["warnings"]]
     assert "Accuracy was measured on 1 sample only: all shares are imprecise." in texts
-    absent = "There is no sample of class versicolor, virginica: its recall is unknown."
+    absent = (
+        "Recall is unknown for classes versicolor, virginica: there are no samples."
+    )
     assert absent in texts
 
 
@@ -434,7 +436,7 @@ def test_class_without_samples(iris, iris_psem):
     assert content["performance"]["classes"][2]["recall"] == {
         "value": None, "low": None, "high": None, "n": 0,
     }  # fmt: skip
-    assert "There is no sample of class virginica" in page.text
+    assert "Recall is unknown for class virginica: there are no samples." in page.text
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_few_samples_and_absent_classes(content):
     content["performance"]["accuracy"]["n"] = 100
     assert not any("imprecise" in one for one in texts(content))
     content["performance"]["classes"][2]["recall"]["n"] = 0
-    absent = "There is no sample of class virginica: its recall is unknown."
+    absent = "Recall is unknown for class virginica: there are no samples."
     assert absent in texts(content)
 
 
@@ -157,8 +157,8 @@ def test_data_are_doubted(content):
     content["data"] |= {"suspect_labels": [{}], "n_suspect_labels": 30}
     assert [one for one in texts(content) if one not in before] == [
         "1 sample is also in the training set: the figures are too optimistic.",
-        "30 training samples are more similar to another class than to the labelled "
-        "one: labels may be wrong.",
+        "30 training samples may have a wrong label: the similarity to another class "
+        "is higher.",
     ]
 
 
