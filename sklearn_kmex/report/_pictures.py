@@ -85,7 +85,7 @@ def check_samples(
 
 
 def check_image_arguments(images: Any, image_shape: Any) -> None:
-    """Refuse an image shape that is none, or one besides images."""
+    """Refuse an image shape that is not a tuple of int, or is given with images."""
     if image_shape is None:
         return
     if images is not None:

@@ -1,4 +1,4 @@
-"""What edits accept: numbers of prototypes, and labels of the right type."""
+"""Checks of edits: numbers of prototypes, and labels of the type of the classes."""
 
 import numpy as np
 import pytest

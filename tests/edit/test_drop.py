@@ -1,4 +1,4 @@
-"""drop_prototypes: the others decide, and the rows still count."""
+"""drop_prototypes: other prototypes decide, and training samples still count."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""relabel_prototypes: what is like a prototype belongs to its new class."""
+"""relabel_prototypes: samples similar to a prototype get its new class."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""rename: the same decisions under other names."""
+"""rename: the same decisions with other labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What holds after any edits, in any order; and what is shared with the original."""
+"""Invariants after any edits, and what copies share with the original."""
 
 import pickle
 

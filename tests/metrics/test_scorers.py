@@ -141,7 +141,7 @@ def test_they_print_pickle_and_copy(digits, forest, psem):
 
 
 class Centroids(ClassifierMixin, BaseEstimator):
-    """A prototypical model that is not ours: scikit-learn's nearest centroid."""
+    """A prototypical model of another package: scikit-learn's nearest centroid."""
 
     def fit(self, X, y):
         self.inner_ = NearestCentroid().fit(X, y)
@@ -156,7 +156,7 @@ class Centroids(ClassifierMixin, BaseEstimator):
         return self.inner_.predict(X)
 
 
-def test_models_that_are_not_ours(digits, forest):
+def test_models_of_other_packages(digits, forest):
     X, X_test, y, y_test = digits
     model = make_pipeline(PCA(10, random_state=0), Centroids()).fit(X, y)
     scorers = sem_scorers(black_box=forest)

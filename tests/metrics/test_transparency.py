@@ -1,4 +1,4 @@
-"""Usage, ghosting and transparency against counts done by hand."""
+"""Usage, ghosting and transparency compared with counts by hand."""
 
 import numpy as np
 import pytest

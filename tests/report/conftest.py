@@ -1,4 +1,4 @@
-"""Models and reports that several tests look at, and a bar that counts."""
+"""Models and reports for several tests, and a progress bar that counts."""
 
 import importlib.util
 
@@ -13,7 +13,7 @@ if any(importlib.util.find_spec(name) is None for name in NEEDED):
 
 
 class Bar:
-    """Stands for a progress bar."""
+    """Replaces a progress bar, and records its steps."""
 
     def __init__(self):
         self.steps = []

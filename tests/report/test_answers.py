@@ -135,7 +135,7 @@ def test_errors_name_samples_by_their_numbers_in_X(bar):
 
 
 class Counting(TransformerMixin, BaseEstimator):
-    """Counts how often it has met each row, named by its first column."""
+    """Counts how often it transforms each row, numbered in the first column."""
 
     def fit(self, X, y=None):
         self.n_features_in_, self.met_ = X.shape[1], np.zeros(2000, dtype=int)
@@ -191,7 +191,7 @@ def test_network_runs_once_for_embeddings_and_its_own_answers(iris, monkeypatch)
 
 
 def clock(monkeypatch, seconds):
-    """Let this many seconds pass each time that the progress bar asks for the time."""
+    """Advance the clock of the progress bar by this many seconds at each call."""
     ticks = count(0, seconds)
     monkeypatch.setattr("tqdm.std.time", lambda: next(ticks))
 

@@ -1,4 +1,4 @@
-"""The model card of skops: what the report says, and what people add."""
+"""The model card of skops: content of the report, and additions by people."""
 
 import re
 import sys
@@ -66,7 +66,7 @@ def test_its_lines_load_the_model(iris_report, iris_psem, iris, tmp_path, name):
     assert np.array_equal(there["labels"], iris_psem.predict(iris[1]))
 
 
-def test_edits_are_told_with_their_reasons():
+def test_edits_are_listed_with_their_reasons():
     X, y = load_iris(return_X_y=True)
     psem = KMExClassifier(2, random_state=0).fit(X[::2], y[::2])
     psem = rename(psem, {0: 7}, reason="agreed | with *them*")

@@ -1,4 +1,4 @@
-"""Which decisions are shown, and what is said of each."""
+"""Which decisions are shown, and their descriptions."""
 
 import numpy as np
 import pytest

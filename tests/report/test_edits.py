@@ -1,4 +1,4 @@
-"""What people changed is in the report: on the page, in the card, in the data."""
+"""Manual edits in the report: on the page, in the card and in the data."""
 
 import numpy as np
 import pytest

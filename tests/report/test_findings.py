@@ -1,4 +1,4 @@
-"""What the audit finds is what the report says."""
+"""The report gives the findings of the audit."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_without_training_labels_the_samples_are_audited(evaluated):
     assert "Nearly identical to prototype 1." in texts[2]
 
 
-def test_ghosts_and_seldom_right_ones(evaluated):
+def test_ghosts_and_prototypes_of_low_purity(evaluated):
     sem = Prototypes([[0], [10], [50]], list("aba"))
     y = np.array(list("abbb"))
     findings = find_problems(sem, evaluated(sem, None, [1, 9, 2, 3], y), None, y)
@@ -93,7 +93,7 @@ def test_ghosts_and_seldom_right_ones(evaluated):
     assert texts[2][0].startswith("Ghost: ")
 
 
-def test_half_right_is_not_seldom():
+def test_a_purity_of_one_half_is_not_low():
     findings = audit_known(Prototypes([[0], [9]], [0, 1]), np.eye(2), np.array([0, 1]))
     findings["what"] = "sample"
     texts = warnings_by_prototype(

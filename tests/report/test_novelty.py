@@ -16,7 +16,7 @@ def of(best, training=None):
 
 
 def test_by_hand():
-    # One in a hundred training rows, 0 to 100, is below 1; two of four samples are.
+    # Of the training samples 0 to 100, 1 % are below 1; of four samples, two are.
     found = of([0.5, 0.9, 1, 50], np.arange(101))
     assert found["threshold"] == 1
     assert found["below"]["value"] == 2 / 4

@@ -36,7 +36,7 @@ NAMES = ["A", "B", "C"]
 
 
 class Saying:
-    """A black box that says what it is told to."""
+    """A black box with given predictions."""
 
     def __init__(self, labels):
         self.labels = np.asarray(labels)
@@ -47,7 +47,7 @@ class Saying:
 
 @pytest.fixture
 def answers(evaluated):
-    """Eight samples: of A one is taken for B, of B two for A, of C none is there."""
+    """Eight samples: one of A classified as B, two of B as A, one as C; none of C."""
     X, y = [1, 1, 1, 11, 11, 1, 1, 19], list("aaaabbbb")
     return evaluated([[0], [10], [20]], list("abc"), X, y, Saying(list("aaabbbaz")))
 
@@ -198,7 +198,7 @@ def test_few_samples_are_one_bin():
 
 
 class Sure(Prototypes):
-    """Gives probabilities, of which some are 0."""
+    """Predicts probabilities, some of which are 0."""
 
     dtype = np.float32
 
@@ -209,7 +209,7 @@ class Sure(Prototypes):
 
 
 def test_calibration_error_and_log_loss_by_hand(evaluated):
-    # One bin of four; probabilities of what was predicted 0.8, 0.8, 1 and 1.
+    # One bin of four samples; probabilities of predictions are 0.8, 0.8, 1 and 1.
     psem = Sure([[0], [10]], ["a", "b"])
     answers = evaluated(psem, None, [1, 2, 8, 9], list("abbb"))
     found = reliability(answers, None)

@@ -184,7 +184,7 @@ def test_a_picture_counts_as_often_as_it_is_used():
 
 
 def test_few_pictures_that_mislead_are_tried_again(monkeypatch):
-    # The pictures tried are plain, all others are noise.
+    # The images tried are plain, all others are noise.
     monkeypatch.setattr(_pictures, "N_TRIED", 2)
     monkeypatch.setattr(_pictures, "BUDGET", 20_000)
     pictures = {str(i): np.zeros((64, 64, 3)) for i in range(8)}

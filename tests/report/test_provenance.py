@@ -1,4 +1,4 @@
-"""Where a report comes from: rows, parameters, versions, and lines to repeat it."""
+"""What is needed to reproduce a report: data, parameters, versions and code."""
 
 import hashlib
 from datetime import datetime

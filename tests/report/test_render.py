@@ -1,4 +1,4 @@
-"""The page and the card: whole, small, and of text that stays text."""
+"""The page and the card: complete, small, and safe with any text."""
 
 import re
 from functools import cache
@@ -40,7 +40,7 @@ IDS = range(len(HOSTILE))
 
 @cache
 def report_of(name):
-    """Name whatever users name: classes, columns, cells, parameters and the title."""
+    """Use a name for classes, columns, cells, parameters and the title."""
     rng = np.random.default_rng(0)
     X = np.array([rng.normal(size=40), [f"{name} 1", name] * 20], dtype=object).T
     y = (X[:, 0] > 0).astype(int)
@@ -222,7 +222,7 @@ def test_script_and_policy_have_one_password(iris_report):
 
 
 def noise_report(n_classes, n_prototypes):
-    """Pictures of 64 x 64 x 3 of noise, each a prototype or near to one."""
+    """Report of images of noise, 64 x 64 x 3, each a prototype or near one."""
     rng = np.random.default_rng(0)
     n = n_classes * n_prototypes
     X = rng.integers(0, 256, (2 * n, 64, 64, 3), dtype=np.uint8)
@@ -243,5 +243,5 @@ def test_pages_with_many_pictures_stay_small(n_classes, megabytes):
     html = report.to_html()
     assert len(html.encode()) < megabytes * 1e6
     page = check_page(html)
-    # A training row and three samples of each prototype, at least.
+    # At least a training sample and three samples of each prototype.
     assert len(page.all("img")) > 4 * 10 * n_classes

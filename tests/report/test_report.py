@@ -1,4 +1,4 @@
-"""SEMReport as users meet it: forms, files, notebooks, and what is refused."""
+"""SEMReport: formats, files, notebooks, first use, and errors."""
 
 import json
 import pickle

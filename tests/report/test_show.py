@@ -1,4 +1,4 @@
-"""What each sample looks like: the right one, and by the right prototype."""
+"""Each sample is shown in its place, as image, text or values."""
 
 from base64 import b64decode
 from io import BytesIO
@@ -21,12 +21,12 @@ def pixels(content, key):
 
 
 def plain(values):
-    """Pictures of one grey each, which say what number they are."""
+    """Images of a single grey value each, which identifies them."""
     return np.repeat(np.asarray(values, dtype=np.uint8), 25).reshape(-1, 5, 5)
 
 
 class OfGrey(Prototypes):
-    """Compares pictures by their mean."""
+    """Compares images by their mean."""
 
     def transform(self, X):
         return super().transform(np.mean(X, axis=(1, 2)).reshape(-1, 1))
@@ -144,7 +144,7 @@ def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
     "of", ["samples", "pictures", "prototypes", "flat", "channels"]
 )
 def test_relevance_is_drawn_over_its_picture(grey, of):
-    """Only the upper left corner of bright pictures is relevant."""
+    """Only the upper left corner of bright images is relevant."""
     samples, how = X, {}
     psem = grey
     if of == "flat":

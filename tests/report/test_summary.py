@@ -1,4 +1,4 @@
-"""The sentences: each where it holds, and nowhere else."""
+"""Each sentence is given if it is true, and only then."""
 
 import copy
 
@@ -39,7 +39,7 @@ def test_summary_of_iris(content):
     )
 
 
-def test_the_rule_is_told_as_it_is():
+def test_the_rule_of_decision_is_described():
     X, y = [[1.0], [9.0]], ["a", "b"]
     near = SEMReport(Prototypes([[0], [10]], y), X, y).to_dict()["summary"]
     assert not any("Other prototypes count" in one for one in near)
@@ -50,7 +50,7 @@ def test_the_rule_is_told_as_it_is():
     )
 
 
-def test_black_box_is_told(content):
+def test_black_box_is_compared(content):
     assert not any("black box" in one for one in content["summary"])
     content["performance"]["black_box"] = {
         "accuracy": {**ALL, "value": 0.875},
@@ -68,7 +68,7 @@ def test_black_box_is_told(content):
     assert not any("less accurate" in one for one in texts(content))
 
 
-def test_worst_class_is_named_unless_all_are_right(content):
+def test_class_of_lowest_recall_is_named_unless_all_are_correct(content):
     classes = content["performance"]["classes"]
     for one in classes:
         one["recall"] = dict(ALL)
@@ -89,7 +89,7 @@ def test_ghosts_are_counted(content):
     assert "Of 9 prototypes, 2 decide none of the samples." in summarize(content, ALL)
 
 
-def test_probabilities_are_told_where_there_are_some(content):
+def test_calibration_is_given_if_there_are_probabilities(content):
     content["reliability"]["calibration_error"] = 0.0123
     said = (
         "The predicted probabilities differ from the share of correct predictions by "
@@ -104,7 +104,7 @@ def test_probabilities_are_told_where_there_are_some(content):
 @pytest.mark.parametrize(
     ("confidence", "said"), [(0.99, "high"), (0.5, "low"), (0.85, None)]
 )
-def test_probabilities_are_doubted_beyond_chance(content, confidence, said):
+def test_warning_about_probabilities_beyond_chance(content, confidence, said):
     content["performance"]["accuracy"] = {
         "value": 0.8,
         "low": 0.7,
@@ -150,7 +150,7 @@ def test_samples_unlike_training_rows(content):
     assert not any("may not have been trained" in one for one in texts(content))
 
 
-def test_data_are_doubted(content):
+def test_warnings_about_data(content):
     content["data"] |= {"shared_rows": [], "suspect_labels": []}
     before = texts(content)
     content["data"]["shared_rows"] = [3]
@@ -162,7 +162,7 @@ def test_data_are_doubted(content):
     ]
 
 
-def test_doubtful_prototypes_are_listed(content):
+def test_prototypes_with_warnings_are_listed(content):
     cards = content["prototypes"]
     for card in cards:
         card["warnings"] = []

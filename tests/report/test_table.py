@@ -1,4 +1,4 @@
-"""Tables: what is one, what stands in it, and which columns tell most."""
+"""Which samples are tables, their values, and the most informative columns."""
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_spreads_of_prototypes_are_held_against_those_of_samples():
     assert informative_columns(cells, values).tolist() == list(range(12))
 
 
-def test_constant_columns_tell_nothing():
+def test_constant_columns_are_not_informative():
     cells = np.tile([1.0, 2.0], (50, 10))
     cells[:, 5] = np.arange(50)
     values = np.vstack([np.zeros(20), np.ones(20)])
