@@ -50,18 +50,19 @@ def contest(psem, X, y, X_train, y_train, repeats):
 
     def collect():
         made["report"] = SEMReport(psem, X, y)
+        made["report"].to_dict()
 
     def draw():
-        made["page"] = made["report"].html()
+        made["page"] = made["report"].to_html()
 
     def with_training():
-        SEMReport(psem, X, y, X_train=X_train, y_train=y_train)
+        SEMReport(psem, X, y, X_train=X_train, y_train=y_train).to_dict()
 
     medians = alternate(
         {
             "predict": lambda: psem.predict(X),
             "SEMReport": collect,
-            "SEMReport.html": draw,
+            "SEMReport.to_html": draw,
             "SEMReport, with as many training rows": with_training,
         },
         repeats,

@@ -185,7 +185,7 @@ def main(output="demo", epochs=25):
     page = output / "report.html"
     report.write_html(page)
 
-    print("", *report.dict()["summary"], sep="\n")
+    print("", *report.to_dict()["summary"], sep="\n")
     print("\nPlots:", *sorted(output.glob("*.png")), sep="\n  ")
     print(f"\nThe report, to open in a browser:\n  {page.resolve()}")
 

@@ -64,7 +64,7 @@ edited = drop_prototypes(edited, fewest, reason="too few to judge", **judged_on)
 # the accuracy on test samples, which were not used to choose the edits.
 for entry in edited.edit_log_:
     before, after = entry["accuracy_before"], entry["accuracy_after"]
-    print(f"{entry['what']:20}{entry['why']:20}{before:.3f} -> {after:.3f}")
+    print(f"{entry['what']:20}{entry['reason']:20}{before:.3f} -> {after:.3f}")
 print(f"on other rows: {psem.score(X_test, y_test):.3f}", end=" -> ")
 print(f"{edited.score(X_test, y_test):.3f}")
 

@@ -34,7 +34,7 @@ report = SEMReport(
     psem,
     X_test,
     y_test,
-    images=(8, 8),
+    image_shape=(8, 8),
     X_train=X_train,
     y_train=y_train,
     title="Handwritten digits: how the model decides",
@@ -47,5 +47,5 @@ report
 card = report.to_card("digits.skops")
 card.add(**{"Model Card Authors": "The postal service"})
 print(card.select("How to Get Started with the Model").content)
-for sentence in report.dict()["summary"]:
+for sentence in report.to_dict()["summary"]:
     print(sentence)

@@ -32,7 +32,8 @@ from sklearn.utils._array_api import (
     yield_namespace_device_dtype_combinations,
 )
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV, _arrays
+from sklearn_kmex import KMExClassifier, KMExClassifierCV
+from sklearn_kmex._data import arrays as placed
 from sklearn_kmex.explain import explain
 
 pytestmark = [
@@ -313,7 +314,7 @@ def test_tools_ask_for_a_model_on_the_host(rows):
 
 @pytest.mark.parametrize("similarity", ["log", "gaussian"])
 def test_where_there_is_no_float64(rows, dispatch, monkeypatch, similarity):
-    monkeypatch.setattr(_arrays, "_max_precision_float_dtype", lambda xp, _: xp.float32)
+    monkeypatch.setattr(placed, "_max_precision_float_dtype", lambda xp, _: xp.float32)
     X, y = torch.asarray(rows[0]), torch.asarray(rows[2])
     psem = seeded(similarity=similarity).fit(torch.asarray(X, dtype=torch.float32), y)
     kept = [v for v in vars(psem).values() if isinstance(v, torch.Tensor)]
@@ -330,8 +331,8 @@ def test_blocks_are_larger_on_an_accelerator():
     class Elsewhere:
         device = "cuda:0"
 
-    assert _arrays.block_size(np.zeros(1), 8) == _arrays.block_size(torch.ones(1), 8)
-    assert _arrays.block_size(Elsewhere(), 8) == 64 * 8
+    assert placed.block_size(np.zeros(1), 8) == placed.block_size(torch.ones(1), 8)
+    assert placed.block_size(Elsewhere(), 8) == 64 * 8
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -1,4 +1,4 @@
-"""The predicates of self-explainable models, as numbers."""
+"""Metrics for the predicates of self-explainable models."""
 
 from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._coverage import coverage_curve

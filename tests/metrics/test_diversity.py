@@ -1,4 +1,4 @@
-"""Diversity against entropies worked out by hand, and what it does not depend on."""
+"""Diversity compared with entropies by hand, and its invariances."""
 
 import numpy as np
 import pytest
