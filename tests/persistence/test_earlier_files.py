@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from sklearn_kmex.persistence import load_psem
+from sklearn_kmex.edit import drop_prototypes
+from sklearn_kmex.persistence import load_psem, save_psem
 
 FILES = Path(__file__).parent / "files"
 KINDS = sorted(path.stem for path in FILES.glob("*.safetensors"))
@@ -42,6 +43,16 @@ def test_earlier_log_of_edits_has_the_present_keys():
     assert entry["what"] == "drop_prototypes"
     assert entry["reason"] == "looks like another class"
     assert "why" not in entry
+
+
+def test_earlier_log_of_edits_goes_on(tmp_path):
+    pytest.importorskip("safetensors")
+    pytest.importorskip("skops")
+    psem = drop_prototypes(load("edited"), [0], reason="too rare")
+    save_psem(psem, tmp_path / "psem")
+    log = load_psem(tmp_path / "psem").edit_log_
+    assert log == psem.edit_log_
+    assert [one["reason"] for one in log] == ["looks like another class", "too rare"]
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
