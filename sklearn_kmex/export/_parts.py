@@ -21,8 +21,8 @@ def exported_parts(psem: Any, n_prototypes: Any) -> tuple[Any, list[Any], int]:
     if any(isinstance(level, RejectingClassifier) for level in levels(psem)):
         raise TypeError(
             "psem must classify all samples to be exported; got a RejectingClassifier, "
-            "which rejects some. Export its estimator_, and reject by the similarities "
-            "that the graph returns."
+            "which rejects some. Export its estimator_, and compare the similarities "
+            "or probabilities that it returns with thresholds_."
         )
     steps = [step for _, step in uncached_steps(psem)]
     return kmex, steps, check_n_prototypes(n_prototypes, kmex)
