@@ -32,10 +32,10 @@ class FoundNetwork(NamedTuple):
     def network(self, batch_size: int) -> "Network":
         """Return the network up to the embedding, with this batch size."""
         from sklearn_kmex._torch.encoder import Network
-        from sklearn_kmex._torch.run import Run
+        from sklearn_kmex._torch.run import RunSettings
 
         embedder = self.embedder
-        run = Run(
+        settings = RunSettings(
             batch_size,
             getattr(embedder, "device", "auto"),
             "float32",
@@ -43,7 +43,7 @@ class FoundNetwork(NamedTuple):
             getattr(embedder, "num_workers", 0),
             getattr(embedder, "verbose", False),
         )
-        return Network(embedder._network(), embedder.layer, embedder.pooling, run)
+        return Network(embedder._network(), embedder.layer, embedder.pooling, settings)
 
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the outputs of the network that belong to these class codes."""

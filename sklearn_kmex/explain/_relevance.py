@@ -196,14 +196,14 @@ default=None
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Asked, Prototypes
+    from sklearn_kmex._torch.scores import Prototypes, Target
 
     sem, similar = found.sem, np.asarray(compare(psem, X))
     ids = prototype_ids(prototypes, similar)
     codes = explained_codes(psem, X, labels, sem.classes_)
     owners = class_codes(sem.classes_, sem.prototype_classes_)
     others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
-    asked = Asked(
+    explained = Target(
         what,
         rule or ("neuralized" if what == "margin" else "prp"),
         codes,
@@ -219,7 +219,7 @@ default=None
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
-        found.network(batch_size), found.inputs, asked, known, how
+        found.network(batch_size), found.inputs, explained, known, how
     )
     several = what == "similarity" and ids.ndim == 2
     return warn_if_zero(found.as_given(maps if several else maps[:, 0]))

@@ -1,4 +1,4 @@
-"""add_prototypes: samples that decide from now on."""
+"""add_prototypes: samples as new prototypes."""
 
 import numpy as np
 import pytest

@@ -85,6 +85,7 @@ def similarity_of(a, b):
 # Maps add up to what they explain.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", ["epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1"]
 )
@@ -198,6 +199,7 @@ def test_other_prototypes_have_other_maps(patches):
     assert found["gradient"] < 0.5
 
 
+@pytest.mark.slow
 def test_maps_change_with_the_weights_from_the_head_down(cifar):
     psem, network, X = cifar
     X, labels = X[:30], psem.predict(X[:30])
@@ -642,7 +644,7 @@ def test_a_head_without_a_score_for_each_class_is_told():
     network = seeded(networks.Written)
     network.head = nn.Linear(6, 1)
     psem = psem_of(network)
-    with pytest.raises(ValueError, match="one score for each class; it gives 1, and"):
+    with pytest.raises(ValueError, match="one score for each class; it returns 1, too"):
         black_box_relevance(psem, X, labels=2)
 
 

@@ -88,6 +88,7 @@ def test_text_has_a_place_of_its_own(draw, size):
     no_overlap(display.figure_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [gallery, UsageDisplay.from_estimator])
 def test_five_thousand_prototypes(draw):
     no_overlap(draw(*model(100, 50)).figure_)

@@ -137,11 +137,11 @@ def test_they_print_pickle_and_copy(digits, forest, psem):
             assert other(psem, X, y) == scorer(psem, X, y)
             assert repr(other) == repr(scorer)
     assert copy.deepcopy(own)["fidelity"].settings["black_box"] is forest
-    assert "Score the share of rows" in fidelity_scorer.__doc__
+    assert "Score the share of samples" in fidelity_scorer.__doc__
 
 
 class Centroids(ClassifierMixin, BaseEstimator):
-    """A prototypical model that is not ours: scikit-learn's nearest centroid."""
+    """A prototypical model of another package: scikit-learn's nearest centroid."""
 
     def fit(self, X, y):
         self.inner_ = NearestCentroid().fit(X, y)
@@ -156,7 +156,7 @@ class Centroids(ClassifierMixin, BaseEstimator):
         return self.inner_.predict(X)
 
 
-def test_models_that_are_not_ours(digits, forest):
+def test_models_of_other_packages(digits, forest):
     X, X_test, y, y_test = digits
     model = make_pipeline(PCA(10, random_state=0), Centroids()).fit(X, y)
     scorers = sem_scorers(black_box=forest)
@@ -192,7 +192,7 @@ def test_outputs_of_a_torch_network_are_in_the_order_of_the_classes(digits):
     assert fidelity_scorer(psem, X_test) == np.mean(psem.predict(X_test) == outputs)
     narrow = torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.Linear(8, 1))
     psem = make_kmex(narrow, temperature=1.0, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"each of the 10 classes; got .*, 1\)\. Give"):
+    with pytest.raises(ValueError, match=r"each of the 10 classes; got .*, 1\)\. Pass"):
         fidelity_scorer(psem, X_test)
 
 
