@@ -95,7 +95,7 @@ test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/$(PYTEST)
 
 test-sklearn17 test-sklearn18: test-%: .venv-%/.installed
-	.venv-$*/bin/$(PYTEST) $(CONTRACT)
+	.venv-$*/bin/$(PYTEST) -m "not slow" $(CONTRACT)
 
 test-newest:
 	$(if $(NEWEST),$(MAKE) .venv-newest/.installed,@echo "skipped: no Python after 3.11")

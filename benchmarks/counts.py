@@ -1,9 +1,10 @@
-"""Cost and quality of the search over counts, and cost of the scorers.
+"""Cost and quality of the search for the number of prototypes; cost of the scorers.
 
-On the 128 features that a small convolutional network, trained here for two epochs,
-makes of Fashion-MNIST: KMExClassifierCV over 1 to 20 prototypes, beside one 5-fold run
-at 20; the accuracy of its choice in the full grid; and each of sem_scorers() on 10,000
-rows, beside one predict. Results go to benchmarks/results/counts.json.
+The data are 128 features of Fashion-MNIST by a small convolutional network, which is
+trained here for two epochs. The benchmark measures the time of KMExClassifierCV for 1
+to 20 prototypes, compared with one 5-fold cross-validation at 20; the accuracy of its
+choice in the full grid; and the time of each of sem_scorers() on 10,000 rows, compared
+with one predict. Results are written to benchmarks/results/counts.json.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def time_search(Z, y, repeats):
 
 
 def full_grid(Z, y, search):
-    """Where the choice stands in the grid that clusters anew for each number."""
+    """Find the choice in the grid that clusters again for each number."""
     kmex = KMExClassifier(temperature=1.0, random_state=0)
     counts = {"n_prototypes": list(range(1, MOST + 1))}
     grid = GridSearchCV(kmex, counts, cv=StratifiedKFold(5), refit=False).fit(Z, y)
@@ -79,7 +80,7 @@ def full_grid(Z, y, search):
         ),
         "best": best + 1,
         "accuracy of the best": float(mean[best]),
-        # GridSearchCV's is the population deviation.
+        # GridSearchCV reports the population standard deviation.
         "standard error": float(grid.cv_results_["std_test_score"][best] / 2),
     }
     for name, value in result.items():
@@ -131,7 +132,7 @@ if __name__ == "__main__":
         "--parts",
         nargs="+",
         default=["scorers", "search", "grid"],
-        help="what to measure; the rest of the results stays as it was",
+        help="what to measure; other results are kept",
     )
     arguments = parser.parse_args()
     main(arguments.samples, arguments.repeats, arguments.parts)

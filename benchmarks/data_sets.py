@@ -1,4 +1,4 @@
-"""The data sets at hand, as float32 rows and labels."""
+"""The available data sets, as float32 rows and labels."""
 
 import os
 from pathlib import Path
@@ -29,7 +29,7 @@ def numbers(file):
 
 
 def table(file, part=""):
-    """Numbers scaled to unit variance, and a column of 0 and 1 for each category."""
+    """Scale numbers to unit variance, and encode categories as one-hot columns."""
     with np.load(DATA / file) as data:
         scaled = StandardScaler().fit_transform(data[f"num{part}"])
         coded = OneHotEncoder(sparse_output=False).fit_transform(data[f"cat{part}"])
@@ -37,7 +37,7 @@ def table(file, part=""):
 
 
 def celeba():
-    """All attributes but one, which is the class."""
+    """Load all attributes but one as rows, and that one as the class."""
     with np.load(DATA / "celeba_attributes.npz") as data:
         values, male = data["attributes"], data["attribute_names"] == "Male"
         return values[:, ~male].astype(np.float32), values[:, male].ravel()
@@ -68,10 +68,10 @@ LOADERS = {
 
 
 def classes_of(name, n_classes=None):
-    """Rows of each of the first classes; none where the file is not at hand."""
+    """Load the rows of each of the first classes; none if the file is missing."""
     try:
         X, y = LOADERS[name]()
     except FileNotFoundError as missing:
-        print(f"{name}: no {missing.filename}; set SKLEARN_KMEX_DATA")
+        print(f"{name}: {missing.filename} is missing; set SKLEARN_KMEX_DATA")
         return []
     return [X[y == label] for label in np.unique(y)[:n_classes]]

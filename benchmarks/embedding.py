@@ -1,8 +1,8 @@
-"""Time to embed images with TorchEmbedder, against the loop that people write.
+"""Time to embed images with TorchEmbedder, compared with a plain loop.
 
-ResNet34 on 32 x 32 images, side by side in one run; then, where the CIFAR-10 files are
-in the folder SKLEARN_KMEX_DATA, what bfloat16 changes in the decisions behind a trained
-ResNet-20. Results go to benchmarks/results/embedding.json.
+The network is a ResNet34 on 32 x 32 images. If the CIFAR-10 files are in the folder
+SKLEARN_KMEX_DATA, the benchmark also measures how bfloat16 changes predictions behind a
+trained ResNet-20. Results are written to benchmarks/results/embedding.json.
 """
 
 import argparse

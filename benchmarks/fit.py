@@ -1,4 +1,4 @@
-"""Time to fit and to predict, against scikit-learn, side by side in one run.
+"""Time to fit and to predict, compared with scikit-learn.
 
 Repeats alternate between the contestants; medians and ratios are printed and written
 to benchmarks/results/fit.json.
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results" / "fit.json"
 
 
 def machine():
-    """Name of the processor, where the system tells it, and the number of cores."""
+    """Return the name of the processor, if available, and the number of cores."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text().splitlines() if told.exists() else []
     names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
@@ -32,7 +32,7 @@ def machine():
 
 
 def make_embeddings(n_samples, n_features, n_classes=10):
-    """Embeddings of classes with eight modes each, float32."""
+    """Generate float32 embeddings of classes with eight modes each."""
     rng = np.random.default_rng(0)
     modes = 0.6 * rng.standard_normal((n_classes, 8, n_features))
     y = rng.integers(n_classes, size=n_samples)
@@ -46,7 +46,7 @@ def kmeans_of_each_class(X, y):
 
 
 def alternate(contestants, repeats):
-    """Median seconds of each contestant, in turns."""
+    """Run the contestants in turns, and return the median seconds of each."""
     seconds = {name: [] for name in contestants}
     for turn in range(repeats):
         for name, run in contestants.items():

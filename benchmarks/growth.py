@@ -1,8 +1,8 @@
-"""How time grows with rows, features, classes and prototypes: fitted exponents.
+"""Growth of time with rows, features, classes and prototypes: fitted exponents.
 
-One size is doubled at a time, the others stay; rows of a class stay when classes are
-added. An exponent of 1 is linear growth. Repeats alternate between the sizes, and the
-shortest counts. Results go to benchmarks/results/growth.json.
+One size is doubled at a time. When classes are added, the rows of each class stay the
+same. An exponent of 1 is linear growth. Repeats alternate between the sizes, and the
+shortest time counts. Results are written to benchmarks/results/growth.json.
 """
 
 import argparse
@@ -23,7 +23,7 @@ DOUBLINGS = 4
 
 
 def sizes(varied):
-    """Settings with one of them doubled again and again."""
+    """Return settings of which one is doubled repeatedly."""
     for doubling in range(DOUBLINGS + 1):
         size = dict(BASE)
         size[varied] *= 2**doubling
@@ -33,7 +33,7 @@ def sizes(varied):
 
 
 def seconds(size):
-    """Time to fit with a given temperature, with a fitted one, and to predict."""
+    """Measure fit with a given temperature, fit with a fitted one, and predict."""
     X, y = make_embeddings(size["rows"], size["features"], size["classes"])
     taken = {}
     for name, temperature in (("fit", 1.0), ("fit, auto", "auto")):

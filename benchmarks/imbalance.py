@@ -1,8 +1,9 @@
-"""What equal counts do to a rare class, and what priors and shares do about it.
+"""Effect of equal numbers of prototypes, shares and priors on a rare class.
 
-On two tables with a rare class, over ten stratified splits: recall of both classes,
-precision of the rare one, balanced accuracy, accuracy and log-loss of held-out rows.
-Results go to benchmarks/results/imbalance.json.
+The benchmark measures the recall of both classes, the precision of the rare one,
+balanced accuracy, accuracy and log-loss on held-out rows, for two tables with a rare
+class and ten stratified splits. Results are written to
+benchmarks/results/imbalance.json.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def compare(X, y, n_splits):
 
 
 def summary(judged):
-    """Mean and standard deviation over the splits."""
+    """Return the mean and standard deviation over the splits."""
     columns = {key: [float(row[key]) for row in judged] for key in judged[0]}
     return {
         key: {"mean": float(np.mean(c)), "std": float(np.std(c, ddof=1))}
@@ -90,7 +91,7 @@ def main(n_splits):
     for name in TABLES:
         path = DATA / f"{name}.npz"
         if not path.exists():
-            print(f"no {path.name} in {DATA}: set SKLEARN_KMEX_DATA")
+            print(f"{path.name} is not in {DATA}: set SKLEARN_KMEX_DATA")
             return
         with np.load(path) as data:
             result[name] = compare(data["X"], data["y"], n_splits)

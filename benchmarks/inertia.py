@@ -1,9 +1,9 @@
-"""Inertia of the built-in k-means over that of ten restarts, on all data at hand.
+"""Inertia of the built-in k-means, compared with ten restarts, on all data sets.
 
-Mean over seeds of the inertia of all classes, less that of scikit-learn's KMeans with
-n_init=10 for each class, which takes most of the time. Nothing is timed. Results go to
-benchmarks/results/inertia.json; those of data sets left out stay as they were, and with
-`--keep` so does the inertia of KMeans.
+The reference is scikit-learn's KMeans with n_init=10 for each class, which takes most
+of the time. Inertia is averaged over seeds; time is not measured. Results are written
+to benchmarks/results/inertia.json. Results of other data sets are kept, and with
+`--keep` also the inertia of KMeans.
 """
 
 import argparse
@@ -22,7 +22,7 @@ TEN = "KMeans(n_init=10)"
 
 
 def ours(classes, n_clusters, seed):
-    """Inertia of each class, as `fit` finds it."""
+    """Return the inertia of each class after `fit`."""
     y = np.repeat(np.arange(len(classes)), [len(X) for X in classes])
     psem = KMExClassifier(n_clusters, temperature=1.0, random_state=seed)
     return psem.fit(np.concatenate(classes), y).inertia_
@@ -34,7 +34,7 @@ def theirs(X, n_clusters, seed):
 
 
 def compare(classes, n_clusters, seeds, known):
-    """Mean inertia over seeds, less that of ten restarts, as a share of the latter."""
+    """Return the mean excess inertia over ten restarts, as a share of the latter."""
     built_in = [ours(classes, n_clusters, seed).sum() for seed in range(seeds)]
     ten = known or [
         float(sum(theirs(X, n_clusters, seed) for X in classes))
@@ -69,7 +69,7 @@ def on_file():
 
 
 def save(title, found):
-    """Save one result among the others, which another run may have written since."""
+    """Add one result to the file, which another run may have changed meanwhile."""
     result = {**on_file(), title: found}
     RESULTS.write_text(json.dumps(dict(sorted(result.items())), indent=2) + "\n")
 
@@ -78,10 +78,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=LOADERS, metavar="NAME")
     parser.add_argument("--clusters", type=int, nargs="+", default=[5, 20])
-    parser.add_argument("--classes", type=int, default=3, help="of each data set")
+    parser.add_argument("--classes", type=int, default=3, help="number of classes")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument(
-        "--keep", action="store_true", help="the inertia of KMeans that is on file"
+        "--keep", action="store_true", help="reuse the saved inertia of KMeans"
     )
     given = parser.parse_args()
     main(given.only or LOADERS, given.clusters, given.classes, given.seeds, given.keep)

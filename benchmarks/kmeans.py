@@ -1,10 +1,11 @@
-"""Time and inertia of the built-in k-means, and time to predict, beside peers.
+"""Time and inertia of the built-in k-means, and time to predict, against others.
 
-The rows of one class are clustered by the built-in solver, centering included, by
-scikit-learn's KMeans with one and ten restarts, its MiniBatchKMeans and
-BisectingKMeans, and, where it is installed, faiss. Predictions are timed against the
-bare matrix product, other classifiers and faiss. Repeats alternate; medians and ratios
-are printed and written to benchmarks/results/kmeans.json.
+The rows of one class are clustered by the built-in solver, including centering, by
+scikit-learn's KMeans with one and ten restarts, by its MiniBatchKMeans and
+BisectingKMeans, and by faiss if it is installed. Predictions are compared with the
+matrix product alone, other classifiers and faiss. Repeats alternate between the
+contestants. Medians and ratios are printed, and written to
+benchmarks/results/kmeans.json.
 """
 
 import argparse
@@ -43,13 +44,13 @@ CASES = {
 
 
 def solve(X, n_clusters, seed):
-    """Centers of the built-in solver, as `fit` calls it."""
+    """Return the centers of the built-in solver, called as in `fit`."""
     rows = Rows(X, np.arange(len(X)), np.ones(len(X)))
     return cluster(rows, n_clusters, Plan(BatchedKMeans(), seed=seed))[0]
 
 
 def faiss_kmeans(X, n_clusters, seed):
-    # It would draw a sample of many rows otherwise.
+    # Otherwise faiss would subsample large data.
     sizes = {"max_points_per_centroid": len(X), "seed": seed + 1}
     model = faiss.Kmeans(X.shape[1], n_clusters, **sizes)
     model.train(X)
@@ -74,7 +75,7 @@ def solvers(X, n_clusters, seed):
 
 
 def excess(X, n_clusters, seeds):
-    """Mean inertia of each solver over that of ten restarts, less one."""
+    """Return the mean excess inertia of each solver over ten restarts."""
     found = {}
     for seed in range(seeds):
         for name, run in solvers(X, n_clusters, seed).items():
@@ -84,7 +85,7 @@ def excess(X, n_clusters, seeds):
 
 
 def one_by_one(classes, n_clusters):
-    """Each solver on all classes, one after the other."""
+    """Run each solver on all classes, one after another."""
     found = [solvers(X, n_clusters, 0) for X in classes]
     return {name: (lambda s=name: [of[s]() for of in found]) for name in found[0]}
 
@@ -99,7 +100,7 @@ def fits(n_classes, repeats, seeds):
         result = table(f"{title}, {len(classes)} classes", seconds, OURS)
         result["excess inertia"] = excess(classes[0], n_clusters, seeds)
         for solver, more in result["excess inertia"].items():
-            print(f"{solver:44}{more:9.3%} more inertia than {TEN}")
+            print(f"{solver:44}{more:9.3%} excess inertia over {TEN}")
         results[title] = result
     return results
 
@@ -128,7 +129,7 @@ def predictions(n_rows, n_features, n_classes, per_class, repeats):
 
 
 def main(parts, n_classes, repeats, seeds, large):
-    # The first takes hundredths of a second, the second half a minute.
+    # The first case takes hundredths of a second, the second half a minute.
     cases = [(60_000, 512, 10, 5, 5 * repeats)]
     cases += [(100_000, 2048, 1000, 5, max(1, repeats // 3))] * large
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -148,7 +149,7 @@ if __name__ == "__main__":
         "--parts",
         nargs="+",
         default=["fit", "predict"],
-        help="what to measure; the rest of the results stays as it was",
+        help="what to measure; other results are kept",
     )
     parser.add_argument("--classes", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)

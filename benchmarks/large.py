@@ -1,10 +1,11 @@
-"""Fit from a file that need not fit into memory: time, peak memory and inertia.
+"""Time, peak memory and inertia of fits to a memory-mapped file.
 
-Against loops over the classes of scikit-learn's KMeans and, where it is installed, of
-faiss. Each contestant runs in a process of its own, with the file in the page cache;
-repeats alternate. `--full` is the size of ImageNet: 1.28 million x 2,048 float32 in
-1,000 classes, 10.5 GB of disk until the end. Results go to
-benchmarks/results/large.json, and to large_full.json with `--full`.
+The contestants are loops over the classes with scikit-learn's KMeans, and with faiss if
+it is installed. Each runs in a process of its own, with the file in the page cache.
+Repeats alternate between the contestants. `--full` uses data of the size of ImageNet:
+1.28 million x 2,048 float32 in 1,000 classes, which need 10.5 GB of disk during the
+run. Results are written to benchmarks/results/large.json, or large_full.json with
+`--full`.
 """
 
 import argparse
@@ -33,7 +34,7 @@ N_PROTOTYPES, MIB = 5, 2**20
 
 
 def write_embeddings(folder, n_rows, n_features, n_classes):
-    """Write classes of eight modes each, in a shuffled order, block by block."""
+    """Write classes of eight modes each, in shuffled order, block by block."""
     rng = np.random.default_rng(0)
     modes = 0.6 * rng.standard_normal((n_classes, 8, n_features), dtype=np.float32)
     y = rng.integers(n_classes, size=n_rows)
@@ -73,7 +74,7 @@ def faiss_kmeans(X, y):
 
     centers = []
     for rows in rows_of_classes(y):
-        # It would draw a sample of a large class otherwise.
+        # Otherwise faiss would subsample large classes.
         size = {"max_points_per_centroid": len(rows), "seed": 1}
         model = faiss.Kmeans(X.shape[1], N_PROTOTYPES, **size)
         model.train(X[rows])
@@ -98,7 +99,7 @@ CONTESTANTS = {
 
 
 def inertia(X, y, centers):
-    """Sum of squared distances of rows to the nearest center of their class."""
+    """Sum the squared distances of rows to the nearest center of their class."""
     total = 0.0
     for rows, own in zip(rows_of_classes(y), centers, strict=True):
         mean = own.mean(axis=0, dtype=np.float64)
@@ -109,13 +110,13 @@ def inertia(X, y, centers):
 
 
 def family(pid):
-    """A process and those it started."""
+    """Return a process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(each for child in children for each in family(int(child)))]
 
 
 def memory():
-    """Memory of the process and those it started, without mapped files, in MiB."""
+    """Return the memory of a process and its descendants without files, in MiB."""
     kilobytes = 0
     for pid in family(os.getpid()):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -133,7 +134,7 @@ def watch(peak, done):
 
 
 def run_one(name, folder):
-    """Run a contestant in this process; print what it took as JSON."""
+    """Run a contestant in this process, and print the measurements as JSON."""
     X, y = np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "y.npy")
     peak, done = [0.0], threading.Event()
     watcher = threading.Thread(target=watch, args=(peak, done))
@@ -206,11 +207,11 @@ if __name__ == "__main__":
     parser.add_argument("--full", action="store_true", help="the size of ImageNet")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="NAME")
-    parser.add_argument("--folder", type=Path, help="where the file is written")
+    parser.add_argument("--folder", type=Path, help="folder for the data file")
     parser.add_argument(
         "--kept",
         type=Path,
-        help="folder with X.npy and y.npy of a run that was cut off",
+        help="folder with X.npy and y.npy of an interrupted run",
     )
     parser.add_argument("--one", choices=CONTESTANTS, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What clustering fewer rows of a class loses in inertia, and in held-out accuracy.
+"""Loss of inertia and held-out accuracy when only some rows are clustered.
 
-On Fashion-MNIST pixels, 6,000 rows of each of ten classes, and on the features that a
-ResNet-18 gives of CIFAR-10 images, 4,000 of each of three, over seeds. Results go to
-benchmarks/results/max_samples.json.
+The data are pixels of Fashion-MNIST, with 6,000 rows in each of ten classes, and
+features of CIFAR-10 images by a ResNet-18, with 4,000 rows in each of three. Results
+are averaged over seeds, and written to benchmarks/results/max_samples.json.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def judge(data, n_prototypes, max_samples, seed):
 
 
 def losses(data, n_prototypes, seeds):
-    """Mean loss against all rows, and its standard deviation over the seeds."""
+    """Return the mean loss relative to all rows, and its standard deviation."""
     whole = np.array([judge(data, n_prototypes, None, seed) for seed in range(seeds)])
     rows = {}
     for size in SAMPLES:

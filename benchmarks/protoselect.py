@@ -1,10 +1,11 @@
-"""Time and accuracy of prototypes chosen by alibi's ProtoSelect, beside k-means.
+"""Time and accuracy of alibi's ProtoSelect, compared with k-means.
 
-As many prototypes of MNIST digits, judged by the nearest prototype on 10,000 test rows.
-ProtoSelect compares all rows with each other, so rows are few; its radius comes from
-alibi's own cross-validation on 1,000 rows, which is not timed. alibi wants numpy < 2:
-SKLEARN_KMEX_ALIBI names the Python of an environment that has it (`pip install alibi`).
-Repeats alternate; results go to benchmarks/results/protoselect.json.
+Both find the same number of prototypes of MNIST digits, which are evaluated by the
+nearest prototype on 10,000 test rows. ProtoSelect compares all rows with each other, so
+only few rows are used. Its radius comes from alibi's own cross-validation on 1,000
+rows, which is not timed. alibi needs numpy < 2: SKLEARN_KMEX_ALIBI names the Python
+executable of an environment with alibi (`pip install alibi`). Repeats alternate.
+Results are written to benchmarks/results/protoselect.json.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def clock(run):
 
 
 def select(folder):
-    """Select by ProtoSelect, in its own environment; print what came out as JSON."""
+    """Run ProtoSelect in its own environment, and print the results as JSON."""
     import alibi
     from alibi.prototypes import ProtoSelect
     from alibi.prototypes.protoselect import cv_protoselect_euclidean
@@ -118,4 +119,4 @@ if __name__ == "__main__":
     elif ALIBI:
         main(given.rows, given.repeats)
     else:
-        print("left out: SKLEARN_KMEX_ALIBI names no Python that has alibi")
+        print("skipped: SKLEARN_KMEX_ALIBI does not name a Python with alibi")

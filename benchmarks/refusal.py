@@ -1,11 +1,11 @@
-"""What refusing to answer is worth: accuracy of the rest, and rows of other classes.
+"""Effect of refusing predictions on accuracy, and detection of unknown classes.
 
-On each data set a KMEx is fitted; a tenth of the test rows is then left unanswered, by
-similarity, by probability, and by a `RejectingClassifier` that was calibrated on rows
-of their own. On features of images, rows of other classes are told from known ones by
-the similarity to the nearest prototype, and by the largest softmax probability of a
-logistic regression. Conformal sets by MAPIE, where it is installed, show their
-coverage. Results go to benchmarks/results/refusal.json.
+KMEx is fitted to each data set. A tenth of the test rows is then refused, by
+similarity, by probability, and by a `RejectingClassifier` calibrated on separate rows.
+On features of images, rows of unknown classes are detected by the similarity to the
+nearest prototype, and by the largest softmax probability of a logistic regression. If
+MAPIE is installed, the coverage of its conformal sets is measured. Results are written
+to benchmarks/results/refusal.json.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def load(name):
 
 
 def columns(numbers, codes):
-    """Numbers scaled, categories as columns of 0 and 1."""
+    """Scale numbers, and encode categories as one-hot columns."""
     one_hot = OneHotEncoder(sparse_output=False, min_frequency=20)
     return np.hstack(
         [StandardScaler().fit_transform(numbers), one_hot.fit_transform(codes)]
@@ -68,7 +68,7 @@ def columns(numbers, codes):
 
 
 def data_sets():
-    """Yield name, X, y of each data set."""
+    """Yield the name, X and y of each data set."""
     yield "digits", *load_digits(return_X_y=True)
     for name, file in IMAGES.items():
         yield name, *pixels(load(file))
@@ -91,7 +91,7 @@ def pixels(images):
 
 
 def by_resnet20():
-    """Embeddings of the test images, which the network has not learned from."""
+    """Embed the test images, which the network was not trained on."""
     network, _, test = resnet20.load_cifar10()
     network.linear = torch.nn.Identity()
     images = torch.from_numpy(resnet20.standardize(test["x"]))
@@ -101,7 +101,7 @@ def by_resnet20():
 
 
 def models(name):
-    """KMEx on the rows, and where they are no features behind a black box, too."""
+    """Yield KMEx on the rows and, unless these are features, behind a black box."""
     found = {"rows": lambda X, y: KMExClassifier(5, random_state=0).fit(X, y)}
     if name == "digits" or name in IMAGES:
         found["MLP"] = lambda X, y: behind(
@@ -115,7 +115,7 @@ def models(name):
 
 
 def behind(black_box, X, y):
-    """Fit a black box on one half of the rows, its KMEx on the other."""
+    """Fit a black box to one half of the rows, and its KMEx to the other."""
     first, second, y_first, y_second = train_test_split(
         X, y, test_size=0.5, stratify=y, random_state=0
     )
@@ -126,7 +126,7 @@ def behind(black_box, X, y):
 
 
 def split(X, y, seed):
-    """60 % to fit, 20 % to calibrate, 20 % to test, of at most MOST rows."""
+    """Split at most MOST rows: 60 % to fit, 20 % to calibrate, 20 % to test."""
     rows = np.random.RandomState(seed).permutation(len(y))[:MOST]
     fit, rest = train_test_split(
         rows, test_size=0.4, stratify=y[rows], random_state=seed
@@ -138,7 +138,7 @@ def split(X, y, seed):
 
 
 def judge(psem, X_known, y_known, X, y):
-    """Accuracy of all, and what is gained on those answered, in points."""
+    """Return the accuracy on all rows, and the gain on accepted ones, in points."""
     labels = psem.predict(X)
     accuracy = float(np.mean(labels == y))
     row = {"accuracy": accuracy}
@@ -164,7 +164,7 @@ def judge(psem, X_known, y_known, X, y):
 
 
 def ranks(psem, X_known, X):
-    """Share of the known rows of its nearest prototype that a row is as similar as."""
+    """Return the share of known rows of its prototype that a row is as similar as."""
     kmex = find_sem(psem)
     known, rows = (
         [part[:, 0] for part in kmex.nearest_prototypes(embed(psem, Z))]
@@ -180,7 +180,7 @@ def ranks(psem, X_known, X):
 
 
 def least_similar(psem, X, y, labels):
-    """What the least similar tenth is like, beside all rows."""
+    """Compare the least similar tenth with all rows."""
     refused = np.argsort(psem.score_samples(X))[: int(REFUSED * len(y))]
     common = y == np.bincount(y).argmax()
     return {
@@ -191,7 +191,7 @@ def least_similar(psem, X, y, labels):
 
 
 def conformal(psem, X_known, y_known, X, y, level=0.9):
-    """Share of test rows whose conformal set holds their class; size of the sets."""
+    """Return the coverage of conformal sets on test rows, and their mean size."""
     if importlib.util.find_spec("mapie") is None:
         return {}
     from mapie.classification import SplitConformalClassifier
@@ -223,7 +223,7 @@ def refusals(n_splits, only):
 
 
 def worlds():
-    """Yield name, known rows, their labels, and rows of other classes."""
+    """Yield the name, known rows, their labels, and rows of other classes."""
     data = load("cifar10_resnet18_features")
     X, other = (data[key].astype(np.float32) for key in ("features", "other_features"))
     yield "cifar10 features", X, data["labels"], other
@@ -239,7 +239,7 @@ def worlds():
 
 
 def others(n_splits):
-    """AUROC of known test rows against rows of other classes."""
+    """Compute the AUROC of known test rows against rows of other classes."""
     found = {}
     for name, X, y, other in worlds():
         rows = [tell_apart(X, y, other[:MOST], seed) for seed in range(n_splits)]
@@ -282,7 +282,7 @@ def tell_apart(X, y, other, seed):
 
 
 def summary(rows):
-    """Mean, spread and least over the splits."""
+    """Return the mean, standard deviation and minimum over the splits."""
     return {
         key: {
             "mean": float(np.mean([row[key] for row in rows])),
@@ -302,7 +302,7 @@ def show(title, result):
 
 def main(n_splits, only):
     if not (DATA / "cifar10_resnet18_features.npz").exists():
-        print(f"no data in {DATA}: set SKLEARN_KMEX_DATA")
+        print(f"There are no data in {DATA}: set SKLEARN_KMEX_DATA")
         return
     if only:
         result = json.loads(RESULTS.read_text())
@@ -319,7 +319,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument(
-        "--only", nargs="+", help="data sets to run again, as many splits as before"
+        "--only",
+        nargs="+",
+        help="data sets to run again, with the same number of splits",
     )
     arguments = parser.parse_args()
     main(arguments.splits, arguments.only)

@@ -1,10 +1,10 @@
-"""Time of relevance maps, all at once and one at a time, side by side in one run.
+"""Time of relevance maps, all at once and one at a time.
 
-Maps of 5 prototypes for 64 images of 3 x 32 x 32 through torchvision's ResNet34: by one
-call of `relevance`; by a call for each image and prototype; and by the loop that people
-write around zennit, whose canonizers and composite are registered once. The last two
-are timed on fewer images and scaled up. Results go to
-benchmarks/results/relevance.json.
+The maps are those of 5 prototypes for 64 images of 3 x 32 x 32 through torchvision's
+ResNet34. They are computed by one call of `relevance`, by one call for each image and
+prototype, and by a plain loop around zennit, whose canonizers and composite are
+registered once. The last two are timed on fewer images and scaled up. Results are
+written to benchmarks/results/relevance.json.
 """
 
 import argparse
@@ -30,7 +30,7 @@ N_PROTOTYPES, ONCE = 5, "relevance, all at once"
 
 
 def zennit_loop(encoder, psem, X, ids):
-    """One image and one prototype at a time; relevance starts as in `relevance`."""
+    """Explain one image and prototype at a time, starting as in `relevance`."""
     prototypes = torch.from_numpy(psem[-1].prototypes_)
     with Gradient(encoder, EpsilonPlusFlat(canonizers=[ResNetCanonizer()])) as explain:
         for x, own in zip(torch.from_numpy(X), ids, strict=True):

@@ -1,7 +1,7 @@
-"""Time to make a report, against one `predict` of the same rows.
+"""Time to make a report, compared with one `predict` of the same rows.
 
-Rows of embeddings, and images through a small network. Repeats alternate; medians and
-ratios are printed and written to benchmarks/results/report.json.
+The data are embeddings, and images with a small network. Repeats alternate. Medians and
+ratios are printed, and written to benchmarks/results/report.json.
 """
 
 import argparse
@@ -23,7 +23,7 @@ N_CLASSES, N_PROTOTYPES = 10, 5
 
 
 def make_images(n_samples, size):
-    """Noise around a pattern for each class, float32, (n, 3, size, size)."""
+    """Generate noise around a pattern for each class, float32 (n, 3, size, size)."""
     rng = np.random.default_rng(0)
     patterns = rng.standard_normal((N_CLASSES, 3, size, size))
     y = rng.integers(N_CLASSES, size=n_samples)
@@ -45,23 +45,24 @@ def make_network():
 
 
 def contest(psem, X, y, X_train, y_train, repeats):
-    """Predict, collect and draw, in turns; the page's size besides."""
+    """Time predict, collect and draw in turns, and measure the size of the page."""
     made = {}
 
     def collect():
         made["report"] = SEMReport(psem, X, y)
+        made["report"].to_dict()
 
     def draw():
-        made["page"] = made["report"].html()
+        made["page"] = made["report"].to_html()
 
     def with_training():
-        SEMReport(psem, X, y, X_train=X_train, y_train=y_train)
+        SEMReport(psem, X, y, X_train=X_train, y_train=y_train).to_dict()
 
     medians = alternate(
         {
             "predict": lambda: psem.predict(X),
             "SEMReport": collect,
-            "SEMReport.html": draw,
+            "SEMReport.to_html": draw,
             "SEMReport, with as many training rows": with_training,
         },
         repeats,

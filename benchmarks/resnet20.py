@@ -1,4 +1,4 @@
-"""ResNet-20 for CIFAR-10 (He et al. 2015), as its published weights name its parts."""
+"""ResNet-20 for CIFAR-10 (He et al. 2015), with the names of its published weights."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut without weights."""
+    """Two convolutions and a shortcut without weights."""
 
     def __init__(self, before, after, stride):
         super().__init__()
@@ -40,7 +40,7 @@ def stack(before, after, stride):
 
 
 class ResNet20(nn.Module):
-    """Takes standardized RGB images of 32 x 32, gives ten scores."""
+    """Network that returns ten scores for standardized RGB images of 32 x 32."""
 
     def __init__(self):
         super().__init__()
@@ -58,7 +58,7 @@ class ResNet20(nn.Module):
 
 
 def load(weights):
-    """Make the network from a mapping of names to arrays."""
+    """Create the network from a mapping of names to arrays."""
     network = ResNet20()
     state = {name: torch.from_numpy(values) for name, values in weights.items()}
     missing, unexpected = network.load_state_dict(state, strict=False)
@@ -68,17 +68,17 @@ def load(weights):
 
 
 def standardize(images):
-    """Turn uint8 images, channels last, into what the network takes."""
+    """Convert uint8 images, channels last, to the input of the network."""
     X = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (MEAN, STD))
     return ((X - mean) / std).numpy()
 
 
 def load_cifar10():
-    """Network, training and test images, or None where they are not there."""
+    """Load the network, training and test images, or None if files are missing."""
     paths = [DATA / f"{name}.npz" for name in FILES]
     if not all(path.exists() for path in paths):
-        print(f"\nno CIFAR-10 in {DATA}: set SKLEARN_KMEX_DATA")
+        print(f"\nCIFAR-10 is not in {DATA}: set SKLEARN_KMEX_DATA")
         return None
     weights, train, test = (dict(np.load(path)) for path in paths)
     return load(weights), train, test

@@ -1,9 +1,9 @@
-"""Time of a search over prototype settings, against one pass of the encoder.
+"""Time of a search over prototype settings, compared with one pass of the encoder.
 
-GridSearchCV over ten values of n_prototypes with five folds, on a trained ResNet-20 and
-the 10,000 CIFAR-10 test images: with make_kmex(memory=...), beside its parts, which are
-one pass of the encoder and the same search on embeddings computed before. Results go to
-benchmarks/results/search.json.
+The search is a GridSearchCV over ten values of n_prototypes with five folds, on a
+trained ResNet-20 and the 10,000 CIFAR-10 test images. With make_kmex(memory=...), it is
+compared with the sum of its parts: one pass of the encoder, and the same search on
+embeddings computed before. Results are written to benchmarks/results/search.json.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main(n_samples, repeats):
         "search on images by the sum of both parts": ratio,
         "largest difference of scores": float(np.abs(scores[0] - scores[1]).max()),
     }
-    print(f"\nsearch on images by the sum of both parts: {ratio:.2f}")
+    print(f"\nsearch on images, relative to the sum of both parts: {ratio:.2f}")
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     print(f"written to {RESULTS}")
 

@@ -1,8 +1,8 @@
-"""Time of an exported graph in onnxruntime, against our own `predict`, in one run.
+"""Time of an exported graph in onnxruntime, compared with `predict`.
 
-The graph gives labels, probabilities and the nearest prototypes; `predict` gives labels
-alone. Both have as many threads. Repeats alternate; medians and ratios are printed and
-written to benchmarks/results/serving.json.
+The graph returns labels, probabilities and the nearest prototypes; `predict` only
+returns labels. Both use the same number of threads. Repeats alternate. Medians and
+ratios are printed, and written to benchmarks/results/serving.json.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def start_session(graph, n_threads):
 
 
 def contest(psem, X, n_threads, repeats):
-    """All that a decision is told with, and the labels alone, in turns."""
+    """Time all outputs of the graph, and the labels alone, in turns."""
     session = start_session(to_onnx(psem, X), n_threads)
     module, rows = to_torch(psem), torch.from_numpy(X)
     torch.set_num_threads(n_threads)

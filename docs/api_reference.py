@@ -103,7 +103,6 @@ API_REFERENCE = {
             "local_lipschitz_error",
             "make_faithfulness_scorer",
             "make_robustness_scorer",
-            "prototype_overlap_rate",
             "prototype_usage",
             "relevance_divergence_loss",
             "sem_scorers",

@@ -18,7 +18,7 @@ generate_api.write_pages(HERE / "api")
 generate_benchmarks.write_tables(HERE / "tables")
 generate_report.write_sample(HERE / "extra")
 tables.write(HERE / "study" / "generated")
-# The figures of the gallery are files; nothing is to be shown.
+# The gallery saves its figures to files, so the Agg backend is fine.
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 project = "sklearn-kmex"

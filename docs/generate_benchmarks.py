@@ -38,7 +38,7 @@ def where(result):
 
 
 def fit(result):
-    """Time by that of the built-in solver, and inertia over that of ten restarts."""
+    """Time relative to the built-in solver, and excess inertia over ten restarts."""
     cases = result["fit"]
 
     def cell(case, name):
@@ -51,7 +51,7 @@ def fit(result):
 
 
 def predict(result):
-    """Seconds, and their ratio to the bare product."""
+    """Seconds, and their ratio to the matrix product alone."""
     cases = result["predict"]
 
     def cell(case, name):
@@ -75,9 +75,11 @@ def inertia(result):
             error,
         ]
 
-    header = ["data", "classes", "rows", "more inertia", "standard error"]
+    header = ["data", "classes", "rows", "excess inertia", "standard error"]
     rows = [row(*item) for item in result.items()]
-    return list_table("Than the mean of ten restarts, over ten seeds", [header, *rows])
+    return list_table(
+        "Compared with ten restarts, mean over ten seeds", [header, *rows]
+    )
 
 
 def growth(result):
@@ -92,12 +94,12 @@ def growth(result):
         for name in sized
     ]
     base = ", ".join(f"{count:,} {name}" for name, count in result["base"].items())
-    caption = f"Exponents of growth from {base}, on {where(result)}"
+    caption = f"Growth exponents, starting at {base}, on {where(result)}"
     return list_table(caption, [["growing", "sizes", *whats], *rows])
 
 
 def large(result):
-    """Time by that of one restart of KMeans, peak memory, and inertia over it."""
+    """Time and inertia relative to one restart of KMeans, and peak memory."""
     one = result["fit"]["KMeans(n_init=1) of each class"]
 
     def row(name, found):
@@ -151,7 +153,7 @@ GAINS = (
 
 
 def gains(result):
-    """Points of accuracy gained by refusing a tenth: the mean and the worst split."""
+    """Gain in accuracy from refusing a tenth: the mean and the worst split."""
 
     def cell(found, method):
         points = (100 * found[method][which] for which in ("mean", "min"))
@@ -165,16 +167,18 @@ def gains(result):
         ]
         for name, found in result["data sets"].items()
     ]
-    caption = f"Gain in percentage points; in brackets the worst of {result['splits']}"
+    caption = (
+        f"Gain in percentage points; in parentheses the worst of {result['splits']}"
+    )
     header = ["data, model", "accuracy, %", *GAINS]
     return list_table(f"{caption} splits", [header, *rows])
 
 
 def strangers(result):
-    """AUROC of known rows against rows of other classes."""
+    """AUROC of known samples against samples of other classes."""
     titles = {
         "score_samples": "`score_samples`",
-        "score_samples, whitened": "the same, whitened by PCA",
+        "score_samples, whitened": "`score_samples`, whitened by PCA",
         "largest predict_proba": "largest `predict_proba`",
         "logistic regression, largest softmax": "logistic regression, largest softmax",
     }

@@ -1,7 +1,7 @@
-"""Train a small network on handwritten digits, then make it explain itself.
+"""Train a small network on handwritten digits, then convert it to explain itself.
 
-Prints how the self-explainable model compares with the network, and writes pictures
-of its prototypes and of decisions, right and wrong, and a report, into a folder.
+Print a comparison of the self-explainable model with the network. Write plots of its
+prototypes, plots of correct and wrong decisions, and a report to a folder.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from sklearn_kmex.report import SEMReport
 
 
 def load_images():
-    """Digits as (n, 1, 8, 8) float32 in [0, 1], split into train and test."""
+    """Load digits as (n, 1, 8, 8) float32 in [0, 1], split into training and test."""
     digits = load_digits()
     images = (digits.images[:, np.newaxis] / 16).astype(np.float32)
     return train_test_split(
@@ -40,7 +40,7 @@ def load_images():
 
 
 def train_network(X, y, epochs):
-    """A black box: two convolutions, a hidden layer of 64 units, a linear head."""
+    """Train two convolutions, a hidden layer of 64 units and a linear head."""
     torch.manual_seed(0)
     module = torch.nn.Sequential(
         torch.nn.Conv2d(1, 16, 3, padding=1),
@@ -71,7 +71,7 @@ def timed(function, *args):
 
 
 def print_comparison(net, psem, X, y, seconds):
-    """The black box and the self-explainable model on the test images."""
+    """Compare the black box and the self-explainable model on the test images."""
     kmex = psem[-1]
     by_net, by_psem = net.predict(X), psem.predict(X)
     activations = psem.transform(X).argmax(axis=1)
@@ -100,7 +100,7 @@ def show(ax, image, title, size):
 
 
 def draw_prototypes(kmex, X_train, path):
-    """One row a class: the training image nearest to each of its prototypes."""
+    """Draw the training images nearest to the prototypes, one row for each class."""
     counts = kmex.n_prototypes_
     fig, axes = plt.subplots(
         len(counts), counts.max(), figsize=(counts.max(), 1.15 * len(counts)),
@@ -122,7 +122,7 @@ def draw_prototypes(kmex, X_train, path):
 
 
 def draw_decisions(psem, X_train, X, y, path, title, n_prototypes=3):
-    """One row a sample: the image, then what it looks like, most similar first."""
+    """Draw each image, followed by the training images it resembles most."""
     kmex = psem[-1]
     embeddings = psem[:-1].transform(X)
     similar, ids = kmex.nearest_prototypes(embeddings, n_prototypes)
@@ -133,7 +133,7 @@ def draw_decisions(psem, X_train, X, y, path, title, n_prototypes=3):
     )  # fmt: skip
     for i, row in enumerate(axes):
         predicted = kmex.prototype_classes_[ids[i, 0]]
-        said = f"this is a {y[i]}\nsaid: {predicted}, p = {probabilities[i]:.2f}"
+        said = f"true: {y[i]}\npredicted: {predicted}, p = {probabilities[i]:.2f}"
         show(row[0], X[i], said, 8)
         for j, ax in enumerate(row[1:]):
             label = kmex.prototype_classes_[ids[i, j]]
@@ -150,28 +150,29 @@ def main(output="demo", epochs=25):
     output.mkdir(parents=True, exist_ok=True)
     X_train, X_test, y_train, y_test = load_images()
 
-    print(f"1/5 training a convolutional network on {len(X_train)} images of digits")
+    print(f"1/5 Training a convolutional network on {len(X_train)} images of digits")
     net, train = timed(train_network, X_train, y_train, epochs)
 
-    print("\n2/5 converting it: k-means on each class's embeddings, nothing retrained")
+    print("\n2/5 Converting it: k-means on the embeddings of each class, no retraining")
     psem = make_kmex(net, n_prototypes=5, random_state=0)
     psem, convert = timed(psem.fit, X_train, y_train)
 
-    print("\n3/5 comparing the two")
+    print("\n3/5 Comparing both models")
     print_comparison(net, psem, X_test, y_test, (train, convert))
 
-    print("\n4/5 drawing")
+    print("\n4/5 Drawing plots")
     draw_prototypes(psem[-1], X_train, output / "prototypes.png")
     right = psem.predict(X_test) == y_test
     for name, chosen in (("right", right), ("wrong", ~right)):
         few = np.flatnonzero(chosen)[:6]
+        kind = {"right": "Correct", "wrong": "Wrong"}[name]
         if len(few) == 0:
-            print(f"no decision on the test images is {name}: no picture of it")
+            print(f"There are no decisions of this kind to plot: {kind.lower()}")
             continue
-        title = f"Decisions that are {name}, and the training images behind them"
+        title = f"{kind} decisions, and the training images behind them"
         path = output / f"decisions_{name}.png"
         draw_decisions(psem, X_train, X_test[few], y_test[few], path, title)
-    print("\n5/5 writing the report, with relevance maps")
+    print("\n5/5 Writing the report, with relevance maps")
     report = SEMReport(
         psem,
         X_test,
@@ -184,9 +185,9 @@ def main(output="demo", epochs=25):
     page = output / "report.html"
     report.write_html(page)
 
-    print("", *report.dict()["summary"], sep="\n")
-    print("\nPictures:", *sorted(output.glob("*.png")), sep="\n  ")
-    print(f"\nThe report, for any browser:\n  {page.resolve()}")
+    print("", *report.to_dict()["summary"], sep="\n")
+    print("\nPlots:", *sorted(output.glob("*.png")), sep="\n  ")
+    print(f"\nThe report, to open in a browser:\n  {page.resolve()}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """
-Which labels look wrong
-=======================
+Finding wrong labels
+====================
 
-Handwritten digits, of which one in fifty carries a wrong label. A model is fitted on
-these labels as they are; `audit` then ranks the rows that resemble another class more
-than their own.
+One in fifty of these handwritten digits has a wrong label. A model is fitted to the
+labels as they are. `audit` then ranks the samples that resemble another class more than
+their own.
 """
 
 # %%
-# Wrong labels, and a network that learns from them. It stops early: a network trained
-# for long learns the mistakes by heart.
+# Change some labels, and train a network on them. It stops early, because a network
+# that is trained for long memorizes the wrong labels.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -30,13 +30,13 @@ psem = make_kmex(network, n_prototypes=5, random_state=0).fit(X, y)
 found = audit(psem, X, y)
 
 # %%
-# How many of the wrong labels are among the rows ranked most suspect.
+# How many of the wrong labels are among the most suspect samples?
 for share in (0.02, 0.03, 0.05):
     top = found.suspect_rows[: int(share * len(y))]
-    print(f"{share:4.0%} of the rows hold {np.isin(wrong, top).mean():4.0%} of them")
+    print(f"the top {share:4.0%} contain {np.isin(wrong, top).mean():4.0%} of them")
 
 # %%
-# What else there is to look at.
+# The audit also lists suspicious prototypes.
 print(f"outvoted prototypes:       {found.outvoted_prototypes}")
 print(f"impure prototypes:         {found.impure_prototypes.prototype}")
 print(f"shadowed prototypes:       {found.shadowed_prototypes}")
@@ -44,11 +44,11 @@ print(f"near-duplicate prototypes: {len(found.duplicate_prototypes.prototype)} p
 print(found.frame().head())
 
 # %%
-# The default threshold, 0.1 of the distance between classes, finds no pairs here. With
-# more prototypes and larger thresholds there are some: merged, they are fewer to read,
-# and answer much the same.
+# With the default threshold, 0.1 of the distance between classes, there are no
+# near-duplicates here. With more prototypes and larger thresholds there are. Merging
+# them leaves fewer prototypes to read and hardly changes the predictions.
 reference = make_kmex(network, n_prototypes=20, random_state=0).fit(X, y)
-print("merge_threshold  prototypes  answers that stay")
+print("merge_threshold  prototypes  unchanged predictions")
 for threshold in (0.1, 0.6, 0.7, 0.8):
     merged = make_kmex(
         network, n_prototypes=20, merge_threshold=threshold, random_state=0
@@ -57,8 +57,8 @@ for threshold in (0.1, 0.6, 0.7, 0.8):
     print(f"{threshold:15}{len(merged['kmex'].prototypes_):12}{stay:19.1%}")
 
 # %%
-# The rows to look at first: the label they carry, and the class they look like. Red
-# ones were labelled wrongly here; the black ones are honest, and odd.
+# Plot the most suspect samples, with their label and the class they resemble. Labels in
+# red are wrong; those in black are correct, but the images are unusual.
 fig, axes = plt.subplots(4, 10, figsize=(9, 4.6), layout="constrained")
 top = zip(axes.flat, found.suspect_rows, found.suggested_labels, strict=False)
 for ax, row, suggested in top:

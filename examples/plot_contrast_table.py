@@ -1,14 +1,16 @@
 """
-Why this class and not that one, in a table's own columns
-=========================================================
+Explaining a decision by the columns of a table
+===============================================
 
-`contrast` splits the margin between the two nearest prototypes over columns, exactly,
-and takes it back through the steps of a pipeline to the columns that the user knows.
+`contrast` splits the margin between the two nearest prototypes exactly over the
+columns. It traces the contributions through the steps of a pipeline, back to the
+columns of the input.
 """
 
 # %%
-# Wines of three growers. Two measurements are binned into categories, the others are
-# scaled: the classifier sees 19 columns, of which no user has heard.
+# The data are wines of three growers. Two measurements are binned into categories, the
+# others are scaled. The classifier therefore sees 19 columns that the user does not
+# know.
 import matplotlib.pyplot as plt
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
@@ -29,28 +31,27 @@ columns = ColumnTransformer(
 )
 psem = make_pipeline(columns, KMExClassifier(3, random_state=0)).fit(X_train, y_train)
 print(f"{psem[0].transform(X_test).shape[1]} columns behind the ColumnTransformer")
-print(f"{psem.score(X_test, y_test):.1%} of the test wines are classified rightly")
+print(f"{psem.score(X_test, y_test):.1%} of the test wines are correctly classified")
 
 # %%
-# The contributions are in the columns of the table, and sum to the margin.
+# The contributions refer to the columns of the table, and sum to the margin.
 why = contrast(psem, X_test)
 print(why.space, why.contributions.shape)
 print(abs(why.contributions.sum(axis=1) - why.margin).max() < 1e-9)
 
 # %%
-# The closest decision, with the values of both prototypes: of a binned column, the
-# middle of the bin that most of the prototype's wines are in.
+# The closest decision, with the values of both prototypes. For a binned column, the
+# value is the middle of the bin that most wines of the prototype are in.
 close = why[why.margin.argsort()[:2]]
 print(close[0].frame().head(8).round(2).to_string(index=False))
 
 # %%
-# What speaks for the class decided on, and what for the other one, in the two closest
-# decisions.
+# The contributions for and against the predicted class, in the two closest decisions.
 close.plot(n_features=7)
 plt.show()
 
 # %%
-# A projection on three components is walked through as well.
+# Contributions are also traced through a projection on three components.
 rotated = make_pipeline(StandardScaler(), PCA(3), KMExClassifier(3, random_state=0))
 rotated.fit(X_train, y_train)
 contrast(rotated, X_test)[close.sample_indices[:1]].plot(n_features=7)

@@ -1,14 +1,14 @@
 """
-What people change
+Editing prototypes
 ==================
 
-Handwritten digits, of which the archive filed most sevens with the ones. The prototypes
-show it; a person says which of them are sevens, merges two that look alike and drops
-one. Each edit gives a new model, and an entry in its log.
+In this data set of handwritten digits, most sevens are labeled as ones. The prototypes
+show it. A person moves the prototypes that show sevens, merges two that look alike, and
+drops one. Each edit returns a new model with an entry in its log.
 """
 
 # %%
-# A model of what the archive says, and the prototypes of its ones.
+# Fit a model to the wrong labels, and plot the prototypes of the ones.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -39,8 +39,8 @@ show(axes, psem, 1)
 fig.suptitle("prototypes of 1")
 
 # %%
-# Prototypes that show sevens go to the sevens. Numbers of prototypes change with an
-# edit; `ids_after` says where they went.
+# Move the prototypes that show sevens to class 7. The numbers of prototypes change with
+# an edit; `ids_after` holds the new ones.
 judged_on = {"X_val": X_val, "y_val": y_val}
 shows_seven = truth[psem.prototype_indices_] == 7
 sevens = np.flatnonzero((psem.prototype_classes_ == 1) & shows_seven)
@@ -48,8 +48,8 @@ edited = relabel_prototypes(psem, sevens, 7, reason="these are sevens", **judged
 print(f"{sevens.tolist()} are now {edited.edit_log_[-1]['ids_after']}")
 
 # %%
-# Of the sevens, the two that are nearest to each other become one, and the one that
-# stands for the fewest rows goes.
+# Among the sevens, merge the two prototypes that are nearest to each other, and drop
+# the one with the fewest members.
 own = np.flatnonzero(edited.prototype_classes_ == 7)
 similar = edited.transform(edited.prototypes_[own])[:, own]
 np.fill_diagonal(similar, -np.inf)
@@ -60,16 +60,16 @@ fewest = own[edited.prototype_counts_[own].argmin()]
 edited = drop_prototypes(edited, fewest, reason="too few to judge", **judged_on)
 
 # %%
-# The log tells what was done and what it did on the rows that edits were judged on.
-# Rows that nobody looked at have the last word.
+# The log holds each edit and its effect on the validation samples. The last lines show
+# the accuracy on test samples, which were not used to choose the edits.
 for entry in edited.edit_log_:
     before, after = entry["accuracy_before"], entry["accuracy_after"]
-    print(f"{entry['what']:20}{entry['why']:20}{before:.3f} -> {after:.3f}")
+    print(f"{entry['what']:20}{entry['reason']:20}{before:.3f} -> {after:.3f}")
 print(f"on other rows: {psem.score(X_test, y_test):.3f}", end=" -> ")
 print(f"{edited.score(X_test, y_test):.3f}")
 
 # %%
-# The ones and sevens of the archive, and those of the edited model.
+# Plot the prototypes of ones and sevens before and after the edits.
 fig = plt.figure(figsize=(9, 4.2), layout="constrained")
 rows = fig.subfigures(4, 1)
 parts = [("before, 1", psem, 1), ("before, 7", psem, 7)]

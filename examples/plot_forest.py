@@ -1,14 +1,14 @@
 """
-A random forest that shows its cases
-====================================
+Explaining a random forest by similar cases
+===========================================
 
-A forest puts each row into one leaf of each tree. Two rows are alike when many trees
-put them into the same leaf; in that space `make_kmex` finds prototypes, patients here,
+A forest assigns each sample to one leaf of each tree. Samples are similar if many trees
+assign them to the same leaf. `make_kmex` finds prototypes in this space, here patients,
 and the most similar one decides.
 """
 
 # %%
-# Measurements of breast tumours, and a forest.
+# Train a forest on measurements of breast tumors.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -27,8 +27,8 @@ psem = make_kmex(forest, n_prototypes=3, random_state=0).fit(X_train, y_train)
 kmex = psem[-1]
 
 # %%
-# The six patients nearest to the prototypes, by the columns the forest relies on most.
-# Values are in standard deviations of the training rows.
+# Plot the six patients nearest to the prototypes, in the columns that the forest relies
+# on most. Values are in standard deviations of the training samples.
 columns = forest.feature_importances_.argsort()[::-1][:8]
 mean, std = X_train.mean(axis=0), X_train.std(axis=0)
 cases = ((X_train[kmex.prototype_indices_] - mean) / std)[:, columns]
@@ -50,7 +50,7 @@ ax.set_title("Patients nearest to the prototypes")
 plt.show()
 
 # %%
-# How it compares with the forest on patients that neither has seen.
+# Compare with the forest on patients that neither has seen.
 by_forest, by_psem = forest.predict(X_test), psem.predict(X_test)
 print(f"{'accuracy of the forest':24}{np.mean(by_forest == y_test):7.3f}")
 print(f"{'accuracy of the PSEM':24}{np.mean(by_psem == y_test):7.3f}")
@@ -58,15 +58,16 @@ print(f"{'accuracy gap':24}{accuracy_gap(y_test, by_forest, by_psem):7.3f}")
 print(f"{'fidelity':24}{fidelity_score(by_forest, by_psem):7.3f}")
 
 # %%
-# One decision: in how many trees the patient shares a leaf with the patients it is
-# found to look like. Squared distance is the share of trees in which two rows part.
+# Explain one decision: in how many trees does the patient share a leaf with the
+# patients that it resembles? The squared distance is the share of trees in which they
+# differ.
 leaves = psem[:-1].transform(X_test[:1])
 similarity, prototype = kmex.nearest_prototypes(leaves, 3)
 nearest = kmex.prototype_indices_[prototype[0]]
 together = (leaves @ psem[:-1].transform(X_train[nearest]).T).toarray()[0] * 2
-print(f"this patient is taken to be {psem.predict(X_test[:1])[0]}")
+print(f"predicted class of this patient: {psem.predict(X_test[:1])[0]}")
 for row, s, share in zip(nearest, similarity[0], together, strict=True):
     print(
         f"  like training row {row:3}, {y_train[row]}: similarity {s:.3f}, "
-        f"together in {share:.0%} of the trees"
+        f"same leaf in {share:.0%} of the trees"
     )

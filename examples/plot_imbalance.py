@@ -1,21 +1,21 @@
 """
-Rare classes: recall, and what it costs
-=======================================
+Rare classes: recall and its cost
+=================================
 
-As many prototypes for a rare class as for a common one say: both are equally likely.
-Rare rows are found, and many common ones are taken for them. Where this is not wanted,
-counts in proportion to the classes, or priors, move the balance.
+With as many prototypes for a rare class as for a common one, both are treated as
+equally likely. Rare samples are found, but many common ones are taken for rare ones.
+Numbers of prototypes in proportion to class size, or priors, shift this balance.
 
 The tables are mammography (2.3 % calcifications) and annthyroid (7.4 % abnormal), which
-do not ship with the package. This example looks for `tab_mammography.npz` and
-`tab_annthyroid.npz` in the folder that the environment variable `SKLEARN_KMEX_DATA`
-names, by default `shared/data` beside the checkout. A table that is not there is
-replaced by a made-up one of the same size and share of the rare class, and its title
+are not part of the package. This example looks for `tab_mammography.npz` and
+`tab_annthyroid.npz` in the folder named by the environment variable
+`SKLEARN_KMEX_DATA`, by default `shared/data` beside the checkout. If a table is
+missing, synthetic data of the same size and class frequencies are used, and the title
 says so.
 """
 
 # %%
-# The tables, or what stands for them.
+# Load the tables, or generate synthetic ones.
 import os
 from pathlib import Path
 
@@ -39,8 +39,8 @@ for name, n_rows, share in [("mammography", 11183, 0.023), ("annthyroid", 7200, 
         data = np.load(path)
         tables[name] = data["X"], data["y"]
     else:
-        print(f"{path.name} is not there: set SKLEARN_KMEX_DATA. Made-up rows instead.")
-        tables[f"made up, in place of {name}"] = make_classification(
+        print(f"{path.name} is missing: set SKLEARN_KMEX_DATA. Using synthetic data.")
+        tables[f"synthetic, in place of {name}"] = make_classification(
             n_rows,
             n_features=6,
             n_informative=4,
@@ -50,9 +50,9 @@ for name, n_rows, share in [("mammography", 11183, 0.023), ("annthyroid", 7200, 
         )
 
 # %%
-# Equal counts; counts that held-out rows chose by balanced accuracy, for each class;
-# one prototype for every 500 rows of a class; and equal counts with the frequencies
-# of the classes as priors.
+# Compare equal numbers of prototypes, numbers chosen for each class by balanced
+# accuracy, one prototype for every 500 samples of a class, and equal numbers with the
+# class frequencies as priors.
 models = {
     "5 for each class": KMExClassifier(5, random_state=0),
     "chosen by\nbalanced accuracy": KMExClassifierCV(
@@ -80,10 +80,9 @@ for name, (X, y) in tables.items():
         }
 
 # %%
-# On the two tables, equal counts have the best balanced accuracy, and few of their
-# alarms are right: this is the precision of the rare class. Shares and priors raise
-# fewer alarms, most of them right, and miss more of the rare rows. Which error is worse
-# is for you to say.
+# On the two tables, equal numbers have the best balanced accuracy, but the precision of
+# the rare class is low. With shares and priors the precision is higher, and more rare
+# samples are missed. Which error is worse depends on the application.
 colors = ["0.75", "tab:red", "tab:blue", "tab:orange"]
 fig, axes = plt.subplots(2, 1, figsize=(9, 7.5), sharex=True, layout="constrained")
 for ax, (name, of_models) in zip(axes, scores.items(), strict=True):

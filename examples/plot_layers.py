@@ -1,17 +1,18 @@
 """
-Which layer to take
-===================
+Choosing the layer of a network
+===============================
 
-The embedding is what one layer of a network gives. This example lists the names of the
-layers of two torchvision networks, looks at what some of them give, shows which one is
-the default, and what is said where a name will not do.
+The embedding is the output of one layer of a network, or the input of its head. This
+example lists the layers of two torchvision networks, shows the outputs of some of them
+and the default, and shows the errors for names that cannot be used.
 
-The weights are random, so that nothing is downloaded: names and shapes are those of
-trained networks. Networks of other libraries, such as timm, are used in the same way.
+The weights are random, so nothing is downloaded. Names and shapes are those of trained
+networks. Networks of other libraries, such as timm, are used in the same way.
 """
 
 # %%
-# A network, and a few handwritten digits blown up to 64 x 64 pixels in three channels.
+# Load a network, and a few handwritten digits enlarged to 64 x 64 pixels in three
+# channels.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -29,8 +30,8 @@ torch.manual_seed(0)
 network = resnet18(weights=None).eval()
 
 # %%
-# Names are those of `named_modules`. Shapes are seen by hooks while one image runs. Of
-# the layers inside the blocks, only those of the last block are printed here.
+# Names are those of `named_modules`. Hooks record the shapes of the outputs for one
+# image. Of the layers inside blocks, only those of the last block are printed.
 layers = {name: layer for name, layer in network.named_modules() if name}
 given = {name: [] for name in layers}
 
@@ -45,15 +46,15 @@ with torch.no_grad():
 for hook in hooks:
     hook.remove()
 
-print(f"{'layer':18}{'kind':20}{'gives':16}runs")
+print(f"{'layer':18}{'type':20}{'output':16}runs")
 for name, layer in layers.items():
     if name.count(".") < 2 or name.startswith("layer4.1"):
         shape = " x ".join(map(str, given[name][0].shape))
         print(f"{name:18}{type(layer).__name__:20}{shape:16}{len(given[name])}")
 
 # %%
-# Channels are maps, with fewer positions the later the layer. Here are the first eight
-# of five layers; the later ones have only few numbers left to say where something is.
+# Channels are feature maps. Later layers have fewer positions, and so less information
+# about where something is. Plot the first eight channels of five layers.
 names = ["conv1", "layer1", "layer2", "layer3", "layer4"]
 fig, axes = plt.subplots(5, 9, figsize=(9, 5.4), layout="constrained")
 for row, name in zip(axes, names, strict=True):
@@ -66,18 +67,18 @@ axes[0, 0].set_title("the image", fontsize=10)
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-fig.suptitle("The first eight channels that each layer gives")
+fig.suptitle("First eight channels of the output of each layer")
 plt.show()
 
 # %%
-# By default the embedding is what the last linear layer takes in, here `fc`. In this
-# network that is also what `avgpool` gives.
+# By default, the embedding is the input of the last linear layer, here `fc`. In this
+# network it is also the output of `avgpool`.
 default = TorchEmbedder(network).transform(X)
 by_name = TorchEmbedder(network, layer="avgpool").transform(X)
 print("default:", default.shape, " the same as avgpool:", np.allclose(default, by_name))
 
 # %%
-# Names that will not do: one with a slip of the pen, a layer that runs twice because
+# Three names that cannot be used: a misspelled name, a layer that runs twice because
 # both halves of a block share it, and the default in a network that ends in
 # convolutions. The errors name candidates, or the reason.
 for model, name in (
@@ -91,8 +92,8 @@ for model, name in (
         print(f"{error}\n")
 
 # %%
-# A transformer gives tokens: one for each patch, 16 here, and before them the class
-# token, which is all that its classifier reads.
+# A transformer returns tokens: first the class token, which is the only input of its
+# classifier, and then one token for each of the 16 patches.
 transformer = VisionTransformer(
     image_size=64, patch_size=16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64
 )
@@ -102,9 +103,10 @@ print("default:", default.shape, " the same as the class token:", end=" ")
 print(np.allclose(default, first))
 
 # %%
-# `pooling` makes vectors of maps and tokens. "mean" averages over positions, and so
-# forgets where something is; "flatten" keeps all of them, in more columns; "cls" takes
-# the first token, and is "mean" for maps. The number of columns:
+# `pooling` turns feature maps and tokens into vectors. "mean" averages over positions,
+# and so ignores where something is. "flatten" keeps all positions, in more columns.
+# "cls" takes the first token, and equals "mean" for feature maps. The table shows the
+# number of columns.
 print(f"{'layer':30}{'mean':>8}{'cls':>8}{'flatten':>10}")
 for model, chosen in (
     (network, [*names, "avgpool"]),
@@ -118,8 +120,8 @@ for model, chosen in (
         print(f"{name:30}{mean:8}{cls:8}{flatten:10}")
 
 # %%
-# `make_kmex` takes the layer, or an embedder with all that was chosen. With trained
-# weights the default is the place to start: it is what the network itself decides by.
+# `make_kmex` accepts the name of the layer, or an embedder with all settings. For
+# trained networks, start with the default, which is what the network itself decides by.
 psem = make_kmex(network, layer="layer3", n_prototypes=1).fit(X, y)
 print("prototypes on layer3:", psem["kmex"].prototypes_.shape)
 

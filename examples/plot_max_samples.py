@@ -1,13 +1,13 @@
 """
-How many rows of a class are enough
-===================================
+How many samples of a large class are enough
+============================================
 
-A huge class can be clustered by some of its rows: `max_samples`. Counts, nearest rows
-and inertia still come from all rows, and inertia tells what was lost.
+`max_samples` clusters only some samples of a large class. Counts, nearest samples and
+inertia are still computed on all samples, and the inertia tells what is lost.
 """
 
 # %%
-# Five classes of 4,000 rows, each of eight overlapping modes.
+# Generate five classes of 4,000 samples, each with eight overlapping modes.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,8 +29,9 @@ def inertia(max_samples, seed):
 
 
 # %%
-# Against clustering all rows, mean and standard deviation over five seeds. A hundred
-# rows for each of the eight prototypes are nearly as good as all of them.
+# Plot the excess inertia over clustering all samples, as mean and standard deviation
+# over five seeds. A hundred samples for each of the eight prototypes are nearly as good
+# as all of them.
 
 sizes = [50, 100, 200, 400, 800, 1600]
 whole = np.array([inertia(None, seed) for seed in range(5)])
@@ -41,7 +42,7 @@ axes.errorbar(sizes, 100 * lost.mean(axis=1), 100 * lost.std(axis=1), marker="o"
 axes.axhline(0, color="0.6", linewidth=1)
 axes.set(
     xscale="log",
-    xlabel="rows of each class that clustering sees, of 4,000",
-    ylabel="more inertia, in %",
+    xlabel="samples of each class that are clustered, of 4,000",
+    ylabel="excess inertia, in %",
 )
 plt.show()

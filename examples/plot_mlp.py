@@ -1,15 +1,15 @@
 """
-A scikit-learn network that shows its cases
-===========================================
+Explaining a scikit-learn network by similar cases
+==================================================
 
-An `MLPClassifier` behind a `StandardScaler` tells three kinds of wine by their
-chemistry. `make_kmex` keeps both as they are, and puts prototypes behind the last
-hidden layer. The reason for a decision is then a wine of the training table, in the
-columns of that table.
+An `MLPClassifier` behind a `StandardScaler` distinguishes three kinds of wine by their
+chemistry. `make_kmex` keeps both unchanged, and adds prototypes after the last hidden
+layer. Decisions are then explained by wines of the training set, in the columns of the
+table.
 """
 
 # %%
-# The black box: a fitted Pipeline.
+# Fit the black box, a Pipeline.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_wine
@@ -32,15 +32,15 @@ model = make_pipeline(
 
 # %%
 # Convert it. The scaler and the hidden layers become the step "embed", and are not
-# fitted again; the step "kmex" holds the prototypes, in the 16 columns of the last
+# fitted again. The step "kmex" holds the prototypes, in the 16 dimensions of the last
 # hidden layer.
 psem = make_kmex(model, n_prototypes=2, random_state=0).fit(X_train, y_train)
 kmex = psem[-1]
 print(" -> ".join(psem.named_steps), "   prototypes:", kmex.prototypes_.shape)
 
 # %%
-# The training wines nearest to the prototypes, as the table has them. The colour says
-# where a number is among the wines of its class.
+# Plot the training wines nearest to the prototypes. The color shows how large a value
+# is among the wines of its class.
 PrototypeDisplay.from_estimator(
     psem,
     X_train,
@@ -52,7 +52,7 @@ PrototypeDisplay.from_estimator(
 plt.show()
 
 # %%
-# How the two compare on wines that neither has seen.
+# Compare both models on test wines.
 by_mlp, by_psem = model.predict(X_test), psem.predict(X_test)
 print(f"{'accuracy of the network':24}{np.mean(by_mlp == y_test):7.3f}")
 print(f"{'accuracy of the PSEM':24}{np.mean(by_psem == y_test):7.3f}")
@@ -60,15 +60,15 @@ print(f"{'accuracy gap':24}{accuracy_gap(y_test, by_mlp, by_psem):7.3f}")
 print(f"{'fidelity':24}{fidelity_score(by_mlp, by_psem):7.3f}")
 
 # %%
-# The decision it is least sure of: the wine beside the training wines behind the two
-# prototypes that it is most similar to. The larger similarity decides.
+# Explain the least certain decision. The table shows the wine beside the training wines
+# of the two most similar prototypes. The larger similarity decides.
 unsure = psem.predict_proba(X_test).max(axis=1).argmin()
 similarity, prototype = kmex.nearest_prototypes(
     psem[:-1].transform(X_test[[unsure]]), n=2
 )
 like = kmex.prototype_indices_[prototype[0]]
 by_psem_name, true_name = wine.target_names[[by_psem[unsure], y_test[unsure]]]
-print(f"taken to be {by_psem_name}, is {true_name}\n")
+print(f"predicted: {by_psem_name}, true: {true_name}\n")
 print(f"{'':30}{'this wine':>12}{f'row {like[0]}':>12}{f'row {like[1]}':>12}")
 for name, *values in zip(
     wine.feature_names, X_test[unsure], *X_train[like], strict=True

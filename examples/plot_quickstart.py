@@ -1,9 +1,9 @@
 """
-This looks like that
-====================
+Quick start: prototypes of handwritten digits
+=============================================
 
-Five prototypes of each handwritten digit, the training images behind them, and why a
-test image was taken for what it is. No network is involved: the pixels are the
+Fit five prototypes for each handwritten digit, plot the training images behind them,
+and show why test images were misclassified. There is no network: the pixels are the
 embedding.
 """
 
@@ -25,14 +25,14 @@ PrototypeDisplay.from_estimator(psem, X_train, image_shape=(8, 8))
 plt.show()
 
 # %%
-# How often it is right on images it has not seen, and which it gets wrong.
+# Evaluate the model on test images.
 wrong = psem.predict(X_test) != y_test
-print(f"{1 - wrong.mean():.1%} of {len(y_test)} test images are classified rightly")
+print(f"{1 - wrong.mean():.1%} of {len(y_test)} test images are correctly classified")
 
 # %%
-# Wrong decisions have a reason too. Left, the image; right, the training images that it
-# was found to look like, with their similarities. The first one decides.
-print("in truth:", y_test[wrong][:3])
+# Explain three errors. On the left is the image; on the right are the training images
+# that it resembles, with their similarities. The first one decides.
+print("true labels:", y_test[wrong][:3])
 ExplanationDisplay.from_estimator(
     psem, X_test[wrong][:3], X_train=X_train, image_shape=(8, 8)
 )

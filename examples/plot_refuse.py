@@ -1,13 +1,15 @@
 """
-When not to answer
-==================
+Refusing predictions
+====================
 
-A model that knows the digits 0 to 7 is shown all ten. It refuses what is unlike its
-prototypes, and what it is not sure of; the picture shows what that is worth.
+A model that knows the digits 0 to 7 is given all ten. It refuses images that are unlike
+its prototypes, or that it is not certain about. The plot shows how this affects the
+accuracy.
 """
 
 # %%
-# Rows to fit on, known rows that thresholds come from, and rows to come.
+# Split into samples to fit the model, held-out samples to compute thresholds, and test
+# samples.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -28,9 +30,9 @@ X_held, X_test, y_held, y_test = train_test_split(
 psem = KMExClassifier(3, random_state=0).fit(X_fit, y_fit)
 
 # %%
-# At most one in ten known rows is refused, by either score. Here probability refuses
-# more of the digits never seen, too: 8 and 9 share strokes with several of the others
-# and lie between them. The user guide has data where similarity tells more.
+# At most one in ten known samples is refused, by either score. Here, probability also
+# refuses more of the unknown digits: 8 and 9 share strokes with several other digits
+# and lie between them. The user guide shows data for which similarity is better.
 print("method       known refused  8 and 9 refused  accuracy on the rest")
 for method in ("similarity", "probability"):
     careful = RejectingClassifier(FrozenEstimator(psem), method=method)
@@ -41,8 +43,8 @@ for method in ("similarity", "probability"):
     print(f"{method:12}{1 - answered.mean():14.1%}{never:17.1%}{right.mean():22.1%}")
 
 # %%
-# Typicality says how unusual a row is among known rows of the class it is given: below,
-# the digits never seen that are most and least unusual.
+# Typicality tells how unusual a sample is among known samples of its predicted class.
+# Plot the most and the least unusual of the unknown digits.
 careful = RejectingClassifier(FrozenEstimator(psem)).fit(X_held, y_held)
 typicality = careful.typicality(X_never)
 order = np.argsort(typicality, kind="stable")
@@ -52,7 +54,7 @@ for ax, k in zip(left.subplots(2, 5).flat, [*order[:5], *order[-5:]], strict=Tru
     ax.imshow(X_never[k].reshape(8, 8), cmap="gray_r")
     ax.set_title(f"{psem.predict(X_never[[k]])[0]}? {typicality[k]:.2f}", fontsize=9)
     ax.axis("off")
-left.suptitle("digits never seen, and their typicality", fontsize=10)
+left.suptitle("unknown digits, and their typicality", fontsize=10)
 CoverageDisplay.from_estimator(psem, X_test, y_test, ax=right.subplots())
-right.suptitle("digits that are known", fontsize=10)
+right.suptitle("known digits", fontsize=10)
 plt.show()

@@ -1,14 +1,14 @@
 """
-Where a network sees a prototype
-================================
+Relevance maps of a network
+===========================
 
-A prototype says what a digit looks like; a relevance map says where. Maps of the
-similarity to several prototypes, of the decision, and of the black box, by several
-methods, for a small convolutional network on handwritten digits.
+Prototypes show what a digit resembles; relevance maps show where. This example computes
+maps of the similarity to prototypes, of the decision, and of the black box, with
+several methods, for a small convolutional network.
 """
 
 # %%
-# The black box, and the self-explainable model made of it.
+# Train the black box, and convert it.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -52,21 +52,22 @@ psem = make_kmex(network.eval(), n_prototypes=5, random_state=0).fit(X_train, y_
 print("accuracy:", round(psem.score(X_test, y_test), 3))
 
 # %%
-# Three decisions, each beside the training images behind its nearest prototypes. On
-# these, red is where the sample has what the prototype has.
+# Three decisions, each beside the training images of its nearest prototypes. In the
+# maps, red shows where the sample agrees with the prototype.
 clear = np.argsort(psem.predict_proba(X_test).max(axis=1))
 chosen = [clear[-1], clear[0], clear[1]]
 explain(psem, X_test[chosen], X_train=X_train, relevance=True).plot()
 plt.show()
 
 # %%
-# Why this class and not another? The margin is the lead over the nearest prototype of
-# any other class, in squared distance. Its maps have two signs, and sum to it.
+# Why this class and not another? The margin is the difference to the nearest prototype
+# of any other class, in squared distance. Its maps have positive and negative values,
+# and sum to the margin.
 lead = relevance(psem, X_test[chosen], "margin")
 print("margin:", lead.sum(axis=(1, 2, 3)).round(2))
 
 # %%
-# The same question by other methods, and the black box's own answer.
+# Compare the methods, and the maps of the black box.
 columns = {
     name: relevance(psem, X_test[chosen], "margin", method=method)
     for name, method in {
@@ -91,11 +92,13 @@ for ax in axes.flat:
 plt.show()
 
 # %%
-# Numbers to trust them by, for test images: how far maps are from the black box's,
-# beside maps of its second class; what is lost without the less relevant half of the
-# pixels; and how fast maps change nearby.
-faithful = faithfulness(psem, X_test[:100])
-robust = robustness(psem, X_test[:100], baseline=X_train.mean(axis=0), n_neighbors=5)
+# Measure how reliable the maps are, on test images: their divergence from the maps of
+# the black box, beside that of maps for its second class; the loss of score without the
+# less relevant half of the pixels; and how fast maps change between similar images.
+faithful = faithfulness(psem, X_test[:100], random_state=0)
+robust = robustness(
+    psem, X_test[:100], baseline=X_train.mean(axis=0), n_neighbors=5, random_state=0
+)
 print(f"divergence from the black box  {faithful.divergence:.3f}")
 print(f"second class                   {faithful.second_class:.3f}")
 for name, value in robust.items():

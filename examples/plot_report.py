@@ -1,16 +1,17 @@
 """
-A report for a reviewer
-=======================
+A report for reviewers
+======================
 
-One call writes what a reviewer has to know about a model into one page: how often it
-is right, beside its black box; what its prototypes stand for; why it decided as it did;
-and what to doubt. Here about a network that tells handwritten digits apart.
+One call writes a page with all that a reviewer needs to know about a model: its
+accuracy beside that of the black box, its prototypes, its decisions with their
+explanations, and its weaknesses. The model of this example classifies handwritten
+digits.
 """
 
 # sphinx_gallery_thumbnail_path = "_static/report.png"
 
 # %%
-# The black box, and the model that explains itself.
+# Train the black box, and convert it.
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -26,13 +27,14 @@ network = MLPClassifier((64,), max_iter=300, random_state=0).fit(X_train, y_trai
 psem = make_kmex(network, n_prototypes=5, random_state=0).fit(X_train, y_train)
 
 # %%
-# The report. A flat row holds a picture of 8 x 8; with the training rows, prototypes
-# are shown by them. `report.write_html("report.html")` writes the page into a file.
+# Make the report. Flat rows hold images of 8 x 8 pixels. With the training data,
+# prototypes are shown by training images. `report.write_html("report.html")` writes the
+# page to a file.
 report = SEMReport(
     psem,
     X_test,
     y_test,
-    images=(8, 8),
+    image_shape=(8, 8),
     X_train=X_train,
     y_train=y_train,
     title="Handwritten digits: how the model decides",
@@ -40,10 +42,10 @@ report = SEMReport(
 report
 
 # %%
-# All of it is there as plain data, too, and as a model card of skops, which people
-# complete: `card.save("README.md")` writes it.
+# The content is also available as plain data, and as a model card of skops that people
+# complete. `card.save("README.md")` writes it.
 card = report.to_card("digits.skops")
 card.add(**{"Model Card Authors": "The postal service"})
 print(card.select("How to Get Started with the Model").content)
-for sentence in report.dict()["summary"]:
+for sentence in report.to_dict()["summary"]:
     print(sentence)

@@ -1,21 +1,21 @@
 """
-A black box that nobody here trained
-====================================
+Converting a published network
+==============================
 
-A published ResNet-20 for CIFAR-10, of akamaster/pytorch_resnet_cifar10, taken as it
-comes. `make_kmex` needs its weights and some labelled images, not its training: the
-images pass through the network once, and k-means finds prototypes in the embeddings of
-each class.
+This example uses a published ResNet-20 for CIFAR-10, from
+akamaster/pytorch_resnet_cifar10. `make_kmex` needs its weights and some labeled images,
+but no training: the images pass through the network once, and k-means finds prototypes
+in the embeddings of each class.
 
-Neither weights nor images ship with the package. This example looks for
+Neither weights nor images are part of the package. This example looks for
 `resnet20_cifar10_weights.npz`, `cifar10_jpeg_train12k.npz` and
-`cifar10_jpeg_test10k.npz` in the folder that the environment variable
-`SKLEARN_KMEX_DATA` names, by default `shared/data` beside the checkout. Without them
-the page shows the code alone, and says so.
+`cifar10_jpeg_test10k.npz` in the folder named by the environment variable
+`SKLEARN_KMEX_DATA`, by default `shared/data` beside the checkout. If they are missing,
+the page says so and only shows the code.
 """
 
 # %%
-# Is everything there?
+# Look for the files.
 import os
 from pathlib import Path
 
@@ -45,7 +45,7 @@ if missing:
 
 
 # %%
-# The network, its parts named as in the file of weights.
+# Define the network, with the names used in the file of weights.
 class Block(nn.Module):
     def __init__(self, before, after, stride=1):
         super().__init__()
@@ -79,10 +79,10 @@ class ResNet20(nn.Module):
 
 
 # %%
-# The network takes standardized images, channels first; the files hold pixels from 0 to
-# 255, channels last. These pictures have been through JPEG, which the ones that the
-# network was trained on had not. On those its authors report an accuracy of 91.7%:
-# expect less here.
+# The network takes standardized images, channels first. The files hold pixels from 0 to
+# 255, channels last. These images were compressed as JPEG, unlike those that the
+# network was trained on. Its authors report an accuracy of 91.7% on the latter, so it
+# is lower here.
 def standardize(pictures):
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     X = (pictures / 255 - mean) / std
@@ -102,9 +102,9 @@ if not missing:
     class_names = train["class_names"]
 
 # %%
-# Convert it, and compare the two on test images. The embedder still holds the whole
-# network, and so can say what the black box itself answers. A gap of less than two
-# standard errors may be chance.
+# Convert the network, and compare both models on test images. The embedder holds the
+# whole network, so it can return the predictions of the black box. A gap of less than
+# two standard errors may be due to chance.
 if not missing:
     psem = make_kmex(network, n_prototypes=5, random_state=0).fit(X_train, y_train)
     kmex = psem["kmex"]
@@ -120,15 +120,15 @@ if not missing:
     print(f"{'fidelity':24}{fidelity_score(by_network, by_psem):7.3f}")
 
 # %%
-# What the decisions rest on: the training image nearest to each prototype.
+# Plot the training image nearest to each prototype.
 if not missing:
     PrototypeDisplay.from_estimator(psem, pictures, class_names=class_names)
     plt.show()
 
 # %%
-# The first two decisions that are right, and the first two that are wrong. Beside each
-# image are the training images of the three prototypes that are most similar to it; the
-# first of them decides. They show what it was found to look like, not yet why.
+# Plot two correct and two wrong decisions. Beside each image are the training images of
+# the three most similar prototypes; the first of them decides. They show what the image
+# resembles, but not why.
 if not missing:
     shown = [*np.flatnonzero(right)[:2], *np.flatnonzero(~right)[:2]]
     embeddings = psem["embed"].transform(X_test[shown])
@@ -139,7 +139,7 @@ if not missing:
         taken, true = class_names[by_psem[i]], class_names[y_test[i]]
         ax.imshow(test_pictures[i])
         color = "black" if right[i] else "tab:red"
-        ax.set_title(f"taken for: {taken}\nis: {true}", fontsize=10, color=color)
+        ax.set_title(f"predicted: {taken}\ntrue: {true}", fontsize=10, color=color)
     for ax, k, value in zip(
         axes[:, 1:].flat, prototype.flat, similarity.flat, strict=True
     ):
@@ -151,10 +151,10 @@ if not missing:
     plt.show()
 
 # %%
-# Where in the image. Red speaks for, blue against: the similarity to the prototype that
-# decides; the lead of its class over all others; and what the network's own score of
-# that class goes back to. The last picture is the map of the locations that look like
-# the prototype, found without going back through the network.
+# Relevance maps show where. Red speaks for, blue against: the similarity to the
+# prototype that decides, the margin of its class over all others, and the score of that
+# class by the network itself. The last map shows the locations that resemble the
+# prototype, computed without propagation through the network.
 if not missing:
     X_shown = X_test[shown]
     maps = {
@@ -167,7 +167,7 @@ if not missing:
     fig, axes = plt.subplots(4, 6, figsize=(10, 7), layout="constrained")
     for row, i in enumerate(shown):
         axes[row, 0].imshow(test_pictures[i])
-        axes[row, 0].set_title(f"taken for: {class_names[by_psem[i]]}", fontsize=10)
+        axes[row, 0].set_title(f"predicted: {class_names[by_psem[i]]}", fontsize=10)
         axes[row, 1].imshow(pictures[kmex.prototype_indices_[prototype[row, 0]]])
         axes[row, 1].set_title("like this", fontsize=10)
         for ax, (name, values) in zip(axes[row, 2:], maps.items(), strict=True):
@@ -179,10 +179,10 @@ if not missing:
     plt.show()
 
 # %%
-# Are the maps faithful? They are if they are closer to the black box's maps of the same
-# class than the black box's maps of its second best class are.
+# Are the maps faithful? They are, if they are closer to the black box's maps of the
+# same class than the black box's maps of its second best class are.
 if not missing:
-    found = faithfulness(psem, X_test[:128])
+    found = faithfulness(psem, X_test[:128], random_state=0)
     print(f"{'maps of the PSEM':24}{found.divergence:7.3f} nats")
     print(f"{'of the second class':24}{found.second_class:7.3f}")
     print(f"{'of a shuffled head':24}{found.redrawn_head:7.3f}")

@@ -1,16 +1,15 @@
 """
-Decisions with their reasons, from a service
-============================================
+Serving decisions and their evidence
+====================================
 
-A fitted model becomes one ONNX file. The service that runs it needs onnxruntime and
-numpy alone, no scikit-learn, no torch and no pickle, and it answers with more than a
-label: with the training image that the decision rests on.
+A fitted model is exported to one ONNX file. The service that runs it needs only
+onnxruntime and numpy: no scikit-learn, no torch and no pickle. With each label it
+returns the training image that the decision is based on.
 """
 
 # %%
-# Where the model is made: a scaler, a network of scikit-learn, and prototypes of the
-# embeddings of each digit, in one pipeline. Beside the graph, the training images go
-# into a file of their own.
+# Training. The pipeline consists of a scaler, a network of scikit-learn, and prototypes
+# of the embeddings of each digit. The training images are stored in a second file.
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,11 +37,11 @@ graph_path = Path(folder.name, "digits.onnx")
 rows_path = Path(folder.name, "training_rows.npy")
 graph_path.write_bytes(to_onnx(psem, X_train).SerializeToString())
 np.save(rows_path, X_train)
-print(f"{graph_path.stat().st_size / 1000:.0f} kB of graph")
+print(f"size of the graph: {graph_path.stat().st_size / 1000:.0f} kB")
 
 # %%
-# Where it is served. The metadata of the graph name the training row nearest to each
-# prototype; the file of training rows is mapped, not read.
+# Serving. The metadata of the graph hold the nearest training row of each prototype.
+# The file of training rows is memory-mapped.
 session = onnxruntime.InferenceSession(graph_path)
 told = session.get_modelmeta().custom_metadata_map
 prototype_indices = json.loads(told["prototype_indices"])
@@ -63,7 +62,7 @@ for label, chance, row, similarity in zip(
     print(f"{label} ({chance:.2f}): like training row {row}, {similarity:.2f}")
 
 # %%
-# The service says what the pipeline says, of every test image.
+# The service agrees with the pipeline on all test images.
 labels_of_all, chances_of_all, *_ = session.run(None, {"X": X_test})
 print("same labels:", bool((labels_of_all == psem.predict(X_test)).all()))
 print(
@@ -71,8 +70,8 @@ print(
 )
 
 # %%
-# Above, what was asked; below, the training image that the answer rests on. The last
-# two answers are wrong, and here is what they were mistaken for.
+# Plot the images (top) and the training images that decided (bottom). The last two
+# predictions are wrong, and the plot shows why.
 fig, axes = plt.subplots(2, len(shown), figsize=(9, 3), layout="constrained")
 for place, (above, below) in enumerate(axes.T):
     right = labels[place] == y_test[shown[place]]

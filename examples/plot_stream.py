@@ -2,12 +2,12 @@
 Learning from a stream
 ======================
 
-`partial_fit` takes the data batch by batch. Whether the batches come shuffled or class
-by class, the prototypes end about as good as those of a `fit` on everything.
+`partial_fit` learns from data batch by batch. Whether the batches are shuffled or
+sorted by class, the prototypes are about as good as after a `fit` on all data.
 """
 
 # %%
-# The digits, once in random order and once sorted by class.
+# Present the digits in random order, and sorted by class.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -25,8 +25,8 @@ orders = {
 whole = KMExClassifier(5, random_state=0).fit(X_train, y_train)
 
 # %%
-# Accuracy on the test images after each batch of 50. A class that has not come yet is
-# never predicted, so the sorted stream climbs class by class.
+# Plot the accuracy on test images after each batch of 50. A class that has not appeared
+# yet is never predicted, so the accuracy on the sorted stream increases class by class.
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 streams = {}
 for (name, order), style in zip(orders.items(), ("-", "--"), strict=True):
@@ -44,9 +44,8 @@ ax.legend()
 plt.show()
 
 # %%
-# What the stream costs: the sum of squared distances to the prototypes, in the units
-# of the whole fit, and the log-loss of the probabilities, whose temperature is averaged
-# over the batches.
+# Compare with a single fit: the inertia, relative to that of the fit, and the log-loss
+# of the probabilities, whose temperature is averaged over the batches.
 print(f"{'':16}{'accuracy':>10}{'inertia / fit':>15}{'temperature':>13}{'log-loss':>9}")
 for name, psem in {**streams, "fit": whole}.items():
     inertia = psem.inertia_.sum() / whole.inertia_.sum()

@@ -1,11 +1,12 @@
 """
-Probabilities worth using
+Calibrating probabilities
 =========================
 
-The log similarity says almost the same of all classes at temperature 1, and a
-temperature fitted to the training rows is too sure. `temperature="auto"` scores each
-training row by prototypes of other folds. The log-loss on held-out digits shows the
-difference, on the pixels and on the hidden layer of a trained network.
+At temperature 1, the log similarity gives all classes nearly the same probability. A
+temperature fitted to the training samples gives overconfident probabilities.
+`temperature="auto"` scores each training sample by prototypes of the other folds. The
+log-loss on test images shows the difference, on pixels and on the hidden layer of a
+trained network.
 """
 
 # %%
@@ -34,7 +35,7 @@ embeddings = {
 }
 
 # %%
-# The log-loss as a function of the temperature, and where "auto" puts it.
+# Plot the log-loss against the temperature, with the choice of "auto".
 temperatures = np.geomspace(1e-3, 1, 40)
 colors = {"pixels": "#3f90da", "hidden layer": "#bd1f01"}
 rows = []
@@ -61,8 +62,9 @@ ax.legend()
 plt.show()
 
 # %%
-# In numbers. "Best" has seen the test labels; "auto" has not. Probabilities are
-# reliable when the mean confidence, that in the predicted class, is near the accuracy.
+# The same numbers as a table. "Best" uses the test labels, "auto" does not.
+# Probabilities are well calibrated if the mean probability of the predicted class is
+# close to the accuracy.
 print(f"{'temperature':20}{'log-loss':>10}{'confidence':>12}{'accuracy':>10}")
 for name, p in rows:
     accuracy = np.mean(mlp.classes_[p.argmax(axis=1)] == y_test)

@@ -1,14 +1,14 @@
 """
-A trained network that explains itself
-======================================
+Converting a torch network
+==========================
 
-A small convolutional network is trained on handwritten digits with skorch, then
-converted by `make_kmex`: its encoder stays frozen, and prototypes in the space of its
-last hidden layer replace its linear head.
+A small convolutional network is trained on handwritten digits with skorch, and
+converted by `make_kmex`. Its encoder stays frozen, and prototypes in its last hidden
+layer replace its linear head.
 """
 
 # %%
-# The black box.
+# Train the black box.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -52,8 +52,8 @@ net = NeuralNetClassifier(
 ).fit(X_train, y_train)
 
 # %%
-# Convert it. Nothing is trained again: this is one pass through the network and k-means
-# on the embeddings of each digit.
+# Convert it. Nothing is trained again: the images pass through the network once, and
+# k-means is run on the embeddings of each digit.
 psem = make_kmex(net, n_prototypes=4, random_state=0).fit(X_train, y_train)
 kmex = psem[-1]
 
@@ -61,7 +61,7 @@ PrototypeDisplay.from_estimator(psem, X_train)
 plt.show()
 
 # %%
-# An honest comparison, on images that neither has seen.
+# Compare both models on test images.
 by_net, by_psem = net.predict(X_test), psem.predict(X_test)
 activations = psem.transform(X_test).argmax(axis=1)
 table = {
@@ -76,9 +76,9 @@ for name, value in table.items():
     print(f"{name:26}{value:8.3f}")
 
 # %%
-# Images it is least sure of, beside the training images they look like most. The
-# difference of the two similarities in colour is all the decision rests on.
+# Explain the three least certain decisions. Each image is shown beside the training
+# images it resembles most. The difference between the two colored similarities decides.
 unsure = psem.predict_proba(X_test).max(axis=1).argsort()[:3]
-print("in truth:", y_test[unsure])
+print("true labels:", y_test[unsure])
 ExplanationDisplay.from_estimator(psem, X_test[unsure], X_train=X_train, n_prototypes=2)
 plt.show()

@@ -1,15 +1,15 @@
 """
-Tuning by several scorers at once
-=================================
+Tuning the number of prototypes
+===============================
 
-How many prototypes does each class need? Held-out accuracy says one thing, the
-predicates of self-explainable models say others. `GridSearchCV` with `sem_scorers`
-shows all of them; `KMExClassifierCV` chooses by accuracy alone, at little more than the
-cost of its largest fit, and may give each class a number of its own.
+Cross-validated accuracy and the criteria of self-explainable models may favor different
+numbers of prototypes. `GridSearchCV` with `sem_scorers` shows all of them.
+`KMExClassifierCV` chooses by accuracy alone, at little more than the cost of its
+largest fit, and can choose a number for each class.
 """
 
 # %%
-# The black box is a random forest, whose trees saw other rows than the search does.
+# The black box is a random forest, fitted to other samples than those of the search.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -33,9 +33,10 @@ search = GridSearchCV(
 ).fit(X, y)
 
 # %%
-# One curve for each scorer; more is better. The band is one standard error of the mean
-# over the five folds. A prototype that decides no row of a fold lowers transparency,
-# and these folds are small: 180 rows do not reach 120 prototypes, whatever the model.
+# Plot one curve for each scorer; higher is better. The band is one standard error of
+# the mean over the five folds. A prototype that decides no sample of a fold lowers
+# transparency. These folds have only 180 samples, so they cannot use 120 prototypes,
+# whatever the model.
 names = ["accuracy", "fidelity", "transparency", "diversity"]
 fig, axes = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
 for ax, name in zip(axes.flat, names, strict=True):
@@ -43,8 +44,8 @@ for ax, name in zip(axes.flat, names, strict=True):
 plt.show()
 
 # %%
-# The same choice by accuracy alone, in the embedding space of the forest. Where classes
-# may differ, some keep a single prototype and others many.
+# Choose by accuracy alone, in the embedding of the forest. If numbers may differ
+# between classes, some classes keep a single prototype and others many.
 embeddings = search.best_estimator_["embed"].transform(X)
 equal = KMExClassifierCV(12, random_state=0).fit(embeddings, y)
 each = KMExClassifierCV(12, per_class=True, random_state=0).fit(embeddings, y)
@@ -54,10 +55,5 @@ PrototypeCountDisplay.from_estimator(equal, ax=left)
 right.bar(np.arange(10), each.n_prototypes_)
 right.set(xticks=range(10), xlabel="digit", title="Prototypes chosen for each class")
 plt.show()
-print(
-    "prototypes in all:",
-    len(equal.prototypes_),
-    "equal,",
-    len(each.prototypes_),
-    "each",
-)
+n_equal, n_each = len(equal.prototypes_), len(each.prototypes_)
+print(f"prototypes in total: {n_equal} with equal numbers, {n_each} chosen by class")

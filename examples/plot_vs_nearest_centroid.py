@@ -1,14 +1,14 @@
 """
-Between one centroid and all neighbours
-=======================================
+Comparison with nearest centroids and neighbors
+===============================================
 
-`NearestCentroid` keeps one vector for each class, `KNeighborsClassifier` keeps every
-training row. Prototypes lie between: few enough to be read, enough to follow a class
-with several forms.
+`NearestCentroid` keeps one vector for each class, and `KNeighborsClassifier` keeps all
+training samples. KMEx lies between the two: it keeps few enough prototypes to be read,
+and enough to represent classes with several modes.
 """
 
 # %%
-# Accuracy on held-out digits against the number of vectors kept.
+# Plot the cross-validated accuracy against the number of vectors kept.
 import warnings
 from functools import partial
 from timeit import repeat
@@ -20,7 +20,8 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from sklearn_kmex import KMExClassifier
 
-# Some pixels are white in all images of a digit, which NearestCentroid remarks on.
+# Some pixels are white in all images of a digit, for which NearestCentroid gives a
+# warning.
 warnings.filterwarnings("ignore", message="self.within_class_std_dev_")
 
 X, y = load_digits(return_X_y=True)
@@ -55,10 +56,10 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# The same as a table. With one prototype for each class, KMEx is NearestCentroid. The
-# time is that to predict all digits after a fit on them, the best of ten runs, as a
-# share of what the nearest neighbour takes. The ratio varies from run to run; with some
-# hundred vectors, little time is saved.
+# The same results as a table. With one prototype for each class, KMEx equals
+# NearestCentroid. The time is that of predicting all digits, the best of ten runs,
+# relative to the nearest neighbor. The ratio varies between runs. With a few hundred
+# vectors, little time is saved.
 models = {"NearestCentroid": (10, centroid, NearestCentroid())}
 for k, result in zip(counts, kmex, strict=True):
     model = KMExClassifier(k, random_state=0)

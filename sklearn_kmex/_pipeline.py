@@ -1,4 +1,4 @@
-"""make_kmex: a trained model, frozen, with a KMExClassifier behind it."""
+"""make_kmex: a frozen trained model followed by a KMExClassifier."""
 
 import sys
 from typing import Any, Literal
@@ -39,9 +39,9 @@ def make_kmex(
     memory: str | Memory | None = None,
     **kmex_params: Any,
 ) -> Pipeline:
-    """Make a trained model into a self-explainable one, not yet fitted.
+    """Make an unfitted self-explainable model from a trained model.
 
-    The model's encoder stays frozen; prototypes in its embedding space replace its
+    The encoder of the model stays frozen. Prototypes in its embedding space replace its
     classifier.
 
     Read more in the :ref:`User Guide <embedding>`.
@@ -50,24 +50,25 @@ def make_kmex(
     ----------
     model : object
         The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
-        random forest, extra trees, gradient boosting or decision tree, of scikit-learn,
-        XGBoost or LightGBM; a fitted `Pipeline` that ends in one of these, whose
-        earlier steps run first; a transformer, frozen if it is fitted; or a callable
-        that takes X and returns embeddings of shape (n_samples, n_features).
+        random forest, extra trees, gradient boosting or decision tree of scikit-learn,
+        XGBoost or LightGBM; a fitted `Pipeline` that ends in one of these; a
+        transformer, which is frozen if it is fitted; or a callable that takes X and
+        returns embeddings of shape (n_samples, n_features).
 
     layer : str or int, default=None
-        Layer of a network whose output is the embedding: a dotted name for torch, the
-        number of a hidden layer for an MLP. None is what the network's own linear
-        head takes in.
+        Layer of a network whose output is the embedding: a dotted name for torch, or
+        the number of a hidden layer for an MLP. By default, the embedding is the input
+        of the last linear layer.
 
     n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
         Number of prototypes of each class, as in `KMExClassifier`.
 
     memory : str or joblib.Memory, default=None
-        Where embeddings are kept, so that each distinct sample meets the frozen encoder
-        once, whatever the folds, candidates and processes of a search (see
+        Folder of a cache, by which each distinct sample is embedded once for all folds,
+        candidates and processes of a search (see
         :class:`~sklearn_kmex.embedding.CachedEmbedder`). For a transformer that is
-        fitted with the pipeline, the cache of the `Pipeline`. None keeps nothing.
+        fitted with the pipeline, it is the `memory` of the `Pipeline`. None disables
+        the cache.
 
     **kmex_params : dict
         Further parameters of `KMExClassifier`.
@@ -75,17 +76,19 @@ def make_kmex(
     Returns
     -------
     Pipeline
-        Steps "embed", the frozen encoder, and "kmex", a `KMExClassifier`.
+        Pipeline of the steps "embed", the frozen encoder, and "kmex", a
+        `KMExClassifier`.
 
     Raises
     ------
     TypeError
-        If the model is none of those, or `layer` is given for one without layers.
+        If the model is of another type, or `layer` is given for a model without
+        layers.
 
     See Also
     --------
-    KMExClassifier : The classifier behind the encoder.
-    sklearn_kmex.embedding.TorchEmbedder : The encoder of a torch module.
+    KMExClassifier : The classifier after the encoder.
+    sklearn_kmex.embedding.TorchEmbedder : The encoder for a torch module.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def make_kmex(
 
 
 def _make_embedder(model: Any, layer: str | int | None) -> Any:
-    """Wrap a network, whatever steps come before it; or anything without layers."""
+    """Wrap a network, with or without steps before it, or a model without layers."""
     if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
         embedder = _make_embedder(model[-1], layer)
         if len(model) == 1:
@@ -133,7 +136,7 @@ def _make_transformer(model: Any) -> Any:
     if hasattr(model, "transform"):
         return FrozenEstimator(model) if _is_fitted(model) else model
     if callable(model):
-        return FrozenEstimator(FunctionTransformer(model))  # its clone shares model
+        return FrozenEstimator(FunctionTransformer(model))  # a clone shares the model
     raise TypeError(
         "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
         "extra trees, gradient boosting or decision tree (of scikit-learn, XGBoost or "
@@ -143,7 +146,7 @@ def _make_transformer(model: Any) -> Any:
 
 
 def _is_instance(model: Any, module: str, name: str) -> bool:
-    """Ask without importing: an instance's package has been imported already."""
+    """Check a type without import: the package of an instance is already imported."""
     return module in sys.modules and isinstance(
         model, getattr(sys.modules[module], name)
     )

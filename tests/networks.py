@@ -1,4 +1,4 @@
-"""Small networks whose forward passes are written by hand, each in its own way."""
+"""Small networks whose forward passes are written in different ways."""
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ class Concatenated(Written):
 
 
 class NormAfter(Written):
-    """A norm that folds into the convolution before it."""
+    """A batch norm that can be folded into the convolution before it."""
 
     def __init__(self, width=6, **how):
         super().__init__(width, **how)
@@ -110,7 +110,7 @@ class NormAfter(Written):
 
 
 class NormBefore(NormAfter):
-    """A norm that does not."""
+    """A batch norm that cannot be folded."""
 
     def between(self, X):
         return torch.relu(self.conv2(torch.relu(self.norm(torch.relu(X)))))
@@ -155,7 +155,7 @@ class LayerNormed(Written):
 
 
 class Tokens(nn.Module):
-    """Patches as tokens, a class token before them or not, and a transformer layer."""
+    """Patches as tokens, with or without a class token, and a transformer layer."""
 
     def __init__(self, cls=True, width=8):
         super().__init__()
@@ -187,7 +187,7 @@ class Attention(Tokens):
 
 
 def seeded(kind, seed=0, **how):
-    """Make a network of random weights, its norms away from the identity."""
+    """Make a network of random weights, with norms other than the identity."""
     torch.manual_seed(seed)
     network = kind(**how)
     for part in network.modules():
@@ -200,18 +200,18 @@ def seeded(kind, seed=0, **how):
 
 
 def images(n_samples=30, seed=0):
-    """Noise of one channel, 8 x 8, which networks of random weights tell apart."""
+    """Noise of one channel, 8 x 8, which networks of random weights distinguish."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n_samples, 1, 8, 8)).astype(np.float32)
 
 
 def psem_of(network, **how):
-    """Fit prototypes on noise; what matters here is not what they are."""
+    """Fit prototypes on noise; any prototypes will do."""
     X = images()
     how = {"n_prototypes": 2, "random_state": 0, **how}
     return make_kmex(network, **how).fit(X, np.arange(len(X)) % 3)
 
 
 def show(text):
-    """Print a figure that a test has measured."""
+    """Print a number that a test has measured."""
     print(f"\n{text}")

@@ -96,10 +96,10 @@ def check_loads_nothing(tag, attributes):
 
 def check_report(report):
     """All forms of a report; return its content and its page."""
-    content = report.dict()
+    content = report.to_dict()
     check_content(content)
-    assert json.loads(report.json()) == content
-    page = check_page(report.html())
+    assert json.loads(report.to_json()) == content
+    page = check_page(report.to_html())
     links = [a["href"][1:] for a in page.all("a")]
     assert set(links) <= set(page.ids)
     assert report.to_markdown().startswith("# ")

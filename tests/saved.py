@@ -1,4 +1,4 @@
-"""Models of every kind that can be saved, and what they say elsewhere."""
+"""Models of every kind that can be saved, and their predictions elsewhere."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ ADAM = "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"
 
 
 def make_models(X, y):
-    """Unfitted models, and the types in them that skops does not trust by itself."""
+    """Return unfitted models, and their types that skops does not trust by default."""
     mlp = MLPClassifier((16,), max_iter=2000, tol=1e-2, random_state=0)
     forest = RandomForestClassifier(10, max_depth=6, random_state=0)
     behind = make_pipeline(StandardScaler(), mlp).fit(X, y)
@@ -50,7 +50,7 @@ def make_models(X, y):
 
 
 NAMES = ["kmex", "scaled", "mlp", "behind", "forest", "careful"]
-# A machine without torch: whoever asks for it is told that there is none.
+# A process without torch: importing it raises an error.
 PREDICT = """
 import sys
 

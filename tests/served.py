@@ -1,4 +1,4 @@
-"""What a served model says, beside the model itself."""
+"""Compare a served model with the model itself."""
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
@@ -21,20 +21,20 @@ SETTINGS = {
 
 
 def embed(psem, X):
-    """Classifier at the end of a model, and what it is given."""
+    """Return the classifier at the end of a model, and its input."""
     if isinstance(psem, Pipeline):
         return psem[-1], psem[:-1].transform(X)
     return psem, X
 
 
 def assert_same(answers, psem, X, atol=1e-4):
-    """Labels are the same for all rows, probabilities and reasons nearly."""
+    """Check that labels are equal, and probabilities and similarities close."""
     labels, chances, prototypes, similarities = answers
     assert_array_equal(labels, psem.predict(X))
     assert_allclose(chances, psem.predict_proba(X), rtol=0, atol=atol)
     kmex, Z = embed(psem, X)
     told, ids = kmex.nearest_prototypes(Z, n=prototypes.shape[1])
-    clear = np.ones(ids.shape, dtype=bool)  # which of two is nearer, if not level
+    clear = np.ones(ids.shape, dtype=bool)  # prototypes whose order is certain
     apart = np.abs(np.diff(told, axis=1)) > 1e-5 * np.abs(told[:, :1])
     clear[:, 1:] &= apart
     clear[:, :-1] &= apart

@@ -32,7 +32,8 @@ from sklearn.utils._array_api import (
     yield_namespace_device_dtype_combinations,
 )
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV, _arrays
+from sklearn_kmex import KMExClassifier, KMExClassifierCV
+from sklearn_kmex._data import arrays as placed
 from sklearn_kmex.explain import explain
 
 pytestmark = [
@@ -148,7 +149,20 @@ def test_ties_are_decided_alike(X, X_test, dtype, how):
         for decisive in ("decision_function", "predict_proba", "predict_log_proba"):
             scores = getattr(moved, decisive)(tensors)
             assert_array_equal(torch.argmax(scores, dim=1), labels)
-    assert_array_equal(labels, psem.predict(X_test))
+    sure = ~nearly_tied(X_test, psem.prototypes_)
+    assert_array_equal(labels[sure], psem.predict(X_test)[sure])
+
+
+def nearly_tied(X, prototypes):
+    """Rows with two distances that differ by no more than rounding, but differ.
+
+    Means of whole numbers may be off by a rounding error. Whether such distances have
+    equal logarithms then depends on the library. Equal distances have, in each.
+    """
+    squared = ((X[:, np.newaxis].astype(float) - prototypes) ** 2).sum(axis=2)
+    gaps = np.diff(np.sort(squared, axis=1), axis=1)
+    few = 8 * np.finfo(X.dtype).eps * squared.max(axis=1, keepdims=True)
+    return ((gaps > 0) & (gaps <= few)).any(axis=1)
 
 
 def test_a_row_equal_to_a_prototype_is_at_distance_0(rows, dispatch):
@@ -300,7 +314,7 @@ def test_tools_ask_for_a_model_on_the_host(rows):
 
 @pytest.mark.parametrize("similarity", ["log", "gaussian"])
 def test_where_there_is_no_float64(rows, dispatch, monkeypatch, similarity):
-    monkeypatch.setattr(_arrays, "_max_precision_float_dtype", lambda xp, _: xp.float32)
+    monkeypatch.setattr(placed, "_max_precision_float_dtype", lambda xp, _: xp.float32)
     X, y = torch.asarray(rows[0]), torch.asarray(rows[2])
     psem = seeded(similarity=similarity).fit(torch.asarray(X, dtype=torch.float32), y)
     kept = [v for v in vars(psem).values() if isinstance(v, torch.Tensor)]
@@ -317,8 +331,8 @@ def test_blocks_are_larger_on_an_accelerator():
     class Elsewhere:
         device = "cuda:0"
 
-    assert _arrays.block_size(np.zeros(1), 8) == _arrays.block_size(torch.ones(1), 8)
-    assert _arrays.block_size(Elsewhere(), 8) == 64 * 8
+    assert placed.block_size(np.zeros(1), 8) == placed.block_size(torch.ones(1), 8)
+    assert placed.block_size(Elsewhere(), 8) == 64 * 8
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -46,6 +46,7 @@ def test_classes_get_the_numbers_that_they_need(rings):
     assert psem.n_prototypes_.sum() < equal.n_prototypes_.sum()
 
 
+@pytest.mark.slow
 def test_the_curve_is_that_of_a_full_search(digits):
     X, X_test, y, y_test = digits
     cv = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -84,6 +85,7 @@ def test_the_refit_is_what_was_measured(digits):
     assert seen.score(X, y) == seen.cv_results_["mean_test_score"][count - 1]
 
 
+@pytest.mark.slow
 def test_the_refit_is_as_tight_as_the_classifier(digits):
     X, _, y, _ = digits
     chosen = KMExClassifierCV(6, random_state=0, per_class=True).fit(X, y)
@@ -94,6 +96,7 @@ def test_the_refit_is_as_tight_as_the_classifier(digits):
     assert_array_equal(parallel.prototypes_, chosen.prototypes_)
 
 
+@pytest.mark.slow
 def test_auto_is_the_same_with_default_settings(digits):
     X, _, y, _ = digits
     auto = KMExClassifier("auto", random_state=0).fit(X, y)

@@ -59,7 +59,6 @@ def instances():
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
         KMExClassifier(3, priors="empirical", merge_threshold=0.5),
         KMExClassifier(0.3, aggregation="sum", priors="empirical"),
-        KMExClassifier("auto", n_init=1),
         KMExClassifierCV(3, cv=2, n_init=1),
         KMExClassifierCV(
             [0.1, 0.3], priors="empirical", per_class=True, cv=2, n_init=1
@@ -139,6 +138,9 @@ def torch_embedders():
 
 
 INSTANCES = instances()
+# It fits a hundred times for one answer.
+SEARCHING = [KMExClassifier("auto", n_init=1)]
+SLOW = [pytest.param(estimator, marks=pytest.mark.slow) for estimator in SEARCHING]
 
 
 @pytest.fixture(autouse=True)
@@ -161,15 +163,26 @@ def by_place(estimator, check):
     return equivalence and (searches or getattr(estimator, "n_prototypes", 1) != 1)
 
 
-@parametrize_with_checks(INSTANCES)
-def test_scikit_learn_checks(estimator, check):
+def run(check, estimator):
+    """Run a check of scikit-learn, but for one that its own KMeans fails."""
     if by_place(estimator, check):
         pytest.skip("scikit-learn's KMeans is expected to fail it, too")
     check(estimator)
 
 
+@parametrize_with_checks(INSTANCES)
+def test_scikit_learn_checks(estimator, check):
+    run(check, estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(SEARCHING)
+def test_scikit_learn_checks_of_searching_estimators(estimator, check):
+    run(check, estimator)
+
+
 @pytest.mark.parametrize("name", LEFT_OUT)
-@pytest.mark.parametrize("estimator", INSTANCES, ids=repr)
+@pytest.mark.parametrize("estimator", [*INSTANCES, *SLOW], ids=repr)
 def test_checks_that_check_estimator_leaves_out(estimator, name):
     of_transformers = "output" in name or "get_feature_names_out" in name
     if of_transformers and not hasattr(estimator, "transform"):
@@ -178,7 +191,7 @@ def test_checks_that_check_estimator_leaves_out(estimator, name):
     check(type(estimator).__name__, estimator)
 
 
-@pytest.mark.parametrize("estimator", INSTANCES, ids=repr)
+@pytest.mark.parametrize("estimator", [*INSTANCES, *SEARCHING], ids=repr)
 def test_a_failed_fit_leaves_no_trace(estimator):
     with pytest.raises(ValueError, match="infinity"):
         estimator.fit(np.array([[1.0], [np.inf]] * 6), [0, 1] * 6)

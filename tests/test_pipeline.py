@@ -1,4 +1,4 @@
-"""make_kmex: each kind of model in, a pipeline out."""
+"""make_kmex: a pipeline for each kind of model."""
 
 import pickle
 
@@ -64,7 +64,7 @@ def test_parameters_reach_the_classifier():
         (RandomForestClassifier(), "fc", "got layer='fc' for RandomForest"),
     ],
 )
-def test_models_it_cannot_place(model, layer, message):
+def test_unsupported_models(model, layer, message):
     with pytest.raises(TypeError, match=message):
         make_kmex(model, layer=layer)
 
@@ -102,7 +102,7 @@ def test_a_pipeline_of_one_step(digits):
     assert_array_equal(alone.predict_proba(X_test), plain.predict_proba(X_test))
 
 
-def test_an_embedder_is_taken_as_it_is(digits):
+def test_an_embedder_is_used_as_it_is(digits):
     X, _, y, _ = digits
     mlp = MLPClassifier((16, 8), max_iter=50, random_state=0)
     with pytest.warns(ConvergenceWarning):

@@ -1,4 +1,4 @@
-"""Which warnings end a test: the filters of pyproject.toml, which hold in these tests."""
+"""Which warnings are errors in tests, by the filters of pyproject.toml."""
 
 import warnings
 

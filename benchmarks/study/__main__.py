@@ -1,4 +1,4 @@
-"""Run the study, or go on with it: `cd benchmarks && python -m study`."""
+"""Run or continue the study: `cd benchmarks && python -m study`."""
 
 import argparse
 import importlib
@@ -22,7 +22,9 @@ QUICK = ["digits", "fashion_mnist"]
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="minutes, nothing is kept")
+    parser.add_argument(
+        "--quick", action="store_true", help="takes minutes, saves nothing"
+    )
     parser.add_argument("--only", nargs="+", choices=QUESTIONS, default=[*QUESTIONS])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--data", nargs="+", choices=data.SETS, default=[])

@@ -1,4 +1,4 @@
-"""What the comparison models share: labels, seeds, prototypes, and a small network."""
+"""Base of the comparison models: labels, seeds, prototypes and a small network."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ LARGEST_MAP = 7  # side of the last feature map, as in the ProtoPNet paper
 
 
 class PrototypicalNet(NeuralNetClassifier):
-    """A network that decides by prototypes of its own, behind the protocol.
+    """A network with prototypes of its own, with the attributes of such models.
 
     A subclass names a module whose forward pass returns the logits, the similarities to
     all prototypes, the embeddings, and whatever else its loss needs. `module.owners` is
@@ -72,7 +72,7 @@ class PrototypicalNet(NeuralNetClassifier):
             return self._describe(X, codes)
 
     def check_data(self, X, y):
-        """Leave `classes_` alone: y holds codes by now."""
+        """Do not change `classes_`: y already holds codes."""
 
     def initialize_module(self):
         self.module_ = self.initialized_instance(
@@ -133,7 +133,7 @@ def owners(n_classes, n_prototypes):
 
 
 def classifying_layer(owners, n_classes):
-    """Begin with a weight of 1 for prototypes of the class, of -0.5 for others."""
+    """Initialize weights with 1 for prototypes of the class, and -0.5 for others."""
     layer = nn.Linear(len(owners), n_classes, bias=False)
     own = functional.one_hot(owners, n_classes).T
     with torch.no_grad():
@@ -142,7 +142,7 @@ def classifying_layer(owners, n_classes):
 
 
 def map_shape(image_shape, width):
-    """Channels, height and width of what `encoder` makes of an image."""
+    """Return channels, height and width of the output of `encoder`."""
     _, *sides = image_shape
     while max(sides) > LARGEST_MAP:
         sides, width = [side // 2 for side in sides], 2 * width
@@ -150,7 +150,7 @@ def map_shape(image_shape, width):
 
 
 def encoder(image_shape, width=16):
-    """Convolutions that halve the image, and double the channels, to 7 x 7 or less."""
+    """Create convolutions that halve the image and double the channels, to 7 x 7."""
     layers, channels = [], image_shape[0]
     for _ in range(n_halvings(image_shape)):
         layers += [convolution(channels, width), nn.AvgPool2d(2), *activation(width)]
@@ -171,7 +171,7 @@ def activation(width):
 
 
 class Decoder(nn.Module):
-    """Back from a vector to an image, each step the reverse of the encoder's."""
+    """Create the reverse of the encoder, from a vector to an image."""
 
     def __init__(self, n_features, image_shape, width=8):
         super().__init__()

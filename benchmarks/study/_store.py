@@ -1,4 +1,4 @@
-"""Results of the study: one JSON file for each cell, so that a stop costs one cell."""
+"""Results of the study: one JSON file for each cell, so that it can be continued."""
 
 import json
 import os
@@ -13,10 +13,10 @@ PACKAGES = "sklearn-kmex", "scikit-learn", "numpy", "scipy", "torch", "skorch"
 
 
 def cell(question, name, run, /, *, folder=RESULTS, **settings):
-    """Return what `run(**settings)` found, from its file where that is there.
+    """Return the result of `run(**settings)`, from its file if it exists.
 
-    The file is benchmarks/results/study/<question>/<name>.json. One that was written
-    for other settings is run again.
+    The file is benchmarks/results/study/<question>/<name>.json. If it was written for
+    other settings, the cell is run again.
     """
     path = Path(folder) / question / f"{name}.json"
     settings = json.loads(json.dumps(settings))
@@ -33,7 +33,7 @@ def cell(question, name, run, /, *, folder=RESULTS, **settings):
 
 
 def write(path, content):
-    """Write JSON whole or not at all."""
+    """Write a JSON file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What the pages of the questions share: results, intervals, tables and numbers."""
+"""Shared by the pages of the study: results, intervals, tables and numbers."""
 
 import json
 from io import StringIO
@@ -32,14 +32,14 @@ TITLES = {
 
 
 def cells(question, folder=_store.RESULTS):
-    """Read the cells of a question: pairs of settings and what was found."""
+    """Read the cells of a question: pairs of settings and results."""
     paths = sorted((Path(folder) / question).glob("*.json"))
     known = [json.loads(path.read_text()) for path in paths]
     return [(of["settings"], of["found"]) for of in known]
 
 
 def over_seeds(question, *keys, folder=_store.RESULTS):
-    """Group what was found by some of the settings: a list, a seed each."""
+    """Group results by some of the settings: lists with one result for each seed."""
     groups = {}
     for settings, found in cells(question, folder):
         groups.setdefault(tuple(settings[key] for key in keys), []).append(found)
@@ -68,7 +68,7 @@ def percent(values):
 
 
 def table(title, header, rows):
-    """Write a table of reStructuredText."""
+    """Write a table in reStructuredText."""
     lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
     for row in [header, *rows]:
         marks = ["*", *" " * (len(row) - 1)]
@@ -77,7 +77,7 @@ def table(title, header, rows):
 
 
 def tabs(parts):
-    """Write tabs: a title and its content each."""
+    """Write tabs from titles and contents."""
     lines = [".. tab-set::", ""]
     for title, content in parts.items():
         lines += [f"   .. tab-item:: {title}", ""]
@@ -86,18 +86,18 @@ def tabs(parts):
 
 
 def substitutions(numbers):
-    """Write numbers that the text of a page refers to, as |name|."""
+    """Write the numbers that a page refers to as |name|."""
     return "".join(f".. |{name}| replace:: {text}\n" for name, text in numbers.items())
 
 
 def span(values, form=".1f", scale=1):
-    """Write the least and the largest of some means: "0.3 to 1.2"."""
+    """Write the smallest and the largest of some means: "0.3 to 1.2"."""
     low, high = (rounded(of * scale, form) for of in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
 def rounded(value, form):
-    """Write a number, and zero without a sign."""
+    """Write a number; zero has no sign."""
     text = f"{value:{form}}"
     return text if float(text) else text.lstrip("+-")
 
@@ -109,7 +109,7 @@ def log_axis(ax, label, ticks):
 
 
 def panels(titles, draw, alt, columns=3):
-    """Draw a panel for each title into one picture, as HTML for a page."""
+    """Draw a figure with one panel for each title, as HTML."""
     rows = -(-len(titles) // columns)
     figure = Figure(figsize=(3.2 * columns, 2.7 * rows), layout="constrained")
     axes = np.ravel(figure.subplots(rows, columns, squeeze=False))

@@ -1,7 +1,8 @@
-"""Question 1: what an approximation of k-means loses, and what it saves.
+"""Question 1: loss and speed-up of approximations of k-means.
 
-KMExClassifier with other solvers and on fewer rows, beside scikit-learn's KMeans with
-ten starts, on the same rows: inertia, accuracy on test rows, processor time of `fit`.
+KMExClassifier with other solvers and on fewer rows is compared with scikit-learn's
+KMeans with ten starts on the same rows: inertia, accuracy on test rows, processor time
+of `fit`.
 """
 
 import time
@@ -47,7 +48,7 @@ def embedding(name, seed, quick):
 
 
 def celeba_attributes(name, seed, quick):
-    """Male or not, from the other 39 attributes."""
+    """Load the class "male or not" and the other 39 attributes."""
     with np.load(data.FOLDER / "celeba_attributes.npz") as archive:
         male = archive["attribute_names"].tolist().index("Male")
         values = archive["attributes"]
@@ -58,7 +59,7 @@ def celeba_attributes(name, seed, quick):
     return X, y, X_test, y_test
 
 
-# The rows to be clustered: of which set they are, and how they are made.
+# The rows to cluster: their data set, and how they are made.
 ROWS = {
     "digits": ("digits", pixels),
     "cifar10_resnet18": ("cifar10_resnet18", pixels),
@@ -97,7 +98,7 @@ def compare(rows, n_prototypes, seed, quick):
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Answer the question for the sets named that are part of it."""
+    """Run the cells of those data sets that are part of the question."""
     known = {*data_names, *(["celeba_attributes"] if has_celeba() else [])}
     known -= set() if quick else {"digits"}  # too few to be approximated
     chosen = [rows for rows, (name, _) in ROWS.items() if name in known]
@@ -113,7 +114,7 @@ def has_celeba():
 
 
 def tables(folder=_store.RESULTS):
-    """What every solver loses and takes, a tab for each kind of rows and number."""
+    """Write the loss and time of each solver, one tab for each data set and number."""
     groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
     return answers.tabs(
         {
@@ -128,15 +129,21 @@ def table(rows, n_prototypes, found):
     seconds = answers.stated([of["solvers"][FULL]["seconds"] for of in found])
     title = (
         f"{found[0]['n_rows']:,} x {found[0]['n_features']}, {n_prototypes} prototypes "
-        f"of each class. {FULL}: accuracy {accuracy} %, {seconds} s"
+        f"for each class. {FULL}: accuracy {accuracy} %, {seconds} s"
     )
-    header = "solver", "more inertia, %", "accuracy, points", "same label, %", "time, %"
+    header = (
+        "solver",
+        "excess inertia, %",
+        "accuracy, points",
+        "same label, %",
+        "time, %",
+    )
     lines = [[name, *against_full(found, name)] for name in SOLVERS if name != FULL]
     return answers.table(title, header, lines)
 
 
 def against_full(found, name):
-    """Write what a solver loses, how often it agrees, and the share of the time."""
+    """Write the loss of a solver, its agreement, and its share of the time."""
     return (
         answers.stated(losses(found, name), "+.2f", 100),
         answers.stated(gains(found, name), "+.2f", 100),
@@ -167,7 +174,7 @@ def agreements(found, name):
 
 
 def numbers(folder=_store.RESULTS):
-    """Numbers that the text refers to: the least and the largest mean over the rows."""
+    """Write the numbers of the page: the smallest and largest mean over data sets."""
     known = {}
     groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
     at_five = [found for (_, n), found in groups.items() if n == COUNTS[0]]
@@ -184,7 +191,7 @@ def over_rows(groups, measure, name, form):
 
 
 def figures(folder=_store.RESULTS):
-    """Inertia lost against time taken, a panel for each kind of rows."""
+    """Plot excess inertia against time, one panel for each data set."""
     groups = answers.over_seeds("approximation", "rows", "n_prototypes", folder=folder)
     rows = [of for of, n in groups if n == COUNTS[0]]
 
@@ -198,4 +205,4 @@ def figures(folder=_store.RESULTS):
             ax.plot(time_taken, lost, marker, label=name)
         ax.set(xlabel="time, % of 10 starts", ylabel="more inertia, %")
 
-    return answers.panels(rows, draw, "Inertia lost against time taken", columns=2)
+    return answers.panels(rows, draw, "Excess inertia against time", columns=2)

@@ -1,4 +1,4 @@
-"""Black boxes of the study, trained once and kept in a cache beside this file."""
+"""Black boxes of the study, trained once and cached beside this file."""
 
 import time
 from pathlib import Path
@@ -20,10 +20,10 @@ CACHE = Memory(Path(__file__).parent / "cache", verbose=0)
 
 
 def train(data, kind, seed=0, epochs=10):
-    """Train on the training rows: a skorch net, or a pipeline that ends in a model.
+    """Train a skorch net, or a pipeline that ends in a model, on the training rows.
 
-    `seconds_` of the answer is the processor time that it took. The same settings and
-    rows give the same model, from the cache where it is there.
+    The attribute `seconds_` is the processor time of the training. The same settings
+    and rows give the same model, from the cache if it is there.
     """
     model, seconds = fit(kind, data.X_train, data.y_train, seed, epochs)
     model.seconds_ = seconds
@@ -47,7 +47,7 @@ def paper(X, y, seed, epochs):
 
 
 def network(module, X, y, seed, epochs, settings):
-    """Train a module by AdamW, its rate on a cosine from 2e-3 to 0."""
+    """Train a module with AdamW and a cosine learning rate from 2e-3 to 0."""
     torch.manual_seed(seed)
     schedule = LRScheduler(
         torch.optim.lr_scheduler.CosineAnnealingLR,
@@ -72,7 +72,7 @@ def network(module, X, y, seed, epochs, settings):
 
 
 def pretrained(X, y, seed, epochs):
-    """Give the published ResNet-20; nothing is trained."""
+    """Return the published ResNet-20 without training."""
     with np.load(resnet20.DATA / "resnet20_cifar10_weights.npz") as weights:
         module = resnet20.load(weights)
     net = NeuralNetClassifier(

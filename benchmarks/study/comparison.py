@@ -1,7 +1,7 @@
 """The paper's claims about KMEx: accuracy, ghosts, diversity, maps, time.
 
-For each set a black box, and KMEx made of it: the number of prototypes of the paper,
-then a chosen one. All is fitted on training rows.
+Each data set has a black box, which is converted to KMEx with the number of prototypes
+of the paper, and with a chosen one. Everything is fitted to training rows.
 """
 
 import time
@@ -41,7 +41,7 @@ EXPLAINED = 32  # images whose relevance maps are judged
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Judge the black boxes and KMEx of all sets."""
+    """Evaluate the black boxes and KMEx on all data sets."""
     keep = partial(_store.cell, QUESTION, folder=folder)
     for seed, name in product(seeds, data_names):
         for kind, epochs in BLACK_BOXES.get(name, {}).items():
@@ -52,13 +52,13 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 
 def convert(name, kind, seed, epochs, quick, folder):
-    """Load, convert and judge."""
+    """Load, convert and evaluate."""
     found = data.load(name, quick=quick)
     return convert_rows(found, kind, seed, epochs, folder / QUESTION)
 
 
 def convert_rows(found, kind, seed, epochs, folder):
-    """Train a black box, and make KMEx of it: a fixed number, then a chosen one."""
+    """Train a black box, and convert it with a fixed and with a chosen number."""
     name = found.name
     black_box = black_boxes.train(found, kind, seed, epochs)
     psem = make_kmex(black_box, n_prototypes=number(name), random_state=seed)
@@ -89,7 +89,7 @@ def convert_rows(found, kind, seed, epochs, folder):
 
 
 def number(name):
-    """Prototypes of each class, as in the paper."""
+    """Return the number of prototypes of each class in the paper."""
     return 20 if name in FACES else 5
 
 
@@ -102,7 +102,7 @@ def kmex_on(Z, found, Z_test, n_prototypes, seed):
 
 
 def judge(sem, X, X_test, y_test):
-    """What can be said of any prototypical model."""
+    """Evaluate any prototypical model."""
     total = len(sem.prototypes_)
     return {
         "accuracy": accuracy(sem.predict(X_test), y_test),
@@ -122,10 +122,10 @@ def accuracy(labels, y):
 
 
 def explained(psem, found):
-    """Judge the relevance maps of some test images."""
+    """Evaluate the relevance maps of some test images."""
     images = found.X_test[:EXPLAINED]
-    maps = faithfulness(psem, images)
-    stable = robustness(psem, images)
+    maps = faithfulness(psem, images, random_state=0)
+    stable = robustness(psem, images, random_state=0)
     return {
         "divergence": maps.divergence,
         "divergence, second class": maps.second_class,
@@ -135,14 +135,14 @@ def explained(psem, found):
 
 
 def keep_sheet(folder, name, sem, found):
-    """Save the training images that stand for the prototypes, a row for each class."""
+    """Save the training images nearest to the prototypes, one row for each class."""
     shown = found.X_train[sem.prototype_indices_]
     sheets.save(folder / f"{name}.png", shown, sem.prototype_classes_)
 
 
 @contextmanager
 def cpu_seconds():
-    """Put the processor time of the block, all threads of it, into a list."""
+    """Append the processor time of the block, over all threads, to a list."""
     seconds = []
     start = time.process_time()
     yield seconds
@@ -171,7 +171,7 @@ MAPS = {
 
 
 def summary(folder=_store.RESULTS):
-    """Accuracy of every black box and of KMEx, a line each."""
+    """Write the accuracy of each black box and of KMEx."""
     groups = answers.over_seeds(QUESTION, "name", "kind", folder=folder)
     header = (
         *("set", "black box", "seeds", "its accuracy, %", "KMEx, %", "KMEx, auto, %"),
@@ -199,7 +199,7 @@ def line(found):
 
 
 def tables(folder=_store.RESULTS):
-    """Every number, a tab for each set and black box."""
+    """Write all numbers, one tab for each data set and black box."""
     groups = answers.over_seeds(QUESTION, "name", "kind", folder=folder)
     return answers.tabs(
         {
@@ -220,7 +220,7 @@ def details(found):
 
 
 def models(title, found):
-    """Write a table with a line for each model, whatever is known of it."""
+    """Write a table with one line for each model."""
     header = ["", *(f"{key}, %" for key in SHARES), "prototypes per class", "seconds"]
     lines = [[model, *described([of[model] for of in found])] for model in found[0]]
     return answers.table(title, header, lines)

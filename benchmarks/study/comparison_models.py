@@ -1,4 +1,4 @@
-"""The models that KMEx is compared to, each as the study trains it."""
+"""The models that KMEx is compared with, and their training in the study."""
 
 from study.flint import FLINT
 from study.protopnet import ProtoPNet
@@ -18,12 +18,12 @@ def make(name, image_shape, seed=0, quick=False):
     image_shape : tuple (channels, height, width)
     seed : int
     quick : bool
-        Smaller batches, for sets that were shortened, and a third of the epochs.
+        Smaller batches, for subsampled data sets, and a third of the epochs.
 
     Returns
     -------
     study._sem.PrototypicalNet
-        Of 5 prototypes for each class.
+        With 5 prototypes for each class.
     """
     if name not in MODELS:
         raise ValueError(f"name must be one of {', '.join(MODELS)}; got {name!r}.")

@@ -1,7 +1,7 @@
-"""Question 3: how many prototypes, and what "auto" picks.
+"""Question 3: how many prototypes are needed, and what does "auto" choose?
 
-Accuracy, fidelity, diversity and ghosting of KMEx over the number of prototypes of each
-class, on the embeddings of a black box of each set.
+Accuracy, fidelity, diversity and ghosting of KMEx are measured for several numbers of
+prototypes of each class, on the embeddings of the black box of each data set.
 """
 
 import warnings
@@ -19,7 +19,7 @@ FRAGMENTS = "numbers", "summary", "figures", "tables"  # of the pages, see table
 
 
 def compare(name, seed, quick):
-    """Every number, then "auto", on the same embeddings."""
+    """Evaluate each number, and "auto", on the same embeddings."""
     found = embedded.of_study(data.load(name, quick=quick), seed)
     box = found.answers.argmax(axis=1)
     return {
@@ -53,7 +53,7 @@ def activations(kmex, rows):
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Answer the question for the sets named that are part of it."""
+    """Run the cells of those data sets that are part of the question."""
     for seed, name in product(seeds, data_names):
         settings = {"name": name, "seed": seed, "quick": quick}
         _store.cell("counts", f"{name}-{seed}", compare, folder=folder, **settings)
@@ -63,7 +63,7 @@ METRICS = "accuracy", "fidelity", "diversity", "ghosting, train", "ghosting, tes
 
 
 def tables(folder=_store.RESULTS):
-    """Every metric over the numbers, a tab for each set."""
+    """Write all metrics by number, one tab for each data set."""
     groups = answers.over_seeds("counts", "name", folder=folder)
     return answers.tabs(
         {answers.TITLES[name]: table(found) for (name,), found in groups.items()}
@@ -86,12 +86,12 @@ def described(judged):
 
 
 def picked(picks):
-    """Numbers that "auto" picked, the same for all classes of a seed."""
+    """Write the choices of "auto", which are equal for all classes of a seed."""
     return ", ".join(str(of["n_prototypes"][0]) for of in picks)
 
 
 def summary(folder=_store.RESULTS):
-    """The black box, the paper's five, the pick and the best number of each set."""
+    """Compare the black box, five prototypes, "auto" and the best number."""
     groups = answers.over_seeds("counts", "name", folder=folder)
     header = "", "black box", "5", '"auto"', "picks", "best", "at", "worst", "at"
     lines = [[answers.TITLES[name], *line(found)] for (name,), found in groups.items()]
@@ -113,7 +113,7 @@ def line(found):
 
 
 def numbers(folder=_store.RESULTS):
-    """Numbers that the text refers to: means of every set, number and metric."""
+    """Write the numbers of the page: means by data set, number and metric."""
     known = {}
     for (name,), found in answers.over_seeds("counts", "name", folder=folder).items():
         known[f"{name} auto"] = picked([of["auto"] for of in found])
@@ -126,7 +126,7 @@ def numbers(folder=_store.RESULTS):
 
 
 def figures(folder=_store.RESULTS):
-    """Accuracy, and ghosts on test rows, against the number; a panel for each set."""
+    """Plot accuracy and ghosts on test rows by number, one panel for each data set."""
     groups = answers.over_seeds("counts", "name", folder=folder)
 
     def draw(ax, name):
@@ -144,7 +144,7 @@ def figures(folder=_store.RESULTS):
         answers.log_axis(ax, "prototypes of each class", COUNTS)
 
     names = [name for (name,) in groups]
-    return answers.panels(names, draw, "Accuracy and ghosts against the number")
+    return answers.panels(names, draw, "Accuracy and ghosts by number of prototypes")
 
 
 def means(found, metric):

@@ -1,4 +1,4 @@
-"""What the questions are asked of: embeddings of a black box, and its answers."""
+"""Embeddings of a black box, and its predictions."""
 
 import warnings
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from sklearn_kmex import make_kmex
 from study import black_boxes
 from study.comparison import BLACK_BOXES
 
-# A perceptron sees so many batches, and each row so many times at least.
+# Minimum number of batches of a perceptron, and of passes over each row.
 BATCH, STEPS, LEAST_EPOCHS = 256, 1500, 5
 
 
@@ -30,7 +30,7 @@ class Embedded(NamedTuple):
 
 
 def of_study(data, seed):
-    """Embed a set by the black box that the study has of it."""
+    """Embed a data set with its black box."""
     if data.name not in BLACK_BOXES:
         return embed(data, head(data.X_train, data.y_train), lambda X: X)
     kind, epochs = next(iter(BLACK_BOXES[data.name].items()))
@@ -39,7 +39,7 @@ def of_study(data, seed):
 
 
 def of_perceptron(data, seed, rows=slice(None), width=64):
-    """Embed some training rows, and the test rows, by what is trained on the former."""
+    """Train on some training rows, and embed these and the test rows."""
     scaler = StandardScaler() if data.X_train.ndim == 2 else "passthrough"
     X, X_test = flat(data.X_train[rows]), flat(data.X_test)
     data = data._replace(X_train=X, y_train=data.y_train[rows], X_test=X_test)
@@ -55,7 +55,7 @@ def embed(data, box, encode):
 
 
 def perceptron(X, y, seed, width, scaler):
-    """Train a small network of one hidden layer: a black box made in seconds."""
+    """Train a small network with one hidden layer, in seconds."""
     epochs = max(LEAST_EPOCHS, round(STEPS * BATCH / len(X)))
     mlp = MLPClassifier(
         (width,),
@@ -70,7 +70,7 @@ def perceptron(X, y, seed, width, scaler):
 
 
 def head(X, y):
-    """Train a linear head on features that are embeddings."""
+    """Train a linear classifier on features that are embeddings."""
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(X, y)
 
 

@@ -1,4 +1,4 @@
-"""FLINT: Parekh et al. 2021, a predictor with attributes that interpret it.
+"""FLINT (Parekh et al. 2021): a predictor with attributes that interpret it.
 
 "A Framework to Learn with Interpretation" (arXiv 2010.09345).
 """
@@ -11,7 +11,7 @@ from study._sem import Decoder, PrototypicalNet, as_images, encoder, map_shape
 
 
 class FLINTModule(nn.Module):
-    """The predictor f; attributes from its feature map; what is made of those."""
+    """The predictor f, attributes from its feature map, and the interpreter."""
 
     def __init__(self, image_shape, n_classes, n_prototypes, n_hidden=128, width=16):
         super().__init__()
@@ -30,7 +30,7 @@ class FLINTModule(nn.Module):
 
     @property
     def owners(self):
-        """The class to which an attribute adds most."""
+        """Return the class to which an attribute contributes most."""
         return self.interpreter.weight.detach().argmax(dim=0)
 
     def forward(self, images):
@@ -47,13 +47,13 @@ class FLINT(PrototypicalNet):
     """Predictor and interpreter, small, after Parekh et al. 2021.
 
     The loss is that of the paper, the weights are those of the released code for MNIST.
-    Attributes are no prototypes of the input space. This is how they meet the protocol:
-    the similarity to an attribute is its activation; its class is the one to which the
-    interpreter weighs it most; its vector is that of the activations of all attributes
-    on the training row of this class that activates it most, so that attributes lit up
-    by the same rows lie close together. A class may be left with none. What decides, in
-    `predict`, is the interpreter (FLINT-g); `black_box_output` is the predictor
-    (FLINT-f).
+    Attributes are not prototypes in the input space. They are treated as follows. The
+    similarity to an attribute is its activation. Its class is the one in which it has
+    the largest weight in the interpreter. Its vector holds the activations of all
+    attributes on the training row of this class that activates it most, so that
+    attributes activated by the same rows are close together. A class may have no
+    attribute. `predict` uses the interpreter (FLINT-g), and `black_box_output` is the
+    predictor (FLINT-f).
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class FLINT(PrototypicalNet):
         `module__n_hidden` units of hidden layers, `module__width` of the first layer.
 
     n_prototypes : int
-        Attributes for each class: the dictionary has `n_prototypes * n_classes`.
+        Attributes for each class; the dictionary has `n_prototypes * n_classes`.
 
     input_fidelity, output_fidelity, conciseness, diversity, sparsity : float
         Weights of the losses.
 
     warm_epochs : int
-        Epochs before all but prediction and input fidelity set in.
+        Epochs with the losses of prediction and input fidelity only.
 
     **kwargs
         Of `PrototypicalNet`.

@@ -1,7 +1,7 @@
-"""Which geometry of the embedding suits KMEx, and how long the black box is trained.
+"""Effect of the geometry of the embedding, and of the training of the black box.
 
-The embeddings of a black box as they are, scaled, whitened, with the length of one, and
-as class scores; each with a few numbers of prototypes.
+The embeddings of a black box are used as they are, scaled, whitened, with unit length,
+and as class scores, each with several numbers of prototypes.
 """
 
 from functools import partial
@@ -43,7 +43,7 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 
 def compare(name, kind, epochs, seed, quick):
-    """Accuracy on the test rows, for each geometry and number of prototypes."""
+    """Return the test accuracy for each geometry and number of prototypes."""
     found = data.load(name, quick=quick)
     black_box = black_boxes.train(found, kind, seed, epochs)
     encode = make_kmex(black_box)[0].transform
@@ -69,7 +69,7 @@ def accuracy(Z, y, Z_test, y_test, n_prototypes, seed):
 
 
 def tables(folder=_store.RESULTS):
-    """Accuracy for each geometry, a tab for each set and number of epochs."""
+    """Write the accuracy of each geometry, one tab for each data set and training."""
     groups = answers.over_seeds("geometry", "name", "epochs", folder=folder)
     return answers.tabs(
         {

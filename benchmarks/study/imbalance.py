@@ -1,8 +1,8 @@
-"""Question 2: what becomes of rare classes, in the black box and in KMEx.
+"""Question 2: rare classes in the black box and in KMEx.
 
-Half of the classes of an image set, or the rare class of a table, are thinned out among
-the training rows until each has a given ratio to the common ones. A black box trained
-on what is left is compared to KMEx on its embeddings, on all test rows.
+Half of the classes of an image data set, or the rare class of a table, are thinned out
+in the training set to a given ratio. A black box trained on the remaining rows is
+compared with KMEx on its embeddings, on all test rows.
 """
 
 import warnings
@@ -32,15 +32,15 @@ OPTIONS = {
 
 
 def rare_classes(y):
-    """Every other class; of two, the rarer one."""
+    """Return every other class, or the rarer one of two."""
     classes, sizes = np.unique(y, return_counts=True)
     return classes[1::2] if len(classes) > 2 else classes[[sizes.argmin()]]
 
 
 def thinned(y, rare, ratio, seed):
-    """Rows left when each rare class has 1/ratio of the rows of a common class.
+    """Select rows so that each rare class has 1/ratio of the rows of a common class.
 
-    Whichever there are too many of, rare or common ones, some of them are left out.
+    Rows are removed from the rare or from the common classes, as needed.
     """
     rng = np.random.default_rng(seed)
     is_rare = np.isin(y, rare)
@@ -55,7 +55,7 @@ def thinned(y, rare, ratio, seed):
 
 
 def judge(y, labels, classes):
-    """Recall of each class, and precision."""
+    """Return the recall of each class, and the precision."""
     counts = confusion_matrix(y, labels, labels=classes)
     right = counts.diagonal()
     return {
@@ -66,7 +66,7 @@ def judge(y, labels, classes):
 
 
 def compare(name, ratio, seed, quick):
-    """Black box and options on the rows of one set that are left at one ratio."""
+    """Compare black box and options on one data set at one ratio."""
     full = data.load(name, quick=quick)
     classes, rare = np.unique(full.y_train), rare_classes(full.y_train)
     rows = thinned(full.y_train, rare, ratio, seed)
@@ -95,7 +95,7 @@ def compare(name, ratio, seed, quick):
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Answer the question for the sets named that are part of it."""
+    """Run the cells of those data sets that are part of the question."""
     chosen = [name for name in data_names if name in NAMES]
     for name, seed, ratio in product(chosen, seeds, RATIOS):
         settings = {"name": name, "ratio": ratio, "seed": seed, "quick": quick}
@@ -104,7 +104,7 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 
 def tables(folder=_store.RESULTS):
-    """Recall of rare and of common classes at each ratio, a tab for each set."""
+    """Write the recall of rare and common classes, one tab for each data set."""
     groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
     parts = {}
     for name in NAMES:
@@ -132,7 +132,7 @@ def table(found, which):
 
 
 def recalls(found, option, which):
-    """Mean recall of the rare or the common classes, a value for each seed."""
+    """Return the mean recall of the rare or common classes, for each seed."""
     return [
         np.mean(
             [
@@ -148,7 +148,7 @@ def recalls(found, option, which):
 
 
 def numbers(folder=_store.RESULTS):
-    """Numbers that the text refers to: recalls of every set, option and ratio."""
+    """Write the numbers of the page: recalls by data set, option and ratio."""
     known = {}
     groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
     for (name, ratio), found in groups.items():
@@ -166,7 +166,7 @@ DRAWN = (
 
 
 def figures(folder=_store.RESULTS):
-    """Recall of the rare classes against the ratio, a panel for each set."""
+    """Plot the recall of rare classes by ratio, one panel for each data set."""
     groups = answers.over_seeds("imbalance", "name", "ratio", folder=folder)
     names = [name for name in NAMES if all((name, ratio) in groups for ratio in RATIOS)]
 

@@ -10,7 +10,8 @@ WIDTHS = 16, 32, 64, 64
 class SmallNet(nn.Module):
     """A convolutional network for two CPU cores, for images of any shape.
 
-    `body` gives maps, `hidden` makes them `n_features` values, `head` decides.
+    `body` returns feature maps, `hidden` reduces them to `n_features` values, and
+    `head` is the classifier.
     """
 
     def __init__(self, shape, n_classes, n_features=128):
@@ -29,7 +30,7 @@ class SmallNet(nn.Module):
 
 
 def make_body(shape):
-    """Make blocks that halve images to about four pixels or less."""
+    """Create blocks that halve images, down to about four pixels."""
     channels, size = shape[0], min(shape[1:])
     layers = []
     for width in WIDTHS[: 3 if size < 64 else 4]:
@@ -44,13 +45,13 @@ def make_body(shape):
 
 
 def resnet34(n_classes):
-    """Make the network of the paper, untrained; images become RGB of 32 x 32."""
+    """Create the untrained network of the paper; images become RGB of 32 x 32."""
     resnet = torchvision.models.resnet34(weights=None, num_classes=n_classes)
     return nn.Sequential(RGB32(), resnet)
 
 
 class RGB32(nn.Module):
-    """Make images RGB and 32 x 32: large ones shrink, small ones get a frame of 0."""
+    """Convert images to RGB of 32 x 32: shrink large ones, pad small ones with 0."""
 
     def forward(self, X):
         if max(X.shape[2:]) > 32:

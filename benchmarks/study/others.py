@@ -1,6 +1,6 @@
-"""The paper's comparison: other prototypical models, and KMEx on their embeddings.
+"""The comparison of the paper: other prototypical models, and KMEx on their embeddings.
 
-They are trained on the same rows, `ROWS` at most, as a small network that is converted.
+They are trained on the same rows, at most `ROWS`, as a small network that is converted.
 """
 
 import os
@@ -36,7 +36,7 @@ ITEM = """
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Judge the other models, and KMEx beside them."""
+    """Evaluate the other models and KMEx."""
     keep = partial(_store.cell, "others", folder=folder)
     sets = [name for name in data_names if name in SETS]
     for seed, name in product(seeds, sets):
@@ -49,13 +49,13 @@ def main(data_names, seeds, quick=False, folder=_store.RESULTS):
 
 
 def network(name, seed, rows, epochs, quick, folder):
-    """Train a small network, and make KMEx of it."""
+    """Train a small network, and convert it."""
     found = data.load(name, quick=quick, rows=rows)
     return convert_rows(found, "small", seed, epochs, folder / "others")
 
 
 def compare(name, model, seed, rows, quick, folder):
-    """Train another prototypical model; and run KMEx on its embeddings."""
+    """Train another prototypical model, and fit KMEx to its embeddings."""
     found = data.load(name, quick=quick, rows=rows)
     sem = comparison_models.make(model, found.X_train.shape[1:], seed, quick)
     with cpu_seconds() as seconds:
@@ -70,14 +70,14 @@ def compare(name, model, seed, rows, quick, folder):
 
 
 def tables(folder=_store.RESULTS):
-    """All models beside each other, a tab for each set."""
+    """Compare all models, one tab for each data set."""
     return answers.tabs(
         {title: models("Models", found) for title, found in by_set(folder).items()}
     )
 
 
 def by_set(folder):
-    """Bring the models of a seed together, where all of them are there."""
+    """Group the models by seed, if all of them have been run."""
     sets = {}
     for (name, _), parts in answers.over_seeds(
         "others", "name", "seed", folder=folder
@@ -89,7 +89,7 @@ def by_set(folder):
 
 
 def numbers(folder=_store.RESULTS):
-    """Numbers that the text refers to: the least and the largest mean over the sets."""
+    """Write the numbers of the page: the smallest and largest mean over data sets."""
     known, sets = {}, by_set(folder).values()
     for model in comparison_models.MODELS if sets else ():
         means = [
@@ -103,20 +103,20 @@ def numbers(folder=_store.RESULTS):
 
 
 def contrast(found, model):
-    """Ghosts of a model and of KMEx on its embedding, and the accuracy that costs."""
+    """Return ghosts of a model and of KMEx on its embedding, and lost accuracy."""
     own, kmex = found[model], found[f"KMEx on {model}"]
     ghosts = "ghosting, training set"
     return own[ghosts], kmex[ghosts], own["accuracy"] - kmex["accuracy"]
 
 
 def figures(folder=_store.RESULTS):
-    """Prototypes of all models side by side, of the first seed, a tab for each set."""
+    """Show prototypes of all models for the first seed, one tab for each data set."""
     drawn = {name: gallery(folder / "others", name) for name in SETS}
     return answers.tabs({answers.TITLES[name]: of for name, of in drawn.items() if of})
 
 
 def gallery(folder, name):
-    """Put the sheets of a set side by side: KMEx, then the others."""
+    """Show the sheets of a data set side by side: KMEx, then the other models."""
     sheets = {"KMEx": "small"}
     for model in comparison_models.MODELS:
         sheets |= {model: model, f"KMEx on {model}": f"{model}-KMEx"}

@@ -1,4 +1,4 @@
-"""ProtoPNet: Chen et al. 2019, This Looks Like That (arXiv 1806.10574)."""
+"""ProtoPNet (Chen et al. 2019, "This Looks Like That", arXiv 1806.10574)."""
 
 import torch
 from torch import nn
@@ -31,11 +31,11 @@ class ProtoPNetModule(nn.Module):
         self.last = classifying_layer(self.owners, n_classes).requires_grad_(False)
 
     def patches(self, images):
-        """Vectors of all places, (n_samples, n_places, n_features)."""
+        """Return the vectors of all places, (n_samples, n_places, n_features)."""
         return self.add_on(self.body(images)).flatten(2).transpose(1, 2)
 
     def squared_distances(self, patches):
-        """Distances to all prototypes, (n_samples, n_places, n_prototypes_total)."""
+        """Return distances to prototypes, (n_samples, n_places, n_prototypes_total)."""
         squares = patches.square().sum(-1, keepdim=True)
         products = patches @ self.prototypes.T
         return (squares - 2 * products + self.prototypes.square().sum(1)).relu()
@@ -50,11 +50,12 @@ class ProtoPNetModule(nn.Module):
 class ProtoPNet(PrototypicalNet):
     """Prototypical part network, small, after Chen et al. 2019.
 
-    The steps are those of section 2.2 of the paper: training of all layers but the
-    last, the first `warm_epochs` with a fixed body; the push of each prototype onto the
-    nearest patch of a training image of its class; the convex problem of the last
-    layer. The paper starts from a body trained on ImageNet, this one from nothing. An
-    embedding is the largest value of each channel over all patches.
+    The steps are those of section 2.2 of the paper. First, all layers but the last are
+    trained, with a fixed body in the first `warm_epochs`. Then each prototype is
+    replaced with the nearest patch of a training image of its class, and the convex
+    problem of the last layer is solved. The paper starts from a body trained on
+    ImageNet, this class from random weights. An embedding is the maximum of each
+    channel over all patches.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class ProtoPNet(PrototypicalNet):
         Weight of the absolute connections of prototypes to other classes.
 
     warm_epochs : int
-        Of the `max_epochs`, those with a fixed body.
+        Number of epochs, of `max_epochs`, with a fixed body.
 
     last_layer_iter : int
         Iterations of L-BFGS for the last layer.
@@ -133,7 +134,7 @@ class ProtoPNet(PrototypicalNet):
         module.prototypes.copy_(pushed)
 
     def _fit_last_layer(self, X, y):
-        """Fit the last layer alone, sparse where it links to other classes."""
+        """Fit the last layer only, with sparse weights for other classes."""
         last, owners = self.module_.last, self.module_.owners
         similarities, y = torch.as_tensor(self.transform(X)), torch.as_tensor(y)
         others = torch.arange(len(self.classes_))[:, None] != owners

@@ -1,4 +1,4 @@
-"""ProtoVAE: Gautam et al. 2022, a variational autoencoder with class prototypes.
+"""ProtoVAE (Gautam et al. 2022): a variational autoencoder with class prototypes.
 
 "ProtoVAE: A Trustworthy Self-Explainable Prototypical Variational Model" (arXiv
 2210.08151).
@@ -54,7 +54,7 @@ class ProtoVAEModule(nn.Module):
         return self.last(similarities), similarities
 
     def centred(self):
-        """Prototypes about the mean of their class, (class, prototype, feature)."""
+        """Return prototypes minus their class mean, (class, prototype, feature)."""
         n_classes = self.last.out_features
         of_classes = self.prototypes.unflatten(0, (n_classes, -1))
         return of_classes - of_classes.mean(dim=1, keepdim=True)
@@ -64,10 +64,10 @@ class ProtoVAE(PrototypicalNet):
     """Variational autoencoder with class prototypes, small, after Gautam et al. 2022.
 
     The loss is that of the paper: cross-entropy, reconstruction, the divergence from
-    the mixture of normal distributions about the prototypes of the class, and the
+    the mixture of normal distributions around the prototypes of the class, and the
     orthonormality of these. As in the released code, reconstruction and divergence are
     means over pixels and features, and the norm of orthonormality is not squared. As in
-    the paper, and unlike in the released code, training draws from the encoding.
+    the paper, but not in the released code, training samples from the encoding.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class ProtoVAE(PrototypicalNet):
         orthonormality=1.0,
         **kwargs,
     ):
-        # Faster, all encodings end in the noise, and the classes with them.
+        # With a higher rate, all encodings collapse into the noise.
         super().__init__(module, **({"lr": 1e-3} | kwargs))
         self.reconstruction = reconstruction
         self.divergence = divergence
@@ -111,14 +111,14 @@ class ProtoVAE(PrototypicalNet):
 
     @torch.no_grad()
     def decode(self, vectors):
-        """Images of vectors of the latent space, such as the prototypes."""
+        """Decode vectors of the latent space, such as the prototypes."""
         return self.module_.eval().decoder(torch.as_tensor(vectors)).numpy()
 
 
 def mixture_divergence(mean, log_variance, prototypes, weights):
-    """Kullback-Leibler divergence from the normal distribution about each prototype.
+    """Return the divergence from the normal distribution around each prototype.
 
-    Weighted by the similarity to it, zero for prototypes of other classes.
+    It is weighted by the similarity to the prototype, and 0 for other classes.
     """
     to_prototypes = (mean[:, None] - prototypes).square().mean(dim=2)
     of_variance = (log_variance.exp() - 1 - log_variance).mean(dim=1, keepdim=True)
@@ -127,6 +127,6 @@ def mixture_divergence(mean, log_variance, prototypes, weights):
 
 
 def orthonormality(centred):
-    """Distance of the Gram matrices of the classes from the identity, on average."""
+    """Return the mean distance of the Gram matrices of classes from the identity."""
     gram = centred @ centred.mT
     return (gram - torch.eye(gram.shape[1])).flatten(1).norm(dim=1).mean()

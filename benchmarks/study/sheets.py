@@ -1,4 +1,4 @@
-"""Sheets: small images side by side in one picture."""
+"""Sheets of small images, side by side in one file."""
 
 import numpy as np
 from matplotlib.image import imsave
@@ -7,7 +7,7 @@ COLUMNS, GAP = 5, 2
 
 
 def save(path, images, labels):
-    """Save images (n, c, h, w) in [0, 1] as PNG: a row for each label, five of each."""
+    """Save images (n, c, h, w) in [0, 1] as PNG, one row of five for each label."""
     rows = [images[labels == label][:COLUMNS] for label in np.unique(labels)]
     channels, height, width = images.shape[1:]
     sheet = np.ones(

@@ -1,8 +1,8 @@
-"""Question 2, continued: does any prototype stand for a rare subgroup of its class?
+"""Question 2, continued: do prototypes represent rare subgroups of a class?
 
-A subgroup is shown where the training row nearest to some prototype belongs to it; one
-that is not is a ghost. What the same prototypes would show by chance is measured by
-shuffling the subgroups among the rows of each class.
+A subgroup is represented if the training row nearest to some prototype belongs to it.
+Otherwise it is a ghost. Chance is measured by shuffling the subgroups among the rows of
+each class, with the same prototypes.
 """
 
 import warnings
@@ -25,7 +25,7 @@ BANDS = "under 18", "18 to 39", "40 to 59", "60 and over"
 
 
 def subgroups(y, groups):
-    """Name the subgroup of each row: parts of a class, "" where it is in none."""
+    """Name the subgroup of each row, which is part of a class; "" if there is none."""
     if "defect" in groups:
         return np.where(
             groups["defect"] == 1, np.char.add("defect ", y.astype(str)), ""
@@ -37,7 +37,7 @@ def subgroups(y, groups):
 
 
 def compare(name, seed, quick):
-    """Every number of prototypes on the same embeddings."""
+    """Evaluate each number of prototypes on the same embeddings."""
     full = data.load(name, quick=quick)
     found = embedded.of_study(full, seed)
     train = subgroups(full.y_train, full.groups_train)
@@ -91,13 +91,13 @@ def judge(found, train, test, box, n_prototypes, seed):
 
 
 def own_prototypes(kmex, Z, y):
-    """Return the prototype of its own class that each training row is nearest to."""
+    """Return the nearest prototype of the same class for each training row."""
     similar = kmex.transform(Z)
     return np.where(kmex.prototype_classes_ == y[:, None], similar, -np.inf).argmax(1)
 
 
 def represented(train, known, nearest_rows, owners):
-    """Say of each subgroup if it is shown, and its largest share of a prototype."""
+    """Return whether each subgroup is represented, and its largest share."""
     sizes = np.bincount(owners)
     inside = np.array(
         [np.bincount(owners[train == g], minlength=len(sizes)) for g in known]
@@ -109,7 +109,7 @@ def represented(train, known, nearest_rows, owners):
 
 
 def shuffle(train, y, rng):
-    """Exchange the subgroups of rows within each class."""
+    """Shuffle the subgroups of rows within each class."""
     mixed = train.copy()
     for label in np.unique(y):
         rows = np.flatnonzero(y == label)
@@ -118,7 +118,7 @@ def shuffle(train, y, rng):
 
 
 def rates(by_group):
-    """Shares of the subgroups."""
+    """Return the shares of ghosts and of subgroups with their own prototype."""
     return {
         "ghosts": float(np.mean(~by_group["shown"])),
         "majority": float(np.mean(by_group["largest share"] > 0.5)),
@@ -131,14 +131,14 @@ def mean_of(found):
 
 
 def main(data_names, seeds, quick=False, folder=_store.RESULTS):
-    """Answer the question for the sets named that are part of it."""
+    """Run the cells of those data sets that are part of the question."""
     for seed, name in product(seeds, [name for name in data_names if name in NAMES]):
         settings = {"name": name, "seed": seed, "quick": quick}
         _store.cell("subgroups", f"{name}-{seed}", compare, folder=folder, **settings)
 
 
 def tables(folder=_store.RESULTS):
-    """Ghosts and prototypes of their own over the numbers, a tab for each set."""
+    """Write ghosts and own prototypes by number, one tab for each data set."""
     groups = answers.over_seeds("subgroups", "name", folder=folder)
     return answers.tabs(
         {answers.TITLES[name]: table(found) for (name,), found in groups.items()}
@@ -178,13 +178,13 @@ def line(judged):
 
 
 def accuracy(judged, which, who):
-    """Accuracy on the test rows of shown or of ghost subgroups, where there are any."""
+    """Return the test accuracy on represented or ghost subgroups, if there are any."""
     values = [of["rows"][which][who] for of in judged if which in of["rows"]]
     return answers.percent(values) if values else ""
 
 
 def numbers(folder=_store.RESULTS):
-    """Numbers that the text refers to: shares of every set and number."""
+    """Write the numbers of the page: shares by data set and number."""
     known = {}
     for (name,), found in answers.over_seeds(
         "subgroups", "name", folder=folder

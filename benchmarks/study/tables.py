@@ -9,9 +9,9 @@ from study.__main__ import QUESTIONS
 
 
 def write(folder, results=_store.RESULTS):
-    """Write reStructuredText for the pages to include; what is as it was is left.
+    """Write reStructuredText for the pages to include; unchanged files are kept.
 
-    What a module has to show is in its `FRAGMENTS`: names of functions.
+    `FRAGMENTS` of a module names the functions that write its parts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for question, name in QUESTIONS.items():

@@ -1,1 +1,1 @@
-"""Pictures, figures and small HTML."""
+"""Figures, pictures and tables."""

@@ -1,19 +1,82 @@
-"""The picture of a Contrast: bars for and against."""
+"""The figure of a contrast: bars for and against a class."""
 
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import check_samples
 from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP
-from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._draw.grid import check_samples, heading
+from sklearn_kmex._draw.table import Line, Table, Words, clipped
+
+HEAD = ["sample", "class", "against", "margin", "largest contributions"]
+N_LARGEST = 5  # contributions in a table
+
+
+class ContrastLike(Protocol):
+    """What is shown of a contrast; arrays have a row for each sample."""
+
+    @property
+    def sample_indices(self) -> NDArray[np.intp]: ...
+    @property
+    def contributions(self) -> NDArray[np.float64]: ...
+    @property
+    def margin(self) -> NDArray[np.float64]: ...
+    @property
+    def labels(self) -> NDArray: ...
+    @property
+    def against(self) -> NDArray: ...
+    @property
+    def values(self) -> NDArray: ...
+    @property
+    def feature_names(self) -> NDArray: ...
+    @property
+    def space(self) -> str: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice) -> Self: ...
+
+
+def by_size(contributions: NDArray) -> NDArray[np.intp]:
+    """Order the columns of each sample, the largest contribution first."""
+    return np.argsort(-np.abs(contributions), axis=1, kind="stable")
+
+
+def named_value(names: NDArray, values: NDArray, column: int) -> tuple[str, str]:
+    """Return the name of a column and the value of a sample, short enough for axes."""
+    return clipped(names[column], 28), clipped(shown_value(values[column]), 16)
+
+
+def shown_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def contrast_table(contrast: ContrastLike, n_rows: int) -> Table:
+    """Describe the first samples by their largest contributions."""
+    order = by_size(contrast.contributions)
+    rows = [
+        [
+            contrast.sample_indices[i],
+            contrast.labels[i],
+            contrast.against[i],
+            f"{contrast.margin[i]:.3g}",
+            [_contribution(contrast, i, column) for column in order[i, :N_LARGEST]],
+        ]
+        for i in range(n_rows)
+    ]
+    caption = f"{contrast!r}, columns of {contrast.space}"
+    return Table(caption, HEAD, rows, len(contrast) - n_rows)
+
+
+def _contribution(contrast: ContrastLike, i: int, column: int) -> Line:
+    name, value = named_value(contrast.feature_names, contrast.values[i], column)
+    size = Words(f": {contrast.contributions[i, column]:+.3g}")
+    return Line([name, Words(" = "), value, size])
 
 
 def plot_contrast(
-    pyplot: Any, contrast: Any, n_features: int, max_samples: int, figure: Any
+    pyplot: Any, contrast: ContrastLike, n_features: int, max_samples: int, figure: Any
 ) -> NDArray:
-    """Draw the first samples, one axes each."""
+    """Draw the first samples, each into axes of its own."""
     check_samples(len(contrast), max_samples)
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
@@ -22,41 +85,49 @@ def plot_contrast(
         figure = pyplot.figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
     for i, ax in enumerate(axes):
-        draw_contributions(ax, shown, i, n_features)
-    if len(shown) < len(contrast):
-        figure.suptitle(
-            f"The first {len(shown)} of {len(contrast)} samples; slice to see others"
-        )
+        _draw_contributions(ax, shown, i, n_features)
+    if title := heading(len(shown), len(contrast)):
+        figure.suptitle(title)
     return axes
 
 
-def draw_contributions(ax: Any, contrast: Any, i: int, n_features: int) -> None:
+def _draw_contributions(
+    ax: Any, contrast: ContrastLike, i: int, n_features: int
+) -> None:
     """Draw the largest contributions to one margin, and the sum of the others."""
-    names, values = largest(contrast, i, n_features)
+    names, values = _largest(contrast, i, n_features)
     colours = np.where(values >= 0, PREDICTED, RUNNER_UP)
-    bars = ax.barh(range(len(values)), values, color=colours)
-    ax.set_yticks(range(len(values)), names, **FONT)
-    ax.invert_yaxis()
-    ax.bar_label(bars, [f"{value:+.3g}" for value in values], padding=3, **FONT)
-    ax.margins(x=0.2)
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(axis="x", labelsize=FONT["fontsize"])
+    draw_signed_bars(ax, names, values, [f"{v:+.3g}" for v in values], colours)
     ax.set_xlabel("contribution to the margin in squared distance", **FONT)
     label, against = clipped(contrast.labels[i], 18), clipped(contrast.against[i], 18)
     title = f"sample {contrast.sample_indices[i]}: {label}, not {against}"
     ax.set_title(f"{title}; margin {contrast.margin[i]:.3g}", loc="left", **FONT)
 
 
-def largest(
-    contrast: Any, i: int, n_features: int
+def draw_signed_bars(
+    ax: Any, names: list[str], values: NDArray, texts: list[str], colours: Any
+) -> None:
+    """Draw bars to the left and to the right of 0, with a text beside each."""
+    bars = ax.barh(range(len(values)), values, color=colours)
+    ax.set_yticks(range(len(values)), names, **FONT)
+    ax.invert_yaxis()
+    ax.bar_label(bars, texts, padding=3, **FONT)
+    ax.margins(x=0.2)
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="x", labelsize=FONT["fontsize"])
+
+
+def _largest(
+    contrast: ContrastLike, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Names and sizes of the bars, the last one the sum of what is not shown."""
-    order = contrast._order()[i]
+    """Return names and sizes of the bars; the last one is the sum of the others."""
+    order = by_size(contrast.contributions)[i]
     first, rest = order[:n_features], order[n_features:]
-    names = [" = ".join(contrast._named_value(i, column)) for column in first]
-    values = contrast.contributions[i, first]
+    names, values = contrast.feature_names, contrast.values[i]
+    shown = [" = ".join(named_value(names, values, column)) for column in first]
+    sizes = contrast.contributions[i, first]
     if len(rest):
-        names.append(f"{len(rest)} others")
-        values = np.append(values, contrast.contributions[i, rest].sum())
-    return names, values
+        shown.append(f"{len(rest)} others")
+        sizes = np.append(sizes, contrast.contributions[i, rest].sum())
+    return shown, sizes

@@ -1,13 +1,23 @@
-"""The picture of an Explanation: this looks like that, and where."""
+"""The figure of an explanation: samples, the examples they look like, and maps."""
 
+from collections.abc import Sequence
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.figures import FONT, OTHER, PREDICTED, RUNNER_UP, grid_of_axes
-from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._draw.figures import FONT, OTHER, PREDICTED, RUNNER_UP
+from sklearn_kmex._draw.grid import (
+    BARS,
+    PICTURE,
+    Cell,
+    Grid,
+    bars_height,
+    check_samples,
+    draw_grid,
+    heading,
+)
 from sklearn_kmex._draw.pictures import (
     Scale,
     as_heat,
@@ -15,13 +25,52 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
+from sklearn_kmex._draw.table import clipped
 
 COLOURS = {"predicted": PREDICTED, "runner-up": RUNNER_UP, "": OTHER}
-HEAT = "RdBu_r"  # red speaks for, blue against
+HEAT = "RdBu_r"  # red supports the decision, blue opposes it
+
+
+class Evidence(NamedTuple):
+    """One prototype that a sample is compared with."""
+
+    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
+    prototype: int
+    prototype_label: Any
+    similarity: float
+    training_row: int
+
+
+class ExplanationLike(Protocol):
+    """What is shown of an explanation; arrays have a row for each sample."""
+
+    @property
+    def sample_indices(self) -> NDArray[np.intp]: ...
+    @property
+    def predictions(self) -> NDArray: ...
+    @property
+    def probability(self) -> NDArray | None: ...
+    @property
+    def runner_up(self) -> NDArray: ...
+    @property
+    def margin(self) -> NDArray: ...
+    @property
+    def prototypes(self) -> NDArray[np.intp]: ...
+    @property
+    def samples(self) -> NDArray | None: ...
+    @property
+    def relevance(self) -> NDArray | None: ...
+    @property
+    def example_prototypes(self) -> NDArray[np.intp] | None: ...
+    @property
+    def examples(self) -> NDArray | None: ...  # a row for each of example_prototypes
+    def evidence(self, row: int) -> list[Evidence]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice) -> Self: ...
 
 
 class Pictures(NamedTuple):
-    """What is to be drawn as pictures, in (n, h, w[, channels])."""
+    """Samples, examples and maps as pictures, of shape (n, h, w[, channels])."""
 
     samples: NDArray | None
     examples: NDArray | None
@@ -31,63 +80,56 @@ class Pictures(NamedTuple):
     high: float
 
 
+NO_PICTURES = Pictures(None, None, None, None, 0, 1)
+
+
 def plot_explanation(
-    pyplot: Any, explanation: Any, scale: Any, max_samples: int, where: Any
+    pyplot: Any,
+    explanation: ExplanationLike,
+    scale: Scale,
+    max_samples: int,
+    where: Any,
 ) -> NDArray:
     """Draw the first samples, in one or two rows of axes each.
 
     `where` is a figure, one axes whose place is divided, or None for a new figure.
     """
     check_samples(len(explanation), max_samples)
-    pictures = find_pictures(explanation, Scale(*scale))
+    pictures = _find_pictures(explanation, scale)
     shown = explanation[:max_samples]
-    grid = [row for i in range(len(shown)) for row in cells(shown, i, pictures)]
-    n_columns = max(map(len, grid))
-    grid = [row + [None] * (n_columns - len(row)) for row in grid]
-    where = make_figure(pyplot, grid) if where is None else where
-    heading = ""
-    if len(shown) < len(explanation):
-        more = f"{len(shown)} of {len(explanation)} samples; slice to see others"
-        heading = f"The first {more}"
-    axes = make_axes(where, grid, heading)
-    for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
-        if cell is not None:
-            draw, *arguments = cell
-            draw(ax, *arguments)
-    return axes
+    grid = [row for i in range(len(shown)) for row in _cells(shown, i, pictures)]
+    return draw_grid(pyplot, where, grid, heading(len(shown), len(explanation)))
 
 
-def check_samples(n_samples: int, max_samples: int) -> None:
-    """Refuse to draw nothing."""
-    if not (
-        n_samples and isinstance(max_samples, int | np.integer) and max_samples > 0
-    ):
-        raise ValueError(
-            "max_samples must be an int of at least 1, and there must be a sample to "
-            f"draw; got max_samples={max_samples!r} and {n_samples} samples."
-        )
+def examples_of(
+    explanation: ExplanationLike, prototypes: NDArray[np.intp] | Sequence[int]
+) -> NDArray | None:
+    """Return the training examples of prototypes, if there are examples."""
+    known = explanation.example_prototypes
+    if explanation.examples is None or known is None:
+        return None
+    return explanation.examples[np.searchsorted(known, prototypes)]
 
 
-def find_pictures(explanation: Any, scale: Scale) -> Pictures:
-    """Tell what is a picture, once for all samples."""
-    if explanation.samples is None:
-        return Pictures(None, None, None, None, 0, 1)
-    samples = channels_last(explanation.samples, scale.image_shape)
+def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
+    """Read samples, examples and maps as pictures, if they are."""
+    samples, examples = explanation.samples, explanation.examples
+    if samples is not None:
+        samples = channels_last(samples, scale.image_shape)
     if samples is None:
-        return Pictures(None, None, None, None, 0, 1)
-    examples = explanation.examples
+        return NO_PICTURES
     if examples is not None:
         examples = channels_last(examples, scale.image_shape)
     there = [some for some in (samples, examples) if some is not None and some.size]
     low, high = value_range(there, scale) if there else (0, 1)
-    heat = find_heat(explanation, samples.shape[1:3], scale)
+    heat = _find_heat(explanation, samples.shape[1:3], scale)
     return Pictures(samples, examples, *heat, low, high)
 
 
-def find_heat(
-    explanation: Any, size: tuple[int, ...], scale: Scale
+def _find_heat(
+    explanation: ExplanationLike, size: tuple[int, ...], scale: Scale
 ) -> tuple[NDArray | None, NDArray | None]:
-    """Tell maps of samples from maps of each prototype, by their shape."""
+    """Return maps of samples, and maps of prototypes; their shape tells which."""
     maps, samples = explanation.relevance, explanation.samples
     if maps is None or samples is None:
         return None, None
@@ -104,143 +146,131 @@ def find_heat(
     )
 
 
-def cells(explanation: Any, i: int, pictures: Pictures) -> list[list[Any]]:
-    """Lay out one sample: what to draw into which axes, in one or two rows."""
-    title, evidence = headline(explanation, i), explanation.evidence(i)
+def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
+    """Lay out one sample in one or two rows."""
+    title, evidence = _headline(explanation, i), explanation.evidence(i)
     if pictures.samples is None:
-        return [[(draw_bars, evidence, title)]]
+        return [[_bars_cell(evidence, title)]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
-    first: list[Any] = [(draw_picture, sample, title)]
+    first: list[Cell | None] = [Cell(draw_picture, (sample, title), *PICTURE)]
     if pictures.sample_heat is not None:
         heat = pictures.sample_heat[i]
-        first.append((draw_heat, sample, heat, abs(heat).max(), "relevance"))
-    examples = example_cells(explanation, evidence, pictures)
-    second = heat_cells(explanation, i, sample, evidence, pictures)
+        shown = (sample, heat, abs(heat).max(), "relevance")
+        first.append(Cell(_draw_heat, shown, *PICTURE))
+    examples = _example_cells(explanation, evidence, pictures)
+    second = _heat_cells(explanation, i, sample, evidence, pictures)
     if examples and second:
         return [first + examples, [None] * len(first) + second]
-    return [first + (examples or second or [(draw_bars, evidence, "")])]
+    return [first + (examples or second or [_bars_cell(evidence, "")])]
 
 
-def example_cells(
-    explanation: Any, evidence: list["Evidence"], pictures: Pictures
-) -> list[Any]:
-    if pictures.examples is None:
+def _bars_cell(evidence: list[Evidence], title: str) -> Cell:
+    """Lay out the similarities to prototypes as bars."""
+    return Cell(draw_bars, (evidence, title), BARS, bars_height(len(evidence)))
+
+
+def _example_cells(
+    explanation: ExplanationLike, evidence: list[Evidence], pictures: Pictures
+) -> list[Cell | None]:
+    """Lay out the training examples of prototypes."""
+    known = explanation.example_prototypes
+    if known is None or pictures.examples is None:
         return []
-    rows = explanation._example([one.prototype for one in evidence])
-    shown = [in_unit_range(e, *pictures[-2:]) for e in pictures.examples[rows]]
-    pairs = zip(shown, evidence, strict=True)
-    return [(draw_picture, picture, caption(one), one.role) for picture, one in pairs]
+    rows = np.searchsorted(known, [one.prototype for one in evidence])
+    return [
+        Cell(
+            draw_picture,
+            (in_unit_range(example, *pictures[-2:]), _caption(one), one.role),
+            *PICTURE,
+        )
+        for example, one in zip(pictures.examples[rows], evidence, strict=True)
+    ]
 
 
-def heat_cells(
-    explanation: Any,
+def _heat_cells(
+    explanation: ExplanationLike,
     i: int,
     sample: NDArray,
-    evidence: list["Evidence"],
+    evidence: list[Evidence],
     pictures: Pictures,
-) -> list[Any]:
-    """Draw the sample as each prototype sees it, all on one scale."""
+) -> list[Cell | None]:
+    """Lay out the maps of a sample for its prototypes, all on one scale."""
     if pictures.prototype_heat is None:
         return []
     heat = pictures.prototype_heat[i]
     by_prototype = dict(zip(explanation.prototypes[i], heat, strict=True))
-    titled = pictures.examples is None
+    titled, (width, height) = pictures.examples is None, PICTURE
     return [
-        (draw_heat, sample, by_prototype[k], abs(heat).max(), title if titled else "")
+        Cell(
+            _draw_heat,
+            (sample, by_prototype[k], abs(heat).max(), title if titled else ""),
+            width,
+            height if titled else width,
+        )
         if k in by_prototype
         else None
-        for k, title in ((one.prototype, caption(one)) for one in evidence)
+        for k, title in ((one.prototype, _caption(one)) for one in evidence)
     ]
 
 
-def headline(explanation: Any, i: int) -> str:
+def _headline(explanation: ExplanationLike, i: int) -> str:
     label = clipped(explanation.predictions[i], 24)
     text = f"sample {explanation.sample_indices[i]}: {label}"
     probability = explanation.probability
     return text if probability is None else f"{text}\np = {probability[i]:.2f}"
 
 
-def caption(one: "Evidence") -> str:
-    """Name a prototype in lines that are no wider than its picture."""
+def _caption(one: Evidence) -> str:
+    """Describe a prototype, in lines that are not wider than its picture."""
     role = f"\n{one.role}" if one.role else ""
-    return f"{name(one)}\n{one.similarity:.4g}{role}"
+    return f"{_prototype_name(one)}\n{one.similarity:.4g}{role}"
 
 
-def name(one: "Evidence") -> str:
+def _prototype_name(one: Evidence) -> str:
     where = f"row {one.training_row}"
     if one.training_row < 0:
         where = f"prototype {one.prototype}"
     return f"{clipped(one.prototype_label, 24)}, {where}"
 
 
-def make_figure(pyplot: Any, grid: list[list[Any]]) -> Any:
-    """Make a figure with room for all of it."""
-    size = (max(sum(column_widths(grid)), 4.0), sum(map(row_height, grid)) + 0.4)
-    return pyplot.figure(figsize=size, layout="constrained")
-
-
-def make_axes(where: Any, grid: list[list[Any]], heading: str) -> Any:
-    """Make axes where there is something to draw."""
-    ratios = {
-        "width_ratios": column_widths(grid),
-        "height_ratios": [row_height(row) for row in grid],
-    }
-    axes = grid_of_axes(where, len(grid), len(grid[0]), heading, **ratios)
-    for ax, cell in zip(axes.flat, (c for row in grid for c in row), strict=True):
-        if cell is None:
-            ax.set_axis_off()
-    return axes
-
-
-def column_widths(grid: list[list[Any]]) -> list[float]:
-    """Inches: bars need room for names."""
-    columns = zip(*grid, strict=True)
-    bars = [any(cell and cell[0] is draw_bars for cell in column) for column in columns]
-    return [6.4 if wide else 1.6 for wide in bars]
-
-
-def row_height(row: list[Any]) -> float:
-    """Inches: lines of text above the pictures, or a line for each bar."""
-    if row[0] is None:
-        return 1.6
-    draw, evidence, *_ = row[0]
-    return 0.9 + 0.24 * len(evidence) if draw is draw_bars else 2.15
-
-
 def draw_picture(
     ax: Any, picture: NDArray, title: str, role: str | None = None
 ) -> None:
-    """Draw a picture, with the colour of its role around it."""
+    """Draw a picture, framed in the color of its role."""
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    ax.set_title(fill_lines(title), **FONT)
+    ax.set_title(_fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(color=COLOURS[role or ""], linewidth=2.5 if role else 0.8)
 
 
-def draw_heat(
+def _draw_heat(
     ax: Any, picture: NDArray, heat: NDArray, largest: float, title: str
 ) -> None:
-    """Draw relevance over a pale grey picture, symmetric about 0."""
+    """Draw relevance over a light grey picture, on a scale symmetric about 0."""
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
     ax.imshow(0.5 + 0.5 * grey, cmap="gray", vmin=0, vmax=1)
     ends = {"vmin": -(largest or 1), "vmax": largest or 1}
     ax.imshow(heat, cmap=HEAT, alpha=0.65, **ends)
-    ax.set_title(fill_lines(title), **FONT)
+    ax.set_title(_fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
 
 
-def draw_bars(ax: Any, evidence: list["Evidence"], title: str) -> None:
-    """Draw similarities; the longer the bar, the more similar, whatever the sign."""
+def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
+    """Draw similarities; a longer bar is a larger similarity, also if negative."""
     values = np.array([one.similarity for one in evidence])
     start = 0.0 if values.min() >= 0 else values.min() - 0.15 * (np.ptp(values) or 1)
     bars = ax.barh(
         range(len(values)),
         values - start,
         left=start,
+        height=min(0.8, 0.25 * len(values)),
         color=[COLOURS[one.role] for one in evidence],
     )
-    names = [f"{name(one)} ({one.role})" if one.role else name(one) for one in evidence]
+    names = [
+        f"{_prototype_name(one)} ({one.role})" if one.role else _prototype_name(one)
+        for one in evidence
+    ]
     ax.set_yticks(range(len(values)), names, **FONT)
     ax.invert_yaxis()
     ax.bar_label(bars, [f"{value:.4g}" for value in values], padding=3, **FONT)
@@ -251,16 +281,6 @@ def draw_bars(ax: Any, evidence: list["Evidence"], title: str) -> None:
     ax.set_title(title.replace("\n", ", "), loc="left", **FONT)
 
 
-def fill_lines(text: str) -> str:
-    """Break what is wider than a picture."""
+def _fill_lines(text: str) -> str:
+    """Break lines that are wider than a picture."""
     return "\n".join(fill(line, 20) for line in text.split("\n"))
-
-
-class Evidence(NamedTuple):
-    """One prototype that a sample is shown beside."""
-
-    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
-    prototype: int
-    prototype_label: Any
-    similarity: float
-    training_row: int

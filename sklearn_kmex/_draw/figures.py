@@ -1,4 +1,4 @@
-"""Where displays draw, and labels that fit there."""
+"""Figures and axes of displays, colors, and labels that fit."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._draw.table import clipped
 from sklearn_kmex.utils import check_dependency
 
-# Told apart also by those who see few colours (M. A. Petroff, arXiv:2107.02270).
+FONT: dict[str, Any] = {"fontsize": 8, "parse_math": False}  # "$" starts no formula
+# Colors that people with color vision deficiency can distinguish (M. A. Petroff,
+# arXiv:2107.02270).
 PREDICTED, RUNNER_UP, OTHER = "#3f90da", "#ffa90e", "#94a4a2"
-FONT: dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a $ is a dollar
-
-
-# Ten colours told apart also by those who see few (M. A. Petroff, arXiv:2107.02270).
 COLOURS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
@@ -24,7 +22,7 @@ MARKERS = "os^DvPX*<>"
 
 
 class Labels(NamedTuple):
-    """Names for places along an axis of matplotlib, in order."""
+    """Names of positions along an axis of matplotlib, in order."""
 
     axis: Any
     places: Sequence[float]
@@ -39,22 +37,22 @@ def new_figure(display: str, size: tuple[float, float]) -> Any:
 
 
 def check_axes(ax: Any) -> None:
-    """Refuse what is not one axes."""
-    if not (ax is None or is_axes(ax)):
+    """Check that it is one axes, or None."""
+    if not (ax is None or _is_axes(ax)):
         raise TypeError(
-            f"ax must be one matplotlib Axes; got {type(ax).__name__}. Of a grid of "
-            "subplots, pass one."
+            f"ax must be one matplotlib Axes; got {type(ax).__name__}. Pass one of the "
+            "axes of a grid of subplots."
         )
 
 
 def one_axes(display: str, ax: Any, size: tuple[float, float]) -> Any:
-    """Take the axes given, or make one of this size in inches."""
+    """Return the axes given, or make one of this size in inches."""
     check_axes(ax)
     return new_figure(display, size).subplots() if ax is None else ax
 
 
 def class_texts(classes: NDArray, class_names: Iterable[Any] | None) -> list[str]:
-    """Name the classes, in lines of their own."""
+    """Return the names of the classes, each on one line."""
     names = classes.tolist() if class_names is None else list(class_names)
     if len(names) != len(classes):
         raise ValueError(
@@ -69,33 +67,33 @@ def short(name: Any) -> str:
 
 
 def style(code: int) -> dict[str, Any]:
-    """Colour and marker of a class, of which no two of a hundred share both."""
+    """Return color and marker of a class; the first hundred pairs are distinct."""
     n = len(COLOURS)
     return {"color": COLOURS[code % n], "marker": MARKERS[(code + code // n) % n]}
 
 
 def set_labels(*labels: Labels) -> None:
-    """Label axes of one figure; turn labels, and leave some out, until they fit."""
+    """Label axes of one figure; rotate or leave out labels until they fit."""
     for one in labels:
         for rotation in one.rotations:
-            draw_labels(one, rotation, 1)
-            if len(one.rotations) == 1 or stride(one.axis) == 1:
+            _draw_labels(one, rotation, 1)
+            if len(one.rotations) == 1 or _stride(one.axis) == 1:
                 break
     update_layout(labels[0].axis)
     for one in labels:
-        step = stride(one.axis, layout=False)
+        step = _stride(one.axis, layout=False)
         if step > 1:
-            draw_labels(one, one.rotations[-1], step)
+            _draw_labels(one, one.rotations[-1], step)
 
 
-def draw_labels(labels: Labels, rotation: int, step: int) -> None:
+def _draw_labels(labels: Labels, rotation: int, step: int) -> None:
     axis, places, names, _ = labels
     axis.set_ticks(places[::step], names[::step], rotation=rotation, **FONT)
     axis.set_tick_params(length=0)
 
 
-def stride(axis: Any, *, layout: bool = True) -> int:
-    """Every which label may stay, so that none overlaps the next."""
+def _stride(axis: Any, *, layout: bool = True) -> int:
+    """Return the smallest step between labels at which no two overlap."""
     if layout:
         update_layout(axis)
     labels = axis.get_ticklabels()
@@ -107,36 +105,36 @@ def stride(axis: Any, *, layout: bool = True) -> int:
 
 
 def update_layout(artist: Any) -> None:
-    """Put everything in its place, without a picture."""
+    """Compute the layout of the figure without drawing it."""
     artist.figure.canvas.figure.draw_without_rendering()
 
 
 def size_of(ax: Any) -> NDArray[np.float64]:
-    """Width and height of axes, in points."""
+    """Return width and height of axes, in points."""
     return ax.get_window_extent().size * 72 / ax.figure.canvas.figure.dpi
 
 
 def grid_of_axes(
     where: Any, n_rows: int, n_columns: int, heading: str = "", **ratios: Any
 ) -> Any:
-    """Make (n_rows, n_columns) axes in a figure, or where one axes is.
+    """Make (n_rows, n_columns) axes in a figure, or in the place of one axes.
 
-    That axes is then hidden, and keeps the place.
+    That axes is then hidden.
     """
-    if is_axes(where):
-        grid = divided(where, heading).subgridspec(n_rows, n_columns, **ratios)
+    if _is_axes(where):
+        grid = _divided(where, heading).subgridspec(n_rows, n_columns, **ratios)
         return grid.subplots(squeeze=False)
     if heading:
         where.suptitle(heading)
     return where.subplots(n_rows, n_columns, squeeze=False, **ratios)
 
 
-def divided(ax: Any, heading: str) -> Any:
-    """Hide an axes, and return its place, below the heading if there is one."""
+def _divided(ax: Any, heading: str) -> Any:
+    """Hide an axes, and return its place below the heading."""
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
-            "ax must stand in a grid of subplots, so that its place can be divided; "
+            "ax must be part of a grid of subplots, so that its place can be divided; "
             "got axes placed by hand. Make them with plt.subplots or "
             "Figure.add_subplot."
         )
@@ -150,6 +148,6 @@ def divided(ax: Any, heading: str) -> Any:
     return below
 
 
-def is_axes(thing: Any) -> bool:
-    """Tell one axes from a figure."""
+def _is_axes(thing: Any) -> bool:
+    """Tell whether it is one axes rather than a figure."""
     return hasattr(thing, "get_subplotspec")

@@ -1,14 +1,22 @@
-"""Small tables for notebooks, of text that may hold anything."""
+"""Tables as HTML, in which text of users is always shown as text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-MAX_ROWS = 20
-MAX_LENGTH = 80  # of a name or value
-LONG = 10  # of one that may be broken anywhere
-# Colours are those of the notebook, light or dark; the class stands twice to come
-# before the notebook's own rules for tables.
+from sklearn_kmex._draw.table import (
+    MAX_LENGTH,
+    Cards,
+    Line,
+    Picture,
+    Table,
+    Words,
+    clipped,
+)
+
+LONG = 10  # length from which on a value may be broken anywhere
+# The colors are those of the notebook, light or dark. The class is repeated so that
+# these rules come before those of the notebook.
 STYLE = """<style>
 .kmex-table.kmex-table { border-collapse: collapse; }
 .kmex-table.kmex-table caption { padding: 0.3em 0.6em; text-align: left; }
@@ -22,16 +30,22 @@ STYLE = """<style>
 </style>"""
 
 
-class Html(str):
-    """Text that is HTML already; all other text is escaped where it is shown."""
+def html_page(title: str, body: str) -> str:
+    """Make an HTML document that refers to nothing outside itself."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(title)}</title>"
+        "<style>body { font-family: sans-serif; }</style></head>"
+        f"<body>{body}</body></html>\n"
+    )
 
 
-def html_table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[Any]], n_more: int
-) -> str:
-    """Lay out rows of cells; a cell that is a list gets one line for each item."""
+def html_table(table: Table) -> str:
+    """Write a table, and how many samples it leaves out."""
+    caption, head, rows, n_more = table
     body = "".join(
-        f"<tr>{''.join(f'<td>{lines(cell)}</td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{html_cell(cell)}</td>' for cell in row)}</tr>"
+        for row in rows
     )
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     more = f"<p>{n_more} more samples; slice to see them.</p>" if n_more > 0 else ""
@@ -41,35 +55,30 @@ def html_table(
     )
 
 
-def lines(values: Any) -> Html:
-    """Write one value, or the values of a list below each other."""
-    if isinstance(values, list):
-        return Html("".join(f"<div>{text(value)}</div>" for value in values))
-    return text(values)
+def html_cell(cell: Any) -> str:
+    """Write a cell of any kind."""
+    if isinstance(cell, Picture):
+        return _picture(cell)
+    if isinstance(cell, Cards):
+        return f'<div class="kmex-cards">{_lines(cell)}</div>'
+    if isinstance(cell, list):
+        return _lines(cell)
+    if isinstance(cell, Line):
+        return "".join(map(html_cell, cell))
+    return escape(cell) if isinstance(cell, Words) else _value(cell)
 
 
-def text(value: Any) -> Html:
-    """Write a value, the marks of which change no direction but its own."""
-    if isinstance(value, Html):
-        return value
+def _lines(cells: Iterable[Any]) -> str:
+    return "".join(f"<div>{html_cell(cell)}</div>" for cell in cells)
+
+
+def _value(value: Any) -> str:
+    """Write a value; its direction of writing does not affect the text around it."""
     shown = clipped(value, MAX_LENGTH)
     style = ' class="kmex-long"' if len(shown) > LONG else ""
-    return Html(f"<bdi{style}>{escape(shown)}</bdi>")
+    return f"<bdi{style}>{escape(shown)}</bdi>"
 
 
-def cards(values: Iterable[Sequence[Any]]) -> Html:
-    """Write lists of values beside each other, as many as fit."""
-    beside = "".join(f"<div>{lines(list(value))}</div>" for value in values)
-    return Html(f'<div class="kmex-cards">{beside}</div>')
-
-
-def picture(source: str, *described: Any) -> Html:
-    """Show a picture, described by some values."""
-    alt = ", ".join(clipped(value, MAX_LENGTH) for value in described)
-    return Html(f'<img src="{escape(source)}" alt="{escape(alt)}">')
-
-
-def clipped(value: Any, length: int) -> str:
-    """Return a value as text of at most some length."""
-    text = str(value)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _picture(picture: Picture) -> str:
+    alt = ", ".join(clipped(value, MAX_LENGTH) for value in picture.described)
+    return f'<img src="{escape(picture.source)}" alt="{escape(alt)}">'

@@ -1,4 +1,4 @@
-"""What is a picture, and how its values become black, white and colours."""
+"""Arrays as pictures: which arrays are pictures, and how their values are drawn."""
 
 from base64 import b64encode
 from importlib.util import find_spec
@@ -13,7 +13,7 @@ QUALITY = 80
 
 
 class Scale(NamedTuple):
-    """How to read pictures: the shape of flat ones, and what is black and white."""
+    """Shape of the pictures in flat samples, and the values drawn black and white."""
 
     image_shape: tuple[int, ...] | None = None
     vmin: float | None = None
@@ -23,15 +23,14 @@ class Scale(NamedTuple):
 def channels_last(
     arrays: NDArray, image_shape: tuple[int, ...] | None
 ) -> NDArray | None:
-    """Return (n, h, w) or (n, h, w, 3 or 4), or None where these are no pictures.
+    """Return (n, h, w) or (n, h, w, 3 or 4), or None if these are not pictures.
 
-    Told by shape alone: (h, w); else channels last, of which there may be 1, 3 or 4;
-    else channels first, 1 or 3.
+    The shape decides: (h, w); or 1, 3 or 4 channels last; or 1 or 3 channels first.
     """
     if image_shape is not None:
         if np.prod(image_shape) != np.prod(arrays.shape[1:]):
             raise ValueError(
-                f"image_shape must hold the {int(np.prod(arrays.shape[1:]))} values "
+                f"image_shape must have the {int(np.prod(arrays.shape[1:]))} values "
                 f"of a sample; got {image_shape}."
             )
         arrays = arrays.reshape(len(arrays), *image_shape)
@@ -51,7 +50,7 @@ def channels_last(
 
 
 def value_range(pictures: list[NDArray], scale: Scale) -> tuple[float, float]:
-    """Return the values of black and white: by dtype, or over all pictures."""
+    """Return the values of black and white, from the dtype or from all pictures."""
     dtype = pictures[0].dtype
     if dtype in (np.uint8, np.bool_):
         low, high = 0.0, 255.0 if dtype == np.uint8 else 1.0
@@ -65,7 +64,7 @@ def value_range(pictures: list[NDArray], scale: Scale) -> tuple[float, float]:
 
 
 def in_unit_range(picture: NDArray, low: float, high: float) -> NDArray[np.float64]:
-    """Map `low` to 0 and `high` to 1; opacity is left, but for that of uint8."""
+    """Map `low` to 0 and `high` to 1; opacity is only scaled for uint8."""
     unit = (picture.astype(np.float64) - low) / (high - low)
     if picture.ndim == 3 and picture.shape[-1] == 4 and picture.dtype != np.uint8:
         unit[..., 3] = picture[..., 3]
@@ -73,7 +72,7 @@ def in_unit_range(picture: NDArray, low: float, high: float) -> NDArray[np.float
 
 
 def as_heat(maps: NDArray, sample_shape: tuple[int, ...], scale: Scale) -> NDArray:
-    """Return relevance as (n, h, w): channels summed, flat maps folded."""
+    """Return relevance as (n, h, w): channels are summed, flat maps reshaped."""
     if maps.shape[1:] != sample_shape:
         return maps  # of shape (h, w) already
     folded = channels_last(maps, scale.image_shape)
@@ -82,9 +81,9 @@ def as_heat(maps: NDArray, sample_shape: tuple[int, ...], scale: Scale) -> NDArr
 
 
 def as_file(unit: NDArray, side: int, quality: int | None) -> bytes:
-    """Write values in [0, 1] as a picture of at most this side, in pixels.
+    """Write values in [0, 1] as a picture of at most this side length, in pixels.
 
-    PNG where no quality of JPEG is given.
+    PNG if no quality of JPEG is given.
     """
     from PIL import Image
 
@@ -104,12 +103,12 @@ def data_uri(file: bytes) -> str:
 
 
 def thumbnails(*groups: NDArray | None) -> list[list[str] | None]:
-    """Return data URIs of pictures, on one scale, and None for what is none.
+    """Return data URIs of groups of pictures, on one scale; None for other arrays.
 
-    They need Pillow, which comes with matplotlib; without it there are none.
+    Pillow is needed, which comes with matplotlib; without it, all are None.
     """
     pictures = [
-        channels_last(group, None) if group is not None and group.size else None
+        None if group is None or not _is_numeric(group) else channels_last(group, None)
         for group in groups
     ]
     known = [some for some in pictures if some is not None]
@@ -124,7 +123,11 @@ def thumbnails(*groups: NDArray | None) -> list[list[str] | None]:
     ]
 
 
+def _is_numeric(group: NDArray) -> bool:
+    return group.size > 0 and group.dtype.kind in "biuf"
+
+
 def _thumbnail(unit: NDArray[np.float64]) -> str:
-    """Write a small file: JPEG of colours, PNG of all else."""
+    """Write a small file: JPEG for colors, otherwise PNG."""
     in_colour = unit.ndim == 3 and unit.shape[-1] == 3
     return data_uri(as_file(unit, SIDE, QUALITY if in_colour else None))

@@ -1,1 +1,1 @@
-"""Everything that imports onnx."""
+"""All code that imports onnx."""

@@ -1,4 +1,4 @@
-"""skl2onnx: the converter of the classifier, registered by the import."""
+"""Converter of the classifier for skl2onnx."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from skl2onnx.common.data_types import (
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
 from sklearn_kmex._onnx.decisions import Decide
-from sklearn_kmex._onnx.distances import exact_distances, product_distances
+from sklearn_kmex._onnx.distances import squared_distances
 from sklearn_kmex._onnx.graph import (
     DOUBLE,
     Graph,
@@ -25,7 +25,6 @@ from sklearn_kmex._onnx.graph import (
     rows_of,
 )
 
-KINDS = (KMExClassifier, KMExClassifierCV)
 OUTPUTS = ("label", "probabilities", "prototypes", "similarities")
 LABELS = {
     "b": BooleanTensorType,
@@ -36,8 +35,8 @@ LABELS = {
 }
 
 
-def parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare four outputs, where skl2onnx expects two of a classifier."""
+def _parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare four outputs; by default, skl2onnx declares two for a classifier."""
     operator = scope.declare_local_operator("KMExClassifier", model)
     operator.inputs.extend(inputs)
     for name in OUTPUTS:
@@ -45,18 +44,18 @@ def parse_kmex(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) 
     return operator.outputs
 
 
-def shape_kmex(operator: Any) -> None:
-    """Say of which type and shape the outputs are."""
+def _shape_kmex(operator: Any) -> None:
+    """Set the types and shapes of the outputs."""
     kmex = operator.raw_operator
     real = FloatTensorType if all_float32(operator) else DoubleTensorType
     label, chances, prototypes, similar = operator.outputs
-    label.type = LABELS[class_labels(kmex).dtype.kind]([None])
+    label.type = LABELS[_class_labels(kmex).dtype.kind]([None])
     chances.type = real([None, len(kmex.classes_)])
     prototypes.type, similar.type = Int64TensorType([None, None]), real([None, None])
 
 
-def class_labels(kmex: Any) -> NDArray:
-    """Labels as a graph holds them: text, whole numbers, floats or booleans."""
+def _class_labels(kmex: Any) -> NDArray:
+    """Class labels in a dtype of ONNX: text, int64, float64 or booleans."""
     labels = kmex.classes_
     if labels.dtype == object and all(isinstance(label, str) for label in labels):
         labels = labels.astype(str)
@@ -72,36 +71,27 @@ def class_labels(kmex: Any) -> NDArray:
     return labels
 
 
-def convert_kmex(scope: Any, operator: Any, container: Any) -> None:
-    """Write a fitted classifier as a graph, in the steps of its own `predict`.
-
-    One product in the dtype of the rows answers all of them; those that its rounding
-    leaves open are answered again in float64.
-    """
+def _convert_kmex(scope: Any, operator: Any, container: Any) -> None:
+    """Add the nodes of a fitted classifier, with distances in float64."""
     kmex, graph = operator.raw_operator, Graph(scope, container)
     options = container.get_options(kmex, {"n_prototypes": 1})
     X, dtype = rows_of(graph, operator)
     decide = Decide(graph, kmex, dtype, options["n_prototypes"])
-    squared, slack = product_distances(graph, X, kmex.prototypes_, dtype)
-    answers = decide(squared, dtype)
-    left = graph.Transpose(graph.NonZero(decide.left_open(answers, slack)))
-    rest = graph.Cast(graph.GatherND(X, left), to=DOUBLE)
-    exact = decide(exact_distances(graph, rest, kmex.prototypes_, dtype), np.float64)
-    code, *others = (
-        graph.ScatterND(answer, left, again)
-        for answer, again in zip(answers.outputs, exact.outputs, strict=True)
-    )
-    labels = class_labels(kmex)
+    rows = X if dtype == np.float64 else graph.Cast(X, to=DOUBLE)
+    code, *others = decide(squared_distances(graph, rows, kmex.prototypes_, dtype))
+    labels = _class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
-    graph.give(operator.outputs, graph.Gather(labels, code), *others)
+    graph.set_outputs(operator.outputs, graph.Gather(labels, code), *others)
 
 
-for kind in KINDS:
-    update_registered_converter(
-        kind,
-        "KMExClassifier",
-        shape_kmex,
-        convert_kmex,
-        parser=parse_kmex,
-        options={"n_prototypes": None},
-    )
+def register_classifiers() -> None:
+    """Register the converter for the classifiers of this package."""
+    for kind in (KMExClassifier, KMExClassifierCV):
+        update_registered_converter(
+            kind,
+            "KMExClassifier",
+            _shape_kmex,
+            _convert_kmex,
+            parser=_parse_kmex,
+            options={"n_prototypes": None},
+        )

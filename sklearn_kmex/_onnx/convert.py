@@ -1,4 +1,4 @@
-"""onnx: steps converted to graphs, and graphs joined into one."""
+"""Convert steps to ONNX graphs, and merge graphs."""
 
 from typing import Any
 
@@ -7,15 +7,18 @@ import skl2onnx
 from onnx import ModelProto, compose, helper
 from sklearn.pipeline import make_pipeline
 
-import sklearn_kmex._onnx.embedders  # noqa: F401  registers converters
-from sklearn_kmex._onnx.classifier import OUTPUTS
+from sklearn_kmex._onnx.classifier import OUTPUTS, register_classifiers
+from sklearn_kmex._onnx.embedders import register_embedders
 from sklearn_kmex._onnx.graph import NoConverter
+
+register_classifiers()
+register_embedders()
 
 
 def convert(
     steps: list[Any], X: Any, opset: int, n_prototypes: int | None = None
 ) -> ModelProto:
-    """Convert steps; the last is the classifier where prototypes are to be told."""
+    """Convert steps; with `n_prototypes`, the last step is the classifier."""
     names = ["embedding"] if n_prototypes is None else OUTPUTS
     options = {id(steps[-1]): {"n_prototypes": n_prototypes}} if n_prototypes else None
     try:
@@ -32,19 +35,19 @@ def convert(
         kinds = ", ".join(type(step).__name__ for step in steps)
         raise TypeError(
             f"psem must consist of steps that skl2onnx converts; of {kinds} one is "
-            f"not: {first_line(error)} Export from the step after it on, and give the "
-            "graph what the steps before that give."
+            f"not: {_first_line(error)} Export the steps after it, and pass their "
+            "graph the output of the steps before."
         ) from error
-    set_opset(graph, opset)
+    _set_opset(graph, opset)
     return graph
 
 
-def first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def set_opset(graph: ModelProto, opset: int) -> None:
-    """Declare the opset converted for; skl2onnx declares the least that would do."""
+def _set_opset(graph: ModelProto, opset: int) -> None:
+    """Declare the opset of a graph; skl2onnx declares the lowest possible one."""
     del graph.opset_import[:]
     graph.opset_import.extend(
         [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
@@ -52,25 +55,25 @@ def set_opset(graph: ModelProto, opset: int) -> None:
 
 
 def chain(graphs: list[ModelProto]) -> ModelProto:
-    """Let each graph take what the one before it gives."""
-    whole, *rest = graphs
+    """Merge graphs; each takes the output of the one before it."""
+    merged, *rest = graphs
     for place, graph in enumerate(rest, 1):
-        name = whole.graph.output[0].name
-        graph.ir_version = whole.ir_version = min(graph.ir_version, whole.ir_version)
+        name = merged.graph.output[0].name
+        graph.ir_version = merged.ir_version = min(graph.ir_version, merged.ir_version)
         graph = compose.add_prefix(
             graph, f"part{place}_", rename_outputs=place < len(rest)
         )
-        taken = graph.graph.input[0].name
-        whole = compose.merge_models(whole, graph, [(name, taken)])
-    return whole
+        links = [(name, graph.graph.input[0].name)]
+        merged = compose.merge_models(merged, graph, links)
+    return merged
 
 
 def finish(graph: ModelProto, opset: int, metadata: dict[str, str]) -> ModelProto:
-    """Write what is to be known about a graph into it, and check the whole.
+    """Add metadata and a batch axis of any size to a graph, and check it.
 
-    Where in whose files a node of torch was written is nobody's business.
+    Other metadata are removed: torch stores paths of source files in them.
     """
-    set_opset(graph, opset)
+    _set_opset(graph, opset)
     del graph.graph.value_info[:]
     for part in (*graph.graph.node, *graph.graph.input, *graph.graph.output):
         del part.metadata_props[:]

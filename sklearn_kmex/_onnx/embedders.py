@@ -1,4 +1,4 @@
-"""skl2onnx: converters of the embedders, registered by the import."""
+"""Converters of the embedders for skl2onnx."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 
 
-def shape_mlp(operator: Any) -> None:
-    """Say of which type the embedding is: that of rows and weights together."""
+def _shape_mlp(operator: Any) -> None:
+    """Set the type of the embedding, the common one of rows and weights."""
     embedder = operator.raw_operator
     mlp = embedder.mlp
     floats = all_float32(operator) and mlp.coefs_[0].dtype == np.float32
@@ -31,8 +31,8 @@ def shape_mlp(operator: Any) -> None:
     operator.outputs[0].type = kind([None, width])
 
 
-def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
-    """Write the hidden layers of a network as matrix products."""
+def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:
+    """Add the hidden layers of a network as matrix products."""
     embedder, graph = operator.raw_operator, Graph(scope, container)
     mlp, (X, dtype) = embedder.mlp, rows_of(graph, operator)
     dtype = np.result_type(dtype, mlp.coefs_[0].dtype)
@@ -43,49 +43,51 @@ def convert_mlp(scope: Any, operator: Any, container: Any) -> None:
         X = graph.Add(X, bias.astype(dtype))
         if mlp.activation != "identity":
             X = getattr(graph, ACTIVATIONS[mlp.activation])(X)
-    graph.give(operator.outputs, X)
+    graph.set_outputs(operator.outputs, X)
 
 
-def shape_tree(operator: Any) -> None:
+def _shape_tree(operator: Any) -> None:
     trees = trees_of(operator.raw_operator.ensemble).trees
-    width = sum(len(leaves_of(tree)) for tree in trees)
+    width = sum(len(_leaves_of(tree)) for tree in trees)
     operator.outputs[0].type = DoubleTensorType([None, width])
 
 
-def convert_tree(scope: Any, operator: Any, container: Any) -> None:
-    """Write an ensemble as one that gives, for each tree, the number of a leaf."""
+def _convert_tree(scope: Any, operator: Any, container: Any) -> None:
+    """Add an ensemble of trees that returns the column of a leaf for each tree."""
     found, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
-    X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # what trees compare
+    X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # dtype of thresholds
     n_trees, width = len(found.trees), operator.outputs[0].type.shape[1]
     leaves = graph.TreeEnsembleRegressor(
         X,
         op_domain="ai.onnx.ml",
         op_version=3,
         n_targets=n_trees,
-        **ensemble_attributes(found),
+        **_ensemble_attributes(found),
     )
     size = graph.Concat(graph.Shape(X, start=0, end=1), np.array([width]), axis=0)
-    nothing = graph.Expand(np.float64(0), size)
+    zeros = graph.Expand(np.float64(0), size)
     columns = graph.Cast(leaves, to=INT64)
     value = graph.Expand(np.sqrt(0.5 / n_trees), graph.Shape(columns))
-    graph.give(operator.outputs, graph.ScatterElements(nothing, columns, value, axis=1))
+    graph.set_outputs(
+        operator.outputs, graph.ScatterElements(zeros, columns, value, axis=1)
+    )
 
 
-def leaves_of(tree: Tree) -> NDArray[np.intp]:
-    """Nodes that are leaves, in the order of their columns."""
+def _leaves_of(tree: Tree) -> NDArray[np.intp]:
+    """Numbers of the nodes that are leaves, in the order of their columns."""
     return np.flatnonzero((tree.left == -1) & (tree.feature != -1))
 
 
-def ensemble_attributes(found: Trees) -> dict[str, Any]:
-    """Nodes of all trees, each with a target of its own: the column of the leaf.
+def _ensemble_attributes(found: Trees) -> dict[str, Any]:
+    """Nodes of all trees, with the column of each leaf as its target.
 
-    Numbers are given as tensors, which alone may be of float64.
+    Numbers are stored as tensors; other attributes cannot be float64.
     """
     fields: dict[str, list] = {}
     first = 0
     for number, tree in enumerate(found.trees):
-        leaves = leaves_of(tree)
-        for name, values in tree_attributes(tree, number, leaves, found.mode).items():
+        leaves = _leaves_of(tree)
+        for name, values in _tree_attributes(tree, number, leaves, found.mode).items():
             fields.setdefault(name, []).extend(values)
         first += len(leaves)
     numbers = {
@@ -96,10 +98,10 @@ def ensemble_attributes(found: Trees) -> dict[str, Any]:
     return {**fields, **tensors}
 
 
-def tree_attributes(
+def _tree_attributes(
     tree: Tree, number: int, leaves: NDArray, mode: str
 ) -> dict[str, list]:
-    """Nodes of one tree, as the operator of ONNX lists them."""
+    """Nodes of one tree in the format of the ONNX operator."""
     is_leaf = tree.left == -1
     kept = np.flatnonzero(~is_leaf | (tree.feature != -1))
     nodes = {
@@ -120,5 +122,10 @@ def tree_attributes(
     }
 
 
-update_registered_converter(MLPEmbedder, "KMExMLPEmbedder", shape_mlp, convert_mlp)
-update_registered_converter(TreeEmbedder, "KMExTreeEmbedder", shape_tree, convert_tree)
+def register_embedders() -> None:
+    """Register the converters of the embedders."""
+    for kind, shape, convert in (
+        (MLPEmbedder, _shape_mlp, _convert_mlp),
+        (TreeEmbedder, _shape_tree, _convert_tree),
+    ):
+        update_registered_converter(kind, f"KMEx{kind.__name__}", shape, convert)

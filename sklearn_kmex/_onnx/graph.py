@@ -1,4 +1,4 @@
-"""onnx: nodes of a graph, added through skl2onnx as if they were calls."""
+"""Nodes of an ONNX graph, written as calls."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ FLOAT, INT64, DOUBLE = 1, 7, 11  # of onnx.TensorProto
 
 
 class NoConverter(TypeError):
-    """What cannot be written as a graph, and what to do about it."""
+    """Error of a model that cannot be converted to a graph."""
 
 
 class Graph:
-    """Nodes of a graph, written as calls: `graph.Add(a, b)` names what it gives."""
+    """Adds nodes by calls: `graph.Add(a, b)` returns the name of the output."""
 
     def __init__(self, scope: Any, container: Any) -> None:
         self.scope = scope
@@ -37,20 +37,20 @@ class Graph:
         return add
 
     def name(self, value: Any) -> str:
-        """Name of a value, which is a constant where it is an array."""
+        """Return the name of a value; an array becomes a constant."""
         if isinstance(value, str):
             return value
         tensor = numpy_helper.from_array(np.asarray(value))
         return self.Constant(value=tensor)
 
-    def give(self, outputs: list[Any], *values: str) -> None:
-        """Give values the names of outputs."""
+    def set_outputs(self, outputs: list[Any], *values: str) -> None:
+        """Set the values of the outputs."""
         for output, value in zip(outputs, values, strict=True):
             self.container.add_node("Identity", [value], [output.full_name])
 
 
 def rows_of(graph: Graph, operator: Any) -> tuple[str, Any]:
-    """Columns of the input side by side, as float32 if all of them are."""
+    """Return the input columns as one matrix, float32 if all of them are."""
     columns = operator.inputs
     dtype = np.float32 if all_float32(operator) else np.float64
     kind = FloatTensorType if dtype == np.float32 else DoubleTensorType
@@ -64,7 +64,7 @@ def rows_of(graph: Graph, operator: Any) -> tuple[str, Any]:
 
 
 def all_float32(operator: Any) -> bool:
-    """Whether a model that keeps dtypes computes in float32."""
+    """Whether all inputs are float32."""
     return all(type(column.type) is FloatTensorType for column in operator.inputs)
 
 

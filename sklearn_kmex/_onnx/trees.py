@@ -1,4 +1,4 @@
-"""The trees of ensembles of four libraries, as nodes of one kind."""
+"""Trees of several libraries in one format."""
 
 import re
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ REMEDY = "Save the model with skops.io, or fit the ensemble again without it."
 
 
 class Tree(NamedTuple):
-    """Nodes of a tree: left where a value is at most the threshold, or below it.
+    """Nodes of a tree: values at most the threshold, or below it, go left.
 
-    A leaf has no left child, -1; a node that was pruned away has the feature -1.
+    A leaf has the left child -1, and a pruned node has the feature -1.
     """
 
     left: NDArray
@@ -35,7 +35,7 @@ class Tree(NamedTuple):
 
 
 class Trees(NamedTuple):
-    """Trees of an ensemble, the mode of their nodes, and the dtype they compare in."""
+    """Trees of an ensemble, the mode of their nodes, and the dtype of thresholds."""
 
     trees: list[Tree]
     mode: str
@@ -43,37 +43,37 @@ class Trees(NamedTuple):
 
 
 def trees_of(ensemble: Any) -> Trees:
-    """Read the trees that `predict` uses, in their order."""
+    """Read the trees that `predict` uses, in order."""
     if isinstance(ensemble, HISTOGRAM):
-        return Trees(list(of_histogram(ensemble)), "BRANCH_LEQ", np.float64)
+        return Trees(list(_of_histogram(ensemble)), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, LIGHTGBM):
-        return Trees(of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
+        return Trees(_of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, XGBOOST):
-        return Trees(list(of_xgboost(ensemble)), "BRANCH_LT", np.float32)
+        return Trees(list(_of_xgboost(ensemble)), "BRANCH_LT", np.float32)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    return Trees([of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
+    return Trees([_of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
 
 
-def of_forest(tree: Any) -> Tree:
+def _of_forest(tree: Any) -> Tree:
     return Tree(
         tree.children_left,
         tree.children_right,
         tree.feature,
-        float32_below(tree.threshold),
+        _float32_below(tree.threshold),
         tree.missing_go_to_left,
     )
 
 
-def float32_below(thresholds: NDArray) -> NDArray[np.float32]:
-    """Largest float32 not above each threshold: it parts float32 in the same way."""
+def _float32_below(thresholds: NDArray) -> NDArray[np.float32]:
+    """Largest float32 not above each threshold: it splits float32 in the same way."""
     rounded = thresholds.astype(np.float32)
     lower = np.nextafter(rounded, np.float32(-np.inf))
     return np.where(rounded > thresholds, lower, rounded)
 
 
-def of_histogram(ensemble: Any) -> Iterator[Tree]:
+def _of_histogram(ensemble: Any) -> Iterator[Tree]:
     if np.any(ensemble.is_categorical_):
-        raise no_converter(ensemble, "categorical_features")
+        raise _no_converter(ensemble, "categorical_features")
     for nodes in histogram_nodes(ensemble):
         left, right = (nodes[side].astype(np.int64) for side in ("left", "right"))
         yield Tree(
@@ -85,14 +85,14 @@ def of_histogram(ensemble: Any) -> Iterator[Tree]:
         )
 
 
-def of_xgboost(ensemble: Any) -> Iterator[Tree]:
+def _of_xgboost(ensemble: Any) -> Iterator[Tree]:
     missing = getattr(ensemble, "missing", np.nan)
     if missing is not None and not np.isnan(missing):
-        raise no_converter(ensemble, f"missing={missing}")
+        raise _no_converter(ensemble, f"missing={missing}")
     trees = xgboost_trees(ensemble)
     if any(any(tree["split_type"]) for tree in trees):
-        raise no_converter(ensemble, "splits of categories")
-    for tree in trees[: one_row(ensemble.apply, ensemble)]:
+        raise _no_converter(ensemble, "splits of categories")
+    for tree in trees[: _n_used(ensemble.apply, ensemble)]:
         pruned = np.array(tree["split_indices"]) == PRUNED
         yield Tree(
             np.array(tree["left_children"]),
@@ -103,19 +103,19 @@ def of_xgboost(ensemble: Any) -> Iterator[Tree]:
         )
 
 
-def of_lightgbm(ensemble: Any) -> list[Tree]:
+def _of_lightgbm(ensemble: Any) -> list[Tree]:
     model = ensemble.booster_.model_to_string()
     _, *texts = re.split(r"^Tree=\d+$", model, flags=re.MULTILINE)
     fields = [dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)) for text in texts]
-    trees = [lightgbm_tree(ensemble, one) for one in fields]
-    return trees[: one_row(lambda X: ensemble.predict(X, pred_leaf=True), ensemble)]
+    trees = [_lightgbm_tree(ensemble, one) for one in fields]
+    return trees[: _n_used(lambda X: ensemble.predict(X, pred_leaf=True), ensemble)]
 
 
-def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
-    """Read a tree whose leaves, numbered apart, are to come after its splits.
+def _lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
+    """Read a tree; its leaves have their own numbers, and follow its splits.
 
-    Bits of a decision: whether it is of categories, where missing values go, and what
-    is missing: nothing, so that NaN counts as 0, or 0, or NaN.
+    Bits of a decision type: categorical, default direction, and what counts as missing
+    (nothing, so that NaN is 0; or 0; or NaN).
     """
     n_leaves = int(fields["num_leaves"])
     left, right, feature, decisions = (
@@ -125,9 +125,9 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     threshold = np.array(fields["threshold"].split(), dtype=np.float64)
     missing = decisions >> 2
     if np.any(decisions & 1):
-        raise no_converter(ensemble, "splits of categories")
+        raise _no_converter(ensemble, "splits of categories")
     if np.any(missing == 1):
-        raise no_converter(ensemble, "zero_as_missing")
+        raise _no_converter(ensemble, "zero_as_missing")
     to_left = np.where(missing == 2, decisions & 2 > 0, threshold >= 0)
     ends = np.full(n_leaves, -1)
     left, right = (
@@ -142,13 +142,13 @@ def lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
     )
 
 
-def one_row(leaves: Any, ensemble: Any) -> int:
-    """Count the trees that give a row a leaf: after early stopping, not all do."""
+def _n_used(leaves: Any, ensemble: Any) -> int:
+    """Count the trees that `predict` uses, fewer than all after early stopping."""
     return np.size(leaves(np.zeros((1, ensemble.n_features_in_))))
 
 
-def no_converter(ensemble: Any, what: str) -> NoConverter:
+def _no_converter(ensemble: Any, what: str) -> NoConverter:
     return NoConverter(
-        "ensemble must part rows by numbers and NaN alone to be exported; got "
+        "ensemble must split rows only by numbers and NaN to be exported; got "
         f"{type(ensemble).__name__} with {what}. {REMEDY}"
     )

@@ -1,1 +1,1 @@
-"""Everything that imports torch."""
+"""All code that imports torch."""

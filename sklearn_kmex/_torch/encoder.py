@@ -1,4 +1,4 @@
-"""A copy of a torch module up to the embedding, through which gradients flow."""
+"""A copy of a torch module up to its embedding."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -8,92 +8,119 @@ from torch import Tensor, nn
 
 from sklearn_kmex._torch.layers import Tap, find_tap
 from sklearn_kmex._torch.run import (
-    Run,
-    batches,
-    first,
-    home_of,
-    place,
-    pool,
-    progress,
-    run,
+    RunSettings,
+    first_parameter,
+    first_sample,
+    iterate_batches,
+    pool_activations,
+    run_batches,
+    show_progress,
+    to_device,
 )
 
 NO_GRADIENTS = (
-    "gives no gradients, as when its forward turns them off. Use "
+    "gives no gradients, for example because its forward disables them. Use "
     'method="occlusion", or concept_maps.'
 )
 
 
 class Network(NamedTuple):
-    """A torch network, and where its embedding is read."""
+    """A torch network, where its embedding is read, and how it is run."""
 
     module: nn.Module
     layer: str | None
     pooling: str
-    how: Run
+    settings: RunSettings
 
 
 class Reached(Exception):
-    """What passed the tap."""
+    """Stops a forward pass at the tap, and carries the values there."""
 
     def __init__(self, values: Any) -> None:
         self.values = values
 
 
 class Encoder(nn.Module):
-    """A copy of a module up to its tap; what comes after it is not run."""
+    """A copy of a module that returns the pooled values at its tap.
+
+    A forward pass stops at the tap and stores nothing, so that several threads can run
+    it at once. While torch compiles or exports the encoder, the whole module runs:
+    tracing does not follow exceptions, and removes what is not used.
+    """
 
     def __init__(self, twin: nn.Module, tap: Tap, pooling: str) -> None:
         super().__init__()
         self.twin = twin
+        self.layer = tap.layer
         self.pooling = pooling
         layer = twin.get_submodule(tap.layer)
         if tap.side == "input":
-            layer.register_forward_pre_hook(halt_before, prepend=True)
+            layer.register_forward_pre_hook(_hand_over_input, prepend=True)
         else:
-            layer.register_forward_hook(halt_behind)
+            layer.register_forward_hook(_hand_over_output)
 
     def forward(self, X: Tensor) -> Tensor:
-        try:
-            self.twin(X.clone())  # its forward may change what it is given
-        except Reached as reached:
-            return self.traceable(X, pool(reached.values, self.pooling))
-        raise ValueError(f"{type(self.twin).__name__} does not run its layer.")
+        # A module may change its input in place.
+        run = self._trace if torch.compiler.is_compiling() else self._run
+        return run(X.clone())
 
-    def traceable(self, X: Tensor, Z: Tensor) -> Tensor:
-        """Refuse an embedding whose gradients were asked for and are not there."""
+    def _trace(self, X: Tensor) -> Tensor:
+        self.twin(X)
+        layer: Any = self.twin.get_submodule(self.layer)
+        values, layer.passing = layer.passing, None
+        return pool_activations(values, self.pooling)
+
+    def _run(self, X: Tensor) -> Tensor:
+        try:
+            self.twin(X)
+        except Reached as reached:
+            Z = pool_activations(reached.values, self.pooling)
+        else:
+            raise ValueError(
+                f"{type(self.twin).__name__} does not run its layer {self.layer!r}. "
+                "Name a layer that it runs."
+            )
         if X.requires_grad and torch.is_grad_enabled() and not Z.requires_grad:
             raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
 
 
-def halt_before(_layer: nn.Module, args: tuple) -> None:
-    raise Reached(args[0])
+def _hand_over_input(layer: nn.Module, args: tuple) -> None:
+    _hand_over(layer, args[0])
 
 
-def halt_behind(_layer: nn.Module, _args: tuple, output: Any) -> None:
-    raise Reached(output)
+def _hand_over_output(layer: nn.Module, _args: tuple, output: Any) -> None:
+    _hand_over(layer, output)
+
+
+def _hand_over(layer: Any, values: Tensor) -> None:
+    """Hand the values at a tap to the encoder around the layer."""
+    if not torch.compiler.is_compiling():
+        raise Reached(values)
+    layer.passing = values
 
 
 def tap_of(twin: nn.Module, layer: str | None, network: Network, X: Any) -> Tap:
+    """Find where the embedding of a copy of a network is read."""
     return find_tap(twin, layer, trial_of(twin, network, X))
 
 
 def trial_of(twin: nn.Module, network: Network, X: Any) -> Callable[[], None]:
-    """Run one sample through a copy of the module."""
-    one, how = first(X), network.how._replace(verbose=False, num_workers=0)
-    return lambda: next(run(twin, one, how, home_of(twin).dtype))
+    """Return a function that runs the first sample through a copy of a network."""
+    one = first_sample(X)
+    settings = network.settings._replace(verbose=False, num_workers=0)
+    return lambda: next(run_batches(twin, one, settings, first_parameter(twin).dtype))
 
 
-def float_batches(twin: nn.Module, X: Any, how: Run) -> Iterator[Tensor]:
-    """Yield batches that relevance can be traced back to."""
-    home = home_of(twin)
-    for batch in progress(batches(X, how), len(X), how):
-        values = place(batch, home.device, home.dtype)
+def float_batches(twin: nn.Module, X: Any, settings: RunSettings) -> Iterator[Tensor]:
+    """Yield batches that relevance can be propagated to."""
+    reference = first_parameter(twin)
+    for batch in show_progress(iterate_batches(X, settings), len(X), settings):
+        values = to_device(batch, reference.device, reference.dtype)
         if not isinstance(values, Tensor) or not values.is_floating_point():
             raise ValueError(
-                "X must be batches of one array of floats to have relevance; "
+                "X must be batches of one array of floats to have relevance maps; "
                 f"{type(twin).__name__} takes {type(values).__name__} of token ids or "
-                "of several inputs. Explain the samples by their prototypes alone."
+                "of several inputs. Use explain, which needs no maps."
             )
-        yield values.detach().clone()
+        yield values.detach()

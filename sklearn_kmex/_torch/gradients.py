@@ -1,4 +1,4 @@
-"""Attribution by gradients and by occlusion, which ask nothing of the layers."""
+"""Attribution by gradients and by occlusion, for any layers."""
 
 from collections.abc import Callable
 from itertools import product
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients
 
 from sklearn_kmex._torch.encoder import Encoder
-from sklearn_kmex._torch.scores import Question
+from sklearn_kmex._torch.scores import Score
 
 
 class Method(NamedTuple):
     """A method of attribution, and its settings."""
 
-    name: Any  # or a composite of zennit
+    name: Any  # str, or a composite of zennit
     bounds: Any = None
     baseline: Any = 0.0
     n_steps: int = 20
@@ -30,63 +30,65 @@ class Method(NamedTuple):
         return not isinstance(self.name, str) or self.name.startswith("epsilon")
 
 
-class Scored(nn.Module):
-    """From the input to the scores that are explained."""
+class ScoredEncoder(nn.Module):
+    """An encoder followed by the score that is explained."""
 
-    def __init__(self, encoder: Encoder, question: Question) -> None:
+    def __init__(self, encoder: Encoder, score: Score) -> None:
         super().__init__()
         self.encoder = encoder
-        self.question = question
+        self.score = score
 
     def forward(self, X: Tensor) -> Tensor:
-        return self.question.score(self.encoder(X))
+        return self.score.values(self.encoder(X))
 
 
-def by_gradients(scored: Scored, X: Tensor, method: Method) -> Tensor:
-    """Make maps from gradients of the scores, one map after the other."""
+def by_gradients(scored: ScoredEncoder, X: Tensor, method: Method) -> Tensor:
+    """Make maps from gradients of the scores, one map at a time."""
     explain = {
-        "gradient_x_input": gradient_x_input,
-        "integrated_gradients": integrated_gradients,
-        "smoothgrad": smoothgrad,
+        "gradient_x_input": _gradient_x_input,
+        "integrated_gradients": _integrated_gradients,
+        "smoothgrad": _smoothgrad,
     }[str(method.name)]
     with torch.no_grad():
         n_maps = scored(X).shape[1]
-    maps = [explain(scored, X, one_column(n), method) for n in range(n_maps)]
+    maps = [explain(scored, X, _one_column(n), method) for n in range(n_maps)]
     return torch.stack(maps, dim=1).detach()
 
 
-def gradient_x_input(
-    scored: Scored, X: Tensor, column: Callable, method: Method
+def _gradient_x_input(
+    scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
 ) -> Tensor:
     return Gradient(scored)(X, column)[1] * X
 
 
-def integrated_gradients(
-    scored: Scored, X: Tensor, column: Callable, method: Method
+def _integrated_gradients(
+    scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
 ) -> Tensor:
     attributor = IntegratedGradients(
-        scored, baseline_fn=lambda x: filling(method, x), n_iter=method.n_steps
+        scored, baseline_fn=lambda x: _baseline_of(method, x), n_iter=method.n_steps
     )
     return attributor(X, column)[1]
 
 
-def smoothgrad(scored: Scored, X: Tensor, column: Callable, method: Method) -> Tensor:
+def _smoothgrad(
+    scored: ScoredEncoder, X: Tensor, column: Callable, method: Method
+) -> Tensor:
     """Average gradients at noisy inputs, with the same noise for all samples.
 
-    zennit's own draws from the global generator, whose numbers would depend on the
-    batch and on what other threads draw.
+    SmoothGrad of zennit draws from the global generator: the noise would depend on
+    the batch, and on other threads.
     """
     generator = torch.Generator().manual_seed(method.seed)
     axes = tuple(range(1, X.ndim))
-    spread = method.noise * (X.amax(axes, keepdim=True) - X.amin(axes, keepdim=True))
+    scale = method.noise * (X.amax(axes, keepdim=True) - X.amin(axes, keepdim=True))
     total = torch.zeros_like(X)
     for _ in range(method.n_steps):
         noise = torch.randn(X.shape[1:], generator=generator).to(X)
-        total += Gradient(scored)(X + noise * spread, column)[1]
+        total += Gradient(scored)(X + noise * scale, column)[1]
     return total / method.n_steps
 
 
-def one_column(column: int) -> Callable[[Tensor], Tensor]:
+def _one_column(column: int) -> Callable[[Tensor], Tensor]:
     def select(scores: Tensor) -> Tensor:
         chosen = torch.zeros_like(scores)
         chosen[:, column] = 1
@@ -95,42 +97,42 @@ def one_column(column: int) -> Callable[[Tensor], Tensor]:
     return select
 
 
-def filling(method: Method, X: Tensor) -> Tensor:
+def _baseline_of(method: Method, X: Tensor) -> Tensor:
     """Return the baseline in the shape of a batch."""
     return torch.tensor(method.baseline).to(X).expand_as(X)
 
 
-def shaped(method: Method, shape: torch.Size) -> Method:
-    """Bring baseline and bounds into the shape of a sample."""
+def broadcast_settings(method: Method, shape: torch.Size) -> Method:
+    """Broadcast baseline and bounds to the shape of a sample."""
     return method._replace(
-        baseline=broadcast(method.baseline, shape, "baseline"),
-        bounds=[broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
+        baseline=_broadcast(method.baseline, shape, "baseline"),
+        bounds=[_broadcast(bound, shape, "bounds") for bound in method.bounds or ()],
     )
 
 
-def broadcast(given: Any, shape: torch.Size, name: str) -> NDArray:
+def _broadcast(value: Any, shape: torch.Size, name: str) -> NDArray:
     try:
-        return np.broadcast_to(given, shape)
+        return np.broadcast_to(value, shape)
     except ValueError as error:
         raise ValueError(
             f"{name} must broadcast to a sample, of shape {tuple(shape)}; got an array "
-            f"of shape {np.shape(given)}."
+            f"of shape {np.shape(value)}."
         ) from error
 
 
 @torch.no_grad()
-def occlusion(scored: Scored, X: Tensor, method: Method) -> Tensor:
-    """How much of each score is lost without a window of the input."""
-    whole, base = scored(X), filling(method, X)
+def occlusion(scored: ScoredEncoder, X: Tensor, method: Method) -> Tensor:
+    """Decrease of each score when a window of the input is replaced."""
+    whole, base = scored(X), _baseline_of(method, X)
     sides = X.shape[2:] if X.ndim > 2 else X.shape[1:]
     windows = [method.window or max(1, side // 8) for side in sides]
     steps = (range(0, side, w) for side, w in zip(sides, windows, strict=True))
     maps = X.new_zeros(X[:, None].repeat_interleave(whole.shape[1], 1).shape)
     for corner in product(*steps):
         spans = (slice(at, at + w) for at, w in zip(corner, windows, strict=True))
-        here: Any = (..., *spans)
-        masked = X.clone()
-        masked[here] = base[here]
-        lost = whole - scored(masked)
-        maps[here] = lost.reshape(*lost.shape, *[1] * (X.ndim - 1))
+        window: Any = (..., *spans)
+        occluded = X.clone()
+        occluded[window] = base[window]
+        decrease = whole - scored(occluded)
+        maps[window] = decrease.reshape(*decrease.shape, *[1] * (X.ndim - 1))
     return maps

@@ -1,4 +1,4 @@
-"""Layers of a torch module: found by name or by a trial run, and read as they run."""
+"""Find a layer of a torch module by name or by a trial run, and read its values."""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 
 
 class Tap(NamedTuple):
-    """Where embeddings are read: at one side of a layer."""
+    """Where embeddings are read: the input or the output of a layer."""
 
     layer: str
     side: str
 
 
 class LinearRun(NamedTuple):
-    """A linear layer that ran: what it took in, and a stand-in for what it gave."""
+    """A linear layer that ran: its input, and a leaf that replaced its output."""
 
     name: str
-    taken: Tensor
-    given: Tensor
+    input: Tensor
+    output: Tensor
 
 
 def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
-    """Tap the output of `layer`, or what the linear layer that ends a trial takes."""
+    """Tap the output of `layer`; by default, the input of the last linear layer."""
     if layer is None:
-        return Tap(last_linear(module, trial), "input")
+        return Tap(_last_linear(module, trial), "input")
     layers = dict(module.named_modules())
     if layer in layers and layer:
         return Tap(layer, "output")
@@ -38,56 +38,56 @@ def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     )
 
 
-def last_linear(module: nn.Module, trial: Callable) -> str:
-    """Name the one linear layer that no other linear layer follows."""
+def _last_linear(module: nn.Module, trial: Callable) -> str:
+    """Return the name of the only linear layer that no other linear layer follows."""
     kind = type(module).__name__
     linear = {n: p for n, p in module.named_modules() if isinstance(p, nn.Linear)}
     if not linear:
         names = [name for name, _ in module.named_modules() if name]
         raise ValueError(
-            f"{kind} has no linear layer, whose input is the default embedding. Give "
-            f"layer, for example one of {names[-5:]}."
+            f"{kind} has no linear layer, whose input is the default embedding. Set "
+            f"layer, for example to one of {names[-5:]}."
         )
     if len(linear) == 1:
         return next(iter(linear))
-    ends = final_runs(module, linear, trial)
+    ends = _final_runs(module, linear, trial)
     if not ends:
-        raise ValueError(f"{kind} runs none of its linear layers. Give layer.")
+        raise ValueError(f"{kind} runs none of its linear layers. Set layer.")
     names = list(dict.fromkeys(run.name for run in ends))
-    if len(names) > 1 and any(run.taken is not ends[0].taken for run in ends):
+    if len(names) > 1 and any(run.input is not ends[0].input for run in ends):
         raise ValueError(
             f"{kind} ends in several linear layers, {names}, which makes its default "
-            "embedding ambiguous. Give layer: the one before the one you mean."
+            "embedding ambiguous. Set layer to the one whose output is the embedding."
         )
     return names[-1]
 
 
-def final_runs(
+def _final_runs(
     module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
 ) -> list[LinearRun]:
-    """Run once; keep what reaches the output through no other linear layer."""
+    """Run once; keep the linear layers that reach the output through no other one."""
     runs: list[LinearRun] = []
     outputs: list[Any] = []
 
-    def follow(_module: nn.Module, args: tuple) -> tuple:
-        return tuple(stand_in(part).clone() for part in args)
+    def track_input(_module: nn.Module, args: tuple) -> tuple:
+        return tuple(_new_leaf(part).clone() for part in args)
 
-    def cut(name: str) -> Callable:
+    def record(name: str) -> Callable:
         def hook(_layer: nn.Module, args: tuple, output: Tensor) -> Tensor:
-            runs.append(LinearRun(name, args[0], stand_in(output)))
-            return runs[-1].given.clone()  # a leaf may not be changed in place
+            runs.append(LinearRun(name, args[0], _new_leaf(output)))
+            return runs[-1].output.clone()  # a leaf must not be changed in place
 
         return hook
 
-    hooks = [part.register_forward_hook(cut(name)) for name, part in linear.items()]
-    hooks.append(module.register_forward_pre_hook(follow))
+    hooks = [part.register_forward_hook(record(name)) for name, part in linear.items()]
+    hooks.append(module.register_forward_pre_hook(track_input))
     hooks.append(module.register_forward_hook(lambda *args: outputs.append(args[2])))
     try:
         with torch.enable_grad():
             trial()
-        fed = {name for run in runs for name in read_by([run.taken], runs)}
-        told = read_by(tensors_in(outputs), runs)
-    except (RuntimeError, ValueError):  # no gradients to be had, or it cannot run
+        followed = {name for run in runs for name in _sources([run.input], runs)}
+        final = _sources(tensors_in(outputs), runs)
+    except (RuntimeError, ValueError):  # it has no gradients, or it cannot run
         runs.clear()
         with torch.no_grad():
             trial()
@@ -95,19 +95,19 @@ def final_runs(
     finally:
         for hook in hooks:
             hook.remove()
-    if runs and not runs[-1].taken.requires_grad:
+    if runs and not runs[-1].input.requires_grad:
         return runs[-1:]
-    ends = [run for run in runs if run.name not in fed]
-    return [run for run in ends if run.name in told] or ends
+    ends = [run for run in runs if run.name not in followed]
+    return [run for run in ends if run.name in final] or ends
 
 
-def stand_in(values: Tensor) -> Tensor:
-    """Give the same numbers, with whose gradients uses of them are found."""
+def _new_leaf(values: Tensor) -> Tensor:
+    """Return the same numbers as a leaf, whose gradients tell where it is used."""
     return values.detach().requires_grad_(values.is_floating_point())
 
 
 def tensors_in(value: Any) -> list[Tensor]:
-    """List the tensors of an output, whatever holds them."""
+    """List the tensors in an output, also in nested containers."""
     if isinstance(value, Tensor):
         return [value]
     parts = value.values() if isinstance(value, Mapping) else value
@@ -115,13 +115,13 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [one for part in parts for one in tensors_in(part)] if is_holder else []
 
 
-def read_by(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
-    """Name the linear layers whose output is part of some values."""
+def _sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
+    """Return the names of the linear layers that values depend on directly."""
     sums = [value.sum() for value in values if value.requires_grad]
     if not sums:
         return []
-    given = [run.given for run in runs]
-    gradients = torch.autograd.grad(sums, given, allow_unused=True, retain_graph=True)
+    leaves = [run.output for run in runs]
+    gradients = torch.autograd.grad(sums, leaves, allow_unused=True, retain_graph=True)
     return [
         run.name
         for run, gradient in zip(runs, gradients, strict=True)
@@ -130,7 +130,7 @@ def read_by(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
 
 
 def first_layer(module: nn.Module, trial: Callable) -> str | None:
-    """Name the layer that is first to run, if it is a convolution or linear."""
+    """Return the name of the first layer to run, if it is linear or a convolution."""
     seen: list[str] = []
     hooks = [
         part.register_forward_pre_hook(lambda *_, name=name: seen.append(name))
@@ -150,7 +150,7 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
 
 
 class Capture:
-    """What passes a tap in one forward pass."""
+    """Records the values at a tap."""
 
     def __init__(self, module: nn.Module, tap: Tap) -> None:
         self.tap = tap
@@ -161,8 +161,8 @@ class Capture:
         else:
             layer.register_forward_hook(lambda _, _args, out: self.seen.append(out))
 
-    def take(self) -> Tensor:
-        """Hand over what was seen in one forward pass."""
+    def pop(self) -> Tensor:
+        """Return the values of the last forward pass, and forget them."""
         seen, self.seen = self.seen, []
         if len(seen) != 1:
             raise ValueError(
@@ -171,7 +171,7 @@ class Capture:
             )
         if not isinstance(seen[0], Tensor):
             raise TypeError(
-                f"layer {self.tap.layer!r} must give a tensor; got "
-                f"{type(seen[0]).__name__}. Name a layer inside or behind it."
+                f"layer {self.tap.layer!r} must return a tensor; got "
+                f"{type(seen[0]).__name__}. Name a layer inside or after it."
             )
         return seen[0]

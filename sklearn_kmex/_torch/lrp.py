@@ -1,4 +1,4 @@
-"""LRP on zennit: a rule for each layer, and for what happens between layers."""
+"""LRP by zennit: a rule for each layer, and for each function between layers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ from sklearn_kmex._torch.encoder import NO_GRADIENTS
 from sklearn_kmex._torch.layers import first_layer, tensors_in
 from sklearn_kmex._torch.speed import fold_norms
 
-# What functions do with the values that depend on the input, by their names without
-# underscores: `+=` is called `add_`, and `1 - X` `__rsub__`.
+# Functions by what they do with values that depend on the input. Names are without
+# underscores: `+=` calls `add_`, and `1 - X` calls `__rsub__`.
 MOVES = {
     "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax",
     "broadcast_tensors", "cat", "chunk", "clone", "contiguous", "dropout",
@@ -35,7 +35,7 @@ MOVES = {
     "select", "split", "squeeze", "stack", "swapaxes", "t", "to", "transpose",
     "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
 }  # fmt: skip
-ACTS = {
+ACTIVATIONS = {
     "batch_norm", "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh",
     "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
     "softplus", "tanh",
@@ -48,50 +48,50 @@ SCALES = {
     "linear", "matmul", "mean", "mul", "multiply", "neg", "rmul", "rsub", "sum",
     "truediv", "upsample",
 }  # fmt: skip
-RULED = (Linear, AvgPool, BatchNorm, Activation)
+WITH_RULE = (Linear, AvgPool, BatchNorm, Activation)
 
 
-def relative(values: Tensor) -> Tensor:
-    """Keep denominators from zero by a millionth of their size in the sample.
+def _relative(values: Tensor) -> Tensor:
+    """Stabilize denominators by a millionth of their mean size in the sample.
 
-    A fixed number would take relevance from layers whose values are as small.
+    A constant would absorb relevance in layers with values as small as it.
     """
-    typical = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return stabilize(values, 1e-6 * typical + torch.finfo(values.dtype).tiny)
+    size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
+    return stabilize(values, 1e-6 * size + torch.finfo(values.dtype).tiny)
 
 
 class Mean(Norm):
-    """Share relevance in proportion to the values; evenly where all of them are zero.
+    """Share relevance in proportion to the values, or evenly if all are zero.
 
-    A channel that is off everywhere would keep its relevance to itself.
+    Otherwise, the relevance of a channel that is zero everywhere would be lost.
     """
 
     def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
         values = self.stored_tensors["input"][0].detach().requires_grad_()
         with torch.enable_grad():
             means = module.forward(values)
-        missed = torch.where(means == 0, grad_output[0], 0)
-        (evenly,) = torch.autograd.grad(means, values, missed)
+        lost = torch.where(means == 0, grad_output[0], 0)
+        (evenly,) = torch.autograd.grad(means, values, lost)
         shares = super().backward(module, grad_input, grad_output)
         return tuple(part if part is None else part + evenly for part in shares)
 
 
-FIRST = {
+FIRST_RULES = {
     "": lambda bounds: None,
-    "_flat": lambda bounds: Flat(relative),
-    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), relative),
+    "_flat": lambda bounds: Flat(_relative),
+    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), _relative),
 }
-# The biases of convolutions take no relevance: batch norms folded into them would
-# take up to all of it. Linear layers follow the plain epsilon rule.
-MEANS = ((AvgPool,), Mean(relative))
-LAYERS = [MEANS, ((nn.Linear,), Epsilon(relative))]
-REST: dict[str, Callable[[], Composite]] = {
+# Biases of convolutions get no relevance, since batch norms folded into them could get
+# nearly all of it. Linear layers follow the epsilon rule.
+MEANS = ((AvgPool,), Mean(_relative))
+LAYERS = [MEANS, ((nn.Linear,), Epsilon(_relative))]
+COMPOSITES: dict[str, Callable[[], Composite]] = {
     "epsilon": lambda: EpsilonPlus(
-        relative, relative, [MEANS, ((Convolution,), Epsilon(relative))]
+        _relative, _relative, [MEANS, ((Convolution,), Epsilon(_relative))]
     ),
-    "epsilon_plus": lambda: EpsilonPlus(relative, relative, LAYERS, ["bias"]),
+    "epsilon_plus": lambda: EpsilonPlus(_relative, _relative, LAYERS, ["bias"]),
     "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
-        relative, relative, LAYERS, ["bias"]
+        _relative, _relative, LAYERS, ["bias"]
     ),
 }
 INSTEAD = (
@@ -100,8 +100,8 @@ INSTEAD = (
 )
 
 
-class Step(nn.Module):
-    """A function as a layer, which a rule can be given to."""
+class FunctionLayer(nn.Module):
+    """A function as a layer, for which rules can be registered."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class Step(nn.Module):
 
 
 class Recorder(TorchFunctionMode):
-    """Gives a rule to each function that a forward pass calls outside of layers.
+    """Applies a rule to each function that a forward pass calls outside of layers.
 
-    A sum of two branches shares relevance in proportion to what each adds, instead of
-    handing all of it to both; what has no rule is refused.
+    A sum of two branches shares relevance in proportion to their values; by its
+    gradient, both would get all of it. A function without a rule is an error.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -122,7 +122,7 @@ class Recorder(TorchFunctionMode):
         self.start()
 
     def start(self) -> None:
-        """Forget the pass before, which may have ended in the middle of a layer."""
+        """Forget the previous pass, which may have stopped inside a layer."""
         self.inside = 0
         self.running: list[str] = []
         self.ran: Counter[str] = Counter()
@@ -134,137 +134,139 @@ class Recorder(TorchFunctionMode):
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         name = function.__name__.strip("_")
-        args, kwargs = by_place(name, args, kwargs or {})
-        flows = any(map(depends, tensors_in([args, kwargs])))
-        if self.inside or not flows or hands_on(name, args, kwargs):
+        args, kwargs = _to_positional(name, args, kwargs or {})
+        depends = any(map(_depends_on_input, tensors_in([args, kwargs])))
+        if self.inside or not depends or _keeps_relevance(name, args, kwargs):
             return function(*args, **kwargs)
-        if (result := self.shared(name, function, args, kwargs)) is not None:
+        if (result := self.call_known(name, function, args, kwargs)) is not None:
             return result
         result = function(*args, **kwargs)
-        if any(map(depends, tensors_in(result))):
+        if any(map(_depends_on_input, tensors_in(result))):
             raise ValueError(
-                f"LRP has no rule for {name}, called in {self.where()} of {self.kind}. "
-                f"{INSTEAD}"
+                f"LRP has no rule for {name}, called in {self.position()} of "
+                f"{self.kind}. {INSTEAD}"
             )
         return result
 
-    def shared(
+    def call_known(
         self, name: str, function: Any, args: tuple, kwargs: dict
     ) -> Tensor | None:
-        """Call a function that shares relevance among its inputs, if it is known."""
-        traced = [depends(part) for part in args]
-        if sum(traced) != sum(map(depends, tensors_in([args, kwargs]))):
+        """Call a function under its rule; return None if it has no rule."""
+        traced = [_depends_on_input(part) for part in args]
+        if sum(traced) != sum(map(_depends_on_input, tensors_in([args, kwargs]))):
             return None
         if name in ADDS and traced == [True, True]:
             pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
-            return self.by(
-                Norm(relative), lambda x: plain(function)(*x.unbind(-1), **kwargs), pair
+            add = _not_in_place(function)
+            return self.call(
+                Norm(_relative), lambda x: add(*x.unbind(-1), **kwargs), pair
             )
-        if name in ACTS | SCALES | ADDS and sum(traced) == 1:
+        if name in ACTIVATIONS | SCALES | ADDS and sum(traced) == 1:
             place = traced.index(True)
             before, after = args[:place], args[place + 1 :]
-            return self.by(
-                rule_of(name),
-                lambda x: plain(function)(*before, x, *after, **out_of_place(kwargs)),
+            pure = _not_in_place(function)
+            if kwargs.get("inplace"):
+                kwargs = {**kwargs, "inplace": False}
+            return self.call(
+                _rule_of(name),
+                lambda x: pure(*before, x, *after, **kwargs),
                 args[place],
             )
         if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
             signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
-            return self.by(Pass(), lambda x: x * gate.detach(), signal)
+            return self.call(Pass(), lambda x: x * gate.detach(), signal)
         return None
 
-    def by(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
+    def call(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
         """Call a function under a rule."""
-        step = Step(function)
-        rule.register(step)
+        layer = FunctionLayer(function)
+        rule.register(layer)
         self.rules.append(rule)
         self.inside += 1
-        result = step(values)
+        result = layer(values)
         self.inside -= 1
         return result
 
-    def where(self) -> str:
+    def position(self) -> str:
+        """Describe where the pass is."""
         named = [name for name in self.running if name]
         return f"layer {named[-1]!r}" if named else "the forward pass"
 
     def enter(
         self, name: str, layer: nn.Module, args: tuple, rule: Hook | None
     ) -> None:
-        """Follow the pass into a layer."""
-        if any(map(depends, args)) and not torch.is_grad_enabled():
+        """Note that the pass enters a layer."""
+        if any(map(_depends_on_input, args)) and not torch.is_grad_enabled():
             raise ValueError(f"{self.kind} {NO_GRADIENTS}")
         self.ran[name] += 1
         if isinstance(rule, BasicHook) and self.ran[name] > 1:
             raise ValueError(
-                f"LRP needs each layer to run once; {name!r} of {self.kind} ran again. "
-                f"{INSTEAD}"
+                f"LRP requires each layer to run once; {name!r} of {self.kind} ran "
+                f"again. {INSTEAD}"
             )
         self.running.append(name)
-        self.inside += has_rule(layer)
+        self.inside += _has_rule(layer)
 
     def leave(self, layer: nn.Module) -> None:
+        """Note that the pass leaves a layer."""
         self.running.pop()
-        self.inside -= has_rule(layer)
+        self.inside -= _has_rule(layer)
 
 
-def by_place(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """Give what functions call input and other by place."""
-    if name not in ACTS | SCALES | ADDS:
+def _to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Convert the keyword arguments input and other to positional ones."""
+    if name not in ACTIVATIONS | SCALES | ADDS:
         return args, kwargs
     named = [kwargs[key] for key in ("input", "other") if key in kwargs]
     rest = {key: part for key, part in kwargs.items() if key not in ("input", "other")}
     return (*args, *named), rest
 
 
-def hands_on(name: str, args: tuple, kwargs: dict) -> bool:
-    """Whether the gradient of a function hands relevance on as it should.
+def _keeps_relevance(name: str, args: tuple, kwargs: dict) -> bool:
+    """Whether the gradient of a function propagates relevance without a rule.
 
-    That of a sum does beside a constant, which takes none.
+    This holds for functions that only move values, and for adding a constant.
     """
-    first, *others = map(depends, args) if args else [False]
+    first, *others = map(_depends_on_input, args) if args else [False]
     is_sum = name in ADDS and first != any(others)
     return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
 
 
-def rule_of(name: str) -> Hook:
-    """Give the rule of a function of one value that relevance flows through."""
-    if name in ACTS:
+def _rule_of(name: str) -> Hook:
+    """Return the rule of a function of one value that depends on the input."""
+    if name in ACTIVATIONS:
         return Pass()
-    return Mean(relative) if "avg_pool" in name or name == "mean" else Norm(relative)
+    return Mean(_relative) if "avg_pool" in name or name == "mean" else Norm(_relative)
 
 
-def depends(value: Any) -> bool:
-    """Whether relevance flows through a value: weights of the copy need no gradient."""
+def _depends_on_input(value: Any) -> bool:
+    """Whether a value depends on the input; weights of the copy need no gradient."""
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def plain(function: Any) -> Any:
-    """Return the function that does the same without writing to its input."""
+def _not_in_place(function: Any) -> Any:
+    """Return the variant of a function that does not change its input."""
     name = function.__name__
     if name.endswith("_") and not name.startswith("__"):
         return getattr(torch.Tensor, name[:-1], function)
     return function
 
 
-def out_of_place(kwargs: dict) -> dict:
-    return {**kwargs, "inplace": False} if kwargs.get("inplace") else kwargs
-
-
-def has_rule(layer: nn.Module) -> bool:
+def _has_rule(layer: nn.Module) -> bool:
     """Whether zennit's composites have a rule for the type of a layer."""
-    return isinstance(layer, RULED) and not isinstance(layer, nn.MultiheadAttention)
+    return isinstance(layer, WITH_RULE) and not isinstance(layer, nn.MultiheadAttention)
 
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
-    """Bring a copy of a module into the form that rules are for."""
-    refuse_scripts(twin)
+    """Prepare a copy of a module for the rules."""
+    _refuse_scripts(twin)
     fold_norms(twin, layer)
     for name, part in twin.named_modules():
-        compute_once(part)
+        _remove_parametrizations(part)
         if isinstance(part, Linear) and "weight" not in part._parameters:
             raise ValueError(
-                f"LRP needs layers to hold their own weights; {name!r} computes them. "
-                f"{INSTEAD}"
+                f"LRP requires layers that store their weights; {name!r} computes "
+                f"them. {INSTEAD}"
             )
         if hasattr(part, "inplace"):
             part.inplace = False
@@ -273,18 +275,20 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
                 part._parameters[key] = nn.Parameter(weight.detach(), False)
 
 
-def refuse_scripts(twin: nn.Module) -> None:
+def _refuse_scripts(twin: nn.Module) -> None:
+    """Raise an error for modules that torch.jit scripted."""
     for name, part in twin.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise ValueError(
-                f"LRP cannot look into the scripted {name or 'module'!r}. {INSTEAD}"
+                f"LRP does not support the scripted {name or 'module'!r}. {INSTEAD}"
             )
 
 
-def compute_once(part: nn.Module) -> None:
-    """Turn weights that are parametrized into weights.
+def _remove_parametrizations(part: nn.Module) -> None:
+    """Replace parametrized weights by their values.
 
-    torch's own removal takes them from the class too, which the module copied shares.
+    `remove_parametrizations` of torch also changes the class, which the original
+    module shares.
     """
     if parametrize.is_parametrized(part):
         named: Any = part.parametrizations
@@ -298,22 +302,22 @@ def compute_once(part: nn.Module) -> None:
 def make_composite(
     method: str, bounds: Any, twin: nn.Module, trial: Callable
 ) -> Composite:
-    """Make the composite of a method, whose name tells its parts.
+    """Make the composite of a method.
 
-    They are the rule of linear layers, that of convolutions, and that of the layer
-    that runs first.
+    The parts of its name are the rules of linear layers, of convolutions, and of the
+    first layer.
     """
-    name = max((name for name in REST if method.startswith(name)), key=len)
-    first = FIRST[method.removeprefix(name)](bounds)
+    name = max((name for name in COMPOSITES if method.startswith(name)), key=len)
+    first = FIRST_RULES[method.removeprefix(name)](bounds)
     start = None if first is None else first_layer(twin, trial)
     if start is None:
-        return REST[name]()
-    return MixedComposite([NameMapComposite([((start,), first)]), REST[name]()])
+        return COMPOSITES[name]()
+    return MixedComposite([NameMapComposite([((start,), first)]), COMPOSITES[name]()])
 
 
 @contextmanager
-def ruled(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
-    """Give rules to the layers of a copy of a module, and to all between them."""
+def with_rules(twin: nn.Module, composite: Composite) -> Iterator[Recorder]:
+    """Register rules for the layers of a copy of a module, and record the others."""
     recorder = Recorder(twin)
     context: dict = {}
     for name, part in twin.named_modules():

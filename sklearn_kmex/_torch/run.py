@@ -1,4 +1,4 @@
-"""torch: run a private copy of a module, and read what passes one of its layers."""
+"""Run a private copy of a torch module, and read the output of a layer."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,12 +16,12 @@ from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._torch.speed import halve, speed_up
 
-# From this number of samples on, preparing the copy costs less than it saves.
+# For at least this many samples, preparing the copy saves more time than it takes.
 MANY_SAMPLES = 512
 
 
-class Run(NamedTuple):
-    """How to run a module over samples."""
+class RunSettings(NamedTuple):
+    """How to run a module on samples."""
 
     batch_size: int
     device: str
@@ -32,7 +32,7 @@ class Run(NamedTuple):
 
 
 class Samples(Dataset):
-    """Samples one at a time, without labels, through `preprocess`."""
+    """Dataset of preprocessed samples without labels."""
 
     def __init__(self, X: Any, preprocess: Callable | None) -> None:
         self.X = X
@@ -52,13 +52,13 @@ class Samples(Dataset):
             raise RowsError("Sample ", [index], what) from error
 
 
-def replica(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
-    """Copy a module for evaluation; its weights are shared where they can be.
+def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
+    """Copy a module in evaluation mode; weights are shared on the same device.
 
-    Flags, hooks and buffers of the copy are its own: the module notices nothing,
-    also when several threads run it at once or a run fails half way.
+    The copy has its own flags, hooks and buffers. The module stays unchanged, also if
+    several threads run it at the same time, or a run fails.
     """
-    home = home_of(module).device
+    home = first_parameter(module).device
     try:
         to = home if device == "auto" else torch.device(device)
         if to.type == "meta":
@@ -68,52 +68,55 @@ def replica(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
         return twin.to(to).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
-            f"module must be one that copy.deepcopy copies, and device={device!r} one "
-            f"that is there; got the error: {error}"
+            "module must be supported by copy.deepcopy, and device must be available; "
+            f"device={device!r} gives the error: {error}"
         ) from error
 
 
-def home_of(module: nn.Module) -> Tensor:
-    """Give a tensor of the dtype and on the device that the module computes with."""
+def first_parameter(module: nn.Module) -> Tensor:
+    """Return a tensor that has the dtype and device of a module."""
     return next(module.parameters(), torch.empty(0))
 
 
-def first(X: Any) -> Any:
-    """Take the first sample, as input of its own."""
+def first_sample(X: Any) -> Any:
+    """Return the first sample as a batch."""
     if len(X) == 0:
-        raise ValueError("X must hold at least one sample; got none.")
+        raise ValueError("X must have at least one sample; got none.")
     return Subset(X, [0]) if isinstance(X, Dataset) else X[:1]
 
 
-def batches(X: Any, how: Run) -> Iterable[Any]:
-    """Split X into batches; what is not an array or tensor goes through a loader."""
-    if how.preprocess is None and isinstance(X, np.ndarray):
-        starts = range(0, len(X), how.batch_size)
-        return (torch.tensor(X[i : i + how.batch_size]) for i in starts)
-    if how.preprocess is None and isinstance(X, Tensor):
-        return torch.split(X, how.batch_size)
-    samples = Samples(X, how.preprocess)
-    return DataLoader(samples, how.batch_size, num_workers=how.num_workers)
+def iterate_batches(X: Any, settings: RunSettings) -> Iterable[Any]:
+    """Split X into batches; a DataLoader reads what is not an array or tensor."""
+    if settings.preprocess is None and isinstance(X, np.ndarray):
+        starts = range(0, len(X), settings.batch_size)
+        return (torch.tensor(X[i : i + settings.batch_size]) for i in starts)
+    if settings.preprocess is None and isinstance(X, Tensor):
+        # Copied, since a module may change its input in place.
+        return (batch.clone() for batch in torch.split(X, settings.batch_size))
+    samples = Samples(X, settings.preprocess)
+    return DataLoader(samples, settings.batch_size, num_workers=settings.num_workers)
 
 
-def progress(steps: Iterable[Any], total: int, how: Run) -> Iterator[Any]:
-    """Show a progress bar over the batches, where asked for."""
-    if not how.verbose:
-        yield from steps
+def show_progress(
+    batches: Iterable[Any], n_samples: int, settings: RunSettings
+) -> Iterator[Any]:
+    """Show a progress bar over batches if `verbose` is set."""
+    if not settings.verbose:
+        yield from batches
         return
-    with progress_bar(-(-total // how.batch_size), "batch") as bar:
-        for step in steps:
-            yield step
+    with progress_bar(-(-n_samples // settings.batch_size), "batch") as bar:
+        for batch in batches:
+            yield batch
             bar.update(1)
 
 
-def place(
+def to_device(
     value: Any, device: torch.device, dtype: torch.dtype, channels_last: bool = False
 ) -> Any:
-    """Move a batch to where, and into what, the module computes with."""
+    """Move a batch to a device, and cast numbers other than integers to a dtype."""
     if isinstance(value, Mapping):
         return {
-            key: place(part, device, dtype, channels_last)
+            key: to_device(part, device, dtype, channels_last)
             for key, part in value.items()
         }
     if value.dtype != torch.uint8 and not value.is_floating_point():
@@ -123,20 +126,21 @@ def place(
     return value.contiguous(memory_format=torch.channels_last) if last else value
 
 
-def run(twin: nn.Module, X: Any, how: Run, dtype: torch.dtype) -> Iterator[Any]:
-    """Yield the output of the module for each batch of X."""
-    device = home_of(twin).device
-    for batch in progress(batches(X, how), len(X), how):
-        placed = place(batch, device, dtype, channels_last=len(X) >= MANY_SAMPLES)
-        with clear_errors(twin, placed):
-            named = isinstance(placed, dict)
-            result = twin(**placed) if named else twin(placed)
+def run_batches(
+    twin: nn.Module, X: Any, settings: RunSettings, dtype: torch.dtype
+) -> Iterator[Any]:
+    """Yield the output of a module for each batch of X."""
+    device, channels_last = first_parameter(twin).device, len(X) >= MANY_SAMPLES
+    for batch in show_progress(iterate_batches(X, settings), len(X), settings):
+        batch = to_device(batch, device, dtype, channels_last)
+        with _clear_errors(twin, batch):
+            result = twin(**batch) if isinstance(batch, dict) else twin(batch)
         yield result
 
 
 @contextmanager
-def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
-    """Say what a module was given when it fails; memory that runs out is itself."""
+def _clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
+    """Name the input of a module that fails; errors of memory stay as they are."""
     try:
         yield
     except (torch.cuda.OutOfMemoryError, MemoryError):
@@ -144,15 +148,15 @@ def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
     except Exception as error:
         raise ValueError(
             f"{type(module).__name__} must take a batch of X, images channels first; "
-            f"given {describe(batch)} on device {home_of(module).device}, it failed: "
-            f"{error}"
+            f"given {_describe(batch)} on device {first_parameter(module).device}, it "
+            f"raised: {error}"
         ) from error
 
 
-def describe(batch: Any) -> str:
-    """Shape of what a module is given."""
+def _describe(batch: Any) -> str:
+    """Describe the shape of a batch."""
     if isinstance(batch, Mapping):
-        return ", ".join(f"{name}: {describe(part)}" for name, part in batch.items())
+        return ", ".join(f"{name}: {_describe(part)}" for name, part in batch.items())
     shape = getattr(batch, "shape", None)
     return type(batch).__name__ if shape is None else f"shape {tuple(shape)}"
 
@@ -162,19 +166,20 @@ def embed(
     X: Any,
     layer: str | None,
     pooling: str,
-    how: Run,
+    settings: RunSettings,
     scores: list[NDArray] | None = None,
 ) -> NDArray[np.float32]:
     """Activations of a layer, (n_samples, n_features).
 
-    Where a list of scores is given, what the whole module says is put there.
+    The output of the whole module is appended to `scores`, if that is given.
     """
-    half = how.precision == "bfloat16"
-    twin = replica(module, how.device, share=not half)
-    dtype, one = home_of(twin).dtype, first(X)
+    half = settings.precision == "bfloat16"
+    twin = copy_module(module, settings.device, share=not half)
+    dtype, one = first_parameter(twin).dtype, first_sample(X)
+    quiet = settings._replace(verbose=False, num_workers=0)
 
     def trial() -> None:
-        next(run(twin, one, how._replace(verbose=False, num_workers=0), dtype))
+        next(run_batches(twin, one, quiet, dtype))
 
     tap = find_tap(twin, layer, trial)
     start = first_layer(twin, trial) if half else None
@@ -182,63 +187,63 @@ def embed(
         speed_up(twin, layer)
     if half:
         dtype = halve(twin, start)
-    outputs = run(twin, X, how, dtype)
+    outputs = run_batches(twin, X, settings, dtype)
     if scores is not None:
-        outputs = noted(outputs, scores, module)
-    return read_layer(twin, tap, pooling, outputs)
+        outputs = _collect_scores(outputs, scores, module)
+    return _read_layer(twin, tap, pooling, outputs)
 
 
-def noted(
+def _collect_scores(
     outputs: Iterable[Any], scores: list[NDArray], module: nn.Module
 ) -> Iterator[Any]:
-    """Keep what a module says on the way."""
+    """Append the outputs of a module to `scores` while they are iterated."""
     for values in outputs:
-        scores.append(to_scores(values, module))
+        scores.append(_to_scores(values, module))
         yield values
 
 
-def read_layer(
+def _read_layer(
     twin: nn.Module, tap: Tap, pooling: str, outputs: Iterable[Any]
 ) -> NDArray[np.float32]:
-    """Read the tap while `outputs` runs the batches."""
+    """Read the values at a tap while `outputs` runs the batches."""
     captured = Capture(twin, tap)
     with torch.inference_mode():
-        rows = np.concatenate([to_rows(captured.take(), pooling) for _ in outputs])
+        rows = np.concatenate([_to_rows(captured.pop(), pooling) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
-        what = "must give finite embeddings; they are NaN or infinite for rows"
+        what = "must return finite embeddings; they are NaN or infinite for rows"
         raise RowsError(f"{type(twin).__name__} {what} ", bad, ".")
     return rows
 
 
-def output(module: nn.Module, X: Any, how: Run) -> NDArray:
-    """Run the whole module as it is; return what it says as one array."""
-    twin = replica(module, how.device)
+def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
+    """Output of the whole module for X, as one array."""
+    twin = copy_module(module, settings.device)
     with torch.inference_mode():
-        outputs = run(twin, X, how, home_of(twin).dtype)
-        return np.concatenate([to_scores(values, module) for values in outputs])
+        outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
+        return np.concatenate([_to_scores(values, module) for values in outputs])
 
 
-def to_scores(values: Any, module: nn.Module) -> NDArray:
-    """Take what a module says as an array."""
+def _to_scores(values: Any, module: nn.Module) -> NDArray:
+    """Convert the output of a module to an array."""
     if not isinstance(values, Tensor):
         raise TypeError(
-            f"{type(module).__name__} must give a tensor for black_box_output; got "
+            f"{type(module).__name__} must return a tensor for black_box_output; got "
             f"{type(values).__name__}. Wrap it in a module that returns the scores."
         )
     return values.float().cpu().numpy()
 
 
-def to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
-    """Reduce a batch of activations to one vector per sample."""
-    return pool(values, pooling).float().cpu().numpy()
+def _to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
+    """Reduce a batch of activations to one row per sample."""
+    return pool_activations(values, pooling).float().cpu().numpy()
 
 
-def pool(values: Tensor, pooling: str) -> Tensor:
+def pool_activations(values: Tensor, pooling: str) -> Tensor:
     """Reduce a batch of activations to one vector per sample.
 
-    Channels come first where two axes or more follow them (images), and last where
-    one does (tokens).
+    Activations with three axes have channels last (tokens), and those with more axes
+    have channels first (images).
     """
     if values.ndim == 3 and pooling != "flatten":
         values = values.mean(dim=1) if pooling == "mean" else values[:, 0]
@@ -254,22 +259,22 @@ def embed_by_net(
     twin = private_net(net)
 
     def trial() -> None:
-        data = twin.get_iterator(twin.get_dataset(first(X)), training=False)
+        data = twin.get_iterator(twin.get_dataset(first_sample(X)), training=False)
         inputs, _ = next(iter(data))
-        with clear_errors(twin.module_, inputs):
+        with _clear_errors(twin.module_, inputs):
             twin.infer(inputs)
 
     def outputs() -> Iterator[Any]:
-        with clear_errors(twin.module_, X):
+        with _clear_errors(twin.module_, X):
             yield from twin.forward_iter(X, training=False)
 
     tap = find_tap(twin.module_, layer, trial)
-    return read_layer(twin.module_, tap, pooling, outputs())
+    return _read_layer(twin.module_, tap, pooling, outputs())
 
 
 def private_net(net: Any) -> Any:
-    """Copy a skorch net around a copy of its module, whose flags it may set."""
+    """Copy a skorch net with a copy of its module, which the net may change."""
     twin = copy.copy(net)
-    twin.module_ = replica(net.module_)
+    twin.module_ = copy_module(net.module_)
     twin.criterion_ = copy.deepcopy(net.criterion_)
     return twin

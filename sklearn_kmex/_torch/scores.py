@@ -1,4 +1,4 @@
-"""What is asked of an embedding: a score, and where its relevance starts from."""
+"""Scores of an embedding that relevance maps explain, and their relevance to it."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self
@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-SMOOTHING = 0.1  # of the mean squared difference, in the rule of similarities
+SMOOTHING = 0.1  # share of the mean squared difference that smooths prp
 
 
-class Asked(NamedTuple):
-    """What is explained of each sample, classes by their places in `classes_`."""
+class Target(NamedTuple):
+    """What is explained for each sample; classes are positions in `classes_`."""
 
-    target: str  # "class", "margin" or "similarity"
+    kind: str  # "class", "margin" or "similarity"
     rule: str  # "prp" or "neuralized"
     codes: NDArray  # class of each sample
-    rivals: NDArray  # class of the nearest prototype of the others
-    prototypes: NDArray  # ids, (n_samples, n_maps)
+    rivals: NDArray  # class of the nearest prototype of the other classes
+    prototypes: NDArray  # numbers of prototypes, (n_samples, n_maps)
 
 
 class Prototypes(NamedTuple):
-    """Prototypes of a model, and how it is similar to them."""
+    """Prototypes of a model, and how similarities to them are computed."""
 
     vectors: Any
     codes: Any
@@ -30,68 +30,85 @@ class Prototypes(NamedTuple):
     epsilon: float
     aggregation: str
 
-    def to(self, like: Tensor) -> "Prototypes":
-        vectors = torch.as_tensor(self.vectors).to(like)
+    def to(self, reference: Tensor) -> "Prototypes":
+        """Copy the arrays to the device and dtype of a tensor."""
+        vectors = torch.as_tensor(self.vectors).to(reference)
         return self._replace(
             vectors=vectors, codes=torch.as_tensor(self.codes).to(vectors.device)
         )
 
     def distances(self, Z: Tensor) -> Tensor:
-        return torch.cdist(Z, self.vectors, compute_mode="donot_use_mm_for_euclid_dist")
+        """Distance of each embedding to each prototype."""
+        return _distances(Z, self.vectors)
 
-    def similarities(self, distances: Tensor) -> Tensor:
-        if self.similarity == "gaussian":
-            return distances**2 / -2
-        return torch.log1p((1 - self.epsilon) / (distances + self.epsilon))
+    def similarities(self, Z: Tensor) -> Tensor:
+        """Similarity of each embedding to each prototype."""
+        return similarities(Z, self.vectors, self.similarity, self.epsilon)
 
 
-class Question(Protocol):
-    """What is explained of each sample, by one map or more."""
+def _distances(Z: Tensor, vectors: Tensor) -> Tensor:
+    """Distance of each embedding to each vector.
 
-    def take(self, rows: slice) -> "Question":
-        """Ask it of some of the samples."""
+    Differences are squared, not expanded into products: near vectors keep their digits.
+    """
+    return torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
 
-    def score(self, Z: Tensor) -> Tensor:
+
+def similarities(Z: Tensor, vectors: Tensor, similarity: str, epsilon: float) -> Tensor:
+    """Similarity of each embedding to each vector."""
+    d = _distances(Z, vectors)
+    if similarity == "gaussian":
+        return d**2 / -2
+    return torch.log1p((1 - epsilon) / (d + epsilon))
+
+
+class Score(Protocol):
+    """A score of an embedding, explained by one map or more."""
+
+    def take(self, rows: slice) -> "Score":
+        """Select the score of some of the samples."""
+
+    def values(self, Z: Tensor) -> Tensor:
         """Score embeddings, (n_samples, n_maps)."""
 
-    def start(self, Z: Tensor) -> Tensor:
-        """Relevance of the embedding to the score, (n_samples, n_maps, n_features)."""
+    def relevance(self, Z: Tensor) -> Tensor:
+        """Relevance of each feature, (n_samples, n_maps, n_features)."""
 
 
-def ask(asked: Asked, prototypes: Prototypes, like: Tensor) -> Question:
-    """Make what is asked into tensors beside the weights of a network."""
-    ours = prototypes.to(like)
+def make_score(target: Target, prototypes: Prototypes, reference: Tensor) -> Score:
+    """Make the score of a target, with tensors like the reference."""
+    prototypes = prototypes.to(reference)
     codes, rivals, ids = (
-        torch.as_tensor(part, device=like.device)
-        for part in (asked.codes, asked.rivals, asked.prototypes)
+        torch.as_tensor(part, device=reference.device)
+        for part in (target.codes, target.rivals, target.prototypes)
     )
-    if asked.target == "similarity":
-        return Similarity(ours, ids)
-    if asked.rule == "neuralized":
-        return Margin(ours, codes)
-    if asked.target == "margin":
-        return Difference(ClassScore(ours, codes), ClassScore(ours, rivals))
-    return ClassScore(ours, codes)
+    if target.kind == "similarity":
+        return Similarity(prototypes, ids)
+    if target.rule == "neuralized":
+        return Margin(prototypes, codes)
+    if target.kind == "margin":
+        return Difference(ClassScore(prototypes, codes), ClassScore(prototypes, rivals))
+    return ClassScore(prototypes, codes)
 
 
 def prp(Z: Tensor, vectors: Tensor, scores: Tensor) -> Tensor:
-    """Share scores among channels: more to those that are on, as in the prototype.
+    """Share scores among features by their size and their distance to a prototype.
 
-    With z a channel and d its squared difference from the prototype, it gets
-    |z| / (d + m), m a tenth of the mean of d over the channels: then no single one
-    takes all, and another prototype gives another map.
+    A feature z with a squared difference d from the prototype gets a share
+    proportional to |z| / (d + m), where m is a tenth of the mean of d over the
+    features. Due to m, no feature takes nearly all, and each prototype has its own map.
     """
-    apart = (Z[:, None] - vectors) ** 2
-    least = torch.finfo(Z.dtype).tiny
-    small = (SMOOTHING * apart.mean(-1, keepdim=True)).clamp(min=least)
-    on = torch.where((Z == 0).all(1, keepdim=True), 1, Z.abs())[:, None]
-    shares = on * small / (apart + small)
+    squared = (Z[:, None] - vectors) ** 2
+    tiny = torch.finfo(Z.dtype).tiny
+    m = (SMOOTHING * squared.mean(-1, keepdim=True)).clamp(min=tiny)
+    size = torch.where((Z == 0).all(1, keepdim=True), 1, Z.abs())[:, None]
+    shares = size * m / (squared + m)
     return scores[..., None] * shares / shares.sum(-1, keepdim=True)
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """The similarity to prototypes, each by a map of its own."""
+    """Similarities to prototypes, one map each."""
 
     prototypes: Prototypes
     ids: Tensor
@@ -99,18 +116,16 @@ class Similarity:
     def take(self, rows: slice) -> Self:
         return replace(self, ids=self.ids[rows])
 
-    def score(self, Z: Tensor) -> Tensor:
-        return self.prototypes.similarities(self.prototypes.distances(Z)).gather(
-            1, self.ids
-        )
+    def values(self, Z: Tensor) -> Tensor:
+        return self.prototypes.similarities(Z).gather(1, self.ids)
 
-    def start(self, Z: Tensor) -> Tensor:
-        return prp(Z, self.prototypes.vectors[self.ids], self.score(Z))
+    def relevance(self, Z: Tensor) -> Tensor:
+        return prp(Z, self.prototypes.vectors[self.ids], self.values(Z))
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """The score of a class, from the similarities to its prototypes."""
+    """Score of a class, from the similarities to its prototypes."""
 
     prototypes: Prototypes
     codes: Tensor
@@ -118,27 +133,27 @@ class ClassScore:
     def take(self, rows: slice) -> Self:
         return replace(self, codes=self.codes[rows])
 
-    def score(self, Z: Tensor) -> Tensor:
+    def values(self, Z: Tensor) -> Tensor:
         return self._best(Z).values.logsumexp(1, keepdim=True)
 
-    def start(self, Z: Tensor) -> Tensor:
+    def relevance(self, Z: Tensor) -> Tensor:
         best = self._best(Z)
-        shares = best.values.softmax(1) * self.score(Z)
+        shares = best.values.softmax(1) * self.values(Z)
         own = self.prototypes.vectors[best.indices]
         return prp(Z, own, shares).sum(1, keepdim=True)
 
     def _best(self, Z: Tensor) -> Any:
-        """Most similar prototypes of the class: one, or all where all have a say."""
-        ours = self.prototypes
-        similar = ours.similarities(ours.distances(Z))
-        others = ours.codes != self.codes[:, None]
-        n_voters = 1 if ours.aggregation == "max" else int((~others).sum(1).max())
-        return similar.masked_fill(others, -torch.inf).topk(n_voters)
+        """Most similar prototypes of the class: one for "max", and all for "sum"."""
+        similar = self.prototypes.similarities(Z)
+        others = self.prototypes.codes != self.codes[:, None]
+        is_max = self.prototypes.aggregation == "max"
+        n_best = 1 if is_max else int((~others).sum(1).max())
+        return similar.masked_fill(others, -torch.inf).topk(n_best)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The score of a class minus that of its rival."""
+    """Score of a class minus the score of its rival."""
 
     own: ClassScore
     rival: ClassScore
@@ -146,19 +161,19 @@ class Difference:
     def take(self, rows: slice) -> Self:
         return replace(self, own=self.own.take(rows), rival=self.rival.take(rows))
 
-    def score(self, Z: Tensor) -> Tensor:
-        return self.own.score(Z) - self.rival.score(Z)
+    def values(self, Z: Tensor) -> Tensor:
+        return self.own.values(Z) - self.rival.values(Z)
 
-    def start(self, Z: Tensor) -> Tensor:
-        return self.own.start(Z) - self.rival.start(Z)
+    def relevance(self, Z: Tensor) -> Tensor:
+        return self.own.relevance(Z) - self.rival.relevance(Z)
 
 
 @dataclass(frozen=True)
 class Margin:
-    """How much farther the nearest prototype of the others is, in squared distance.
+    """Squared distance to the nearest prototype of other classes, minus of the class.
 
-    With a the nearest of the class and b that of the others it is linear in z,
-    2 (a - b)'(z - (a + b) / 2): the nearest-prototype rule as a layer of a network.
+    With a the nearest prototype of the class and b that of the others, it is linear in
+    z, 2 (a - b)'(z - (a + b) / 2): the nearest-prototype rule as a layer of a network.
     """
 
     prototypes: Prototypes
@@ -167,23 +182,23 @@ class Margin:
     def take(self, rows: slice) -> Self:
         return replace(self, codes=self.codes[rows])
 
-    def score(self, Z: Tensor) -> Tensor:
-        return self.start(Z).sum(-1)
+    def values(self, Z: Tensor) -> Tensor:
+        return self.relevance(Z).sum(-1)
 
-    def start(self, Z: Tensor) -> Tensor:
+    def relevance(self, Z: Tensor) -> Tensor:
         others = self.prototypes.codes != self.codes[:, None]
         with torch.no_grad():
-            distances = self.prototypes.distances(Z)
+            d = self.prototypes.distances(Z)
             a, b = (
-                self.prototypes.vectors[distances.masked_fill(out, torch.inf).argmin(1)]
-                for out in (others, ~others)
+                self.prototypes.vectors[d.masked_fill(left_out, torch.inf).argmin(1)]
+                for left_out in (others, ~others)
             )
         return (2 * (a - b) * (Z - (a + b) / 2))[:, None]
 
 
 @dataclass(frozen=True)
 class Output:
-    """The score of a class by the linear layer that ends the black box."""
+    """Score of a class by the last linear layer of the black box."""
 
     weight: Tensor
     bias: Tensor | None
@@ -192,9 +207,9 @@ class Output:
     def take(self, rows: slice) -> Self:
         return replace(self, codes=self.codes[rows])
 
-    def score(self, Z: Tensor) -> Tensor:
+    def values(self, Z: Tensor) -> Tensor:
         scores = functional.linear(Z, self.weight, self.bias)
         return scores.gather(1, self.codes[:, None])
 
-    def start(self, Z: Tensor) -> Tensor:
+    def relevance(self, Z: Tensor) -> Tensor:
         return (self.weight[self.codes] * Z)[:, None]

@@ -1,4 +1,4 @@
-"""torch: a whole model as one module, for torch.export, torch.compile and GPUs."""
+"""A whole model as one torch module, for torch.export, torch.compile and GPUs."""
 
 from typing import Any
 
@@ -7,9 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from sklearn_kmex._model.layout import lay_out
-from sklearn_kmex._torch.encoder import Reached
+from sklearn_kmex._torch.encoder import Encoder
 from sklearn_kmex._torch.layers import Tap, find_tap
-from sklearn_kmex._torch.run import Run, batches, first, home_of, pool, replica
+from sklearn_kmex._torch.run import (
+    RunSettings,
+    copy_module,
+    first_parameter,
+    first_sample,
+    iterate_batches,
+)
+from sklearn_kmex._torch.scores import similarities
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -19,60 +26,25 @@ ACTIVATIONS = {
 }
 
 
-class Encoder(nn.Module):
-    """A frozen copy of a module that gives what passes one of its layers, pooled.
+class ServedEncoder(Encoder):
+    """A frozen encoder that takes rows of any dtype, and returns float32."""
 
-    Where it is run it stops there, and leaves nothing behind, so that threads may run
-    it at once. Where it is traced it goes on to its end: tracers follow no exception,
-    and drop what is not read.
-    """
-
-    def __init__(self, twin: nn.Module, pooling: str, input_shape: Any) -> None:
-        super().__init__()
-        self.twin = twin.requires_grad_(False)
-        self.pooling = pooling
+    def __init__(
+        self, twin: nn.Module, tap: Tap, pooling: str, input_shape: Any
+    ) -> None:
+        super().__init__(twin.requires_grad_(False), tap, pooling)
         self.input_shape = input_shape
-        self.layer = ""
 
     def forward(self, X: Tensor) -> Tensor:
-        run = self.traced if torch.compiler.is_compiling() else self.reached
-        return pool(run(X), self.pooling).float()
-
-    def traced(self, X: Tensor) -> Tensor:
-        self.twin(self.prepared(X))
-        layer: Any = self.twin.get_submodule(self.layer)
-        values, layer.passing = layer.passing, None
-        return values
-
-    def reached(self, X: Tensor) -> Tensor:
-        try:
-            self.twin(self.prepared(X))
-        except Reached as reached:
-            return reached.values
-        raise ValueError(f"{type(self.twin).__name__} does not run its layer.")
-
-    def prepared(self, X: Tensor) -> Tensor:
-        """Give samples the shape and dtype that the module takes."""
-        if self.input_shape is not None:
-            X = X.reshape(-1, *self.input_shape)
-        is_number = X.is_floating_point() or X.dtype == torch.uint8
-        return X.to(home_of(self.twin).dtype) if is_number else X
-
-    def read(self, tap: Tap) -> None:
-        """Read the embedding at a tap from now on."""
-        self.layer = tap.layer
-        layer = self.twin.get_submodule(tap.layer)
-        if tap.side == "input":
-            layer.register_forward_pre_hook(lambda own, args: hand_over(own, args[0]))
-        else:
-            layer.register_forward_hook(lambda own, _, out: hand_over(own, out))
+        return super().forward(_as_input(X, self.twin, self.input_shape)).float()
 
 
-def hand_over(layer: Any, values: Tensor) -> None:
-    """Hand what passes a layer to the encoder around it."""
-    if not torch.compiler.is_compiling():
-        raise Reached(values)
-    layer.passing = values
+def _as_input(X: Tensor, module: nn.Module, input_shape: Any) -> Tensor:
+    """Give samples the shape and dtype that a module takes."""
+    if input_shape is not None:
+        X = X.reshape(-1, *input_shape)
+    is_number = X.is_floating_point() or X.dtype == torch.uint8
+    return X.to(first_parameter(module).dtype) if is_number else X
 
 
 def encoder_of(
@@ -81,27 +53,27 @@ def encoder_of(
     pooling: str,
     input_shape: Any,
     sample: Tensor | None,
-) -> Encoder:
-    """Copy a module up to a layer; a sample is run to find it where none is named."""
-    encoder = Encoder(replica(module, "cpu", share=False), pooling, input_shape)
+) -> ServedEncoder:
+    """Copy a module up to a layer; without a layer, a sample is run to find it."""
+    twin = copy_module(module, "cpu", share=False)
 
     def trial() -> None:
         if sample is None:
             raise ValueError(
                 "X must be given to find the embedding of "
-                f"{type(module).__name__}, which has several linear layers. Give some "
-                "samples, or name the layer in the embedder."
+                f"{type(module).__name__}, which has several linear layers. Pass some "
+                "samples, or set layer of the embedder."
             )
-        encoder.twin(encoder.prepared(sample))
+        twin(_as_input(sample, twin, input_shape))
 
-    encoder.read(find_tap(encoder.twin, layer, trial))
-    return encoder
+    tap = find_tap(twin, layer, trial)
+    return ServedEncoder(twin, tap, pooling, input_shape)
 
 
-def sample_of(samples: Any, shape: Any, preprocess: Any) -> Tensor:
-    """Take the first sample as the tensor that a graph will be given."""
-    how = Run(1, "cpu", "float32", preprocess, 0, False)
-    batch = next(iter(batches(first(samples), how)))
+def first_input(samples: Any, shape: Any, preprocess: Any) -> Tensor:
+    """Return the first sample as the tensor that a graph will take."""
+    settings = RunSettings(1, "cpu", "float32", preprocess, 0, False)
+    batch = next(iter(iterate_batches(first_sample(samples), settings)))
     if not isinstance(batch, Tensor):
         raise TypeError(
             "X must be samples of one array each to be exported; got "
@@ -111,18 +83,18 @@ def sample_of(samples: Any, shape: Any, preprocess: Any) -> Tensor:
 
 
 class Affine(nn.Module):
-    """Rows shifted and scaled, as a fitted StandardScaler does it to float32."""
+    """Shifts and scales rows in float32, like a fitted StandardScaler."""
 
     mean: Tensor
     scale: Tensor
 
     def __init__(self, scaler: Any) -> None:
         super().__init__()
-        none = np.zeros(scaler.n_features_in_)
-        mean = scaler.mean_ if scaler.with_mean else none
-        scale = scaler.scale_ if scaler.with_std else none + 1
-        self.register_buffer("mean", as_float32(mean))
-        self.register_buffer("scale", as_float32(scale))
+        zeros = np.zeros(scaler.n_features_in_)
+        mean = scaler.mean_ if scaler.with_mean else zeros
+        scale = scaler.scale_ if scaler.with_std else zeros + 1
+        self.register_buffer("mean", _as_float32(mean))
+        self.register_buffer("scale", _as_float32(scale))
 
     def forward(self, X: Tensor) -> Tensor:
         return (X - self.mean) / self.scale
@@ -133,23 +105,22 @@ def mlp_layers(mlp: Any, layer: int) -> nn.Module:
     n_hidden = len(mlp.coefs_) - 1
     layers: list[nn.Module] = []
     for depth in range(layer % n_hidden + 1):
-        weight = as_float32(mlp.coefs_[depth].T)
+        weight = _as_float32(mlp.coefs_[depth].T)
         linear = nn.Linear(weight.shape[1], weight.shape[0])
-        bias = as_float32(mlp.intercepts_[depth])
+        bias = _as_float32(mlp.intercepts_[depth])
         linear.load_state_dict({"weight": weight, "bias": bias})
         layers += [linear, ACTIVATIONS[mlp.activation]()]
     return nn.Sequential(*layers).requires_grad_(False)
 
 
-def as_float32(values: Any) -> Tensor:
+def _as_float32(values: Any) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
 
 
 class PrototypeNetwork(nn.Module):
-    """Encoder, distances to prototypes, class scores and probabilities, in float32.
+    """Encoder, similarities to prototypes, class scores and probabilities in float32.
 
-    Distances are sums of squared differences from the mean of the prototypes, not of
-    products, so that near prototypes keep their digits.
+    Distances are computed about the mean of the prototypes.
     """
 
     center: Tensor
@@ -163,8 +134,8 @@ class PrototypeNetwork(nn.Module):
         layout = lay_out(kmex, np.float32)
         self.encoder = nn.Sequential(*parts)
         for name, values in layout._asdict().items():
-            whole = name == "columns"
-            constant = torch.tensor(values) if whole else as_float32(values)
+            is_index = name == "columns"
+            constant = torch.tensor(values) if is_index else _as_float32(values)
             self.register_buffer(name, constant)
         self.n_prototypes = n_prototypes
         self.similarity, self.epsilon = kmex.similarity, float(kmex.epsilon)
@@ -173,7 +144,8 @@ class PrototypeNetwork(nn.Module):
         self.prototype_indices_ = kmex.prototype_indices_.tolist()
 
     def forward(self, X: Tensor) -> dict[str, Tensor]:
-        similar = self.similarities(self.encoder(X))
+        Z = (self.encoder(X) - self.center).float()
+        similar = similarities(Z, self.prototypes, self.similarity, self.epsilon)
         scores = self.class_scores(similar)
         below = scores - scores.amax(dim=1, keepdim=True)
         nearest = similar.topk(self.n_prototypes, dim=1)
@@ -184,19 +156,8 @@ class PrototypeNetwork(nn.Module):
             "similarities": nearest.values,
         }
 
-    def similarities(self, Z: Tensor) -> Tensor:
-        """Similarity of each embedding to each prototype."""
-        d = torch.cdist(
-            (Z - self.center).float(),
-            self.prototypes,
-            compute_mode="donot_use_mm_for_euclid_dist",
-        )
-        if self.similarity == "gaussian":
-            return d**2 / -2
-        return torch.log1p((1 - self.epsilon) / (d + self.epsilon))
-
     def class_scores(self, similar: Tensor) -> Tensor:
-        """Score of each class, with its prior."""
+        """Score of each class, including its prior."""
         own = similar[:, self.columns] + self.mask
         best = own.amax(dim=2) if self.aggregation == "max" else own.logsumexp(dim=2)
         return best + self.shift
@@ -204,7 +165,7 @@ class PrototypeNetwork(nn.Module):
 
 def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:
     """Export an encoder for batches of any size."""
-    batch = torch.cat([sample, sample])  # a batch of one would stay one of one
+    batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
     program: Any = torch.onnx.export(
         encoder.eval(),
         (batch,),

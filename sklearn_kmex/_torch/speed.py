@@ -1,4 +1,4 @@
-"""The same numbers, sooner: what is done to a copy of a module before many batches."""
+"""Prepare a copy of a module to run faster, with the same output."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,33 +12,33 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-SMALL = 4  # positions of a feature map
+SMALL = 4  # positions of a small feature map
 
 
 def speed_up(twin: nn.Module, layer: str | None) -> None:
-    """Prepare a copy of a module for many batches, without a change of its output.
+    """Prepare a copy of a module for many batches; its output stays the same.
 
-    Batch norms are folded where the graph shows that nothing else reads their
-    convolution, and the output of `layer` stays as it was; convolutions run channels
-    last, and as a matrix product where their feature maps are small.
+    A batch norm is folded into the convolution before it if nothing else uses the
+    output of that, and the output of `layer` does not change. Convolutions run
+    channels last, or as a matrix product for small feature maps.
     """
     fold_norms(twin, layer)
     for part in twin.modules():
         if type(part) is nn.Conv2d and "weight" in part._parameters:
-            part.forward = Convolution(part)  # type: ignore[assignment]
+            vars(part)["forward"] = Convolution(part)
 
 
 def fold_norms(twin: nn.Module, layer: str | None) -> None:
     """Fold batch norms into the convolutions before them, as the graph allows."""
-    for conv, norm in foldable(twin):
-        if not changes(layer, conv, norm):
-            fold(twin.get_submodule(conv), twin.get_submodule(norm))
-            replace(twin, norm, nn.Identity())
+    for conv, norm in _foldable(twin):
+        if not _changes(layer, conv, norm):
+            _fold(twin.get_submodule(conv), twin.get_submodule(norm))
+            _replace(twin, norm, nn.Identity())
 
 
 @torch.no_grad()
-def fold(conv: Any, norm: Any) -> None:
-    """Let a convolution do the work of the batch norm after it."""
+def _fold(conv: Any, norm: Any) -> None:
+    """Fold a batch norm into the convolution before it."""
     conv.weight, conv.bias = fuse_conv_bn_weights(
         conv.weight,
         conv.bias,
@@ -51,10 +51,10 @@ def fold(conv: Any, norm: Any) -> None:
 
 
 def halve(twin: nn.Module, start: str | None) -> torch.dtype:
-    """Make all but the layer that runs first compute in bfloat16; return its dtype.
+    """Convert all layers but the first to bfloat16; return the dtype of the input.
 
-    What the network takes in is rounded after that layer alone, which changes fewer
-    decisions at next to no cost.
+    Rounding after the first layer changes fewer decisions than rounding the input,
+    at nearly no cost.
     """
     if start is None:
         twin.bfloat16()
@@ -70,7 +70,7 @@ def halve(twin: nn.Module, start: str | None) -> torch.dtype:
 class Convolution:
     """Forward pass of a convolution: channels last, a matrix product for small maps.
 
-    On maps of 2 x 2, five in nine factors of a 3 x 3 convolution are padding.
+    For maps of 2 x 2, five of the nine products of a 3 x 3 convolution are padding.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
@@ -99,7 +99,7 @@ class Convolution:
         return nn.Conv2d.forward(self.conv, X)
 
     def _product(self, size: torch.Size) -> tuple[Tensor, Tensor | None, torch.Size]:
-        """Weights from all positions and channels in to all of them out, and biases."""
+        """Weights from all input to all output values, biases, and the output size."""
         conv, weight = self.conv, self.conv.weight.detach()
         n_out, n_in, n_positions = *weight.shape[:2], size.numel()
         one_hot = torch.eye(n_positions, dtype=weight.dtype, device=weight.device)
@@ -116,11 +116,11 @@ class Convolution:
         return matrix.reshape(-1, n_positions * n_in), bias, read.shape[2:]
 
 
-def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
-    """Yield the names of each convolution and of the batch norm that alone reads it."""
+def _foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield names of convolutions, each with the batch norm that alone uses it."""
     try:
-        graph = graph_of(twin)
-    except Exception:  # whatever a forward that cannot be traced comes up with
+        graph = _graph_of(twin)
+    except Exception:  # tracing a forward can raise any error
         return
     modules = dict(twin.named_modules())
     calls = [node for node in graph.nodes if node.op == "call_module"]
@@ -141,11 +141,11 @@ def foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
             yield str(before.target), str(node.target)
 
 
-def graph_of(twin: nn.Module) -> fx.Graph:
-    """Trace a private copy of a module, with torch's own layers as they are.
+def _graph_of(twin: nn.Module) -> fx.Graph:
+    """Trace a private copy of a module, with the layers of torch as nodes.
 
-    `fx.symbolic_trace` would replace the calls of all modules of the process for as
-    long as it takes, also those that other threads run.
+    `fx.symbolic_trace` would replace the calls of all modules of the process while it
+    runs, also those of other threads.
     """
     graph = fx.Graph()
     tracer = GraphAppendingTracer(graph)
@@ -167,14 +167,14 @@ def graph_of(twin: nn.Module) -> fx.Graph:
     return graph
 
 
-def changes(layer: str | None, conv: str, norm: str) -> bool:
-    """Whether folding would change what the layer puts out."""
+def _changes(layer: str | None, conv: str, norm: str) -> bool:
+    """Whether folding would change the output of the layer."""
     if layer is None:
         return False
     within = f"{layer}."
     return f"{conv}.".startswith(within) and not f"{norm}.".startswith(within)
 
 
-def replace(module: nn.Module, name: str, part: nn.Module) -> None:
+def _replace(module: nn.Module, name: str, part: nn.Module) -> None:
     parent, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(parent), leaf, part)

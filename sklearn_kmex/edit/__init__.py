@@ -1,4 +1,4 @@
-"""Edits of fitted models by people, each with its trail."""
+"""Manual edits of fitted models, recorded in a log."""
 
 from sklearn_kmex.edit._add import add_prototypes
 from sklearn_kmex.edit._drop import drop_prototypes

@@ -1,4 +1,4 @@
-"""add_prototypes: rows that become prototypes, of a new class if need be."""
+"""add_prototypes: add samples as prototypes, also of a new class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from sklearn_kmex._data.arrays import dense
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.prototypes import distinct_rows
 from sklearn_kmex._model.similarity import squared_distances
-from sklearn_kmex._model.steps import embed, find_kmex
-from sklearn_kmex.edit._check import check_label
-from sklearn_kmex.edit._state import State, read
-from sklearn_kmex.edit._trail import Edit, edited, plain
+from sklearn_kmex._model.steps import embed
+from sklearn_kmex.edit._check import check_label, find_editable
+from sklearn_kmex.edit._state import State, read_prototypes
+from sklearn_kmex.edit._trail import Edit, apply_edit, plain
 
 
 def add_prototypes(
@@ -26,34 +26,34 @@ def add_prototypes(
     X_val: Any = None,
     y_val: ArrayLike | None = None,
 ) -> Any:
-    """Make samples prototypes of a class, which may be a new one.
+    """Add samples as prototypes of a class, which may be a new one.
 
-    Each sample becomes a prototype, equal ones become one; the others, and the
-    temperature, stay as they are. Samples count as training rows of the class, as in
-    `partial_fit`: each is the only member of its prototype, and in
-    `prototype_indices_` they are numbered on from the rows seen before.
+    Each distinct sample becomes a prototype. Other prototypes and the temperature do
+    not change. The samples count as training samples of the class, as in `partial_fit`:
+    each is the only member of its prototype, and their `prototype_indices_` continue
+    those of the samples seen before.
 
     Read more in the :ref:`User Guide <edit>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        in one. It is not changed.
+        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
+        search with one inside. It is not changed.
 
     X : array-like of shape (n_added, n_features) or (n_added, ...)
         Samples, as `psem` takes them.
 
     label : int, str or the like
-        Their class, of `classes_` or a new one of the same type.
+        Class of the samples: one of `classes_`, or a new one of the same type.
 
     reason : str, default=None
-        Why, for the log.
+        Reason for the edit, for the log.
 
     X_val : array-like of shape (n_samples, n_features) or (n_samples, ...), \
             default=None
-        Samples, as `psem` takes them, on which the log compares accuracy before and
-        after. None compares nothing.
+        Samples, as `psem` takes them, to measure the accuracy before and after the
+        edit, for the log. None measures nothing.
 
     y_val : array-like of shape (n_samples,), default=None
         Their labels.
@@ -61,21 +61,23 @@ def add_prototypes(
     Returns
     -------
     estimator
-        The edited model, of the kind of `psem`, with one more entry in the
-        `edit_log_` of its classifier.
+        The edited copy of `psem`, with one more entry in the `edit_log_` of its
+        classifier.
 
     Raises
     ------
     TypeError
-        If `psem` does not end in a `KMExClassifier`.
+        If there is no `KMExClassifier` in `psem`, or it is a
+        :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
+        hold.
 
     ValueError
-        If the samples do not fit, one is a prototype already, the label is of another
-        type, or `priors` are numbers and lack one for the new class.
+        If the samples do not fit, a sample is already a prototype, the label is of
+        another type, or `priors` are numbers and there is none for the new class.
 
     See Also
     --------
-    sklearn_kmex.KMExClassifier.partial_fit : Cluster new rows, of new classes, too.
+    sklearn_kmex.KMExClassifier.partial_fit : Cluster new samples, also of new classes.
     relabel_prototypes : Move prototypes to another class.
 
     Examples
@@ -91,11 +93,11 @@ def add_prototypes(
     >>> bool(edited.score(X[100:], y[100:]) > 0.8)
     True
     """
-    sem = find_kmex(psem)
+    sem = find_editable(psem)
     new = check_label(label, sem.classes_)
     rows = sem._check_input(embed(psem, X), "add_prototypes")
     check_new(rows, sem)
-    state = with_rows(read(sem), rows, sem.n_samples_seen_, new)
+    state = with_rows(read_prototypes(sem), rows, sem.n_samples_seen_, new)
     classes = np.union1d(sem.classes_, new)
     edit = Edit("add_prototypes", np.empty(0, np.intp), state, classes, label=new)
 
@@ -106,16 +108,16 @@ def add_prototypes(
             n_added = len(state.ids) - len(sem.prototypes_)
             copy.n_prototypes = {**given, plain(new): n_added}
 
-    return edited(psem, edit, reason, X_val, y_val, adapt=adapt)
+    return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
 
 
 def check_new(rows: Any, sem: KMExClassifier) -> None:
-    """Refuse rows that are prototypes: one of two equal ones would never decide."""
+    """Refuse samples that are prototypes, as one of two equal ones decides nothing."""
     same = np.argwhere(squared_distances(rows, sem.prototypes_) == 0)
     if len(same):
         row, prototype = same[0].tolist()
         raise ValueError(
-            f"X must hold samples that are no prototypes yet; sample {row} is "
+            f"X must not hold samples that are prototypes already; sample {row} is "
             f"prototype {prototype}, of class "
             f"{sem.prototype_classes_.tolist()[prototype]!r}. Leave it out, or use "
             "relabel_prototypes."
@@ -123,7 +125,7 @@ def check_new(rows: Any, sem: KMExClassifier) -> None:
 
 
 def with_rows(state: State, rows: Any, first_row: int, label: NDArray) -> State:
-    """Put the distinct rows behind the prototypes, numbered from the first on."""
+    """Append the distinct rows to the prototypes, numbered from `first_row`."""
     numbers = first_row + np.arange(rows.shape[0])
     values, numbers, counts = distinct_rows(Rows(rows, numbers, np.ones(len(numbers))))
     values = dense(values).astype(state.vectors.dtype)

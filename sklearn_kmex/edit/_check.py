@@ -1,16 +1,33 @@
-"""What edits accept, each refusal in one sentence."""
+"""Checks of what edits are given."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._model.labels import kind_of
+from sklearn_kmex._model.protocol import levels
+from sklearn_kmex._model.steps import find_kmex
+from sklearn_kmex._rejecting import RejectingClassifier
 from sklearn_kmex.edit._state import State
 
 
+def find_editable(psem: Any) -> KMExClassifier:
+    """Return the classifier to edit, unless thresholds were calibrated for it."""
+    sem = find_kmex(psem)
+    if any(isinstance(level, RejectingClassifier) for level in levels(psem)):
+        raise TypeError(
+            "psem must not be a RejectingClassifier, because its thresholds were "
+            "calibrated for the classifier before the edit: edit the classifier "
+            "inside, estimator_, and then fit "
+            "RejectingClassifier(FrozenEstimator(edited)) on held-out samples."
+        )
+    return sem
+
+
 def check_ids(prototypes: ArrayLike, state: State) -> NDArray[np.intp]:
-    """Return the numbers of prototypes, ascending."""
+    """Return distinct numbers of prototypes, in ascending order."""
     ids, last = np.asarray(prototypes), len(state.ids) - 1
     if ids.dtype.kind not in "iu" or ids.ndim > 1 or ids.size == 0:
         raise ValueError(
@@ -22,24 +39,24 @@ def check_ids(prototypes: ArrayLike, state: State) -> NDArray[np.intp]:
     if len(unknown):
         raise ValueError(
             f"prototypes must be numbers of prototypes of psem, 0 to {last}; got "
-            f"{unknown.tolist()}. Numbers change with an edit: see edit_log_."
+            f"{unknown.tolist()}. Edits change the numbers; see edit_log_."
         )
     return ids.astype(np.intp)
 
 
-def check_none_is_emptied(ids: NDArray, state: State, remedy: str) -> None:
-    """Refuse to take the last prototypes of a class."""
+def check_class_remains(ids: NDArray, state: State, remedy: str) -> None:
+    """Refuse to remove all prototypes of a class."""
     left = np.delete(state.labels, ids)
     emptied = np.setdiff1d(state.labels[ids], left).tolist()
     if emptied:
         raise ValueError(
-            "prototypes must leave one to each class; with "
-            f"{ids.tolist()}, no prototype is left of {emptied}. {remedy}"
+            "prototypes must leave at least one prototype to each class; without "
+            f"{ids.tolist()}, there would be none of {emptied}. {remedy}"
         )
 
 
 def check_label(label: Any, classes: NDArray) -> NDArray:
-    """Return the label as an array of one, if it is of the kind of the classes."""
+    """Return a label of the type of the classes, as an array of length 1."""
     given = np.asarray([label])
     if given.ndim == 1 and kind_of(given) == "i" and kind_of(classes) == "f":
         given = given.astype(classes.dtype)
@@ -53,7 +70,7 @@ def check_label(label: Any, classes: NDArray) -> NDArray:
 
 
 def check_classes_alike(labels: NDArray, classes: NDArray, name: str) -> None:
-    """Refuse labels of a type that cannot be that of any class."""
+    """Refuse labels of another type than the classes."""
     if kind_of(labels) != kind_of(classes):
         raise ValueError(
             f"{name} must hold labels of the type of the classes of psem, "

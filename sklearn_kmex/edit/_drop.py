@@ -1,4 +1,4 @@
-"""drop_prototypes: a model without some of its prototypes."""
+"""drop_prototypes: remove prototypes from a model."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._model.steps import find_kmex
-from sklearn_kmex.edit._check import check_ids, check_none_is_emptied
-from sklearn_kmex.edit._state import pool, read
-from sklearn_kmex.edit._trail import Edit, edited
+from sklearn_kmex.edit._check import check_class_remains, check_ids, find_editable
+from sklearn_kmex.edit._state import combine, read_prototypes
+from sklearn_kmex.edit._trail import Edit, apply_edit
 
 
 def drop_prototypes(
@@ -20,30 +19,30 @@ def drop_prototypes(
     X_val: Any = None,
     y_val: ArrayLike | None = None,
 ) -> Any:
-    """Take prototypes out of a model.
+    """Remove prototypes from a model.
 
-    What was decided by them is decided by those that are left. The training rows that
-    they stood for stay rows of their class: they count for the prototype of the class
-    nearest to their mean, so that class frequencies are as before.
+    The remaining prototypes decide in their place. The training samples of a removed
+    prototype are assigned to the prototype of the same class nearest to their mean, so
+    that class frequencies do not change.
 
     Read more in the :ref:`User Guide <edit>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        in one. It is not changed.
+        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
+        search with one inside. It is not changed.
 
     prototypes : int or array-like of int
-        Numbers of the prototypes to drop. Each class keeps one at least.
+        Numbers of the prototypes to drop. Each class must keep at least one.
 
     reason : str, default=None
-        Why, for the log.
+        Reason for the edit, for the log.
 
     X_val : array-like of shape (n_samples, n_features) or (n_samples, ...), \
             default=None
-        Samples, as `psem` takes them, on which the log compares accuracy before and
-        after. None compares nothing.
+        Samples, as `psem` takes them, to measure the accuracy before and after the
+        edit, for the log. None measures nothing.
 
     y_val : array-like of shape (n_samples,), default=None
         Their labels.
@@ -51,21 +50,24 @@ def drop_prototypes(
     Returns
     -------
     estimator
-        The edited model, of the kind of `psem`, with one more entry in the
-        `edit_log_` of its classifier.
+        The edited copy of `psem`, with one more entry in the `edit_log_` of its
+        classifier.
 
     Raises
     ------
     TypeError
-        If `psem` does not end in a `KMExClassifier`.
+        If there is no `KMExClassifier` in `psem`, or it is a
+        :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
+        hold.
 
     ValueError
-        If a number is not one of a prototype, or a class would be left without.
+        If a number is not that of a prototype, or a class would have no prototype
+        left.
 
     See Also
     --------
-    merge_prototypes : Make one of several.
-    sklearn_kmex.metrics.audit : What is wrong with prototypes and labels.
+    merge_prototypes : Replace several prototypes by one.
+    sklearn_kmex.metrics.audit : Find suspect prototypes and labels.
 
     Examples
     --------
@@ -77,19 +79,17 @@ def drop_prototypes(
     >>> edited = drop_prototypes(psem, 3, reason="unlike the class", X_val=X, y_val=y)
     >>> edited.n_prototypes_.tolist(), psem.n_prototypes_.tolist()
     ([2, 1, 2], [2, 2, 2])
-    >>> edited.edit_log_[0]["why"]
+    >>> edited.edit_log_[0]["reason"]
     'unlike the class'
     """
-    sem = find_kmex(psem)
-    state = read(sem)
+    sem = find_editable(psem)
+    state = read_prototypes(sem)
     ids = check_ids(prototypes, state)
-    check_none_is_emptied(
-        ids, state, "Keep one of them, or fit again without the class."
-    )
-    apart = cdist(state.means[ids], state.vectors)
-    apart[state.labels[ids][:, np.newaxis] != state.labels] = np.inf
-    apart[:, ids] = np.inf
+    check_class_remains(ids, state, "Keep one of them, or fit again without the class.")
+    distances = cdist(state.means[ids], state.vectors)
+    distances[state.labels[ids][:, np.newaxis] != state.labels] = np.inf
+    distances[:, ids] = np.inf
     into = np.arange(len(state.ids))
-    into[ids] = apart.argmin(axis=1)
-    edit = Edit("drop_prototypes", ids, pool(state, into), sem.classes_)
-    return edited(psem, edit, reason, X_val, y_val)
+    into[ids] = distances.argmin(axis=1)
+    edit = Edit("drop_prototypes", ids, combine(state, into), sem.classes_)
+    return apply_edit(psem, edit, reason, X_val, y_val)

@@ -1,4 +1,4 @@
-"""merge_prototypes: one prototype in the place of several."""
+"""merge_prototypes: replace several prototypes by one."""
 
 from typing import Any
 
@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._model.steps import find_kmex
-from sklearn_kmex.edit._check import check_ids
-from sklearn_kmex.edit._state import State, pool, read
-from sklearn_kmex.edit._trail import Edit, edited
+from sklearn_kmex.edit._check import check_ids, find_editable
+from sklearn_kmex.edit._state import State, combine, read_prototypes
+from sklearn_kmex.edit._trail import Edit, apply_edit
 
 
 def merge_prototypes(
@@ -20,30 +19,30 @@ def merge_prototypes(
     X_val: Any = None,
     y_val: ArrayLike | None = None,
 ) -> Any:
-    """Make one prototype of several of a class.
+    """Replace several prototypes of a class by one.
 
-    It is the mean of the training rows that they stood for, or with
-    `prototype="medoid"` the training row nearest to it, of those known: the nearest
-    rows of the prototypes merged. It takes the place of the first of them.
+    The new prototype is the mean of their training samples. With `prototype="medoid"`,
+    it is the training sample nearest to this mean among those known, the training
+    samples nearest to the merged prototypes. It takes the place of the first of them.
 
     Read more in the :ref:`User Guide <edit>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        in one. It is not changed.
+        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
+        search with one inside. It is not changed.
 
     prototypes : array-like of int
-        Numbers of the prototypes to merge, two at least and of one class.
+        Numbers of the prototypes to merge, at least two and of one class.
 
     reason : str, default=None
-        Why, for the log.
+        Reason for the edit, for the log.
 
     X_val : array-like of shape (n_samples, n_features) or (n_samples, ...), \
             default=None
-        Samples, as `psem` takes them, on which the log compares accuracy before and
-        after. None compares nothing.
+        Samples, as `psem` takes them, to measure the accuracy before and after the
+        edit, for the log. None measures nothing.
 
     y_val : array-like of shape (n_samples,), default=None
         Their labels.
@@ -51,26 +50,29 @@ def merge_prototypes(
     Returns
     -------
     estimator
-        The edited model, of the kind of `psem`, with one more entry in the
-        `edit_log_` of its classifier.
+        The edited copy of `psem`, with one more entry in the `edit_log_` of its
+        classifier.
 
     Raises
     ------
     TypeError
-        If `psem` does not end in a `KMExClassifier`.
+        If there is no `KMExClassifier` in `psem`, or it is a
+        :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
+        hold.
 
     ValueError
-        If a number is not one of a prototype, or they are not several of one class.
+        If a number is not that of a prototype, or there are less than two prototypes,
+        or prototypes of different classes.
 
     See Also
     --------
-    drop_prototypes : Go on without some.
+    drop_prototypes : Remove prototypes.
     relabel_prototypes : Move prototypes to another class.
 
     Notes
     -----
-    `KMExClassifier(merge_threshold=...)` merges near-duplicates in `fit`, and clusters
-    the training rows again from there.
+    `KMExClassifier(merge_threshold=...)` merges near-duplicates in `fit`, and continues
+    clustering from the merged prototypes.
 
     Examples
     --------
@@ -83,16 +85,16 @@ def merge_prototypes(
     >>> float(edited.prototype_counts_[0])
     50.0
     """
-    sem = find_kmex(psem)
-    state = read(sem)
+    sem = find_editable(psem)
+    state = read_prototypes(sem)
     ids = check_ids(prototypes, state)
     check_several_of_one_class(ids, state)
     into = np.arange(len(state.ids))
     into[ids] = ids[0]
     medoid = sem.prototype == "medoid"
-    merged = put_at_mean(pool(state, into), int(ids[0]), state.take(ids), medoid)
+    merged = move_to_mean(combine(state, into), int(ids[0]), state.of(ids), medoid)
     edit = Edit("merge_prototypes", ids, merged, sem.classes_, merged_into=int(ids[0]))
-    return edited(psem, edit, reason, X_val, y_val)
+    return apply_edit(psem, edit, reason, X_val, y_val)
 
 
 def check_several_of_one_class(ids: NDArray[np.intp], state: State) -> None:
@@ -100,16 +102,17 @@ def check_several_of_one_class(ids: NDArray[np.intp], state: State) -> None:
     if len(ids) < 2 or len(labels) > 1:
         raise ValueError(
             "prototypes must be at least two different prototypes of one class; got "
-            f"{ids.tolist()} of {labels}. Use relabel_prototypes before to move some."
+            f"{ids.tolist()} of {labels}. Use relabel_prototypes to move them to one "
+            "class."
         )
 
 
-def put_at_mean(pooled: State, place: int, parts: State, medoid: bool) -> State:
-    """Move a prototype to the mean of its members, or to the row nearest to that."""
-    mean = pooled.means[[place]]
+def move_to_mean(merged: State, place: int, parts: State, medoid: bool) -> State:
+    """Move a prototype to the mean of its members, or to the sample nearest to it."""
+    mean = merged.means[[place]]
     best = int(cdist(mean, parts.nearest).argmin())
-    vectors, nearest = pooled.vectors.copy(), pooled.nearest.copy()
-    rows = pooled.rows.copy()
+    vectors, nearest = merged.vectors.copy(), merged.nearest.copy()
+    rows = merged.rows.copy()
     nearest[place], rows[place] = parts.nearest[best], parts.rows[best]
     vectors[place] = nearest[place] if medoid else mean[0]
-    return pooled._replace(vectors=vectors, nearest=nearest, rows=rows)
+    return merged._replace(vectors=vectors, nearest=nearest, rows=rows)

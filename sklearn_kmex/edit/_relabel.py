@@ -1,14 +1,18 @@
-"""relabel_prototypes: prototypes moved to another class."""
+"""relabel_prototypes: move prototypes to another class."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_kmex._model.steps import find_kmex
-from sklearn_kmex.edit._check import check_ids, check_label, check_none_is_emptied
-from sklearn_kmex.edit._state import read
-from sklearn_kmex.edit._trail import Edit, edited
+from sklearn_kmex.edit._check import (
+    check_class_remains,
+    check_ids,
+    check_label,
+    find_editable,
+)
+from sklearn_kmex.edit._state import read_prototypes
+from sklearn_kmex.edit._trail import Edit, apply_edit
 
 
 def relabel_prototypes(
@@ -22,31 +26,31 @@ def relabel_prototypes(
 ) -> Any:
     """Move prototypes to another class.
 
-    For a cluster of rows with wrong labels: what is most similar to it belongs to the
-    other class from now on. The training rows that the prototypes stand for move with
-    them, and so does their weight in empirical priors.
+    This corrects a cluster of training samples with wrong labels: samples most similar
+    to its prototype are then predicted to be of the other class. The training samples
+    of the prototypes move with them, and so does their weight in empirical priors.
 
     Read more in the :ref:`User Guide <edit>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        in one. It is not changed.
+        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
+        search with one inside. It is not changed.
 
     prototypes : int or array-like of int
         Numbers of the prototypes to move.
 
     label : int, str or the like
-        Class that they move to, one of `classes_`.
+        The other class, one of `classes_`.
 
     reason : str, default=None
-        Why, for the log.
+        Reason for the edit, for the log.
 
     X_val : array-like of shape (n_samples, n_features) or (n_samples, ...), \
             default=None
-        Samples, as `psem` takes them, on which the log compares accuracy before and
-        after. None compares nothing.
+        Samples, as `psem` takes them, to measure the accuracy before and after the
+        edit, for the log. None measures nothing.
 
     y_val : array-like of shape (n_samples,), default=None
         Their labels.
@@ -54,28 +58,30 @@ def relabel_prototypes(
     Returns
     -------
     estimator
-        The edited model, of the kind of `psem`, with one more entry in the
-        `edit_log_` of its classifier.
+        The edited copy of `psem`, with one more entry in the `edit_log_` of its
+        classifier.
 
     Raises
     ------
     TypeError
-        If `psem` does not end in a `KMExClassifier`.
+        If there is no `KMExClassifier` in `psem`, or it is a
+        :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
+        hold.
 
     ValueError
-        If a number is not one of a prototype, the label is not one of a class, or a
-        class would be left without a prototype.
+        If a number is not that of a prototype, the label is not one of `classes_`, or
+        a class would have no prototype left.
 
     See Also
     --------
-    rename : Give a whole class another name.
-    sklearn_kmex.metrics.audit : Labels and prototypes that may be wrong.
+    rename : Rename a whole class.
+    sklearn_kmex.metrics.audit : Find suspect prototypes and labels.
 
     Notes
     -----
-    Of the `inertia_` of a class, the model does not know the share of each prototype:
-    the spread of rows about their own mean is taken to be the same for all rows of a
-    class. The sum over classes is exact.
+    The model knows the `inertia_` of a class, but not the share of each prototype. The
+    spread about the means of clusters is assumed to be equal for all samples of a
+    class. The sum of `inertia_` over classes is exact.
 
     Examples
     --------
@@ -90,8 +96,8 @@ def relabel_prototypes(
     >>> edited.edit_log_[0]["new_ids"]  # of each former prototype
     [0, 1, 3, 2, 4, 5]
     """
-    sem = find_kmex(psem)
-    state = read(sem)
+    sem = find_editable(psem)
+    state = read_prototypes(sem)
     ids = check_ids(prototypes, state)
     new = check_label(label, sem.classes_)
     if not np.isin(new, sem.classes_).all():
@@ -100,9 +106,9 @@ def relabel_prototypes(
             f"{label!r}. Use add_prototypes for a new class."
         )
     moving = ids[state.labels[ids] != new]
-    check_none_is_emptied(moving, state, "To give a whole class a name, use rename.")
+    check_class_remains(moving, state, "To rename a whole class, use rename.")
     labels = state.labels.copy()
     labels[ids] = new
     moved = state._replace(labels=labels)
     edit = Edit("relabel_prototypes", ids, moved, sem.classes_, label=new)
-    return edited(psem, edit, reason, X_val, y_val)
+    return apply_edit(psem, edit, reason, X_val, y_val)

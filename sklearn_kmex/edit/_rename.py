@@ -1,4 +1,4 @@
-"""rename: other names for classes."""
+"""rename: give classes other labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,51 +8,53 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._model.labels import kind_of
-from sklearn_kmex._model.steps import find_kmex
-from sklearn_kmex.edit._state import read
-from sklearn_kmex.edit._trail import Edit, edited
+from sklearn_kmex.edit._check import find_editable
+from sklearn_kmex.edit._state import read_prototypes
+from sklearn_kmex.edit._trail import Edit, apply_edit
 
 
 def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) -> Any:
     """Give classes other labels.
 
-    No decision changes but for its name, so that there is nothing to compare.
-    `classes_` is sorted by the new labels, and with it the prototypes. Parameters that
-    name classes, or follow their order, are adapted: `n_prototypes` and `priors`.
+    Decisions do not change, apart from the labels. `classes_` and the prototypes are
+    sorted by the new labels. The parameters `n_prototypes` and `priors` are adapted if
+    they depend on labels or their order.
 
     Read more in the :ref:`User Guide <edit>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` that ends
-        in one. It is not changed.
+        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
+        search with one inside. It is not changed.
 
     names : dict
-        New label of each class that gets one. Labels stay different, and of one type:
-        for labels of another type than before, name all classes.
+        New labels by old ones. All labels must be different and of one type; to change
+        the type, rename all classes.
 
     reason : str, default=None
-        Why, for the log.
+        Reason for the edit, for the log.
 
     Returns
     -------
     estimator
-        The edited model, of the kind of `psem`, with one more entry in the
-        `edit_log_` of its classifier.
+        The edited copy of `psem`, with one more entry in the `edit_log_` of its
+        classifier.
 
     Raises
     ------
     TypeError
-        If `psem` does not end in a `KMExClassifier`.
+        If there is no `KMExClassifier` in `psem`, or it is a
+        :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
+        hold.
 
     ValueError
-        If `names` names what is no class, or leaves two classes with one label, or
-        labels of two types.
+        If a key of `names` is not a class, or labels would not be different or not of
+        one type.
 
     See Also
     --------
-    relabel_prototypes : Move some prototypes to another class.
+    relabel_prototypes : Move prototypes to another class.
 
     Examples
     --------
@@ -65,11 +67,11 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
     >>> print(*named.predict(X[[0, 80]]))
     setosa versicolor
     """
-    sem = find_kmex(psem)
+    sem = find_editable(psem)
     old = sem.classes_
     new = new_labels(names, old)
     order = np.argsort(new)
-    state = read(sem)
+    state = read_prototypes(sem)
     renamed = state._replace(labels=new[np.searchsorted(old, state.labels)])
     pairs = [list(pair) for pair in zip(old.tolist(), new.tolist(), strict=True)]
     given_another = old[[one != other for one, other in pairs]]
@@ -84,11 +86,11 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
         if not isinstance(copy.priors, str):
             copy.priors = np.asarray(copy.priors)[order].tolist()
 
-    return edited(psem, edit, reason, adapt=adapt)
+    return apply_edit(psem, edit, reason, adapt=adapt)
 
 
 def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:
-    """Return the new label of each class, in the order of the old ones."""
+    """Return the new labels of all classes, in the order of the old ones."""
     old = classes.tolist()
     unknown = [name for name in names if name not in old]
     if unknown or not names:
@@ -98,12 +100,12 @@ def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:
     new = [names.get(label, label) for label in old]
     if len({kind_of(np.asarray([label])) for label in new}) > 1:
         raise ValueError(
-            f"names must leave all classes labels of one type; got {new}. Name all "
+            f"names must give all classes labels of one type; got {new}. Rename all "
             f"classes, {old}."
         )
     if len(set(new)) < len(new):
         raise ValueError(
-            f"names must leave all classes different labels; got {new}. To move "
+            f"names must give all classes different labels; got {new}. To move "
             "prototypes to another class, use relabel_prototypes."
         )
     return np.array(new, dtype=object if classes.dtype == object else None)

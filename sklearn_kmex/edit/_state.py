@@ -1,4 +1,4 @@
-"""What an edit changes: all prototypes, and what a stream knows of them."""
+"""The state of all prototypes, which edits change."""
 
 import copy
 from typing import Any, NamedTuple
@@ -15,23 +15,27 @@ from sklearn_kmex._model.steps import copy_model, find_kmex
 
 
 class State(NamedTuple):
-    """Arrays with an entry for each prototype, in any order."""
+    """Arrays with one entry for each prototype, in any order."""
 
-    ids: NDArray[np.intp]  # numbers before the edit, -1 for an added one
+    ids: NDArray[np.intp]  # numbers before the edit, -1 for added prototypes
     labels: NDArray
     vectors: NDArray
-    means: NDArray  # of the members
+    means: NDArray  # of the training samples assigned to each, its members
     counts: NDArray[np.float64]
-    nearest: NDArray  # nearest training rows
-    rows: NDArray[np.intp]  # their numbers
-    within: NDArray[np.float64]  # squared distances of members to their mean, summed
+    nearest: NDArray  # nearest training samples
+    rows: NDArray[np.intp]  # row numbers of these
+    within: NDArray[np.float64]  # sums of squared distances of members to their mean
 
-    def take(self, where: NDArray) -> "State":
+    def of(self, where: NDArray) -> "State":
+        """Return the state of some prototypes."""
         return State(*(field[where] for field in self))
 
 
-def read(sem: KMExClassifier) -> State:
-    """Read the prototypes. Of the spread within a class, only the sum is known."""
+def read_prototypes(sem: KMExClassifier) -> State:
+    """Read the state of a classifier.
+
+    Only the sum of `within` of each class is known; it is divided by counts.
+    """
     known = sem._known_prototypes().values()
     return State(
         np.arange(len(sem.prototypes_)),
@@ -41,26 +45,28 @@ def read(sem: KMExClassifier) -> State:
         sem.prototype_counts_,
         sem._nearest_rows,
         sem.prototype_indices_,
-        np.concatenate([max(p.spread(), 0.0) * share_of_rows(p) for p in known]),
+        np.concatenate([max(p.spread(), 0.0) * shares_of_members(p) for p in known]),
     )
 
 
-def share_of_rows(prototypes: ClassPrototypes) -> NDArray[np.float64]:
+def shares_of_members(prototypes: ClassPrototypes) -> NDArray[np.float64]:
     return prototypes.counts / prototypes.counts.sum()
 
 
-def write(sem: KMExClassifier, state: State, classes: NDArray) -> NDArray[np.intp]:
-    """Set the prototypes; return the numbers that they had before."""
+def set_prototypes(
+    sem: KMExClassifier, state: State, classes: NDArray
+) -> NDArray[np.intp]:
+    """Set the state of a classifier; return the former numbers of its prototypes."""
     groups = [np.flatnonzero(state.labels == label) for label in classes]
-    learned = [class_state(state.take(own), sem.n_iter_) for own in groups]
+    learned = [prototypes_of_class(state.of(own), sem.n_iter_) for own in groups]
     sem._set_prototypes(classes, learned)
     mass = [state.counts[own].sum() for own in groups]
     sem.class_prior_ = class_priors(sem.priors, mass)
     return state.ids[np.concatenate(groups)]
 
 
-def class_state(own: State, n_iter: int) -> ClassPrototypes | None:
-    """Put together what is known of one class, if it has prototypes."""
+def prototypes_of_class(own: State, n_iter: int) -> ClassPrototypes | None:
+    """Return the prototypes of one class, or None if it has none."""
     if len(own.ids) == 0:
         return None
     moved = squared_norms(own.means.astype(np.float64) - own.vectors)
@@ -74,32 +80,32 @@ def class_state(own: State, n_iter: int) -> ClassPrototypes | None:
     )
 
 
-def pool(state: State, into: NDArray[np.intp]) -> State:
-    """Give the members of each prototype to the one at the place it names.
+def combine(state: State, into: NDArray[np.intp]) -> State:
+    """Assign the members of prototype i to prototype `into[i]`.
 
-    One that names its own place stays; vectors and nearest rows stay as they are.
+    Prototypes with `into[i] == i` remain, with their vectors and nearest samples.
     """
     kept, group = np.unique(into, return_inverse=True)
     counts = np.bincount(group, weights=state.counts).astype(np.float64)
     means = np.zeros((len(kept), state.means.shape[1]))
     np.add.at(means, group, state.counts[:, np.newaxis] * state.means)
     means /= counts[:, np.newaxis]
-    alone = np.bincount(group) == 1  # to the last bit as before
+    alone = np.bincount(group) == 1  # means stay exactly as they are
     means[alone] = state.means[kept[alone]]
     moved = squared_norms(state.means - means[group])
     within = np.bincount(group, weights=state.within + state.counts * moved)
-    return state.take(kept)._replace(
+    return state.of(kept)._replace(
         means=means.astype(state.means.dtype),
         counts=counts,
         within=within.astype(np.float64),
     )
 
 
-def copied(psem: Any) -> tuple[Any, KMExClassifier]:
-    """Copy a model; return it with the classifier in it.
+def copy_for_edit(psem: Any) -> tuple[Any, KMExClassifier]:
+    """Return a copy of a model, and the classifier in that copy.
 
-    Frozen encoders and other steps are shared; only their parameters are their own.
+    Other steps are shallow copies, which share encoders with the original.
     """
     sem = find_kmex(psem)
-    twin = copy.deepcopy(sem)
-    return copy_model(psem, lambda part: twin if part is sem else None), twin
+    new = copy.deepcopy(sem)
+    return copy_model(psem, lambda part: new if part is sem else None), new

@@ -1,4 +1,4 @@
-"""Embedders: transformers that run a frozen model up to one of its layers."""
+"""Embedders: transformers that apply a frozen model up to one of its layers."""
 
 from sklearn_kmex.embedding._cached import CachedEmbedder
 from sklearn_kmex.embedding._file import embed_to_file

@@ -1,4 +1,4 @@
-"""What all embedders share: a model that is never fitted, copied or changed."""
+"""Base class of embedders, whose model is never fitted, copied or changed."""
 
 from abc import ABC, abstractmethod
 from typing import Any, Self
@@ -21,12 +21,12 @@ class BaseEmbedder(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Check the input and the width of the embedding; the model is not trained.
+        """Check the input, and find the width of the embedding, without training.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples that the model takes; only the first is run through it.
+            Samples that the model takes. Only the first one is embedded.
 
         y : None
             Ignored.
@@ -47,8 +47,8 @@ class BaseEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples that the model takes. For torch models, also tensors, lists of
-            them and torch Datasets, whose labels are left out.
+            Samples that the model takes. Torch models also take tensors, lists of
+            tensors, and torch Datasets, whose labels are ignored.
 
         Returns
         -------
@@ -58,7 +58,7 @@ class BaseEmbedder(
         return self._embed(self._check_input(X, reset=False))
 
     def black_box_output(self, X: ArrayLike) -> NDArray:
-        """Run the whole model, which need not be the one that explains.
+        """Compute the output of the whole model, the black box.
 
         Parameters
         ----------
@@ -68,12 +68,12 @@ class BaseEmbedder(
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            What the model says, for a classifier one score for each class.
+            Output of the model; for a classifier, one score for each class.
         """
         return self._output(self._check_input(X, reset=False))
 
     def embed_with_output(self, X: ArrayLike) -> tuple[Any, NDArray]:
-        """Embed X and run the whole model, in one pass where that is possible.
+        """Embed X and compute the output of the whole model, in one pass if possible.
 
         Parameters
         ----------
@@ -83,10 +83,10 @@ class BaseEmbedder(
         Returns
         -------
         embeddings : {ndarray, sparse matrix} of shape (n_samples, n_features_out)
-            As `transform` gives them.
+            Embeddings, as from `transform`.
 
         output : ndarray of shape (n_samples, n_outputs)
-            As `black_box_output` gives it, but for rounding.
+            Output, as from `black_box_output` up to rounding.
         """
         checked = self._check_input(X, reset=False)
         return self._embed_with_output(checked)
@@ -96,7 +96,7 @@ class BaseEmbedder(
         return self._embed(X), self._output(X)
 
     def _first(self, X: Any) -> Any:
-        """Take the first sample of checked input, as input of its own."""
+        """Return the first sample of checked input as input for `_embed`."""
         return X[:1]
 
     @abstractmethod
@@ -108,15 +108,15 @@ class BaseEmbedder(
         """Run the whole model on checked input."""
 
     def _content(self) -> dict[str, Any]:
-        """Hand over all that the embeddings depend on."""
+        """Return everything that the embeddings depend on."""
         return self.get_params(deep=False)
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Rows of a table; embedders of other input check it themselves."""
+        """Check rows of a table; overridden for other input."""
         return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
 
     def __sklearn_clone__(self) -> Self:
-        """Share the model: a copy of its weights would be another black box."""
+        """Share the model, which is fitted."""
         return share_callbacks(self, type(self)(**self.get_params(deep=False)))
 
     def __sklearn_tags__(self) -> Tags:

@@ -1,4 +1,4 @@
-"""CachedEmbedder: each distinct sample meets the encoder once."""
+"""CachedEmbedder: embed each distinct sample only once."""
 
 import os
 from pathlib import Path
@@ -28,19 +28,18 @@ from sklearn_kmex.embedding._store import Store, pack, unpack
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)
 
 
-def has_black_box(self: "CachedEmbedder") -> bool:
+def _has_black_box(self: "CachedEmbedder") -> bool:
     return hasattr(self.embedder, "black_box_output")
 
 
 class CachedEmbedder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator
 ):
-    """Embed samples, and keep each embedding on disk for the next time.
+    """Embed samples, and cache each embedding on disk.
 
-    Embeddings are kept by the content of the sample together with the weights, layer
-    and settings of the encoder, so that each distinct sample meets the encoder once,
-    whatever the folds, candidates and processes of a search, and a changed sample
-    or weight is never answered by what was kept.
+    The key of an embedding is a hash of the sample and of the weights, layer and
+    settings of the encoder. Each distinct sample is embedded once, for all folds,
+    candidates and processes of a search. A changed sample or weight has another key.
 
     Read more in the :ref:`User Guide <embedding_cache>`.
 
@@ -50,29 +49,29 @@ class CachedEmbedder(
         The frozen encoder: an embedder of this package, or a `FrozenEstimator`.
 
     memory : str, os.PathLike or joblib.Memory, default=None
-        Where embeddings are kept. None keeps nothing.
+        Folder of the cache. None disables the cache.
 
     Attributes
     ----------
     embedder_ : estimator
-        The encoder, checked against X.
+        The encoder, after a check of X.
 
     n_features_in_ : int
-        Number of columns seen during fit, where the encoder counts them.
+        Number of columns seen during fit, if the encoder has this attribute.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during fit, where they are all strings.
+        Names of the columns seen during fit, if all of them are strings.
 
     See Also
     --------
-    embed_to_file : Embed a set larger than memory into a file.
-    sklearn_kmex.make_kmex : Makes one of these where `memory` is given.
+    embed_to_file : Embeds a data set larger than memory into a file.
+    sklearn_kmex.make_kmex : Adds a cache if `memory` is given.
 
     Notes
     -----
-    Embeddings are in one SQLite file inside the folder of `memory`, which
-    `joblib.Memory.clear` empties. While one process runs the encoder, others that
-    need it wait. Samples of a list of paths are told by what the files hold.
+    Embeddings are stored in one SQLite file inside the folder of `memory`, which
+    `joblib.Memory.clear` empties. While one process runs the encoder, other processes
+    that need it wait. The key of a path is the content of its file.
 
     Examples
     --------
@@ -102,7 +101,7 @@ class CachedEmbedder(
         self.memory = memory
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Embed X, so that it is kept; the encoder is not trained.
+        """Embed X and cache the embeddings, without training the encoder.
 
         Parameters
         ----------
@@ -122,7 +121,7 @@ class CachedEmbedder(
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:
-        """Embed X, as `transform` does, after a check of encoder and input.
+        """Check the encoder and X, and embed X.
 
         Parameters
         ----------
@@ -140,7 +139,8 @@ class CachedEmbedder(
         if not isinstance(self.embedder, FROZEN):
             raise TypeError(
                 "embedder must be frozen: an embedder of sklearn_kmex or a "
-                f"FrozenEstimator; got {type(self.embedder).__name__}."
+                f"FrozenEstimator; got {type(self.embedder).__name__}. Wrap a fitted "
+                "transformer in FrozenEstimator."
             )
         X = as_samples(X)
         with unchanged_on_error(self):
@@ -155,7 +155,7 @@ class CachedEmbedder(
             return embeddings
 
     def transform(self, X: ArrayLike) -> Any:
-        """Embed X; run the encoder on samples that are not kept yet.
+        """Embed X, and run the encoder only on samples that are not in the cache.
 
         Parameters
         ----------
@@ -170,13 +170,13 @@ class CachedEmbedder(
         Raises
         ------
         TypeError
-            If the encoder holds what cannot be hashed.
+            If the encoder contains objects that cannot be hashed.
         """
         return self._cached(X, "transform")
 
-    @available_if(has_black_box)
+    @available_if(_has_black_box)
     def black_box_output(self, X: ArrayLike) -> NDArray:
-        """Run the whole model on samples whose output is not kept yet.
+        """Compute the output of the whole model, and cache it.
 
         Parameters
         ----------
@@ -186,34 +186,34 @@ class CachedEmbedder(
         Returns
         -------
         ndarray of shape (n_samples, n_outputs)
-            What the model says, for a classifier one score for each class.
+            Output of the model; for a classifier, one score for each class.
         """
         return self._cached(X, "black_box_output")
 
     def _cached(self, X: Any, method: str) -> Any:
-        """Read what is kept, and run the encoder on the rest, a chunk at a time."""
+        """Read cached results, and run the encoder on other samples in chunks."""
         X = as_samples(X)
         encoder = getattr(self, "embedder_", self.embedder)
-        run, store = getattr(encoder, method), self._store()
+        compute, store = getattr(encoder, method), self._store()
         if store is None or len_of(X) == 0:
-            return run(X)
+            return compute(X)
         keys = row_digests(X, method.encode() + fingerprint(self.embedder))
-        samples: dict[bytes, int] = {}
+        first_rows: dict[bytes, int] = {}
         for row, key in enumerate(keys):
-            samples.setdefault(key, row)
-        kept = store.read(list(samples))
-        missing = [key for key in samples if key not in kept]
-        for some in chunks(missing, chunk_rows(X)):
-            with store.writing(some) as rows:
-                new = [key for key in some if key not in rows]
+            first_rows.setdefault(key, row)
+        cached = store.read(list(first_rows))
+        missing = [key for key in first_rows if key not in cached]
+        for chunk in chunks(missing, chunk_rows(X)):
+            with store.writing(chunk) as entries:
+                new = [key for key in chunk if key not in entries]
                 if new:
-                    embeddings = run_part(run, X, [samples[key] for key in new])
-                    rows.update(zip(new, pack(embeddings), strict=True))
-            kept.update(rows)
-        return unpack([kept[key] for key in keys])
+                    embeddings = run_part(compute, X, [first_rows[key] for key in new])
+                    entries.update(zip(new, pack(embeddings), strict=True))
+            cached.update(entries)
+        return unpack([cached[key] for key in keys])
 
     def _content(self) -> tuple[Any]:
-        """Hand over all that the embeddings depend on."""
+        """Return everything that the embeddings depend on."""
         return (self.embedder,)
 
     def _store(self) -> Store | None:

@@ -1,4 +1,4 @@
-"""Samples one at a time: what they hold, as a hash, and some of them by number."""
+"""Hashes of the content of samples."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ ROWS_HASHED = 256
 
 
 def row_digests(X: Any, model: bytes) -> list[bytes]:
-    """Hash the content of each sample, for one model.
+    """Hash the content of each sample together with a model.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def row_digests(X: Any, model: bytes) -> list[bytes]:
         Samples.
 
     model : bytes
-        Fingerprint of the model that takes them.
+        Fingerprint of the model.
 
     Returns
     -------
     list of bytes
-        SHA-256 of model and sample, one for each sample.
+        SHA-256 hash of the model and each sample.
     """
     if len_of(X) == 0:
         return []
@@ -46,21 +46,23 @@ def row_digests(X: Any, model: bytes) -> list[bytes]:
         X = np.asarray(X)
     start = hashlib.sha256(model)
     X = as_array(X)
-    if not is_numeric(X):
-        return digests(start, contents(X))
+    if not _is_numeric(X):
+        return _digests(start, _contents(X))
     start.update(f"{X.dtype.str}{X.shape[1:]}".encode())
     blocks = [X[some] for some in gen_batches(len(X), ROWS_HASHED)]
-    with ThreadPoolExecutor(cpu_count()) as threads:  # hashing long rows is parallel
-        found = threads.map(lambda rows: array_digests(start, rows), blocks)
+    with ThreadPoolExecutor(
+        cpu_count()
+    ) as threads:  # hashing long rows releases the lock
+        found = threads.map(lambda rows: _array_digests(start, rows), blocks)
         return [digest for some in found for digest in some]
 
 
-def array_digests(start: Any, rows: NDArray) -> list[bytes]:
-    return digests(start, ((row,) for row in np.ascontiguousarray(rows)))
+def _array_digests(start: Any, rows: NDArray) -> list[bytes]:
+    return _digests(start, ((row,) for row in np.ascontiguousarray(rows)))
 
 
-def digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
-    """Go on from the hash of a model with the bytes of each sample."""
+def _digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
+    """Extend the hash of a model by the bytes of each sample."""
     found = []
     for parts in samples:
         one = start.copy()
@@ -70,32 +72,32 @@ def digests(start: Any, samples: Iterable[Sequence[Any]]) -> list[bytes]:
     return found
 
 
-def contents(X: Any) -> Iterator[Sequence[Any]]:
-    """Yield the bytes that tell each sample from others."""
+def _contents(X: Any) -> Iterator[Sequence[Any]]:
+    """Yield the bytes that identify each sample."""
     if sparse.issparse(X):
         head = f"{X.dtype.str}{X.shape[1:]}".encode()
         yield from ((head, *row) for row in sparse_rows(X))
     else:
-        yield from (content(sample(X, i)) for i in range(len(X)))
+        yield from (_content(sample(X, i)) for i in range(len(X)))
 
 
-def is_numeric(X: Any) -> bool:
+def _is_numeric(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.ndim > 0 and X.dtype.kind in "biufcmM"
 
 
-def content(value: Any) -> Sequence[Any]:
-    """Bytes that tell a sample from others; a path stands for what its file holds."""
+def _content(value: Any) -> Sequence[Any]:
+    """Bytes that identify a sample; for a path, also the content of its file."""
     value = as_array(value)
-    if is_numeric(value):
+    if _is_numeric(value):
         return f"{value.dtype.str}{value.shape}".encode(), np.ascontiguousarray(value)
     if isinstance(value, Mapping):
-        pairs = ((repr(key).encode(), content(value[key])) for key in value)
+        pairs = ((repr(key).encode(), _content(value[key])) for key in value)
         return [part for key, parts in pairs for part in (key, *parts)]
     inside = value if isinstance(value, list | tuple | np.ndarray) else [value]
     files = (part for part in inside if isinstance(part, str | os.PathLike))
-    return (fingerprint(value), *map(file_digest, filter(os.path.isfile, files)))
+    return (fingerprint(value), *map(_file_digest, filter(os.path.isfile, files)))
 
 
-def file_digest(path: str | os.PathLike) -> bytes:
+def _file_digest(path: str | os.PathLike) -> bytes:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()

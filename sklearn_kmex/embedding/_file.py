@@ -1,4 +1,4 @@
-"""embed_to_file: a set larger than memory, embedded into a file."""
+"""embed_to_file: embed a data set larger than memory into a file."""
 
 import hashlib
 import json
@@ -24,12 +24,12 @@ from sklearn_kmex.embedding._fingerprint import fingerprint
 
 
 def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
-    """Embed samples into a `.npy` file, which `KMExClassifier.fit` reads mapped.
+    """Embed samples into a `.npy` file, which `KMExClassifier.fit` can read mapped.
 
-    Samples are read and embedded a chunk at a time. `path` appears when it is whole;
-    until then the work is in files beside it, ending in ".part" and ".journal", from
-    which a call that was interrupted at any point is resumed by the next: chunks that
-    were finished are read again, to see that they are the same, but not embedded.
+    Samples are read and embedded in chunks. The file is created when it is complete;
+    until then, results are in files next to it that end in ".part" and ".journal". If a
+    call is interrupted, the next call resumes it: samples of finished chunks are read
+    again to check that they are the same, but not embedded again.
 
     Read more in the :ref:`User Guide <embedding_cache>`.
 
@@ -39,28 +39,30 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
         Fitted transformer or embedder.
 
     X : array-like, tensor, Dataset or list of n_samples samples
-        Samples that the embedder takes; a memory-mapped array or a Dataset may be
+        Samples that the embedder takes. A memory-mapped array or a Dataset can be
         larger than memory.
 
     path : str or os.PathLike
-        The file, replaced where it is there.
+        Where to save. An existing file is replaced.
 
     Returns
     -------
     numpy.memmap of shape (n_samples, n_features_out)
-        The embeddings, read from the file as they are used.
+        The embeddings, mapped from the file.
 
     Raises
     ------
     ValueError
-        If X is empty, or what is there to be resumed is of another model or data.
+        If X is empty, or the files of an interrupted call are of another model or of
+        other data.
 
     TypeError
-        If the embeddings are sparse, or the embedder holds what cannot be hashed.
+        If the embeddings are sparse, or the embedder contains objects that cannot be
+        hashed.
 
     See Also
     --------
-    CachedEmbedder : Keeps embeddings by sample, for a search.
+    CachedEmbedder : Caches embeddings by sample.
 
     Examples
     --------
@@ -82,34 +84,34 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     X = as_samples(X)
     n_samples = len_of(X)
     if n_samples == 0:
-        raise ValueError("X must hold at least one sample; got none.")
+        raise ValueError("X must have at least one sample; got none.")
     head = {"model": fingerprint(embedder).hex(), "n_samples": n_samples}
-    start = resume(part, journal, head, X)
+    start = _resume(part, journal, head, X)
     while start < n_samples:
         stop = min(start + chunk_rows(X), n_samples)
         rows = range(start, stop)
-        line = {"stop": stop, "samples": digest(X, rows)}
+        line = {"stop": stop, "samples": _digest(X, rows)}
         embeddings = run_part(embedder.transform, X, rows)
-        write_rows(part, start, n_samples, embeddings)
-        write_lines(journal, [head, line] if start == 0 else [line])
+        _write_rows(part, start, n_samples, embeddings)
+        _write_lines(journal, [head, line] if start == 0 else [line])
         start = stop
     os.replace(part, path)
     journal.unlink()
     return np.load(path, mmap_mode="r")
 
 
-def resume(part: Path, journal: Path, head: dict, X: Any) -> int:
-    """Check what an earlier call left against model and data; return where it ended."""
-    begun, *lines = read_lines(journal) if part.exists() else [head]
+def _resume(part: Path, journal: Path, head: dict, X: Any) -> int:
+    """Check the files of an interrupted call; return the number of finished rows."""
+    saved, *lines = _read_lines(journal) if part.exists() else [head]
     start = 0
     for line in lines:
-        same = begun == head and line["samples"] == digest(
+        same = saved == head and line["samples"] == _digest(
             X, range(start, line["stop"])
         )
         if not same:
             raise ValueError(
-                f"{part.name} must be of the same model and data to be resumed, and it "
-                f"is of another; give another path, or delete it and {journal.name}."
+                f"{part.name} must be of the same model and data to be resumed, but it "
+                f"is not. Use another path, or delete it and {journal.name}."
             )
         start = line["stop"]
     if start == 0:
@@ -117,23 +119,24 @@ def resume(part: Path, journal: Path, head: dict, X: Any) -> int:
     return start
 
 
-def digest(X: Any, rows: range) -> str:
+def _digest(X: Any, rows: range) -> str:
     with numbered(rows):
         return hashlib.sha256(b"".join(row_digests(take(X, rows), b""))).hexdigest()
 
 
-def write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
-    """Write rows at their place; not mapped, so that a full disk is told."""
+def _write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
+    """Write rows at their position, unmapped so that a full disk raises an error."""
     if sparse.issparse(rows):
         raise TypeError(
-            "embedder must give dense embeddings to be written; got sparse."
+            "embedder must return dense embeddings to write a file; got sparse ones. "
+            "Use CachedEmbedder."
         )
     rows = np.ascontiguousarray(rows)
     header = {"descr": rows.dtype.str, "fortran_order": False}
     header["shape"] = (n_samples, *rows.shape[1:])
     with part.open("r+b" if start else "wb") as file:
         if start:
-            check_header(file, header)
+            _check_header(file, header)
             file.seek(start * rows[0].nbytes, os.SEEK_CUR)
         else:
             npy.write_array_header_1_0(file, header)
@@ -142,29 +145,29 @@ def write_rows(part: Path, start: int, n_samples: int, rows: Any) -> None:
         os.fsync(file.fileno())
 
 
-def check_header(file: Any, header: dict) -> None:
-    """Read the header of a file, which must be this one."""
+def _check_header(file: Any, header: dict) -> None:
+    """Check that a file has this header."""
     npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file)
     if (shape, dtype.str) != (header["shape"], header["descr"]):
         raise ValueError(
-            "embedder must give as many columns, of one dtype, for all samples; got "
+            "embedder must return as many columns, of one dtype, for all samples; got "
             f"shape {header['shape'][1:]} of {header['descr']} after {shape[1:]} of "
             f"{dtype.str}."
         )
 
 
-def write_lines(journal: Path, lines: list[dict]) -> None:
+def _write_lines(journal: Path, lines: list[dict]) -> None:
     with journal.open("a") as file:
         file.writelines(f"{json.dumps(line)}\n" for line in lines)
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_lines(journal: Path) -> list[dict]:
-    """Read a journal, and cut off a last line that was never finished."""
+def _read_lines(journal: Path) -> list[dict]:
+    """Read a journal, and remove an incomplete last line."""
     journal.touch()
     text = journal.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    os.truncate(journal, len(whole))
-    return [json.loads(line) for line in whole.splitlines()] or [{}]
+    complete = text[: text.rfind(b"\n") + 1]
+    os.truncate(journal, len(complete))
+    return [json.loads(line) for line in complete.splitlines()] or [{}]

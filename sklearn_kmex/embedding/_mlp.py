@@ -1,4 +1,4 @@
-"""MLPEmbedder: a hidden layer of scikit-learn's own networks."""
+"""MLPEmbedder: embed rows by a hidden layer of a network of scikit-learn."""
 
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,7 +27,7 @@ ACTIVATIONS = {
 class MLPEmbedder(BaseEmbedder):
     """Embed rows by a hidden layer of a fitted `MLPClassifier`.
 
-    `clone` shares the network.
+    The network stays unchanged, and `clone` shares it.
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -37,7 +37,7 @@ class MLPEmbedder(BaseEmbedder):
         The fitted network.
 
     layer : int, default=-1
-        Number of the hidden layer, from 0; negative numbers count from the last.
+        Number of the hidden layer, from 0. Negative numbers count from the end.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class MLPEmbedder(BaseEmbedder):
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during fit, where they are all strings.
+        Names of the columns seen during fit, if all of them are strings.
 
     See Also
     --------
-    TorchEmbedder : The same for a torch module.
-    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+    TorchEmbedder : Embeds samples by a layer of a torch module.
+    sklearn_kmex.make_kmex : Makes a pipeline of an embedder and a `KMExClassifier`.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class MLPEmbedder(BaseEmbedder):
         self.layer = layer
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Leave frames as they are: the network checks their names itself."""
+        """Check X; the network itself checks the columns of a DataFrame."""
         if not hasattr(X, "columns"):
             return super()._check_input(X, reset)
         if reset or hasattr(self, "n_features_in_"):

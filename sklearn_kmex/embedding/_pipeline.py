@@ -1,14 +1,14 @@
-"""EmbeddingPipeline: the steps before a frozen model, and its embedder."""
+"""EmbeddingPipeline: frozen steps followed by an embedder."""
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
 
 class EmbeddingPipeline(Pipeline):
-    """Frozen steps and an embedder, which say what their model says."""
+    """Pipeline of frozen steps and an embedder, with the output of the whole model."""
 
     def black_box_output(self, X: ArrayLike) -> NDArray:
-        """Run the whole model on X, after the steps before it."""
+        """Compute the output of the whole model for X, including the first steps."""
         for _, step in self.steps[:-1]:
             X = step.transform(X)
         return self.steps[-1][1].black_box_output(X)

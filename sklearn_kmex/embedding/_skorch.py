@@ -1,4 +1,4 @@
-"""SkorchEmbedder: activations of a layer of a fitted skorch net."""
+"""SkorchEmbedder: embed samples by a layer of a fitted skorch net."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 class SkorchEmbedder(TorchInputEmbedder):
     """Embed samples by a layer of a fitted skorch net.
 
-    A private copy of the net that shares its weights runs through the net's own
-    iterator and on its own device; the net itself does not notice. `clone` shares
-    the net.
+    A private copy that shares the weights of the net is run, with the iterator and on
+    the device of the net. The net itself stays unchanged, and `clone` shares it.
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -31,29 +30,30 @@ class SkorchEmbedder(TorchInputEmbedder):
         The fitted net.
 
     layer : str, default=None
-        Dotted name, as in `net.module_.named_modules()`, of the layer whose output
-        is the embedding. None is the input of the last linear layer that runs.
+        Dotted name, as in `net.module_.named_modules()`, of the layer whose output is
+        the embedding. By default, the embedding is the input of the last linear layer
+        that runs.
 
     input_shape : tuple of int, default=None
-        Shape of one sample, to which rows are reshaped. None leaves X as it is.
+        Shape of one sample, to which rows are reshaped. By default, X is not reshaped.
 
     pooling : {"mean", "cls", "flatten"}, default="mean"
-        How an activation with more than one axis becomes a vector: "mean" over the
-        positions of a feature map (channels first) or the tokens of a sequence
-        (channels last), "cls" for the first token of a sequence, or "flatten".
+        How the activations of a sample become a vector: "mean" over the positions of a
+        feature map (channels first) or the tokens of a sequence (channels last), "cls"
+        for the first token of a sequence, or "flatten".
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns seen during fit, where X has two axes.
+        Number of columns seen during fit, if X has two axes.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during fit, where they are all strings.
+        Names of the columns seen during fit, if all of them are strings.
 
     See Also
     --------
-    TorchEmbedder : The same for a torch module.
-    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+    TorchEmbedder : Embeds samples by a layer of a torch module.
+    sklearn_kmex.make_kmex : Makes a pipeline of an embedder and a `KMExClassifier`.
 
     Examples
     --------

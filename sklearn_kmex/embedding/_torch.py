@@ -1,4 +1,4 @@
-"""TorchEmbedder: activations of a layer of a torch module."""
+"""TorchEmbedder: embed samples by a layer of a torch module."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -12,15 +12,15 @@ from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from sklearn_kmex._torch.run import Run
+    from sklearn_kmex._torch.run import RunSettings
     from sklearn_kmex._torch.types import Module
 
 
 class TorchEmbedder(TorchInputEmbedder):
     """Embed samples by a layer of a trained torch module.
 
-    A private copy that shares the module's weights is run, in evaluation mode and
-    without gradients; the module itself does not notice. `clone` shares the module.
+    A private copy that shares the weights of the module is run, in evaluation mode and
+    without gradients. The module itself stays unchanged, and `clone` shares it.
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -30,58 +30,59 @@ class TorchEmbedder(TorchInputEmbedder):
         The trained model.
 
     layer : str, default=None
-        Dotted name, as in `module.named_modules()`, of the layer whose output is
-        the embedding. None is the input of the last linear layer that runs.
+        Dotted name, as in `module.named_modules()`, of the layer whose output is the
+        embedding. By default, the embedding is the input of the last linear layer that
+        runs.
 
     input_shape : tuple of int, default=None
-        Shape of one sample, to which rows are reshaped. None leaves X as it is.
+        Shape of one sample, to which rows are reshaped. By default, X is not reshaped.
 
     pooling : {"mean", "cls", "flatten"}, default="mean"
-        How an activation with more than one axis becomes a vector: "mean" over the
-        positions of a feature map (channels first) or the tokens of a sequence
-        (channels last), "cls" for the first token of a sequence, or "flatten".
+        How the activations of a sample become a vector: "mean" over the positions of a
+        feature map (channels first) or the tokens of a sequence (channels last), "cls"
+        for the first token of a sequence, or "flatten".
 
     batch_size : int, default=256
-        Number of samples run at a time.
+        Number of samples in a batch.
 
     device : str, default="auto"
-        Where to run, as in `torch.device`. "auto" is where the parameters of the
-        module are; elsewhere its weights are copied for each call.
+        Where to run, as in `torch.device`. "auto" is the device of the module. For
+        another device, the weights are copied in each call.
 
     precision : {"float32", "bfloat16"}, default="float32"
-        "bfloat16" runs with half the digits, faster where the machine supports it;
-        the embeddings are float32 all the same.
+        Dtype of the computation. "bfloat16" is less precise, and faster on machines
+        that support it. The embeddings are float32 in both cases.
 
     preprocess : callable, default=None
-        Applied to each sample as it is read, such as a torchvision transform. None
-        leaves samples as they are.
+        Function applied to each sample after it is read, such as a torchvision
+        transform.
 
     num_workers : int, default=0
-        Processes that read and preprocess samples; 0 is this one alone. Arrays and
-        tensors without `preprocess` need none.
+        Number of processes that read and preprocess samples. 0 uses the current
+        process, as do arrays and tensors without `preprocess`.
 
     verbose : bool, default=False
-        Whether to show a progress bar, where tqdm is installed.
+        Whether to show a progress bar, if tqdm is installed.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns seen during fit, where X has two axes.
+        Number of columns seen during fit, if X has two axes.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during fit, where they are all strings.
+        Names of the columns seen during fit, if all of them are strings.
 
     See Also
     --------
-    SkorchEmbedder : The same for a fitted skorch net.
-    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+    SkorchEmbedder : Embeds samples by a layer of a fitted skorch net.
+    sklearn_kmex.make_kmex : Makes a pipeline of an embedder and a `KMExClassifier`.
 
     Notes
     -----
-    For 512 samples and more, batch norms of the copy are folded into the
-    convolutions before them where the graph of the module shows that nothing else
-    reads these, and convolutions run channels last. Embeddings differ from those of
-    a plain forward pass by the rounding of float32.
+    For 512 samples or more, each batch norm of the copy is folded into the convolution
+    before it if nothing else uses the output of that, and convolutions run channels
+    last. Embeddings then differ from those of a plain forward pass by rounding in
+    float32.
 
     Examples
     --------
@@ -136,22 +137,26 @@ class TorchEmbedder(TorchInputEmbedder):
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
         from sklearn_kmex._torch.run import embed
 
-        return embed(self.module, X, self.layer, self.pooling, self._how())
+        return embed(self.module, X, self.layer, self.pooling, self._run_settings())
 
     def _output(self, X: Any) -> NDArray:
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
         from sklearn_kmex._torch.run import output
 
-        return output(self.module, X, self._how())
+        return output(self.module, X, self._run_settings())
 
     def _embed_with_output(self, X: Any) -> tuple[NDArray[np.float32], NDArray]:
-        if self.precision != "float32":  # the black box answers with all its digits
+        if (
+            self.precision != "float32"
+        ):  # the black box itself runs in its own precision
             return super()._embed_with_output(X)
         check_dependency("torch", caller="TorchEmbedder", extra="torch")
         from sklearn_kmex._torch.run import embed
 
         scores: list[NDArray] = []
-        rows = embed(self.module, X, self.layer, self.pooling, self._how(), scores)
+        rows = embed(
+            self.module, X, self.layer, self.pooling, self._run_settings(), scores
+        )
         return rows, np.concatenate(scores)
 
     def _content(self) -> dict[str, Any]:
@@ -161,10 +166,10 @@ class TorchEmbedder(TorchInputEmbedder):
     def _network(self) -> "Module":
         return self.module
 
-    def _how(self) -> "Run":
-        from sklearn_kmex._torch.run import Run
+    def _run_settings(self) -> "RunSettings":
+        from sklearn_kmex._torch.run import RunSettings
 
-        return Run(
+        return RunSettings(
             self.batch_size,
             self.device,
             self.precision,

@@ -1,4 +1,4 @@
-"""What embedders of torch models take: rows, images, tensors and Datasets."""
+"""Input of embedders of torch models: rows, images, tensors and Datasets."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from sklearn_kmex.utils import check_dependency
 
 
 class TorchInputEmbedder(BaseEmbedder):
-    """Hands arrays to a torch model as float32, and torch's own objects as they are."""
+    """Embedder that takes arrays as float32, and objects of torch as they are."""
 
     input_shape: tuple[int, ...] | None
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Arrays as float32 in the shape the model takes; torch objects as given."""
+        """Return arrays as float32 in `input_shape`, and objects of torch as given."""
         if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
             X = as_samples(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
@@ -33,16 +33,16 @@ class TorchInputEmbedder(BaseEmbedder):
             return X
         if np.prod(X.shape[1:]) != np.prod(self.input_shape):
             raise ValueError(
-                f"X must hold samples of input_shape {tuple(self.input_shape)}; got "
-                f"samples of shape {X.shape[1:]}."
+                f"X must have samples of input_shape {tuple(self.input_shape)}; got "
+                f"samples of shape {X.shape[1:]}. Reshape X, or change input_shape."
             )
         return X.reshape(-1, *self.input_shape)
 
     def _first(self, X: Any) -> Any:
         check_dependency("torch", caller=type(self).__name__, extra="torch")
-        from sklearn_kmex._torch.run import first
+        from sklearn_kmex._torch.run import first_sample
 
-        return first(X)
+        return first_sample(X)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -51,6 +51,6 @@ class TorchInputEmbedder(BaseEmbedder):
 
 
 def _is_of_torch(X: Any) -> bool:
-    """Tell tensors, Datasets and skorch's slices of them, without importing torch."""
+    """Recognize tensors, Datasets and skorch's slices of them without torch."""
     packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
     return bool(packages & {"torch", "skorch"})

@@ -1,4 +1,4 @@
-"""TreeEmbedder: the leaves that an ensemble of trees puts a row into."""
+"""TreeEmbedder: embed rows by the leaves of an ensemble of trees."""
 
 import json
 import re
@@ -19,18 +19,18 @@ from sklearn_kmex._compat import HasMethods, histogram_leaves
 from sklearn_kmex.embedding._base import BaseEmbedder
 
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-# Told by name, for neither library is imported here.
+# Recognized by name, so that neither library is imported here.
 LIGHTGBM, XGBOOST = "lightgbm.sklearn.LGBMModel", "xgboost.sklearn.XGBModel"
-PRUNED = 2**31 - 1  # what XGBoost splits at in a node that it has pruned
+PRUNED = 2**31 - 1  # feature of a node that XGBoost has pruned
 
 
 class TreeEmbedder(BaseEmbedder):
     """Embed rows by the leaves of a fitted ensemble of trees.
 
-    Each leaf is a column, `sqrt(1 / (2 * n_trees))` for the rows in it and 0 for
-    the others: the squared distance of two rows is the share of trees in which
-    they part, one minus the forest proximity of Breiman [1]_. `clone` shares the
-    ensemble.
+    Each leaf is a column, with the value `sqrt(1 / (2 * n_trees))` for the rows in it
+    and 0 for the others. The squared distance of two rows is thus the share of trees in
+    which they are in different leaves, one minus the forest proximity of Breiman [1]_.
+    The ensemble stays unchanged, and `clone` shares it.
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -41,8 +41,8 @@ class TreeEmbedder(BaseEmbedder):
         `GradientBoostingClassifier` or `HistGradientBoostingClassifier` of
         scikit-learn, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
         `LGBMClassifier` of LightGBM, the regressor or ranker of one of them, or a
-        single decision tree. Anything else is a `TypeError`, and a booster without
-        trees a `ValueError`.
+        single decision tree. Other models raise a `TypeError`, and a booster without
+        trees raises a `ValueError`.
 
     Attributes
     ----------
@@ -50,18 +50,18 @@ class TreeEmbedder(BaseEmbedder):
         Number of columns seen during fit.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns seen during fit, where they are all strings.
+        Names of the columns seen during fit, if all of them are strings.
 
     See Also
     --------
-    MLPEmbedder : The same for a network of scikit-learn.
-    sklearn_kmex.make_kmex : An embedder followed by a `KMExClassifier`.
+    MLPEmbedder : Embeds rows by a hidden layer of a network of scikit-learn.
+    sklearn_kmex.make_kmex : Makes a pipeline of an embedder and a `KMExClassifier`.
 
     Notes
     -----
-    The trees are those that `predict` uses: after early stopping, up to the best
-    iteration. X is what the ensemble takes, with its own meaning: a frame reaches it
-    with its names and categories, a sparse matrix where it takes one.
+    The trees are those that `predict` uses: after early stopping, those up to the best
+    iteration. X is passed on in the form that the ensemble takes: a DataFrame keeps its
+    names and categories, and a sparse matrix stays sparse if the ensemble supports it.
 
     References
     ----------
@@ -98,12 +98,12 @@ class TreeEmbedder(BaseEmbedder):
         elif reset or hasattr(self, "n_features_in_"):
             validate_data(self, X, skip_check_array=True, reset=reset)
         expected = getattr(self.ensemble, "n_features_in_", X.shape[1])
-        if X.shape[1] != expected:  # XGBoost would take columns left out as missing
+        if X.shape[1] != expected:  # XGBoost treats missing columns as missing values
             raise ValueError(
                 f"X has {X.shape[1]} features, but the ensemble was fitted on "
                 f"{expected}."
             )
-        # LightGBM takes sparse matrices, but no sparse arrays.
+        # LightGBM supports sparse matrices, but not sparse arrays.
         return sparse.csr_matrix(X) if sparse.issparse(X) else X
 
     def _check_ensemble(self) -> None:
@@ -138,7 +138,7 @@ class TreeEmbedder(BaseEmbedder):
 
 
 def is_tree_ensemble(model: Any) -> bool:
-    """Tell an ensemble whose leaves can be read from any other model."""
+    """Whether a model is an ensemble of trees whose leaves can be read."""
     boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
     return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
 
@@ -149,7 +149,7 @@ def is_instance(model: Any, name: str) -> bool:
 
 
 def _takes_arrays(ensemble: Any) -> bool:
-    """Whether a frame is but its values: to a forest that was fitted on no names."""
+    """Whether a forest was fitted without column names, and thus takes arrays."""
     return hasattr(ensemble, "estimators_") and not hasattr(
         ensemble, "feature_names_in_"
     )
@@ -168,10 +168,10 @@ def _leaves(ensemble: Any, X: Any) -> tuple[NDArray[np.intp], int]:
 
 
 def _nodes(ensemble: Any, X: Any) -> tuple[NDArray, list[NDArray[np.bool_]]]:
-    """Node of each row in each tree, and which nodes of each tree are leaves."""
+    """Node of each row in each tree, and masks of the nodes that are leaves."""
     if isinstance(ensemble, HISTOGRAM):
         return histogram_leaves(ensemble, X)
-    if is_instance(ensemble, LIGHTGBM):  # it numbers nothing but leaves
+    if is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
         model = ensemble.booster_.model_to_string()  # its JSON takes ten times as long
         n_leaves = re.findall(r"^num_leaves=(\d+)$", model, re.MULTILINE)
         leaf_masks = [np.ones(int(n), dtype=bool) for n in n_leaves]
@@ -189,13 +189,15 @@ def _nodes(ensemble: Any, X: Any) -> tuple[NDArray, list[NDArray[np.bool_]]]:
 
 
 def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
-    """Read the trees that XGBoost holds, as it writes them."""
+    """Read the trees of XGBoost in its JSON format."""
     model = json.loads(ensemble.get_booster().save_raw("json"))
     booster = model["learner"]["gradient_booster"]
-    trees = booster.get("gbtree", booster)["model"].get("trees")  # in dart, a gbtree
+    trees = booster.get("gbtree", booster)["model"].get(
+        "trees"
+    )  # dart contains a gbtree
     if not trees:
         raise ValueError(
             f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
-            f"{booster['name']!r} has none."
+            f"{booster['name']!r} has none. Fit it with booster='gbtree'."
         )
     return trees

@@ -1,4 +1,4 @@
-"""Explanations: what a sample looks like, where, and why this class and not that."""
+"""Explanations: nearest prototypes, relevance maps, contrasts and counterfactuals."""
 
 from sklearn_kmex.explain._concepts import concept_maps
 from sklearn_kmex.explain._contrast import Contrast, contrast

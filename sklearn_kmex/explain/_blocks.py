@@ -1,4 +1,4 @@
-"""Steps that stand side by side: what each takes in, and which columns it gives."""
+"""Steps that run side by side: the input of each, and its output columns."""
 
 import warnings
 from collections import UserList
@@ -16,7 +16,7 @@ from sklearn_kmex.explain._probe import is_identity
 
 
 class Block(NamedTuple):
-    """One of the steps: its input, which holds some columns of X, and its output."""
+    """One of the steps: its input, some columns of X, and its output."""
 
     step: Any
     X: Any
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 
 def blocks(step: ColumnTransformer | FeatureUnion, X: Any) -> Iterator[Block]:
-    """List the steps that give columns."""
+    """List the steps that have output columns."""
     if isinstance(step, FeatureUnion):
         return _of_union(step, X)
     return _of_columns(step, X)
@@ -45,8 +45,8 @@ def _of_columns(step: ColumnTransformer, X: Any) -> Iterator[Block]:
 
 
 def _columns(X: Any, key: Any) -> NDArray[np.intp]:
-    """Find the numbers of the columns that a key of a ColumnTransformer names."""
-    with warnings.catch_warnings():  # scikit-learn 1.6 warns of its own list
+    """Return the indices of the columns in a key of a ColumnTransformer."""
+    with warnings.catch_warnings():  # scikit-learn 1.6 warns about its own list
         warnings.simplefilter("ignore")
         key = list(key) if isinstance(key, UserList) else key
         return np.asarray(_get_column_indices(X, key), dtype=np.intp)

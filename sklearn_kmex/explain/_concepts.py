@@ -1,5 +1,7 @@
 """Concept maps: where in the input a prototype is found, without gradients."""
 
+from __future__ import annotations
+
 from numbers import Integral
 from typing import Any
 
@@ -26,63 +28,65 @@ def concept_maps(
 ) -> NDArray[np.float32]:
     """Show where in the input a prototype is found.
 
-    An embedding that is the mean of the locations of a feature map, or of patch
-    tokens, is compared with a prototype one location at a time. No gradient is taken,
-    and nothing is asked of the layers before.
+    The embedding must be the mean over the locations of a feature map or over patch
+    tokens. Each location is then compared with the prototype. No gradients are needed,
+    and the layers before can be of any kind.
 
     Read more in the :ref:`User Guide <concept_maps>`.
 
     Parameters
     ----------
-    psem : Pipeline
-        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
-        before it or not, and a `KMExClassifier` right behind it.
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of any transformers, a
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
+        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
+        classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
 
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
-        Prototypes to look for, by their places in `prototypes_`. None is the most
-        similar one.
+        Prototypes to look for, as indices of `prototypes_`. None is the most similar
+        one.
 
     batch_size : int, default=32
-        Number of samples run at a time.
+        Number of samples in a batch.
 
     Returns
     -------
     ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...), dtype=float32
-        Maps of the size of the network's input, without channels. Several for each
-        sample where `prototypes` has two axes.
+        Maps of the size of the network's input, without channels; several for each
+        sample if `prototypes` has two axes.
 
     Raises
     ------
     TypeError
-        If there is no torch encoder right before the classifier.
+        If there is no torch encoder directly before the classifier.
 
     ValueError
-        If the embedding is not the mean of locations, nor a token beside patches, or
-        a prototype is not there.
+        If the embedding is neither the mean of locations nor a class token next to
+        patch tokens, or if there is no such prototype.
 
     MissingDependencyError
         If torch is not installed.
 
     See Also
     --------
-    relevance : Maps back to the input, whatever the embedding is.
+    relevance : Relevance maps, for embeddings of any kind.
 
     Notes
     -----
-    The value of a location f is the inner product f'p with the prototype p. Its mean
-    over the locations is z'p, the part of `d(z, p)**2 = z'z - 2 z'p + p'p` that
-    sample and prototype have in common, so that the locations share it exactly. The
-    distance of each location to p would not do: a prototype is a mean over objects and
-    what surrounds them, and no location is near to that.
+    The value at a location with features f is the inner product f'p with the prototype
+    p. Its mean over the locations is z'p, the term of `d(z, p)**2 = z'z - 2 z'p + p'p`
+    that depends on both sample and prototype, so the map splits this term exactly. The
+    distance of each location to p would not be useful: a prototype is a mean over
+    objects and their surroundings, and no single location is close to it.
 
-    Maps are as coarse as the feature map, and made larger by interpolation. The idea is
-    inspired by [1]_, where maps come from clusters of locations; the inner product is
-    ours. Beside a class token there is no such sum: there, the maps are similarities of
-    the patch tokens and no more.
+    Maps have the resolution of the feature map and are enlarged by interpolation. The
+    idea is inspired by [1]_, where maps come from clusters of locations; the inner
+    product is an addition of this package. For a class token there is no such sum, and
+    the maps are only similarities of the patch tokens.
 
     References
     ----------

@@ -1,6 +1,7 @@
-"""contrast: why this class and not that one, column by column."""
+"""contrast: why one class and not another, column by column."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,46 +9,47 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._data.samples import as_samples, len_of
-from sklearn_kmex._draw.contrast import plot_contrast
-from sklearn_kmex._draw.html import MAX_ROWS, Html, clipped, html_table, text
+from sklearn_kmex._draw.contrast import by_size, contrast_table, plot_contrast
+from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
-from sklearn_kmex.explain._walk import Split, forward, walk_back
+from sklearn_kmex.explain._walk import Split, column_names, forward, walk_back
 from sklearn_kmex.utils import check_dependency
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Contrast(Records):
-    """Why each sample is nearer to one prototype than to another, over columns.
+    """Contributions of columns to the choice between two classes.
 
-    Made by :func:`contrast`. It has a length, can be iterated over, and is sliced as an
-    array is, by a number, a slice, a mask or a list of numbers: each gives a Contrast
-    of those samples.
+    It is returned by :func:`contrast`. It has a length, can be iterated over, and can
+    be indexed like an array, by a number, a slice, a mask or a list of numbers; the
+    result is a Contrast of these samples.
 
     Read more in the :ref:`User Guide <contrast>`.
 
     Parameters
     ----------
     sample_indices : ndarray of shape (n_samples,), dtype=intp
-        Row of each sample in the X that was explained; kept by slicing.
+        Row of each sample in the X that was explained; kept when slicing.
 
     contributions : ndarray of shape (n_samples, n_columns), dtype=float64
-        What each column adds to the margin: positive speaks for `labels`, negative
-        for `against`. In the unit of squared distance between embeddings.
+        Contribution of each column to the margin. Positive values support `labels`,
+        negative values support `against`. The unit is that of squared distances
+        between embeddings.
 
     margin : ndarray of shape (n_samples,), dtype=float64
         Squared distance to the prototype of `against` minus that to the prototype of
         `labels`: the sum of the contributions.
 
     labels : ndarray of shape (n_samples,)
-        Class that is explained, the predicted one unless another was asked for.
+        Class that is explained.
 
     against : ndarray of shape (n_samples,)
-        Class that it is held against.
+        Class that it is compared with.
 
     prototypes : ndarray of shape (n_samples,), dtype=intp
         The nearest prototype of `labels`.
@@ -59,27 +61,27 @@ class Contrast(Records):
         The samples, in the same columns.
 
     prototype_values : ndarray of shape (n_samples, n_columns)
-        `prototypes` in the same columns; None, or NaN where all are numbers, where a
-        step on the way has no inverse. A category is the most frequent one of the
-        prototype's training rows.
+        `prototypes` in the same columns. None, or NaN if all columns are numeric, if a
+        step has no inverse. A category is the most frequent one of the training rows
+        of the prototype.
 
     against_values : ndarray of shape (n_samples, n_columns)
         `against_prototypes` in the same columns.
 
     prototype_rows : ndarray of shape (n_prototypes_total,), dtype=intp
-        Training row of the same class nearest to each prototype of the model; -1 where
+        Nearest training row of the same class for each prototype of the model; -1 if
         the model does not know it.
 
     feature_names : ndarray of shape (n_columns,), dtype=object
         Names of the columns.
 
     space : str
-        Whose columns they are: "input", the user's own, or the name of the step in
-        whose output they are, as a step after it could not be looked through further.
+        Where these columns are: "input" for those of X; otherwise the name of the step
+        in whose output they are, as they could not be taken back through this step.
 
     See Also
     --------
-    contrast : Makes one.
+    contrast : Returns a Contrast.
 
     Examples
     --------
@@ -115,8 +117,8 @@ class Contrast(Records):
         -------
         pandas.DataFrame
             Columns `sample`, `label`, `against`, `feature`, `value`,
-            `prototype_value`, `against_value` and `contribution`; of each sample the
-            largest contribution, of either sign, first.
+            `prototype_value`, `against_value` and `contribution`; for each sample the
+            largest absolute contribution first.
 
         Raises
         ------
@@ -124,7 +126,7 @@ class Contrast(Records):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        order = self._order()
+        order = by_size(self.contributions)
         n_columns = order.shape[1]
 
         def sorted_by_size(values: NDArray) -> NDArray:
@@ -143,16 +145,6 @@ class Contrast(Records):
             }
         )
 
-    def _order(self) -> NDArray[np.intp]:
-        """Columns of each sample, the largest contribution of either sign first."""
-        return np.argsort(-np.abs(self.contributions), axis=1, kind="stable")
-
-    def _named_value(self, row: int, column: int) -> tuple[str, str]:
-        """Name a column and the sample's value in it, short enough for an axis."""
-        value = self.values[row, column]
-        shown = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-        return clipped(self.feature_names[column], 28), clipped(shown, 16)
-
     def plot(
         self, *, n_features: int = 10, max_samples: int = 10, figure: Any = None
     ) -> NDArray:
@@ -161,10 +153,10 @@ class Contrast(Records):
         Parameters
         ----------
         n_features : int, default=10
-            Number of columns to draw; the others are summed into one more bar.
+            Number of columns to draw; one more bar is the sum of the others.
 
         max_samples : int, default=10
-            Number of samples to draw, the first ones; a slice shows others.
+            Largest number of samples to draw, the first ones; slice to draw others.
 
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw. None makes a new one with pyplot.
@@ -184,27 +176,8 @@ class Contrast(Records):
         )
         return plot_contrast(pyplot, self, n_features, max_samples, figure)
 
-    def _repr_html_(self) -> str:
-        head = ["sample", "class", "against", "margin", "largest contributions"]
-        rows = list(self._html_rows())
-        return html_table(
-            f"{self!r}, columns of {self.space}", head, rows, len(self) - len(rows)
-        )
-
-    def _html_rows(self) -> Iterator[list[Any]]:
-        order = self._order()
-        for row in range(min(len(self), MAX_ROWS)):
-            yield [
-                self.sample_indices[row],
-                self.labels[row],
-                self.against[row],
-                f"{self.margin[row]:.3g}",
-                [self._html_part(row, column) for column in order[row, :5]],
-            ]
-
-    def _html_part(self, row: int, column: int) -> Html:
-        name, value = map(text, self._named_value(row, column))
-        return Html(f"{name} = {value}: {self.contributions[row, column]:+.3g}")
+    def _table(self, n_rows: int) -> Table:
+        return contrast_table(self, n_rows)
 
 
 def contrast(
@@ -214,32 +187,34 @@ def contrast(
     labels: ArrayLike | None = None,
     against: ArrayLike | None = None,
 ) -> Contrast:
-    r"""Split "why this class and not that one" over the columns of a table.
+    r"""Split the margin between two classes over the columns of a table.
 
-    Of a sample at z, nearer to the prototype a of the predicted class than to b, the
-    nearest of any other, the margin in squared distance is a sum over features. It is
-    taken back through the steps of a `Pipeline` as far as each keeps its columns
-    apart or is an affine map, usually to the columns that the user knows.
+    The margin is the squared distance of a sample to the nearest prototype of another
+    class, minus that to the nearest prototype of the predicted class. It is a sum over
+    the features of the embedding. The sum is taken back through the steps of a
+    `Pipeline` as long as each step treats its columns separately or is an affine map;
+    often as far as the columns of X.
 
     Read more in the :ref:`User Guide <contrast>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted prototypical self-explainable model: anything with `classes_`,
-        `prototypes_`, `prototype_classes_` and `transform`, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one.
+        Fitted prototypical self-explainable model: a classifier with `classes_`,
+        `prototypes_`, `prototype_classes_` and `transform`. A `Pipeline` that ends in
+        one and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+        are accepted; the classifier inside is explained.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples to explain, as `psem` takes them.
 
     labels : label or array-like of shape (n_samples,), default=None
-        Class to speak for, one for all or one for each sample. None is the predicted
-        class.
+        Class that is explained, one for all samples or one for each. None is the
+        predicted class.
 
     against : label or array-like of shape (n_samples,), default=None
-        Class to hold it against. None is that of the nearest prototype of any other
-        class.
+        Class that it is compared with, one for all samples or one for each. None is the
+        class of the nearest prototype of any other class.
 
     Returns
     -------
@@ -249,10 +224,10 @@ def contrast(
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model.
 
     ValueError
-        If a label is unknown, is held against itself, or has no prototypes.
+        If a label is unknown, is compared with itself, or has no prototypes.
 
     See Also
     --------
@@ -260,29 +235,31 @@ def contrast(
 
     Notes
     -----
-    With d the Euclidean distance between embeddings,
+    With z the embedding of a sample, a and b the two prototypes, and d the Euclidean
+    distance,
 
     .. math:: d(z, b)^2 - d(z, a)^2
         = \sum_c (z_c - b_c)^2 - (z_c - a_c)^2
         = \sum_c 2 (a_c - b_c) \left(z_c - \tfrac{a_c + b_c}{2}\right)
 
-    Where each output column of a step comes from one input column, as with scalers,
-    imputers, selectors, one-hot encoders and those side by side in a
-    `ColumnTransformer`, an input column gets the sum of what its output columns got:
-    that is exact, whatever the step makes of the values. An affine map A that mixes
-    columns, as PCA, takes the slope :math:`2 (a - b)` back as :math:`A^T 2 (a - b)`
-    and the shift :math:`z - (a + b)/2` as the least change of the input that makes it,
-    :math:`A^+ (z - (a + b)/2)`; their products are the contributions. It is the same
-    as the former where A is diagonal. Steps are tried on rows to see that they do what
-    their names say; where one does not, or the parts would not sum to the margin, the
-    walk stops, and `space` names the columns.
+    If each output column of a step comes from one input column, as with scalers,
+    imputers, selectors, one-hot encoders and combinations of these in a
+    `ColumnTransformer`, an input column gets the sum of the contributions of its output
+    columns. This is exact for any such step. An affine map A that mixes columns, such
+    as PCA, takes the slope :math:`2 (a - b)` back as :math:`A^T 2 (a - b)`, and the
+    shift :math:`z - (a + b)/2` as the smallest change of the input that produces it,
+    :math:`A^+ (z - (a + b)/2)`. The contributions are the products of the two. If A is
+    diagonal, both rules agree. Each step is tested on some rows. If it does not keep
+    its columns apart, or if the contributions would not sum to the margin, they are
+    given for the output of this step, and `space` is its name.
 
-    "Nearest" is by the model's own similarities. With `aggregation="sum"`, several
-    prototypes decide, of which this shows the two nearest, so that a margin may be
-    negative.
+    The nearest prototypes are those of the model's own similarities. With
+    `aggregation="sum"` several prototypes decide. Then only the two nearest are
+    compared, and the margin can be negative.
 
-    The split is ours, from the same identity as the neuralized k-means of J. Kauffmann
-    et al., "From Clustering to Cluster Explanations via Neural Networks", 2022.
+    The split is an addition of this package. It uses the same identity as the
+    neuralized k-means of J. Kauffmann et al., "From Clustering to Cluster Explanations
+    via Neural Networks", 2022.
 
     Examples
     --------
@@ -306,7 +283,7 @@ def contrast(
     codes, others = _sides(found, labels, against)
     own = found.nearest_of(codes)
     rivals = _rivals(found, codes, others)
-    split = split_margin(rows_of(inputs[-1]), sem.prototypes_, own, rivals)
+    split = _split_margin(rows_of(inputs[-1]), sem.prototypes_, own, rivals)
     margin = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split)
     return Contrast(
@@ -321,22 +298,22 @@ def contrast(
         prototype_values=split.points[0],
         against_values=split.points[1],
         prototype_rows=found.training_rows,
-        feature_names=_names(psem, inputs, steps[:left], split.parts.shape[1]),
+        feature_names=column_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",
     )
 
 
 def _as_table(X: Any) -> Any:
-    """Make an array of rows that are lists; leave anything else."""
+    """Make an array of rows that are lists; return anything else unchanged."""
     rows = isinstance(X, list | tuple) and all(isinstance(r, list | tuple) for r in X)
     return as_samples(np.asarray(X) if rows else X)
 
 
-def split_margin(
-    Z: NDArray, prototypes: ArrayLike, own: NDArray, rivals: NDArray
+def _split_margin(
+    Z: NDArray, vectors: ArrayLike, own: NDArray, rivals: NDArray
 ) -> Split:
     """Split the margin over the features of embeddings."""
-    Z, P = Z.astype(np.float64), np.asarray(prototypes, dtype=np.float64)
+    Z, P = Z.astype(np.float64), np.asarray(vectors, dtype=np.float64)
     a, b = P[own], P[rivals]
     slope, shift = 2 * (a - b), Z - (a + b) / 2
     return Split(slope * shift, np.stack([a, b]), slope, shift)
@@ -345,7 +322,7 @@ def split_margin(
 def _sides(
     found: Decision, labels: ArrayLike | None, against: ArrayLike | None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Code the class to speak for and the one to speak against, if any."""
+    """Return the codes of the classes to explain and to compare with, if given."""
     shape = found.predicted.shape
     codes, others = found.predicted, None
     if labels is not None:
@@ -355,7 +332,7 @@ def _sides(
         if (codes == others).any():
             row = int(np.argmax(codes == others))
             raise ValueError(
-                "against must be another class than the one to speak for; got "
+                "against must be another class than the one that is explained; got "
                 f"{found.classes[others[row]].item()!r} for both at sample {row}."
             )
     return codes, others
@@ -367,19 +344,3 @@ def _rivals(
     if others is not None:
         return found.nearest_of(others)
     return found.most_similar(found.owners != codes[:, np.newaxis])
-
-
-def _names(
-    psem: Any, inputs: list[Any], steps: list[tuple[str, Any]], n_columns: int
-) -> NDArray[np.object_]:
-    """Names that the columns have, or that the steps give those of X."""
-    names = getattr(inputs[0], "columns", getattr(psem, "feature_names_in_", None))
-    for _, step in steps:
-        try:
-            names = step.get_feature_names_out(names)
-        except Exception:  # a step need not know names
-            names = None
-    names = getattr(inputs[len(steps)], "columns", names)
-    if names is None or len(names) != n_columns:
-        names = [f"x{column}" for column in range(n_columns)]
-    return np.array([str(name) for name in names], dtype=object)

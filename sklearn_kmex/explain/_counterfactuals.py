@@ -1,70 +1,97 @@
-"""counterfactuals: what would have to be otherwise for another decision."""
+"""counterfactuals: what would change a decision."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, column_or_1d, gen_batches
-from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, take
-from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._draw.counterfactuals import (
+    counterfactuals_table,
+    plot_counterfactuals,
+)
+from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
-from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.similarity import class_scores, squared_distances
+from sklearn_kmex._model.similarity import class_scores
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._probe import rows_of
-from sklearn_kmex.explain._records import Records
+from sklearn_kmex.explain._records import SHARED, Records
+from sklearn_kmex.explain._search import nearest_rows
+from sklearn_kmex.explain._values import column_scales, values_at
+from sklearn_kmex.explain._walk import column_names
 from sklearn_kmex.utils import check_dependency
-
-QUERIES_AT_A_TIME = 1_024
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Counterfactuals(Records):
-    """What would have to be otherwise for each sample to be of another class.
+    """What would change the decision about each sample.
 
-    Made by :func:`counterfactuals`. It has a length, can be iterated over, and is
-    sliced as an array is.
+    It is returned by :func:`counterfactuals`. It has a length, can be iterated over,
+    and can be indexed like an array.
 
     Read more in the :ref:`User Guide <counterfactuals>`.
 
     Parameters
     ----------
     sample_indices : ndarray of shape (n_samples,), dtype=intp
-        Row of each sample in X; kept by slicing.
+        Row of each sample in X; kept when slicing.
 
     predictions : ndarray of shape (n_samples,)
         Predicted labels.
 
     runner_up : ndarray of shape (n_samples,)
-        Label of the class with the best score but for the predicted one.
+        Label of the class with the best score of all but the predicted class.
+
+    margin : ndarray of shape (n_samples,)
+        Score of the predicted class minus that of the runner-up, in the unit of the
+        similarities.
 
     training_rows : ndarray of shape (n_samples,), dtype=intp
-        Training row of that class nearest to the sample; without the training rows,
-        the one that stands for its nearest prototype (-1 where not known).
+        Training row of the runner-up nearest to the sample. Without training rows, the
+        row that represents its nearest prototype (-1 if unknown).
 
     distances : ndarray of shape (n_samples,), dtype=float64
-        Euclidean distance, between embeddings, to that training row; without the
-        training rows, to that prototype.
+        Euclidean distance, between embeddings, to that training row; without training
+        rows, to that prototype.
+
+    similarities : ndarray of shape (n_samples, n_prototypes_total)
+        Similarity to each prototype of the model.
 
     removed : ndarray of shape (n_samples, n_prototypes_total), dtype=bool
-        Whether a prototype is in the smallest set without which the model decides
-        otherwise.
+        Whether a prototype is in the smallest set whose removal changes the decision.
 
     removed_to : ndarray of shape (n_samples,)
         Label predicted without that set.
 
+    prototype_classes : ndarray of shape (n_prototypes_total,)
+        Label of each prototype of the model.
+
+    samples : ndarray of shape (n_samples, ...), default=None
+        The samples, if they are arrays of numbers or rows of a frame.
+
+    training_samples : ndarray of shape (n_samples, ...), default=None
+        Values of `training_rows`, if training rows were given.
+
+    feature_names : ndarray of shape (n_columns,), dtype=object, default=None
+        Names of the columns of a table.
+
+    feature_scales : ndarray of shape (n_columns,), dtype=float64, default=None
+        Standard deviation of each column of the training rows; NaN if it is not
+        numeric.
+
     Attributes
     ----------
     removals : list of ndarray, dtype=intp
-        The prototypes to remove for each sample, by their numbers.
+        Indices of the prototypes to remove for each sample.
 
     See Also
     --------
-    counterfactuals : Makes one.
+    counterfactuals : Returns Counterfactuals.
 
     Examples
     --------
@@ -76,28 +103,38 @@ class Counterfactuals(Records):
     >>> found = counterfactuals(psem, X, X_train=X, y_train=y)
     >>> found[0].runner_up, len(found.removals[0])
     (array([1]), 3)
+    >>> axes = found[:2].plot()
+    >>> axes.shape
+    (2, 2)
     """
 
     predictions: NDArray
     runner_up: NDArray
+    margin: NDArray
     training_rows: NDArray[np.intp]
     distances: NDArray[np.float64]
+    similarities: NDArray
     removed: NDArray[np.bool_]
     removed_to: NDArray
+    prototype_classes: NDArray = field(metadata=SHARED)
+    samples: NDArray | None = None
+    training_samples: NDArray | None = None
+    feature_names: NDArray | None = field(default=None, metadata=SHARED)
+    feature_scales: NDArray | None = field(default=None, metadata=SHARED)
 
     @property
     def removals(self) -> list[NDArray[np.intp]]:
-        """The prototypes to remove for each sample, as arrays of their numbers."""
+        """Indices of the prototypes to remove for each sample."""
         return [np.flatnonzero(row) for row in self.removed]
 
     def frame(self) -> Any:
-        """Return it as a pandas DataFrame, a row for each sample.
+        """Return a pandas DataFrame with a row for each sample.
 
         Returns
         -------
         pandas.DataFrame
-            Columns `sample`, `prediction`, `runner_up`, `training_row`, `distance`,
-            `n_removed`, `removals` (arrays) and `removed_to`.
+            Columns `sample`, `prediction`, `runner_up`, `margin`, `training_row`,
+            `distance`, `n_removed`, `removals` (arrays) and `removed_to`.
 
         Raises
         ------
@@ -110,6 +147,7 @@ class Counterfactuals(Records):
                 "sample": self.sample_indices,
                 "prediction": self.predictions,
                 "runner_up": self.runner_up,
+                "margin": self.margin,
                 "training_row": self.training_rows,
                 "distance": self.distances,
                 "n_removed": self.removed.sum(axis=1),
@@ -118,25 +156,65 @@ class Counterfactuals(Records):
             }
         )
 
-    def _repr_html_(self) -> str:
-        head = ["sample", "prediction", "nearest of another class", "changes without"]
-        shown = range(min(len(self), MAX_ROWS))
-        rows = [
-            [self.sample_indices[row], self.predictions[row], *self._html_cells(row)]
-            for row in shown
-        ]
-        return html_table(repr(self), head, rows, len(self) - len(rows))
+    def plot(
+        self,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        vmin: float | None = None,
+        vmax: float | None = None,
+        n_features: int = 10,
+        max_samples: int = 10,
+        figure: Any = None,
+    ) -> NDArray:
+        """Draw what would change each decision.
 
-    def _html_cells(self, row: int) -> list[list[str]]:
-        found = self.training_rows[row]
-        where = f"training row {found}" if found >= 0 else "its nearest prototype"
-        distance = f"distance {self.distances[row]:.4g}"
-        removed = np.flatnonzero(self.removed[row])
-        numbers = f"prototype{'s' * (len(removed) > 1)} {', '.join(map(str, removed))}"
-        return [
-            [str(self.runner_up[row]), where, distance],
-            [numbers, f"to {self.removed_to[row]}"],
-        ]
+        Samples that are pictures are drawn with the nearest training row of the
+        runner-up. For tables, bars show the columns in which this row differs, in
+        standard deviations of the training rows, the largest difference first. Both
+        need the training rows. More bars show the similarities to the prototypes to
+        remove, and to the prototype that is the most similar one of the new class.
+
+        Parameters
+        ----------
+        image_shape : tuple of int, default=None
+            Shape of the pictures that are stored as flat samples, as in
+            :meth:`Explanation.plot`. None does not reshape samples.
+
+        vmin, vmax : float, default=None
+            Values drawn black and white, as in :meth:`Explanation.plot`.
+
+        n_features : int, default=10
+            Largest number of columns of a table to draw.
+
+        max_samples : int, default=10
+            Largest number of samples to draw, the first ones; slice to draw others.
+
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw. None makes a new one with pyplot.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns), dtype=object
+            The matplotlib Axes.
+
+        Raises
+        ------
+        MissingDependencyError
+            If matplotlib is not installed.
+
+        ValueError
+            If `image_shape` does not fit the samples.
+        """
+        pyplot = check_dependency(
+            "matplotlib.pyplot", caller="Counterfactuals.plot", extra="plot"
+        )
+        scale = Scale(image_shape, vmin, vmax)
+        return plot_counterfactuals(
+            pyplot, self, scale, n_features, max_samples, figure
+        )
+
+    def _table(self, n_rows: int) -> Table:
+        return counterfactuals_table(self, n_rows)
 
 
 def counterfactuals(
@@ -146,61 +224,65 @@ def counterfactuals(
     X_train: Any = None,
     y_train: ArrayLike | None = None,
 ) -> Counterfactuals:
-    """Find the nearest training row of the runner-up, and the prototypes that decide.
+    """Find what would change a decision: a training row, and prototypes to remove.
+
+    The runner-up is the class with the best score of all but the predicted class.
 
     Read more in the :ref:`User Guide <counterfactuals>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted prototypical self-explainable model: anything with `classes_`,
-        `prototypes_`, `prototype_classes_` and `transform`, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one.
+        Fitted prototypical self-explainable model: a classifier with `classes_`,
+        `prototypes_`, `prototype_classes_` and `transform`. A `Pipeline` that ends in
+        one and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+        are accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples to explain, as `psem` takes them.
 
     X_train : array-like, frame, list or Dataset, default=None
-        Training rows to look among; those of the runner-up classes are embedded, a
-        chunk at a time. None takes the row that stands for the nearest prototype of
-        the runner-up.
+        Training rows to search. Those of the runner-up classes are embedded, a chunk at
+        a time. None takes the row that represents the nearest prototype of the
+        runner-up.
 
     y_train : array-like of shape (n_train,), default=None
-        Their labels; needed with `X_train`.
+        Labels of `X_train`; required with it.
 
     Returns
     -------
     Counterfactuals
         For each sample the runner-up, its nearest training row and the distance to it;
-        the smallest set of prototypes without which the model decides otherwise, and
-        what it decides then.
+        the smallest set of prototypes whose removal changes the decision, and the new
+        decision.
 
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model.
 
     ValueError
-        If only one of `X_train` and `y_train` is given, they do not fit, or `psem`
-        predicts another class than the one of the best score.
+        If only one of `X_train` and `y_train` is given, if they do not fit, or if
+        `psem` does not predict the class with the best score.
 
     See Also
     --------
-    explain : The decision as it is.
+    explain : The decision and its prototypes.
     contrast : Why not the runner-up, column by column.
 
     Notes
     -----
-    Removing prototypes of other classes never changes a decision, and the score of the
-    predicted class grows with each of its similarities, under "max" as under "sum".
-    Of all sets of r of its prototypes, the r most similar ones thus leave it the
-    smallest score: taking them away in turn, until another class wins, finds a
-    smallest set. Under "max" these are the prototypes at least as similar as the best
-    of any other class (a tie goes to the class that comes first in `classes_`). The
-    class may have to lose all its prototypes, and then is not predicted. For a model
-    with prototypes but without `aggregation`, it is the nearest-prototype rule.
+    Removing prototypes of other classes never changes a decision. The score of the
+    predicted class increases with each of its similarities, for both aggregations,
+    "max" and "sum". Of all sets of r of its prototypes, removing the r most similar
+    ones therefore gives the smallest score. Removing them one after the other, until
+    another class is predicted, finds a smallest set. With "max" these are the
+    prototypes that are at least as similar as the best of any other class (a tie goes
+    to the class that comes first in `classes_`). A class may lose all its prototypes,
+    and is then not predicted. Models without `aggregation` are taken to predict the
+    class of the nearest prototype.
 
-    All of it is ours, not the paper's.
+    This function is an addition of this package.
 
     Examples
     --------
@@ -220,34 +302,57 @@ def counterfactuals(
     _check_rule(found)
     removed, decided = _smallest_removals(found, getattr(sem, "aggregation", "max"))
     if X_train is None and y_train is None:
-        rows, distances = _behind_prototypes(sem, Z, found)
+        rows, distances = _rows_of_prototypes(sem, Z, found)
     else:
-        rows, distances = _nearest_rows(psem, Z, found, X_train, y_train)
+        rows, distances = nearest_rows(psem, Z, found, X_train, y_train)
     return Counterfactuals(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
         runner_up=found.classes[found.runner_up],
+        margin=found.margin,
         training_rows=rows,
         distances=distances,
+        similarities=found.similarities,
         removed=removed,
         removed_to=found.classes[decided],
+        prototype_classes=np.asarray(sem.prototype_classes_),
+        **_shown(psem, X, X_train, rows),
     )
+
+
+def _shown(
+    psem: Any, X: Any, X_train: Any, training_rows: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Take the values of the samples, and of their nearest training rows."""
+    samples = values_at(X, range(len_of(X)))
+    shown: dict[str, Any] = {"samples": samples}
+    if samples is None:
+        return shown
+    if samples.ndim == 2:
+        shown["feature_names"] = column_names(psem, [X], [], samples.shape[1])
+    if X_train is None:
+        return shown
+    nearest = values_at(as_samples(X_train), training_rows)
+    if nearest is None or nearest.shape != samples.shape:
+        return shown
+    scales = column_scales(X_train) if samples.ndim == 2 else None
+    return shown | {"training_samples": nearest, "feature_scales": scales}
 
 
 def _check_rule(found: Decision) -> None:
     wrong = np.flatnonzero(found.predicted != found.scores.argmax(axis=1))
     if len(wrong):
         raise ValueError(
-            "psem must predict the class of its most similar prototype; it predicts "
+            "psem must predict the class with the best score; it predicts "
             f"{found.classes[found.predicted[wrong[0]]].item()!r} for sample "
-            f"{wrong[0]}, which is most similar to one of another class."
+            f"{wrong[0]}, for which another class has a better score."
         )
 
 
 def _smallest_removals(
     found: Decision, aggregation: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-    """Take away the most similar prototypes of the predicted class until it loses."""
+    """Remove the most similar prototypes of the predicted class until it loses."""
     order = np.argsort(found.owners, kind="stable")
     own = found.owners == found.predicted[:, np.newaxis]
     removed, decided = np.zeros_like(own), found.predicted.copy()
@@ -256,7 +361,7 @@ def _smallest_removals(
         left = np.where(own & ~removed, found.similarities, -np.inf)[rows]
         removed[rows, left.argmax(axis=1)] = True
         similar = np.where(removed, -np.inf, found.similarities)[rows]
-        with np.errstate(invalid="ignore"):  # of a class that has none left
+        with np.errstate(invalid="ignore"):  # of a class without prototypes
             scores = class_scores(
                 similar[:, order], found.owners[order], len(found.classes), aggregation
             )
@@ -266,49 +371,10 @@ def _smallest_removals(
     return removed, decided
 
 
-def _behind_prototypes(
+def _rows_of_prototypes(
     sem: Any, Z: Any, found: Decision
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Rows that stand for the nearest prototypes of the runner-up; their distance."""
+    """Return rows that represent the runner-up's nearest prototypes, and distances."""
     nearest = found.nearest_of(found.runner_up)
     apart = rows_of(Z).astype(np.float64) - np.asarray(sem.prototypes_)[nearest]
     return found.training_rows[nearest], np.linalg.norm(apart, axis=1)
-
-
-def _nearest_rows(
-    psem: Any, Z: Any, found: Decision, X_train: Any, y_train: ArrayLike | None
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Search all training rows of the runner-up classes, a chunk at a time."""
-    if X_train is None or y_train is None:
-        raise ValueError("X_train and y_train must be given together; got one of them.")
-    X_train, labels = as_samples(X_train), column_or_1d(y_train)
-    check_consistent_length(labels, range(len_of(X_train)))
-    absent = np.setdiff1d(found.runner_up, class_codes(found.classes, labels))
-    if len(absent):
-        raise ValueError(
-            "y_train must hold a row of each runner-up; none of "
-            f"{found.classes[absent].tolist()} is in it."
-        )
-    nearest = np.full(len(found.predicted), -1)
-    squares = np.full(len(nearest), np.inf)
-    for code in np.unique(found.runner_up):
-        samples = np.flatnonzero(found.runner_up == code)
-        members = np.flatnonzero(labels == found.classes[code]).tolist()
-        queries = rows_of(take(Z, samples))
-        for rows in chunks(members, chunk_rows(X_train)):
-            best, least = _closest(embed(psem, take(X_train, rows)), queries)
-            closer = least < squares[samples]
-            nearest[samples[closer]] = np.asarray(rows)[best[closer]]
-            squares[samples[closer]] = least[closer]
-    return nearest, np.sqrt(squares)
-
-
-def _closest(Z: Any, queries: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Find the first of the nearest rows to each query, and its squared distance."""
-    Z = check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
-    best, least = [], []
-    for some in gen_batches(len(queries), QUERIES_AT_A_TIME):
-        squares = squared_distances(Z, queries[some])
-        best.append(squares.argmin(axis=0))
-        least.append(squares.min(axis=0))
-    return np.concatenate(best), np.concatenate(least)

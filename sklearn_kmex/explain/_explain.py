@@ -1,5 +1,8 @@
-"""explain: a decision, put together from what the model answers."""
+"""explain: decisions explained by prototypes."""
 
+from __future__ import annotations
+
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -29,34 +32,36 @@ def explain(
 ) -> Explanation:
     """Explain decisions by the prototypes that samples are most similar to.
 
-    Everything in it is the model's own answer: its prediction, its probabilities
-    where it gives them, and its similarities to its prototypes.
+    All parts of an explanation are outputs of the model: its predictions, its
+    probabilities if it has any, and its similarities to its prototypes.
 
     Read more in the :ref:`User Guide <explanations>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted prototypical self-explainable model: anything with `classes_`,
-        `prototypes_`, `prototype_classes_` and `transform`, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one.
+        Fitted prototypical self-explainable model: a classifier with `classes_`,
+        `prototypes_`, `prototype_classes_` and `transform`. A `Pipeline` that ends in
+        one and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+        are accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Samples to explain, as `psem` takes them.
 
     n_prototypes : int, default=3
-        Number of nearest prototypes of each sample, fewer where the model has fewer.
+        Number of nearest prototypes of each sample; fewer if the model has fewer.
 
     X_train : array-like, frame, list or Dataset, default=None
-        The rows that `psem` was fitted on, in their order, of which those that the
-        prototypes are shown by are kept. None keeps the row numbers alone.
+        The rows that `psem` was fitted on, in the same order. The rows that represent
+        the prototypes shown are kept. None keeps only their row numbers.
 
     relevance : True, str, array-like or callable, default=None
-        Relevance maps of the samples: as an array of shape (n_samples, ...) or
-        (n_samples, n_prototypes, ...); or from a function of `psem`, X and the
-        prototypes, of shape (n_samples, n_prototypes). True asks for the maps of the
-        similarities, a str for those of a `method` of `sklearn_kmex.explain`;
-        both need torch. None is no maps.
+        Relevance maps of the samples: an array of shape (n_samples, ...) or
+        (n_samples, n_prototypes, ...), or a callable that returns one, called as
+        `relevance(psem, X, prototypes=prototypes)` with the indices of the nearest
+        prototypes, of shape (n_samples, n_prototypes). True computes them by
+        :func:`relevance`, a str by the `method` of this name; both need torch. None
+        computes no maps.
 
     Returns
     -------
@@ -67,17 +72,17 @@ def explain(
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model.
 
     ValueError
-        If it has prototypes of a single class, or if `X_train` or `relevance` does
-        not fit.
+        If it has prototypes of only one class, or if `X_train` or `relevance` does not
+        fit.
 
     See Also
     --------
-    contrast : Why one class and not the other, column by column.
-    counterfactuals : What would have to be otherwise.
-    sklearn_kmex.metrics.audit : What is wrong with prototypes and labels.
+    contrast : Why one class and not another, column by column.
+    counterfactuals : What would change the decision.
+    sklearn_kmex.metrics.audit : Problems with prototypes and labels.
 
     Examples
     --------
@@ -110,7 +115,7 @@ def explain(
 
 
 def _two_classes(found: Decision) -> dict[str, Any]:
-    """Tell the predicted class from the runner-up."""
+    """Describe the predicted class and the runner-up."""
     rows = np.arange(len(found.scores))
     own, other = found.nearest_of(found.predicted), found.nearest_of(found.runner_up)
     return {
@@ -128,7 +133,7 @@ def _two_classes(found: Decision) -> dict[str, Any]:
 def _examples(
     found: Decision, nearest: NDArray[np.intp], X_train: Any
 ) -> dict[str, Any]:
-    """Take the training rows that the prototypes shown stand for."""
+    """Take the training rows that represent the prototypes shown."""
     if X_train is None:
         return {}
     X_train = as_samples(X_train)
@@ -138,8 +143,8 @@ def _examples(
     if rows.min() < 0 or rows.max() >= len_of(X_train):
         raise ValueError(
             "X_train must hold the rows that psem was fitted on; got "
-            f"{len_of(X_train)} rows, and the prototypes stand for the rows "
-            f"{np.unique(rows).tolist()} (-1 is not known)."
+            f"{len_of(X_train)} rows, and the prototypes are represented by the rows "
+            f"{np.unique(rows).tolist()} (-1 is unknown)."
         )
     return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
 
@@ -147,20 +152,19 @@ def _examples(
 def _maps(
     relevance: Any, psem: Any, X: Any, prototypes: NDArray[np.intp]
 ) -> NDArray | None:
-    """Take maps as they are, or have them made."""
+    """Return the maps given, or compute them."""
     if relevance is None or relevance is False:
         return None
-    if relevance is True or isinstance(relevance, str):
-        method = {"method": relevance} if isinstance(relevance, str) else {}
-        relevance = relevance_maps(
-            psem, X, "similarity", prototypes=prototypes, **method
-        )
-    elif callable(relevance):
-        relevance = relevance(psem, X, prototypes)
+    if relevance is True:
+        relevance = relevance_maps
+    elif isinstance(relevance, str):
+        relevance = partial(relevance_maps, method=relevance)
+    if callable(relevance):
+        relevance = relevance(psem, X, prototypes=prototypes)
     maps = np.asarray(as_array(relevance))
     if maps.ndim < 2 or len(maps) != len(prototypes):
         raise ValueError(
-            "relevance must give a map for each sample, in an array of shape "
+            "relevance must have a map for each sample, in an array of shape "
             f"({len(prototypes)}, ...); got shape {maps.shape}."
         )
     return maps

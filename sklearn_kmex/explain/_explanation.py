@@ -1,4 +1,6 @@
-"""Explanation: what each sample was taken for, and what it was found to look like."""
+"""Explanation: predicted classes, and the most similar prototypes."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,55 +8,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import Evidence, plot_explanation
-from sklearn_kmex._draw.explanation_html import HEAD, explanation_rows
-from sklearn_kmex._draw.html import MAX_ROWS, html_table
+from sklearn_kmex._draw.explanation import Evidence, examples_of, plot_explanation
+from sklearn_kmex._draw.explanation_table import explanation_table
+from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Explanation(Records):
-    """What each sample was taken for, and the prototypes that made it so.
+    """Predicted class and most similar prototypes of each sample.
 
-    Made by :func:`explain`. It has a length, can be iterated over, and is sliced as an
-    array is, by a number, a slice, a mask or a list of numbers: each gives an
-    Explanation of those samples.
+    It is returned by :func:`explain`. It has a length, can be iterated over, and can be
+    indexed like an array, by a number, a slice, a mask or a list of numbers; the result
+    is an Explanation of these samples.
 
     Read more in the :ref:`User Guide <explanations>`.
 
     Parameters
     ----------
     sample_indices : ndarray of shape (n_samples,), dtype=intp
-        Row of each sample in the X that was explained; kept by slicing.
+        Row of each sample in the X that was explained; kept when slicing.
 
     predictions : ndarray of shape (n_samples,)
         Predicted labels.
 
     scores : ndarray of shape (n_samples, n_classes)
         Class scores, in the unit of the similarities: the largest similarity to a
-        prototype of the class, or what the model's own aggregation makes of them.
-        Larger is more like the class; minus infinity for one without prototypes.
+        prototype of the class, or the aggregation of the model. A larger score is a
+        better match; it is minus infinity for a class without prototypes.
 
     probabilities : ndarray of shape (n_samples, n_classes) or None
-        Class probabilities, where the model gives them.
+        Class probabilities, if the model has them.
 
     prototypes : ndarray of shape (n_samples, n_prototypes), dtype=intp
-        The nearest prototypes of any class, most similar first; of equal ones the
-        smaller number comes first.
+        Indices of the nearest prototypes of any class, most similar first. Ties are
+        ordered by index.
 
     similarities : ndarray of shape (n_samples, n_prototypes)
-        Similarities to these, larger is more similar.
+        Similarities to these; larger is more similar.
 
     predicted_prototype : ndarray of shape (n_samples,), dtype=intp
         The nearest prototype of the predicted class. It is the first of `prototypes`
-        unless something beside the nearest prototype decides.
+        if the model decides by the nearest prototype alone.
 
     predicted_similarity : ndarray of shape (n_samples,)
         Similarity to it.
 
     runner_up : ndarray of shape (n_samples,)
-        Label of the class with the best score but for the predicted one.
+        Label of the class with the best score of all but the predicted class.
 
     runner_up_prototype : ndarray of shape (n_samples,), dtype=intp
         The nearest prototype of the runner-up.
@@ -64,8 +67,8 @@ class Explanation(Records):
 
     margin : ndarray of shape (n_samples,)
         Score of the predicted class minus that of the runner-up, in the unit of the
-        similarities. Larger is a clearer decision; it is negative only where the
-        model predicts another class than the one of the best score.
+        similarities. Larger is a clearer decision. It is negative only if the model
+        does not predict the class with the best score.
 
     classes : ndarray of shape (n_classes,)
         Labels, in the order of the columns of `scores` and `probabilities`.
@@ -74,21 +77,21 @@ class Explanation(Records):
         Label of each prototype of the model.
 
     prototype_rows : ndarray of shape (n_prototypes_total,), dtype=intp
-        Training row of the same class nearest to each prototype; -1 where the model
-        does not know it.
+        Nearest training row of the same class for each prototype; -1 if the model does
+        not know it.
 
     samples : ndarray of shape (n_samples, ...), default=None
-        The samples, where they are arrays of numbers.
+        The samples, if they are arrays of numbers.
 
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
-        Relevance maps: of the sample, or of it as seen by each of `prototypes`.
+        Relevance maps, one for each sample, or one for each of its `prototypes`.
 
     example_prototypes : ndarray of shape (n_examples,), dtype=intp, default=None
         Prototypes whose training row is in `examples`, ascending.
 
     examples : ndarray of shape (n_examples, ...), default=None
-        These training rows, where they are arrays of numbers.
+        These training rows, if they are arrays of numbers.
 
     Attributes
     ----------
@@ -99,19 +102,19 @@ class Explanation(Records):
         Training rows of `prototypes`.
 
     training_samples : ndarray of shape (n_samples, n_prototypes, ...) or None
-        What is in these rows, where `examples` is known.
+        Values of these training rows, if `examples` is known.
 
     predicted_training_row, runner_up_training_row : ndarray of shape (n_samples,), \
             dtype=intp
         Training rows of `predicted_prototype` and of `runner_up_prototype`.
 
     probability : ndarray of shape (n_samples,) or None
-        Probability of the predicted class, where the model gives probabilities.
+        Probability of the predicted class, if the model has probabilities.
 
     See Also
     --------
-    explain : Makes one.
-    contrast : Why one class and not the other, column by column.
+    explain : Returns an Explanation.
+    contrast : Why one class and not another, column by column.
 
     Examples
     --------
@@ -167,36 +170,32 @@ class Explanation(Records):
 
     @property
     def training_samples(self) -> NDArray | None:
-        """What is in these rows, (n_samples, n_prototypes, ...), where it is known."""
-        if self.examples is None:
-            return None
-        return self.examples[self._example(self.prototypes)]
+        """Values of these rows, (n_samples, n_prototypes, ...), if known."""
+        return examples_of(self, self.prototypes)
 
     @property
     def probability(self) -> NDArray | None:
-        """Probability of the predicted class, (n_samples,), where it is known."""
+        """Probability of the predicted class, (n_samples,), if known."""
         if self.probabilities is None:
             return None
         same = self.classes == self.predictions[:, np.newaxis]
         return np.where(same, self.probabilities, 0).max(axis=1)
 
-    def _example(self, prototypes: Any) -> Any:
-        return np.searchsorted(self.example_prototypes, prototypes)  # type: ignore[arg-type]
-
     def evidence(self, row: int) -> list[Evidence]:
-        """List the prototypes to show a sample beside, most similar first.
+        """List the prototypes that explain a sample, most similar first.
 
         Parameters
         ----------
         row : int
-            Place of the sample.
+            Position of the sample.
 
         Returns
         -------
         list of tuple
             `(role, prototype, prototype_label, similarity, training_row)` of each of
-            `prototypes`, and of the nearest one of the predicted class and of the
-            runner-up, whose role is "predicted" and "runner-up"; of the others "".
+            `prototypes`, and of the nearest prototypes of the predicted class and of
+            the runner-up. The role of these two is "predicted" and "runner-up", that
+            of the others "".
         """
         shown = dict(zip(self.prototypes[row], self.similarities[row], strict=True))
         roles = {}
@@ -221,11 +220,11 @@ class Explanation(Records):
         Returns
         -------
         pandas.DataFrame
-            Columns `sample`, `prediction`, `probability` (where known), `runner_up`,
+            Columns `sample`, `prediction`, `probability` (if known), `runner_up`,
             `margin`, `role`, `prototype`, `prototype_label`, `similarity` and
-            `training_row`; of each sample the most similar prototype first. The
+            `training_row`; for each sample the most similar prototype first. The
             nearest prototypes of the predicted class and of the runner-up are always
-            among them.
+            included.
 
         Raises
         ------
@@ -260,27 +259,27 @@ class Explanation(Records):
         max_samples: int = 10,
         figure: Any = None,
     ) -> NDArray:
-        """Draw each sample beside what it looks like.
+        """Draw each sample and the prototypes that it is similar to.
 
-        Samples that are pictures are drawn as such, with the training examples of
-        their prototypes where `explain` was given `X_train`, and relevance maps over
-        them. Of anything else, and of prototypes without examples, the similarities
-        are drawn as bars. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3)
-        or (h, w, 4), or else (1, h, w) or (3, h, w).
+        Samples that are pictures are drawn with the training examples of their
+        prototypes, if `explain` got `X_train`, and with relevance maps. For other
+        samples, and for prototypes without examples, the similarities are drawn as
+        bars. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4),
+        or (1, h, w) or (3, h, w).
 
         Parameters
         ----------
         image_shape : tuple of int, default=None
-            Shape of the pictures that flat samples hold, one of those above. None
-            leaves samples as they are.
+            Shape of the pictures that are stored as flat samples, one of those above.
+            None does not reshape samples.
 
         vmin, vmax : float, default=None
-            Values drawn black and white, of each colour alike. None is 0 and 255 for
+            Values drawn black and white, the same for each color. None is 0 and 255 for
             uint8, 0 and 1 for booleans, and for any other dtype the smallest and
-            largest value in all samples and training examples held.
+            largest value in all samples and training examples.
 
         max_samples : int, default=10
-            Number of samples to draw, the first ones; a slice shows others.
+            Largest number of samples to draw, the first ones; slice to draw others.
 
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw. None makes a new one with pyplot.
@@ -288,7 +287,7 @@ class Explanation(Records):
         Returns
         -------
         ndarray of shape (n_rows, n_columns), dtype=object
-            The matplotlib Axes; None where there is nothing to draw.
+            The matplotlib Axes; those without content are off.
 
         Raises
         ------
@@ -301,9 +300,8 @@ class Explanation(Records):
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Explanation.plot", extra="plot"
         )
-        scale = (image_shape, vmin, vmax)
+        scale = Scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
 
-    def _repr_html_(self) -> str:
-        rows = explanation_rows(self, min(len(self), MAX_ROWS))
-        return html_table(repr(self), HEAD, rows, len(self) - len(rows))
+    def _table(self, n_rows: int) -> Table:
+        return explanation_table(self, n_rows)

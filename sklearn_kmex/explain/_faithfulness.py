@@ -1,4 +1,6 @@
-"""Whether relevance maps can be trusted: close to the black box's, and robust."""
+"""Quality of relevance maps: close to those of the black box, and robust."""
+
+from __future__ import annotations
 
 from functools import partial
 from typing import Any, Literal
@@ -11,7 +13,12 @@ from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.explain._network import FoundNetwork, find_network
 from sklearn_kmex.explain._relevance import relevance
-from sklearn_kmex.explain._settings import class_codes, settings
+from sklearn_kmex.explain._settings import (
+    METHOD_SETTINGS,
+    as_seed,
+    explained_codes,
+    make_method,
+)
 from sklearn_kmex.metrics import (
     average_drop_loss,
     average_increase_score,
@@ -30,69 +37,95 @@ def faithfulness(
     *,
     labels: ArrayLike | None = None,
     target: Literal["class", "margin"] = "class",
+    method: str = "epsilon_plus_flat",
     rule: Literal["prp", "neuralized"] | None = None,
-    random_state: int | np.random.RandomState | None = 0,
-    **how: Any,
+    bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    baseline: float | ArrayLike = 0.0,
+    n_steps: int = 20,
+    noise: float = 0.1,
+    window: int | None = None,
+    batch_size: int = 32,
+    random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     """Compare relevance maps with those of the black box.
 
-    Both explain the same class, by the same rules through the same encoder.
+    Both maps explain the same class, by the same rules and through the same encoder.
 
     Read more in the :ref:`User Guide <relevance>`.
 
     Parameters
     ----------
-    psem : Pipeline
-        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
-        before it or not, and a `KMExClassifier` right behind it.
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of any transformers, a
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
+        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
+        classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
-        Samples, best of a set that nothing was fitted on.
+        Samples, preferably of a set that the model was not fitted on.
 
     labels : label or array-like of shape (n_samples,), default=None
-        Class that is explained, of all samples or each. None is the one that the
-        self-explainable model predicts.
+        Class that is explained, one for all samples or one for each. None is the class
+        that the self-explainable model predicts.
 
     target : {"class", "margin"}, default="class"
         What is explained, as in `relevance`.
 
+    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+        Method of attribution, as in `relevance`, for all maps.
+
     rule : {"prp", "neuralized"}, default=None
-        How relevance reaches the embedding, as in `relevance`.
+        How relevance is assigned to the embedding, as in `relevance`.
 
-    random_state : int, RandomState instance or None, default=0
+    bounds : tuple of (low, high), default=None
+        Smallest and largest possible value of an input, as in `relevance`.
+
+    baseline : float or array-like, default=0.0
+        Input without information, as in `relevance`.
+
+    n_steps : int, default=20
+        Number of gradients that "integrated_gradients" and "smoothgrad" average.
+
+    noise : float, default=0.1
+        Standard deviation of the noise of "smoothgrad", as in `relevance`.
+
+    window : int, default=None
+        Side length of the windows of "occlusion", as in `relevance`.
+
+    batch_size : int, default=32
+        Number of samples explained at a time.
+
+    random_state : int, RandomState instance or None, default=None
         Shuffles the weights of `redrawn_head`, and draws the noise of "smoothgrad".
-
-    **how : dict
-        Method and settings of `relevance`, for all maps alike.
 
     Returns
     -------
     Bunch
         `divergence` : float, `relevance_divergence_loss` between the two, at least 0,
-        in nats; 0 is best. `divergences` : ndarray of shape (n_samples,), of each
-        sample. To read it by, `second_class` : float, the divergence between the
-        black box's maps of this class and of the one it ranks first of the others;
-        and `redrawn_head` : float, that between the black box's maps and those of its
-        encoder under a head of shuffled weights.
+        in nats; 0 is best. `divergences` : ndarray of shape (n_samples,), the same for
+        each sample. Two values for comparison: `second_class` : float, the divergence
+        between the black box's maps of this class and of the best of the other
+        classes; and `redrawn_head` : float, the divergence between the black box's
+        maps and those of its encoder with a head of shuffled weights.
 
     Raises
     ------
     TypeError
-        If there is no torch encoder right before the classifier.
+        If there is no torch encoder directly before the classifier.
 
     ValueError
         As for `relevance`.
 
     See Also
     --------
-    sklearn_kmex.metrics.relevance_divergence_loss : The metric behind it.
-    robustness : Whether maps tell the decision, and stay as they are nearby.
+    sklearn_kmex.metrics.relevance_divergence_loss : Metric that is used.
+    robustness : Effect of masks, and stability of the maps between neighbors.
 
     Notes
     -----
-    Maps are faithful as far as `divergence` is below the other two: there, maps of
-    one network are compared that explain something else. The comparison with the black
-    box is that of [1]_; what to read it by is ours.
+    Maps are faithful if `divergence` is clearly below the other two values, which
+    compare maps of one network that explain different things. The comparison with the
+    black box is that of [1]_; the other two values are additions of this package.
 
     References
     ----------
@@ -116,18 +149,24 @@ def faithfulness(
     True
     """
     found = find_network(psem, X)
-    how["random_state"] = random_state
-    codes = class_codes(psem, X, labels, found.sem.classes_)
+    codes = explained_codes(psem, X, labels, found.sem.classes_)
+    seed = as_seed(random_state)
+    settings = (method, bounds, baseline, n_steps, noise, window, seed)
     ours = relevance(
-        psem, X, target, labels=found.sem.classes_[codes], rule=rule, **how
+        psem,
+        X,
+        target,
+        labels=found.sem.classes_[codes],
+        rule=rule,
+        batch_size=batch_size,
+        **dict(zip(METHOD_SETTINGS, settings, strict=True)),
     )
-    batch_size, options = how.pop("batch_size", 32), settings(**how)
-    columns = found.columns(codes)
+    columns, made = found.columns(codes), make_method(*settings)
     theirs, second, redrawn = (
-        found.output_maps(explained, batch_size, options, shuffled)
+        found.output_maps(explained, batch_size, made, shuffled)
         for explained, shuffled in (
             (columns, False),
-            (best_of_others(found, columns), False),
+            (_best_of_others(found, columns), False),
             (columns, True),
         )
     )
@@ -143,8 +182,8 @@ def faithfulness(
     )
 
 
-def best_of_others(found: FoundNetwork, columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Output of the black box that is largest besides those given."""
+def _best_of_others(found: FoundNetwork, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the largest output of the black box for each sample but the one given."""
     outputs = np.array(found.embedder._output(found.inputs))
     outputs[np.arange(len(outputs)), columns] = -np.inf
     return outputs.argmax(axis=1)
@@ -158,21 +197,28 @@ def robustness(
     baseline: float | ArrayLike = 0.0,
     n_neighbors: int = 10,
     radius: float = 0.1,
-    random_state: int | np.random.RandomState | None = 0,
-    **how: Any,
+    method: str = "epsilon_plus_flat",
+    bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    n_steps: int = 20,
+    noise: float = 0.1,
+    window: int | None = None,
+    batch_size: int = 32,
+    random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Measure whether relevance maps tell the decision, and stay as they are nearby.
+    """Measure the effect of masks, and the stability of maps between neighbors.
 
-    The maps are those of the similarity to the prototype that decides.
+    The maps explain the similarity to the most similar prototype.
 
     Read more in the :ref:`User Guide <relevance>`.
 
     Parameters
     ----------
-    psem : Pipeline
-        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
-        before it that keep the shape of the samples or not, and a `KMExClassifier`
-        with the log similarity right behind it.
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of any transformers, a
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`
+        with the log similarity. A fitted search, a
+        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
+        classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as an array.
@@ -181,7 +227,8 @@ def robustness(
         Share of the positions that masks keep, the most relevant ones.
 
     baseline : float or array-like, default=0.0
-        What replaces the others, as in `average_drop_loss`.
+        Values that replace the other positions, as in `average_drop_loss`. Methods of
+        attribution with a baseline use 0.
 
     n_neighbors : int, default=10
         Number of neighbors of each sample.
@@ -189,11 +236,26 @@ def robustness(
     radius : float, default=0.1
         Largest change of a value of X, in its units.
 
-    random_state : int, RandomState instance or None, default=0
-        Draws the neighbors, and the noise of "smoothgrad".
+    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+        Method of attribution, as in `relevance`, for all maps.
 
-    **how : dict
-        Method and settings of `relevance`.
+    bounds : tuple of (low, high), default=None
+        Smallest and largest possible value of an input, as in `relevance`.
+
+    n_steps : int, default=20
+        Number of gradients that "integrated_gradients" and "smoothgrad" average.
+
+    noise : float, default=0.1
+        Standard deviation of the noise of "smoothgrad", as in `relevance`.
+
+    window : int, default=None
+        Side length of the windows of "occlusion", as in `relevance`.
+
+    batch_size : int, default=32
+        Number of samples explained at a time.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the neighbors, and the noise of "smoothgrad".
 
     Returns
     -------
@@ -205,16 +267,16 @@ def robustness(
     Raises
     ------
     TypeError
-        If there is no torch encoder right before the classifier.
+        If there is no torch encoder directly before the classifier.
 
     ValueError
         As for `relevance` and the metrics.
 
     See Also
     --------
-    faithfulness : How close maps are to those of the black box.
-    sklearn_kmex.metrics.average_drop_loss : The metric behind `average_drop`.
-    sklearn_kmex.metrics.local_lipschitz_error : The metric behind `local_lipschitz`.
+    faithfulness : Divergence of the maps from those of the black box.
+    sklearn_kmex.metrics.average_drop_loss : Metric of `average_drop`.
+    sklearn_kmex.metrics.local_lipschitz_error : Metric of `local_lipschitz`.
 
     Examples
     --------
@@ -234,15 +296,14 @@ def robustness(
     ['average_drop', 'average_increase', 'local_lipschitz']
     """
     samples, similarity = np.asarray(X, dtype=np.float32), partial(compare, psem)
-    target = np.asarray(similarity(samples)).argmax(axis=1)
-    how["random_state"] = random_state
-
-    def maps(neighbors: NDArray, prototypes: NDArray) -> NDArray:
-        return relevance(psem, neighbors, "similarity", prototypes=prototypes, **how)
-
+    prototypes = np.asarray(similarity(samples)).argmax(axis=1)
+    seed = as_seed(random_state)
+    settings = (method, bounds, 0.0, n_steps, noise, window, seed)
+    how = dict(zip(METHOD_SETTINGS, settings, strict=True))
+    maps = partial(relevance, batch_size=batch_size, **how)
     masks: dict[str, Any] = {
-        "relevance": maps(samples, target),
-        "target": target,
+        "relevance": maps(psem, samples, prototypes=prototypes),
+        "score_columns": prototypes,
         "keep": keep,
         "baseline": baseline,
         "channel_axis": 1 if samples.ndim > 3 else None,
@@ -251,11 +312,12 @@ def robustness(
         average_drop=average_drop_loss(similarity, samples, **masks),
         average_increase=average_increase_score(similarity, samples, **masks),
         local_lipschitz=local_lipschitz_error(
-            maps,
+            psem,
             samples,
-            target=target,
+            maps,
+            prototypes=prototypes,
             n_neighbors=n_neighbors,
             radius=radius,
-            random_state=random_state,
+            random_state=seed,
         ),
     )

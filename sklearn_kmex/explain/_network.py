@@ -1,4 +1,4 @@
-"""The network inside a self-explainable model, and what it is given."""
+"""The network inside a self-explainable model, and its input."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 class FoundNetwork(NamedTuple):
-    """A self-explainable model taken apart, and X as its network takes it."""
+    """Parts of a self-explainable model, and X as the input of its network."""
 
     sem: Any
     embedder: TorchInputEmbedder
     inputs: Any
-    shape: tuple[int, ...] | None  # of the rows that were reshaped into the inputs
+    shape: tuple[int, ...] | None  # of a sample, where it was reshaped into the input
 
     def as_given(self, maps: NDArray) -> NDArray:
-        """Give maps the shape that the samples came in."""
+        """Give maps the shape of the samples in X."""
         if self.shape is None or maps.ndim == 2:
             return maps
         n_axes = self.inputs.ndim - 1
         return maps.reshape(*maps.shape[: maps.ndim - n_axes], *self.shape)
 
     def network(self, batch_size: int) -> "Network":
-        """Network up to the embedding, run in batches of another size."""
+        """Return the network up to the embedding, with this batch size."""
         from sklearn_kmex._torch.encoder import Network
-        from sklearn_kmex._torch.run import Run
+        from sklearn_kmex._torch.run import RunSettings
 
         embedder = self.embedder
-        run = Run(
+        settings = RunSettings(
             batch_size,
             getattr(embedder, "device", "auto"),
             "float32",
@@ -43,10 +43,10 @@ class FoundNetwork(NamedTuple):
             getattr(embedder, "num_workers", 0),
             getattr(embedder, "verbose", False),
         )
-        return Network(embedder._network(), embedder.layer, embedder.pooling, run)
+        return Network(embedder._network(), embedder.layer, embedder.pooling, settings)
 
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Give the outputs of the network that stand for these places in `classes_`."""
+        """Return the outputs of the network that belong to these class codes."""
         known = getattr(getattr(self.embedder, "net", None), "classes_", None)
         if known is None or not np.isin(self.sem.classes_, known).all():
             return codes
@@ -57,18 +57,18 @@ class FoundNetwork(NamedTuple):
         self,
         columns: NDArray[np.intp],
         batch_size: int,
-        how: "Method",
+        method: "Method",
         shuffled: bool = False,
     ) -> NDArray:
-        """Explain outputs of the network, or of a head of shuffled weights."""
+        """Explain outputs of the network, or of its head with shuffled weights."""
         from sklearn_kmex._torch.attribution import explain_output
 
         network = self.network(batch_size)
-        return explain_output(network, self.inputs, columns, how, shuffled)
+        return explain_output(network, self.inputs, columns, method, shuffled)
 
 
 def find_network(psem: Any, X: Any) -> FoundNetwork:
-    """Find the torch encoder right before the classifier, and what it takes in."""
+    """Find the torch encoder directly before the classifier, and its input."""
     sem = find_sem(psem)
     steps = [step for _, step in uncached_steps(psem)]
     if not steps or not isinstance(steps[-1], TorchInputEmbedder):
@@ -76,7 +76,7 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
         raise TypeError(
             "psem must end in a TorchEmbedder or SkorchEmbedder and a classifier to "
             f"have relevance maps; before its classifier it has {names}. For tables "
-            "see contrast."
+            "use contrast."
         )
     for step in steps[:-1]:
         X = step.transform(X)

@@ -1,11 +1,11 @@
-"""Prototypes in the columns before a step, where the step can tell."""
+"""Prototypes in the columns before a step, if the step can be inverted."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex.explain._probe import rows_of, run
+from sklearn_kmex.explain._probe import rows_of, transform_silently
 
 
 def points_before(
@@ -16,7 +16,7 @@ def points_before(
     source: NDArray[np.intp],
     affine: tuple[NDArray, NDArray] | None,
 ) -> NDArray:
-    """Take points (2, n_samples, n_out) to the input of a step, as far as known."""
+    """Take points (2, n_samples, n_out) back to the input of a step where possible."""
     found = nowhere((2, *X.shape), points.dtype)
     one_to_one = len(np.unique(source)) == len(source)
     if one_to_one and affine is not None:
@@ -32,28 +32,28 @@ def points_before(
 
 
 def nowhere(shape: tuple[int, ...], dtype: Any) -> NDArray:
-    """Make points of which nothing is known: None among objects, NaN among numbers."""
+    """Make unknown points: None for objects, NaN for numbers."""
     if np.dtype(dtype).hasobject:
         return np.full(shape, None, dtype=object)
     return np.full(shape, np.nan)
 
 
 def unknown(values: NDArray) -> NDArray[np.bool_]:
-    """Mark what is not known."""
+    """Mark unknown values."""
     if values.dtype != object:
         return np.isnan(values)
     return np.equal(values, np.array(None, dtype=object)).astype(bool)
 
 
 def as_objects(points: NDArray) -> NDArray[np.object_]:
-    """Make room for text beside numbers."""
+    """Convert points to objects, so that they can hold text."""
     objects = points.astype(object)
     objects[unknown(points)] = None
     return objects
 
 
 def _keeps_values(X: Any, Z: Any, source: NDArray[np.intp]) -> bool:
-    """Tell whether text is left as it is, where it is not missing."""
+    """Tell whether the step keeps all values that are not missing."""
     before = rows_of(X).astype(object)[:, source]
     after = rows_of(Z).astype(object)
     missing = unknown(before) | (before != before)
@@ -67,22 +67,22 @@ def _invert(
     one_to_one: bool,
     shape: tuple[int, ...],
 ) -> NDArray:
-    """Ask the step, of categories for the most frequent one of a prototype's rows."""
+    """Use the inverse of the step; it gives the most frequent category of a column."""
     try:
         wanted = points.reshape(-1, points.shape[-1]).astype(np.float64)
         back = rows_of(step.inverse_transform(wanted))
         numeric = back.dtype.kind in "biuf"
         back = back.astype(np.float64 if numeric else object)
-        again = run(step, back) if one_to_one else wanted
+        again = transform_silently(step, back) if one_to_one else wanted
         back = back.reshape(2, *shape)
-        if one_to_one:  # rounded codes and the like are no answer
+        if one_to_one:  # a rounded code is not an inverse
             off = ~(np.abs(again - wanted) <= 1e-6 * np.abs(wanted).max(initial=0))
             side, row, column = np.nonzero(off.reshape(points.shape))
             back[side, row, source[column]] = np.nan if numeric else None
-    except Exception:  # it has no inverse, or none for such values
+    except Exception:  # no inverse, or none for these values
         return nowhere((2, *shape), np.float64)
     found = nowhere(back.shape, back.dtype)
-    dropped = getattr(step, "drop_idx_", None)  # all zeros, or rather a share of them
+    dropped = getattr(step, "drop_idx_", None)  # its category has no column
     for j in np.unique(source):
         if dropped is None or dropped[j] is None:
             found[..., j] = back[..., j]

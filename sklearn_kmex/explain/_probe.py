@@ -1,4 +1,4 @@
-"""What a fitted step does to columns, asked of the step itself."""
+"""Tests of what a fitted step does to columns."""
 
 import copy
 import re
@@ -13,17 +13,17 @@ from sklearn.utils import gen_batches
 
 from sklearn_kmex._data.arrays import BLOCK_ELEMENTS, dense
 
-# Rows of X that a step is tried on, and the most elements of a matrix worked out.
+# Rows of X that a step is tested on, and the largest size of a matrix.
 ROWS_TRIED, MOST_ELEMENTS = 64, 2**26
 
 
 def rows_of(X: Any) -> NDArray:
-    """Return rows of whatever kind as an array."""
+    """Return rows of any kind as an array."""
     return np.asarray(dense(X))
 
 
-def run(step: Any, X: Any) -> NDArray[np.float64]:
-    """Run a step on rows that it may never have been meant for, in silence."""
+def transform_silently(step: Any, X: Any) -> NDArray[np.float64]:
+    """Run a step on unusual rows, without warnings."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return rows_of(step.transform(X)).astype(np.float64)
@@ -36,10 +36,10 @@ def is_identity(step: Any) -> bool:
 
 
 def sources(step: Any, X: Any, n_out: int) -> NDArray[np.intp] | None:
-    """Find the one input column that each output column comes from, if it has one.
+    """Find the one input column that each output column comes from, if there is one.
 
-    Told by the names of the output, which hold those of the input; then tried on
-    rows, as a name may be kept by what mixes columns.
+    The names of output columns contain those of input columns. This is then tested on
+    rows, as a step that mixes columns may keep their names.
     """
     n_in = X.shape[1]
     if is_identity(step):
@@ -53,13 +53,13 @@ def sources(step: Any, X: Any, n_out: int) -> NDArray[np.intp] | None:
 
 
 def _named_sources(step: Any, n_in: int) -> NDArray[np.intp] | None:
-    """Give the input columns names of our own, and find them in those of the output."""
+    """Give the input columns unique names, and find these in the output names."""
     bare = copy.copy(step)
-    vars(bare).pop("feature_names_in_", None)  # which would be insisted on
+    vars(bare).pop("feature_names_in_", None)  # which would have to match
     marked = np.array([f"\x00{j}\x01" for j in range(n_in)], dtype=object)
     try:
         names = bare.get_feature_names_out(marked)
-    except Exception:  # whatever a step raises, it does not tell
+    except Exception:  # a step may have no names
         return None
     found = [set(re.findall("\x00(\\d+)\x01", str(name))) for name in names]
     if any(len(columns) != 1 for columns in found):
@@ -68,18 +68,18 @@ def _named_sources(step: Any, n_in: int) -> NDArray[np.intp] | None:
 
 
 def _keeps_columns(step: Any, X: Any, source: NDArray[np.intp]) -> bool:
-    """Try whether columns mix: shuffle each alone, and look for the same values."""
+    """Test whether columns mix: shuffle each separately, and compare the output."""
     rows = X.iloc[:ROWS_TRIED] if hasattr(X, "iloc") else X[:ROWS_TRIED]
     for some in (_stretched(rows), rows):
         try:
             return _unmixed(step, some, source, _orders(some))
-        except Exception:  # a step may refuse values that it was not fitted on
+        except Exception:  # a step may refuse unseen values
             continue
     return True
 
 
 def _orders(rows: Any) -> NDArray[np.intp]:
-    """Draw an order of the rows for each column."""
+    """Draw a random order of the rows for each column."""
     n_rows, n_columns = rows.shape
     rng = np.random.default_rng(0)
     each = np.tile(np.arange(n_rows)[:, np.newaxis], n_columns)
@@ -87,7 +87,7 @@ def _orders(rows: Any) -> NDArray[np.intp]:
 
 
 def _stretched(rows: Any) -> Any:
-    """Add rows of other numbers, so that a single row will do; text stays as it is."""
+    """Add rows of other numbers, so that one row is enough; leave text unchanged."""
     values = rows_of(rows)
     if values.dtype.kind not in "biuf":
         return rows
@@ -98,14 +98,17 @@ def _stretched(rows: Any) -> Any:
 def _unmixed(
     step: Any, rows: Any, source: NDArray[np.intp], orders: NDArray[np.intp]
 ) -> bool:
-    there, shuffled = run(step, rows), run(step, _shuffled(rows, orders))
+    there, shuffled = (
+        transform_silently(step, rows),
+        transform_silently(step, _shuffled(rows, orders)),
+    )
     wanted = np.take_along_axis(there, orders[:, source], axis=0)
     scale = np.nanmax(np.abs(wanted), initial=0)
     return np.allclose(shuffled, wanted, rtol=0, atol=1e-5 * scale, equal_nan=True)
 
 
 def _shuffled(rows: Any, orders: NDArray[np.intp]) -> Any:
-    """Put each column into an order of its own, in the container it came in."""
+    """Reorder each column separately, in the container that it came in."""
     if hasattr(rows, "isetitem"):  # pandas
         rows = rows.copy()
         for j, order in enumerate(orders.T):
@@ -119,14 +122,14 @@ def _shuffled(rows: Any, orders: NDArray[np.intp]) -> Any:
     return sparse.csr_matrix(values) if sparse.issparse(rows) else values
 
 
-def numbers(X: Any) -> NDArray[np.float64] | None:
-    """Return rows as numbers, where they are numbers."""
+def _numbers(X: Any) -> NDArray[np.float64] | None:
+    """Return rows as floats; None if they are not numeric."""
     values = rows_of(X)
     return values.astype(np.float64) if values.dtype.kind in "biuf" else None
 
 
-def same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
-    """Compare to half the digits of the dtype that a step answers in."""
+def _same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
+    """Compare to half the digits of the dtype of the output."""
     scale = np.abs(wanted).max(initial=0)
     eps = np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 1e-15
     return bool((np.abs(found - wanted) <= eps**0.5 * scale).all())
@@ -135,49 +138,51 @@ def same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
 def column_slopes(
     step: Any, X: Any, Z: Any, source: NDArray[np.intp]
 ) -> tuple[NDArray, NDArray] | None:
-    """Find slope and offset of each output column, where the step is affine in it."""
-    values, n_in = numbers(X), X.shape[1]
+    """Find slope and offset of each output column; None if the step is not affine."""
+    values, n_in = _numbers(X), X.shape[1]
     if is_identity(step):
         return np.ones(n_in), np.zeros(n_in)
     if values is None:
         return None
     try:
-        ends = run(step, _like(X, np.stack([np.zeros(n_in), np.ones(n_in)])))
-    except Exception:  # it refuses such rows, so it is more than an affine map
+        ends = transform_silently(
+            step, _like(X, np.stack([np.zeros(n_in), np.ones(n_in)]))
+        )
+    except Exception:  # not defined for these rows, so not affine
         return None
     offset, slope = ends[0], ends[1] - ends[0]
     Z = rows_of(Z)
-    is_affine = same(values[:, source] * slope + offset, Z, Z.dtype)
+    is_affine = _same(values[:, source] * slope + offset, Z, Z.dtype)
     return (slope, offset) if is_affine else None
 
 
 def affine_matrix(step: Any, X: Any, Z: Any) -> NDArray[np.float64] | None:
     """Find the matrix (n_out, n_in) of a step that is an affine map; else None.
 
-    Its columns are what the unit rows become, minus what the zero row becomes; then
-    it is compared with what the step makes of X, and of its opposite.
+    Its columns are the outputs for unit rows minus the output for the zero row. It is
+    then compared with the outputs for X and for -X.
     """
-    values, Z = numbers(X), rows_of(Z)
+    values, Z = _numbers(X), rows_of(Z)
     n_in, n_out = X.shape[1], Z.shape[1]
     if values is None or n_in * n_out > MOST_ELEMENTS:
         return None
     try:
-        offset = run(step, _like(X, np.zeros((1, n_in))))
-        opposite = run(step, _like(X, -values[:ROWS_TRIED]))
-        if not same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
+        offset = transform_silently(step, _like(X, np.zeros((1, n_in))))
+        opposite = transform_silently(step, _like(X, -values[:ROWS_TRIED]))
+        if not _same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
             return None
         parts = [
-            run(step, _unit_rows(X, rows)) - offset
+            transform_silently(step, _unit_rows(X, rows)) - offset
             for rows in gen_batches(n_in, max(1, BLOCK_ELEMENTS // n_in))
         ]
-    except Exception:  # it refuses such rows, so it is more than an affine map
+    except Exception:  # not defined for these rows, so not affine
         return None
     matrix = np.concatenate(parts).T
-    return matrix if same(values @ matrix.T + offset, Z, Z.dtype) else None
+    return matrix if _same(values @ matrix.T + offset, Z, Z.dtype) else None
 
 
 def _like(X: Any, rows: NDArray) -> Any:
-    """Make rows of the kind and dtype that X has."""
+    """Convert rows to the kind and dtype of X."""
     dtype = X.dtype if getattr(X, "dtype", None) == np.float32 else np.float64
     rows = rows.astype(dtype)
     return sparse.csr_matrix(rows) if sparse.issparse(X) else rows

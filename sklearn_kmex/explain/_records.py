@@ -1,26 +1,32 @@
-"""Arrays about samples, side by side: counted, sliced, written as JSON."""
+"""What explanations have in common: slicing, and writing as JSON, HTML, Markdown."""
+
+from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from math import isfinite, isnan
+from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._draw.html import html_page, html_table
+from sklearn_kmex._draw.markdown import markdown_table
+from sklearn_kmex._draw.table import MAX_ROWS, Table
+
 VERSION = 1
 KINDS = "biufUO"
-
-
-# Metadata of a field that holds for all samples, and is not sliced.
+# Metadata of a field that is the same for all samples, and is not sliced.
 SHARED = {"shared": True}
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Records:
-    """Fields are arrays whose first axis is samples, or None, or SHARED."""
+class Records(ABC):
+    """Fields are arrays with a row for each sample, or None, or SHARED."""
 
     sample_indices: NDArray[np.intp]
 
@@ -48,23 +54,61 @@ class Records:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_samples={len(self)})"
 
+    @abstractmethod
+    def _table(self, n_rows: int) -> Table:
+        """Describe the first samples."""
+
+    def _repr_html_(self) -> str:
+        return html_table(self._table(min(len(self), MAX_ROWS)))
+
+    def to_html(self) -> str:
+        """Write a table of all samples as HTML.
+
+        Returns
+        -------
+        str
+            An HTML document that refers to nothing outside itself.
+        """
+        return html_page(repr(self), html_table(self._table(len(self))))
+
+    def write_html(self, path: Any) -> None:
+        """Write the document of `to_html` into a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; an existing file is replaced.
+        """
+        Path(path).write_text(self.to_html(), encoding="utf-8")
+
+    def to_markdown(self) -> str:
+        """Write a table of all samples as Markdown, without pictures.
+
+        Returns
+        -------
+        str
+            Text in Markdown.
+        """
+        return markdown_table(self._table(len(self)))
+
     def to_json(self) -> str:
-        """Write all of it as JSON.
+        """Write all fields as JSON.
 
         Returns
         -------
         str
             A strict JSON object: `format`, the name of the class; `version`, 1; and
-            `fields`, which holds each field by its name: null, a string, or an
-            object of `dtype`, `shape` and `values`, nested lists in which "NaN",
-            "Infinity" and "-Infinity" stand for what JSON has no numbers for.
+            `fields`, with each field under its name: null, a string, or an object of
+            `dtype`, `shape` and `values`. The values are nested lists, in which the
+            strings "NaN", "Infinity" and "-Infinity" replace numbers that JSON does not
+            have.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return write_document(type(self).__name__, values)
 
     @classmethod
     def from_json(cls, document: str) -> Self:
-        """Read what `to_json` wrote.
+        """Read JSON written by `to_json`.
 
         Parameters
         ----------
@@ -79,7 +123,7 @@ class Records:
         Raises
         ------
         ValueError
-            If it is not a document of this class and version.
+            If the JSON is not of this class and version.
         """
         names = [f.name for f in fields(cls)]
         return read_document(document, cls.__name__, names, build=cls)
@@ -95,12 +139,12 @@ def write_document(name: str, fields: Mapping[str, Any]) -> str:
 def read_document(
     document: str, name: str, fields: Sequence[str], build: Callable
 ) -> Any:
-    """Read what `write_document` wrote, and build an object of it."""
+    """Read JSON written by `write_document`, and build an object from it."""
     wanted = f"document must be JSON written by {name}.to_json"
     try:
         found = json.loads(document, parse_constant=_refuse)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{wanted}; it is no strict JSON: {error}.") from error
+        raise ValueError(f"{wanted}; it is not strict JSON: {error}.") from error
     head = ("format", "version")
     is_object = isinstance(found, dict)
     got = [found.get(key) for key in head] if is_object else type(found).__name__
@@ -137,7 +181,7 @@ def _encode(value: Any) -> Any:
 
 
 def _scalar(value: Any, mixed: bool) -> Any:
-    """Return a value that JSON has: among objects, null for NaN; or else as text."""
+    """Return a value that JSON has; among objects NaN is null, others are text."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not isfinite(value):
         if mixed and isnan(value):
@@ -152,6 +196,6 @@ def _decode(value: Any) -> NDArray | str | None:
         return value
     dtype = np.dtype(value["dtype"])
     if dtype.kind not in KINDS:
-        raise ValueError(f"dtype {dtype} is not of numbers, booleans or text")
+        raise ValueError(f"dtype {dtype} is not one of numbers, booleans or text")
     flat = np.array(value["values"], dtype=object)
     return flat.reshape(value["shape"]).astype(dtype)

@@ -1,4 +1,6 @@
-"""Relevance maps: which parts of an input a decision by prototypes goes back to."""
+"""Relevance maps: which parts of an input a decision is based on."""
+
+from __future__ import annotations
 
 from typing import Any, Literal
 
@@ -6,22 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
-    check_question,
-    class_codes,
+    explained_codes,
+    find_target,
+    make_method,
     prototype_ids,
-    say_if_zero,
-    settings,
+    warn_if_zero,
 )
 from sklearn_kmex.utils import check_dependency
 
 
 @validate_params(
     {
-        "target": [StrOptions({"class", "margin", "similarity"})],
+        "target": [StrOptions({"class", "margin", "similarity"}), None],
         "rule": [StrOptions({"prp", "neuralized"}), None],
         **SETTINGS,
     },
@@ -30,7 +33,7 @@ from sklearn_kmex.utils import check_dependency
 def relevance(
     psem: Any,
     X: Any,
-    target: Literal["class", "margin", "similarity"] = "class",
+    target: Literal["class", "margin", "similarity"] | None = None,
     *,
     labels: ArrayLike | None = None,
     prototypes: ArrayLike | None = None,
@@ -44,66 +47,71 @@ def relevance(
     batch_size: int = 32,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray:
-    """Map a decision by prototypes back to the input of the network.
+    """Compute relevance maps of a decision by prototypes.
+
+    A map gives each value of the network's input its share in a score of the model.
 
     Read more in the :ref:`User Guide <relevance>`.
 
     Parameters
     ----------
-    psem : Pipeline
-        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
-        before it or not, and a `KMExClassifier` right behind it.
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of any transformers, a
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
+        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
+        classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
 
-    target : {"class", "margin", "similarity"}, default="class"
-        What is explained: the score of a class, by how much a class leads over the
-        nearest prototype of any other, or the similarity to prototypes.
+    target : {"class", "margin", "similarity"}, default=None
+        What is explained: the score of a class, the margin between a class and the
+        nearest prototype of any other class, or the similarity to prototypes. None is
+        "similarity" if `prototypes` is given, and "class" otherwise.
 
     labels : label or array-like of shape (n_samples,), default=None
-        Class that "class" and "margin" explain, of all samples or each. None is the
-        predicted one.
+        Class that "class" and "margin" explain, one for all samples or one for each.
+        None is the predicted class.
 
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
-        Prototypes whose similarity "similarity" explains, by their places in
-        `prototypes_`. None is the most similar one.
+        Prototypes that "similarity" explains, as indices of `prototypes_`. None is the
+        most similar one.
 
     method : str or zennit.core.Composite, default="epsilon_plus_flat"
-        How relevance is found. Layer-wise relevance propagation [1]_: "epsilon",
-        "epsilon_plus" or "epsilon_alpha2_beta1", named by the rules of linear layers
-        and of convolutions, alone or followed by the rule at the input, "_flat" or
-        "_box". Or "gradient_x_input", "integrated_gradients", "smoothgrad" or
-        "occlusion", which ask nothing of the layers. Or a composite of zennit.
+        Method of attribution. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
+        "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
+        and of convolutions, optionally followed by the rule at the input, "_flat" or
+        "_box". Methods for layers of any kind: "gradient_x_input",
+        "integrated_gradients", "smoothgrad" or "occlusion". Or a composite of zennit.
 
     rule : {"prp", "neuralized"}, default=None
-        Score of a class, and how its relevance reaches the embedding. "prp" explains
-        similarities, more by channels where embedding and prototype agree [2]_;
-        "neuralized" explains the lead in squared distance, exactly [3]_. None is
-        "neuralized" for the margin and "prp" for all else.
+        How relevance is assigned to the embedding. "prp" explains similarities, and
+        assigns more to channels where embedding and prototype agree [2]_. "neuralized"
+        explains the margin in squared distance, exactly [3]_. None is "neuralized" for
+        the margin and "prp" otherwise.
 
     bounds : tuple of (low, high), default=None
-        Least and greatest value that an input can have, numbers or arrays that
-        broadcast to a sample; needed by the methods that end in "_box".
+        Smallest and largest possible value of an input, numbers or arrays that
+        broadcast to a sample. Required by the methods that end in "_box".
 
     baseline : float or array-like, default=0.0
         Input without information, a number or an array that broadcasts to a sample:
-        where "integrated_gradients" starts, and what "occlusion" puts into windows.
+        the start of "integrated_gradients", and the values of windows of "occlusion".
 
     n_steps : int, default=20
         Number of gradients that "integrated_gradients" and "smoothgrad" average.
 
     noise : float, default=0.1
         Standard deviation of the noise of "smoothgrad", as a share of the range of
-        values of the sample; all samples get the same noise.
+        values of the sample. All samples get the same noise.
 
     window : int, default=None
-        Side of the windows of "occlusion", in positions. None is an eighth of the
-        side of the input.
+        Side length of the windows of "occlusion", in positions. None is an eighth of
+        the side length of the input.
 
     batch_size : int, default=32
-        Number of samples explained at a time, by which memory is bounded.
+        Number of samples explained at a time; limits the memory needed.
 
     random_state : int, RandomState instance or None, default=None
         Draws the noise of "smoothgrad".
@@ -111,17 +119,17 @@ default=None
     Returns
     -------
     ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
-        Maps of the shape of the network's input, or of the rows that `input_shape`
-        reshapes, in its dtype; positive speaks for what is explained. Several for each
-        sample where `prototypes` has two axes.
+        Maps in the dtype of the network's input, and of its shape, or of the shape of
+        X where `input_shape` reshapes rows. Positive values support what is explained.
+        Several maps for each sample if `prototypes` has two axes.
 
     Raises
     ------
     TypeError
-        If there is no torch encoder right before the classifier.
+        If there is no torch encoder directly before the classifier.
 
     ValueError
-        If the samples do not fit the network, a label or prototype is not there, a
+        If the samples do not fit the network, a label or prototype does not exist, a
         map is not finite, or LRP has no rule for a layer, which is named.
 
     MissingDependencyError
@@ -136,25 +144,26 @@ default=None
     --------
     black_box_relevance : Maps of the network's own decision, by the same rules.
     concept_maps : Where a prototype is found, without gradients.
-    contrast : The same question for a table, answered exactly.
-    faithfulness : How close these maps are to those of the black box.
+    contrast : Exact contributions of the columns of a table.
+    faithfulness : Divergence of these maps from those of the black box.
 
     Notes
     -----
-    A private copy of the network is explained, the network itself is not touched.
-    Batch norms are folded into the convolutions before them, whose biases take no
+    A copy of the network is explained; the network itself is not changed. Batch norms
+    are merged into the convolutions before them. Biases of convolutions get no
     relevance, so that maps sum to the score under "epsilon_plus" and
-    "epsilon_alpha2_beta1"; linear layers keep the share of their biases to themselves.
-    Sums, means and activations that the network computes between its layers get rules
-    of their own. One forward pass serves all maps of a sample.
+    "epsilon_alpha2_beta1"; linear layers keep the share of their biases. Sums, means
+    and activations that the network computes between its layers have rules of their
+    own. One forward pass is made for all maps of a sample.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
-    similarity to prototype p, g_c = abs(z_c) / ((z_c - p_c)**2 + m), m a tenth of the
-    mean of the squared differences of the channels. In [2]_ it is
-    1 / ((z_c - p_c)**2 + small): there, a channel takes nearly all that happens to
-    agree, or that is off in both and says nothing of the input. Under "neuralized",
-    with a the nearest prototype of the class and b that of the others, the margin
-    d(z, b)**2 - d(z, a)**2 is the sum over channels of 2 (a - b) (z - (a + b) / 2).
+    similarity to prototype p, where g_c = abs(z_c) / ((z_c - p_c)**2 + m) and m is a
+    tenth of the mean of the squared differences of the channels. In [2]_ it is
+    1 / ((z_c - p_c)**2 + small). With that rule, nearly all relevance goes to a single
+    channel: one that agrees by chance, or one that is zero in both and contains no
+    information about the input. Under "neuralized", with a the nearest prototype of
+    the class and b that of the other classes, the margin d(z, b)**2 - d(z, a)**2 is
+    the sum over the channels of 2 (a - b) (z - (a + b) / 2).
 
     References
     ----------
@@ -183,20 +192,20 @@ default=None
     >>> relevance(psem, X[:2], method="epsilon").shape
     (2, 4)
     """
-    check_question(target, rule, labels, prototypes)
+    what = find_target(target, rule, labels, prototypes)
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Asked, Prototypes
+    from sklearn_kmex._torch.scores import Prototypes, Target
 
     sem, similar = found.sem, np.asarray(compare(psem, X))
     ids = prototype_ids(prototypes, similar)
-    codes = class_codes(psem, X, labels, sem.classes_)
-    owners = np.searchsorted(sem.classes_, sem.prototype_classes_)
+    codes = explained_codes(psem, X, labels, sem.classes_)
+    owners = class_codes(sem.classes_, sem.prototype_classes_)
     others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
-    asked = Asked(
-        target,
-        rule or ("neuralized" if target == "margin" else "prp"),
+    explained = Target(
+        what,
+        rule or ("neuralized" if what == "margin" else "prp"),
         codes,
         owners[others.argmax(axis=1)],
         ids.reshape(len(ids), -1),
@@ -208,12 +217,12 @@ default=None
         getattr(sem, "epsilon", 1e-4),
         getattr(sem, "aggregation", "max"),
     )
-    how = settings(method, bounds, baseline, n_steps, noise, window, random_state)
+    how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
-        found.network(batch_size), found.inputs, asked, known, how
+        found.network(batch_size), found.inputs, explained, known, how
     )
-    several = target == "similarity" and ids.ndim == 2
-    return say_if_zero(found.as_given(maps if several else maps[:, 0]))
+    several = what == "similarity" and ids.ndim == 2
+    return warn_if_zero(found.as_given(maps if several else maps[:, 0]))
 
 
 @validate_params(SETTINGS, prefer_skip_nested_validation=True)
@@ -231,31 +240,33 @@ def black_box_relevance(
     batch_size: int = 32,
     random_state: int | np.random.RandomState | None = None,
 ) -> NDArray:
-    """Map the decision of the black box back to the input of the network.
+    """Compute relevance maps of the decision of the black box.
 
-    The score that is explained is that of the network's own last linear layer, by the
-    same rules as those of `relevance`.
+    The explained score is an output of the network's last linear layer. The rules are
+    those of `relevance`.
 
     Read more in the :ref:`User Guide <relevance>`.
 
     Parameters
     ----------
-    psem : Pipeline
-        Fitted self-explainable model: a `TorchEmbedder` or `SkorchEmbedder`, steps
-        before it or not, and a `KMExClassifier` right behind it.
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of any transformers, a
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
+        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
+        classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
 
     labels : label or array-like of shape (n_samples,), default=None
-        Class that is explained, of all samples or each. None is the one that the
-        self-explainable model predicts.
+        Class that is explained, one for all samples or one for each. None is the class
+        that the self-explainable model predicts.
 
     method : str or zennit.core.Composite, default="epsilon_plus_flat"
-        How relevance is found, as in `relevance`.
+        Method of attribution, as in `relevance`.
 
     bounds : tuple of (low, high), default=None
-        Least and greatest value that an input can have.
+        Smallest and largest possible value of an input.
 
     baseline : float or array-like, default=0.0
         Input without information.
@@ -267,7 +278,7 @@ def black_box_relevance(
         Standard deviation of the noise of "smoothgrad".
 
     window : int, default=None
-        Side of the windows of "occlusion".
+        Side length of the windows of "occlusion".
 
     batch_size : int, default=32
         Number of samples explained at a time.
@@ -278,16 +289,16 @@ def black_box_relevance(
     Returns
     -------
     ndarray of shape (n_samples, ...)
-        Maps of the shape of the network's input; positive speaks for the class.
+        Maps of the shape of the network's input. Positive values support the class.
 
     Raises
     ------
     TypeError
-        If there is no torch encoder right before the classifier.
+        If there is no torch encoder directly before the classifier.
 
     ValueError
-        If the network has no linear layer that gives one score for each class, or as
-        for `relevance`.
+        If the network has no linear layer with one output for each class, or as for
+        `relevance`.
 
     MissingDependencyError
         If zennit is not installed.
@@ -300,7 +311,7 @@ def black_box_relevance(
     See Also
     --------
     relevance : Maps of the decision by prototypes.
-    faithfulness : How far the two are apart.
+    faithfulness : Divergence between the two.
 
     Examples
     --------
@@ -319,7 +330,7 @@ def black_box_relevance(
     """
     found = find_network(psem, X)
     check_dependency("zennit", caller="black_box_relevance", extra="explain")
-    codes = class_codes(psem, X, labels, found.sem.classes_)
-    how = settings(method, bounds, baseline, n_steps, noise, window, random_state)
+    codes = explained_codes(psem, X, labels, found.sem.classes_)
+    how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = found.output_maps(found.columns(codes), batch_size, how)
-    return say_if_zero(found.as_given(maps))
+    return warn_if_zero(found.as_given(maps))

@@ -1,4 +1,4 @@
-"""What is asked of relevance maps: classes, prototypes and settings, checked."""
+"""Checks of what a relevance map explains, and of the settings of its method."""
 
 import warnings
 from itertools import product
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.steps import predict
 from sklearn_kmex.exceptions import KMExWarning
 
@@ -35,7 +36,20 @@ SETTINGS = {
 }
 
 
-def settings(
+# Settings of a method, in the order of make_method.
+METHOD_SETTINGS = [
+    "method", "bounds", "baseline", "n_steps", "noise", "window", "random_state"
+]  # fmt: skip
+
+
+def as_seed(random_state: Any) -> int:
+    """Return a seed; drawn once, it gives the same numbers in several calls."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def make_method(
     method: Any = "epsilon_plus_flat",
     bounds: Any = None,
     baseline: Any = 0.0,
@@ -44,51 +58,53 @@ def settings(
     window: int | None = None,
     random_state: Any = None,
 ) -> "Method":
-    """Put the settings of a method together, checked against each other."""
+    """Make a method of attribution from its settings, after checking them."""
     from sklearn_kmex._torch.gradients import Method
 
     if str(method).endswith("_box") != (bounds is not None):
         raise ValueError(
-            'bounds must be given for the methods that end in "_box", and for these '
-            f"alone, as (low, high) of the inputs; got {bounds!r} for {method!r}."
+            'bounds must be given for the methods that end in "_box", and only for '
+            f"these, as (low, high) of the inputs; got {bounds!r} for {method!r}."
         )
     if bounds is not None:
-        bounds = check_bounds(bounds)
-    baseline = check_numbers(baseline, "baseline")
+        bounds = _check_bounds(bounds)
+    baseline = _check_numbers(baseline, "baseline")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return Method(method, bounds, baseline, n_steps, noise, window, seed)
 
 
-def check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
-    """Return the least and the greatest value of an input as arrays."""
+def _check_bounds(bounds: Any) -> tuple[NDArray, NDArray]:
+    """Return the smallest and the largest value of an input as arrays."""
     if len(bounds) != 2:
         raise ValueError(
-            f"bounds must be a pair, (low, high); got {len(bounds)} of them."
+            f"bounds must be a pair, (low, high); got {len(bounds)} values."
         )
-    low, high = (check_numbers(bound, "bounds") for bound in bounds)
+    low, high = (_check_numbers(bound, "bounds") for bound in bounds)
     if np.any(low >= high):
-        raise ValueError(f"bounds must be (low, high), low < high; got {bounds!r}.")
+        raise ValueError(f"bounds must be (low, high) with low < high; got {bounds!r}.")
     return low, high
 
 
-def check_numbers(value: Any, name: str) -> NDArray[np.float64]:
+def _check_numbers(value: Any, name: str) -> NDArray[np.float64]:
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         numbers = np.array(np.nan)
     if not np.isfinite(numbers).all():
         raise ValueError(
-            f"{name} must be made of finite numbers, or of arrays of them that "
-            f"broadcast to a sample; got {value!r}."
+            f"{name} must be made of finite numbers, or of arrays of finite numbers "
+            f"that broadcast to a sample; got {value!r}."
         )
     return numbers
 
 
-def check_question(target: str, rule: Any, labels: Any, prototypes: Any) -> None:
-    """Refuse what a target has no use for."""
+def find_target(target: str | None, rule: Any, labels: Any, prototypes: Any) -> str:
+    """Return the target; refuse what it has no use for."""
+    if target is None:
+        target = "class" if prototypes is None else "similarity"
     if rule == "neuralized" and target == "similarity":
         raise ValueError(
-            'rule="neuralized" explains the lead of a class, not a similarity; use '
+            'rule="neuralized" explains the margin of a class, not a similarity; use '
             'rule="prp", or target="margin".'
         )
     name, given = "labels", labels
@@ -96,14 +112,15 @@ def check_question(target: str, rule: Any, labels: Any, prototypes: Any) -> None
         name, given = "prototypes", prototypes
     if given is not None:
         raise ValueError(
-            f"{name} must be None for target={target!r}: labels choose what "
-            'target="class" and "margin" explain, and prototypes what '
-            'target="similarity" does.'
+            f"{name} must be None for target={target!r}: labels select what "
+            'target="class" and target="margin" explain, prototypes what '
+            'target="similarity" explains.'
         )
+    return target
 
 
 def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.intp]:
-    """Prototypes to explain, (n_samples,) or (n_samples, n_maps)."""
+    """Return the prototypes to explain, (n_samples,) or (n_samples, n_maps)."""
     n_samples, n_prototypes = similar.shape
     if prototypes is None:
         return similar.argmax(axis=1)
@@ -119,41 +136,41 @@ def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.
         )
     if not 0 <= ids.min() <= ids.max() < n_prototypes:
         raise ValueError(
-            f"prototypes must be places in prototypes_, from 0 to {n_prototypes - 1}; "
+            f"prototypes must be indices of prototypes_, from 0 to {n_prototypes - 1}; "
             f"got {ids.min()} to {ids.max()}."
         )
     return ids.astype(np.intp)
 
 
-def class_codes(
+def explained_codes(
     psem: Any, X: Any, labels: ArrayLike | None, classes: NDArray
 ) -> NDArray[np.intp]:
-    """Places in `classes_` of the labels to explain, one for each sample."""
+    """Return the codes of the labels to explain, one for each sample."""
     given = np.asarray(predict(psem, X) if labels is None else labels)
     n_samples = len(X)
     unknown = given[~np.isin(given, classes)].ravel()
     if given.ndim and given.shape != (n_samples,):
         raise ValueError(
-            f"labels must be one label or one for each of {n_samples} samples; got an "
-            f"array of shape {given.shape}."
+            f"labels must be one label, or one for each of {n_samples} samples; got "
+            f"an array of shape {given.shape}."
         )
     if len(unknown):
         raise ValueError(
             f"labels must be among the classes {classes.tolist()}; got "
             f"{unknown[0].item()!r}."
         )
-    return np.broadcast_to(np.searchsorted(classes, given), n_samples).copy()
+    return np.broadcast_to(class_codes(classes, given), n_samples).copy()
 
 
-def say_if_zero(maps: NDArray) -> NDArray:
-    """Warn of maps without relevance, which compare to nothing."""
+def warn_if_zero(maps: NDArray) -> NDArray:
+    """Warn of maps that are zero everywhere; return all maps."""
     zero = np.flatnonzero(~maps.reshape(len(maps), -1).any(axis=1))
     if len(zero):
         more = ", ..." if len(zero) > 5 else ""
         warnings.warn(
             f"Relevance is zero everywhere for rows {', '.join(map(str, zero[:5]))}"
-            f"{more}: nothing in them reaches the score. Another method or baseline "
-            "may tell more.",
+            f"{more}: no input value contributes to the score. Try another method or "
+            "baseline.",
             KMExWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""A split of the margin over the output of steps, taken back to their input."""
+"""Taking a split of the margin back from the output of steps to their input."""
 
 from typing import Any, NamedTuple
 
@@ -16,25 +16,25 @@ from sklearn_kmex.explain._points import as_objects, nowhere, points_before, unk
 
 
 class Split(NamedTuple):
-    """The margin of each sample, over columns.
+    """The margin of each sample, split over columns.
 
-    It is the sum of `parts`, which are `slope * shift` where these are known: the
-    slope of the margin, and how far the sample is from the middle of two prototypes.
+    It is the sum of `parts`. These are `slope * shift` where both are known: the slope
+    of the margin, and the shift of the sample from the middle of the two prototypes.
     """
 
     parts: NDArray[np.float64]  # (n_samples, n_columns)
-    points: NDArray  # (2, n_samples, n_columns), the prototypes: see _points
+    points: NDArray  # (2, n_samples, n_columns), the two prototypes
     slope: NDArray[np.float64] | None
-    shift: NDArray[np.float64] | None  # NaN where a column has no part in it
+    shift: NDArray[np.float64] | None  # NaN if a column has no part
 
 
 def walk_back(
     steps: list[tuple[str, Any]], inputs: list[Any], split: Split
 ) -> tuple[Split, int]:
-    """Take a split back step by step; return it with the number of steps left over."""
+    """Take a split back step by step; return it and the number of steps left."""
     for left in range(len(steps), 0, -1):
         step, X, Z = steps[left - 1][1], inputs[left - 1], inputs[left]
-        before = pull(step, X, Z, split) if _is_table(X) else None
+        before = _pull(step, X, Z, split) if _is_table(X) else None
         if before is None:
             return split, left
         split = before
@@ -45,11 +45,11 @@ def _is_table(X: Any) -> bool:
     return len(getattr(X, "shape", ())) == 2
 
 
-def pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
-    """Take a split over the output Z of a step to its input X; None if it cannot be."""
+def _pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
+    """Take a split from the output Z of a step to its input X; None if impossible."""
     if isinstance(step, FrozenEstimator):
         step = step.estimator
-    if isinstance(step, CachedEmbedder):  # what it is tried on is not to be kept
+    if isinstance(step, CachedEmbedder):  # test rows are not to be cached
         step = step.embedder
     if isinstance(step, Pipeline):
         return _pull_pipeline(step, X, split)
@@ -71,7 +71,7 @@ def _pull_pipeline(pipeline: Pipeline, X: Any, split: Split) -> Split | None:
 
 
 def forward(steps: list[tuple[str, Any]], X: Any) -> list[Any]:
-    """Run steps; return the input of each, and the output of the last."""
+    """Run steps; return the input of each and the output of the last."""
     inputs = [X]
     for _, step in steps:
         inputs.append(step.transform(inputs[-1]))
@@ -79,7 +79,7 @@ def forward(steps: list[tuple[str, Any]], X: Any) -> list[Any]:
 
 
 def _route(step: Any, X: Any, Z: Any, split: Split, source: NDArray[np.intp]) -> Split:
-    """Hand parts from the output columns to the one input column each comes from."""
+    """Give the parts of output columns to the input columns that they come from."""
     parts = _gather(split.parts, source, X.shape[1])
     affine = _probe.column_slopes(step, X, Z, source)
     points = points_before(step, X, Z, split.points, source, affine)
@@ -98,14 +98,14 @@ def _route(step: Any, X: Any, Z: Any, split: Split, source: NDArray[np.intp]) ->
 
 
 def _gather(values: NDArray, source: NDArray[np.intp], n_columns: int) -> NDArray:
-    """Sum the columns that come from each input column."""
+    """Sum the output columns that come from each input column."""
     sums = np.zeros((n_columns, len(values)))
     np.add.at(sums, source, values.T)
     return sums.T
 
 
 def _conserves(split: Split, parts: NDArray, Z: Any) -> bool:
-    """Tell whether slope and shift account for the margin, to the digits of Z."""
+    """Tell whether slope and shift give the margin, to the precision of Z."""
     assert split.slope is not None
     assert split.shift is not None
     total = np.nansum(split.slope * split.shift, axis=1)
@@ -115,7 +115,7 @@ def _conserves(split: Split, parts: NDArray, Z: Any) -> bool:
 
 
 def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
-    """Share parts out by the least change of the input that makes the shift."""
+    """Split the parts by the smallest change of the input that gives the shift."""
     if split.slope is None or split.shift is None:
         return None
     matrix = _probe.affine_matrix(step, X, Z)
@@ -136,12 +136,12 @@ def _pull_affine(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
 
 
 def _pull_blocks(step: Any, X: Any, split: Split) -> Split | None:
-    """Take the blocks of a split through the steps that stand side by side."""
+    """Take a split back through steps that run side by side."""
     parts, slope, shift = np.zeros(X.shape), np.zeros(X.shape), np.full(X.shape, np.nan)
     points = nowhere((2, *X.shape), np.float64)
     carried, taken = split.slope is not None, np.zeros(X.shape[1], dtype=bool)
     for one in blocks(step, X):
-        back = pull(one.step, one.X, one.Z, _block(split, one))
+        back = _pull(one.step, one.X, one.Z, _block(split, one))
         if back is None:
             return None
         parts[:, one.columns] += back.parts
@@ -157,10 +157,26 @@ def _pull_blocks(step: Any, X: Any, split: Split) -> Split | None:
 
 
 def _block(split: Split, block: Block) -> Split:
-    """Cut out the columns of a block, before they were weighed."""
+    """Take the columns of a block; a weight other than 1 leaves only the parts."""
     parts, points = split.parts[..., block.out], split.points[..., block.out]
     if block.weight != 1:
         return Split(parts, nowhere(points.shape, np.float64), None, None)
     if split.slope is None or split.shift is None:
         return Split(parts, points, None, None)
     return Split(parts, points, split.slope[:, block.out], split.shift[:, block.out])
+
+
+def column_names(
+    psem: Any, inputs: list[Any], steps: list[tuple[str, Any]], n_columns: int
+) -> NDArray[np.object_]:
+    """Return the names of the columns after some steps, from X, psem or the steps."""
+    names = getattr(inputs[0], "columns", getattr(psem, "feature_names_in_", None))
+    for _, step in steps:
+        try:
+            names = step.get_feature_names_out(names)
+        except Exception:  # a step may have no names
+            names = None
+    names = getattr(inputs[len(steps)], "columns", names)
+    if names is None or len(names) != n_columns:
+        names = [f"x{column}" for column in range(n_columns)]
+    return np.array([str(name) for name in names], dtype=object)

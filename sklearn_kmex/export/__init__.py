@@ -1,4 +1,4 @@
-"""Export: a fitted model as a graph that says what a row looks like."""
+"""Export fitted models to ONNX and torch."""
 
 from sklearn_kmex.export._onnx import to_onnx
 from sklearn_kmex.export._torch import to_torch

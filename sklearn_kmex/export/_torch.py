@@ -1,13 +1,11 @@
-"""to_torch: a whole model as one torch module."""
+"""to_torch: convert a whole model to one torch module."""
 
 from typing import TYPE_CHECKING, Any
 
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex._model.layout import check_n_prototypes
-from sklearn_kmex._model.steps import find_kmex, uncached_steps
 from sklearn_kmex.embedding import MLPEmbedder
-from sklearn_kmex.export._encoder import is_torch, make_encoder
+from sklearn_kmex.export._parts import exported_parts, is_torch, make_encoder, sample_of
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -15,52 +13,53 @@ if TYPE_CHECKING:
 
 
 def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
-    """Turn a fitted model into a torch module that gives decisions and their reasons.
+    """Convert a fitted model to a torch module that returns decisions and prototypes.
 
-    For `torch.export`, `torch.compile` and serving on a GPU. The module holds copies of
-    all weights, frozen, and computes in float32, distances about the mean of the
-    prototypes.
+    The module is for `torch.export`, `torch.compile` and GPUs. It contains frozen
+    copies of all weights, and computes in float32, with distances about the mean of
+    the prototypes.
 
     Read more in the :ref:`User Guide <serve>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a `Pipeline` that ends in one, of `TorchEmbedder`,
-        `SkorchEmbedder`, `MLPEmbedder` and `StandardScaler`.
+        Fitted `KMExClassifier`; a `Pipeline` of `TorchEmbedder`, `SkorchEmbedder`,
+        `MLPEmbedder` or `StandardScaler` that ends in one; or a fitted search over one
+        of these, whose best estimator is exported.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), default=None
-        Samples, of which the first is run where that is needed to find the layer that
-        gives the embedding: where an embedder names none, and its network has several
-        linear layers.
+        Samples, required if an embedder has no `layer` and its network has several
+        linear layers. The first sample is then run to find the last of them.
 
     n_prototypes : int, default=3
-        Number of most similar prototypes that are given.
+        Number of most similar prototypes that the module returns.
 
     Returns
     -------
     torch.nn.Module
-        Takes a batch, after `preprocess` where the embedder has one, and returns a
-        dict of tensors: "class_index" of shape (n_samples,), places in the attribute
-        `classes_` of the module; "probabilities" of shape (n_samples, n_classes);
-        "prototypes" of shape (n_samples, n_prototypes), most similar first, and
-        their "similarities". The training rows of prototypes are the module's
-        attribute `prototype_indices_`.
+        Module that takes a batch, after `preprocess` if the embedder has one, and
+        returns a dict of tensors: "class_index" of shape (n_samples,), positions in the
+        attribute `classes_` of the module; "probabilities" of shape
+        (n_samples, n_classes); "prototypes" of shape (n_samples, n_prototypes), most
+        similar first; and "similarities" of the same shape. The attribute
+        `prototype_indices_` contains the training rows of the prototypes.
 
     Raises
     ------
     TypeError
-        If a step is none of those, or the model is no `KMExClassifier`.
+        If a step is of another type, the model does not end in a `KMExClassifier`, or
+        it is a `RejectingClassifier`.
 
     ValueError
-        If X is needed and not given.
+        If X is required and not given, or `n_prototypes` is less than 1.
 
     MissingDependencyError
         If torch is not installed.
 
     See Also
     --------
-    to_onnx : A graph of any pipeline that skl2onnx converts.
+    to_onnx : Converts models with further steps to an ONNX graph.
 
     Examples
     --------
@@ -80,22 +79,21 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
     check_dependency("torch", caller="to_torch", extra="torch")
     from sklearn_kmex._torch.serving import PrototypeNetwork
 
-    kmex, steps = find_kmex(psem), [step for _, step in uncached_steps(psem)]
-    n_prototypes = check_n_prototypes(n_prototypes, kmex)
+    kmex, steps, n_prototypes = exported_parts(psem, n_prototypes)
     parts = []
-    for place, step in enumerate(steps):
-        parts.append(as_module(step, X))
-        if X is not None and place + 1 < len(steps):
+    for n, step in enumerate(steps, 1):
+        parts.append(_as_module(step, X))
+        if X is not None and n < len(steps):
             X = step.transform(X)
     return PrototypeNetwork(parts, kmex, n_prototypes)
 
 
-def as_module(step: Any, X: Any) -> "Module":
-    """Write one step as a torch module, or say that it has none."""
+def _as_module(step: Any, X: Any) -> "Module":
+    """Convert one step to a torch module."""
     from sklearn_kmex._torch.serving import Affine, mlp_layers
 
     if is_torch(step):
-        return make_encoder(step, X, "to_torch")[0]
+        return make_encoder(step, None if X is None else sample_of(step, X))
     if isinstance(step, MLPEmbedder):
         return mlp_layers(step.mlp, step.layer)
     if isinstance(step, StandardScaler):
@@ -103,5 +101,5 @@ def as_module(step: Any, X: Any) -> "Module":
     raise TypeError(
         "psem must consist of torch embedders, MLPEmbedder, StandardScaler and a "
         f"KMExClassifier to become a torch module; got {type(step).__name__}. Use "
-        "to_onnx, or give the module what this step gives."
+        "to_onnx, or export the steps after it, and pass them its output."
     )

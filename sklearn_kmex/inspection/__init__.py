@@ -1,4 +1,4 @@
-"""Displays: pictures of models, with the data behind them."""
+"""Displays: figures of models, with the data that they show."""
 
 from sklearn_kmex.inspection._counts import PrototypeCountDisplay
 from sklearn_kmex.inspection._coverage import CoverageDisplay

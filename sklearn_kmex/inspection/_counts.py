@@ -1,5 +1,7 @@
 """PrototypeCountDisplay: held-out scores over the number of prototypes."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np
@@ -27,13 +29,13 @@ class PrototypeCountDisplay:
         Standard errors of these means, in the unit of the scores.
 
     score_name : str, default="score"
-        What the scores are.
+        Name of the scores.
 
     chosen : tuple of float, default=None
-        The smallest and the largest number that a class got. None draws none.
+        The smallest and the largest number chosen for a class. None draws none.
 
     threshold : float, default=None
-        Score that the number had to reach. None draws none.
+        Score that the chosen number had to reach. None draws none.
 
     Attributes
     ----------
@@ -47,13 +49,13 @@ class PrototypeCountDisplay:
         The means.
 
     band_ : matplotlib PolyCollection
-        One standard error to either side of them.
+        One standard error above and below the means.
 
     threshold_ : matplotlib Line2D or None
         The score to be reached.
 
     chosen_ : matplotlib Line2D, Patch or None
-        A line at the number chosen; where classes got different ones, a band.
+        A line at the number chosen, or a band if it differs between classes.
 
     See Also
     --------
@@ -63,8 +65,8 @@ class PrototypeCountDisplay:
     Notes
     -----
     The standard error is the standard deviation over the folds, with one degree of
-    freedom less than there are folds, over the square root of their number. Folds
-    share training rows, so it is too small rather than too large.
+    freedom less than there are folds, divided by the square root of their number. As
+    folds share training rows, it tends to be too small.
 
     Examples
     --------
@@ -99,7 +101,7 @@ class PrototypeCountDisplay:
     def from_estimator(
         cls, estimator: Any, *, scoring: str | None = None, ax: Any = None
     ) -> Self:
-        """Take the curve of a search, and draw it.
+        """Read the curve of a search, and draw it.
 
         Parameters
         ----------
@@ -107,11 +109,11 @@ class PrototypeCountDisplay:
             Fitted :class:`~sklearn_kmex.KMExClassifierCV`, a
             :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted
             :class:`~sklearn.model_selection.GridSearchCV` over `n_prototypes`, also
-            that of a step. Where it searched other parameters as well, these are held
-            at the best ones.
+            that of a step. If it searched other parameters as well, these are fixed at
+            their best values.
 
         scoring : str, default=None
-            Name of one of several scores of a search. None is the one it chose by.
+            Name of one of several scores of a search. None is the score used to choose.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
@@ -124,11 +126,10 @@ class PrototypeCountDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no fitted search.
+            If `estimator` is not a fitted search.
 
         ValueError
-            If it did not search over `n_prototypes`, or not over numbers, or has no
-            such score.
+            If it did not search over numbers of `n_prototypes`, or has no such score.
 
         MissingDependencyError
             If matplotlib is not installed.
@@ -174,7 +175,7 @@ class PrototypeCountDisplay:
         self.threshold_ = None
         if self.threshold is not None:
             self.threshold_ = ax.axhline(self.threshold, ls="--", color="dimgray")
-            self.threshold_.set_label("to be reached")
+            self.threshold_.set_label("required")
         self.chosen_ = self._draw_chosen()
         whole = np.issubdtype(np.asarray(numbers).dtype, np.integer)
         what = "prototypes per class" if whole else "prototypes, share of the rows"

@@ -1,4 +1,6 @@
-"""CoverageDisplay: what refusing to answer is worth."""
+"""CoverageDisplay: accuracy when a share of the samples is refused."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -17,26 +19,27 @@ from sklearn_kmex.metrics import coverage_curve
 from sklearn_kmex.utils import check_dependency
 
 LABELS = {
-    "similarity": "most similar answered first",
-    "probability": "most probable answered first",
+    "similarity": "by similarity",
+    "probability": "by probability",
 }
 LINES = ("-", "--", "-.", ":")
-FEWEST = 0.05  # coverage from which on the axis makes room for the curve
+MIN_COVERAGE = 0.05  # smallest coverage for which the axis leaves room
 
 
 class CoverageDisplay:
-    """Accuracy of the samples answered, against the share of samples answered.
+    """Accuracy on accepted samples, against the share of accepted samples.
 
-    Samples are answered from the largest score down: the similarity to the nearest
-    prototype, or the probability of the predicted class.
+    Samples are accepted in the order of a score, largest first: the similarity to the
+    nearest prototype, or the probability of the predicted class.
 
     Read more in the :ref:`User Guide <displays>`.
 
     Parameters
     ----------
     curves : dict of str to tuple of ndarrays
-        For each score its curve, as :func:`~sklearn_kmex.metrics.coverage_curve` gives
-        it: coverage, accuracy and thresholds, each of shape (n_thresholds,).
+        Curve of each score, as returned by
+        :func:`~sklearn_kmex.metrics.coverage_curve`: coverage, accuracy and thresholds,
+        each of shape (n_thresholds,).
 
     accuracy : float
         Accuracy on all samples, in [0, 1].
@@ -58,7 +61,7 @@ class CoverageDisplay:
     See Also
     --------
     sklearn_kmex.metrics.coverage_curve : The curve.
-    sklearn_kmex.RejectingClassifier : Refuses below a threshold.
+    sklearn_kmex.RejectingClassifier : Refuses samples below a threshold.
 
     Examples
     --------
@@ -91,23 +94,24 @@ class CoverageDisplay:
         methods: Sequence[str] | None = None,
         ax: Any = None,
     ) -> Self:
-        """Score samples, and draw.
+        """Compute the curves, and draw them.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted prototypical self-explainable model, or a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+            Fitted prototypical self-explainable model. A `Pipeline` that ends in one
+            and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+            are accepted; the classifier inside is shown.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples that it was not fitted on.
+            Samples that the model was not fitted on.
 
         y : array-like of shape (n_samples,)
             Their labels.
 
         methods : sequence of {"similarity", "probability"}, default=None
-            Scores to order samples by. None is both, or the first where the model has
-            no `predict_proba`.
+            Scores by which samples are ordered. None uses both, or only the first if
+            the model has no `predict_proba`.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
@@ -120,17 +124,16 @@ class CoverageDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no prototypical self-explainable model.
+            If `estimator` is not a prototypical self-explainable model.
 
         ValueError
-            If `y` does not fit, or a method is unknown or asks for probabilities that
-            the model has not.
+            If `y` does not fit, a method is unknown, or the model has no probabilities.
 
         MissingDependencyError
             If matplotlib is not installed.
         """
         sem, labels = find_sem(estimator), np.asarray(y)
-        methods = check_methods(methods, hasattr(sem, "predict_proba"))
+        methods = _check_methods(methods, hasattr(sem, "predict_proba"))
         Z = embed(estimator, X)
         found = decide(estimator, Z)
         check_consistent_length(found.predicted, labels)
@@ -168,7 +171,7 @@ class CoverageDisplay:
         self.ax_ = ax = one_axes("CoverageDisplay", ax, (5, 3.6))
         self.figure_ = ax.figure
         self.all_ = ax.axhline(self.accuracy, color="0.5", linewidth=1, zorder=1)
-        self.all_.set_label("all answered")
+        self.all_.set_label("all samples")
         self.lines_ = [
             ax.plot(*curve[:2], line, color=colour, label=LABELS.get(name, name))[0]
             for (name, curve), line, colour in zip(
@@ -176,18 +179,18 @@ class CoverageDisplay:
             )
         ]
         ax.set(xlim=(0, 1), ylim=self._limits())
-        ax.set_xlabel("share of samples answered", fontsize=8)
-        ax.set_ylabel("accuracy of these", fontsize=8)
+        ax.set_xlabel("share of samples accepted", fontsize=8)
+        ax.set_ylabel("accuracy on these", fontsize=8)
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, fontsize=8, loc="lower left")
         return self
 
     def _limits(self) -> tuple[float, float]:
-        """Leave room for the curves, but not for the accuracy of a few samples."""
+        """Leave room for the curves, except for the accuracy on very few samples."""
         shown = [self.accuracy]
         for coverage, accuracy, _ in self.curves.values():
-            shown.extend(accuracy[coverage >= FEWEST])
+            shown.extend(accuracy[coverage >= MIN_COVERAGE])
         room = 0.05 * (max(shown) - min(shown)) + 0.002
         return min(shown) - 5 * room, min(max(shown) + room, 1.002)
 
@@ -213,19 +216,19 @@ class CoverageDisplay:
         return pandas.concat(parts, ignore_index=True)
 
 
-def check_methods(methods: Sequence[str] | None, has_proba: bool) -> list[str]:
-    """Return the scores that are asked for, where the model has them."""
+def _check_methods(methods: Sequence[str] | None, has_proba: bool) -> list[str]:
+    """Return the scores to use; refuse those that the model does not have."""
     if methods is None:
         return list(LABELS)[: 1 + has_proba]
     methods = [methods] if isinstance(methods, str) else list(methods)
     unknown = [name for name in methods if name not in LABELS]
     if unknown or not methods:
         raise ValueError(
-            f"methods must be of {list(LABELS)}; got {unknown or methods}."
+            f"methods must be among {list(LABELS)}; got {unknown or methods}."
         )
     if "probability" in methods and not has_proba:
         raise ValueError(
-            "methods must not ask for 'probability' of a model without predict_proba; "
+            "methods must not contain 'probability' for a model without predict_proba; "
             "use 'similarity'."
         )
     return methods

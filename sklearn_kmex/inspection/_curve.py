@@ -1,4 +1,4 @@
-"""Held-out scores for each number of prototypes, out of a fitted search."""
+"""Held-out scores for each number of prototypes, from a fitted search."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sklearn_kmex._model.protocol import innermost, levels
 
 
 class Curve(NamedTuple):
-    """What a search found out about the number of prototypes."""
+    """Results of a search for the number of prototypes."""
 
     numbers: NDArray  # (n_numbers,), ascending
     scores: NDArray  # (n_numbers, n_folds)
@@ -20,7 +20,7 @@ class Curve(NamedTuple):
 
 
 def find_curve(estimator: Any, scoring: str | None) -> Curve:
-    """Tell a search around an estimator from one within."""
+    """Read the curve of the outermost fitted search."""
     searches = [one for one in levels(estimator) if hasattr(one, "cv_results_")]
     if not searches:
         raise TypeError(
@@ -29,34 +29,34 @@ def find_curve(estimator: Any, scoring: str | None) -> Curve:
             f"{type(innermost(estimator)).__name__} without cv_results_."
         )
     if "params" in searches[0].cv_results_:
-        return curve_of_search(searches[0], scoring)
-    return curve_of_classifier(searches[0], scoring)
+        return _curve_of_search(searches[0], scoring)
+    return _curve_of_classifier(searches[0], scoring)
 
 
-def curve_of_classifier(psem: Any, scoring: str | None) -> Curve:
+def _curve_of_classifier(psem: Any, scoring: str | None) -> Curve:
     """Read a KMExClassifierCV."""
     name = psem.scoring.replace("_", " ")
-    check_scoring(scoring, [psem.scoring])
+    _check_scoring(scoring, [psem.scoring])
     results, threshold = psem.cv_results_, psem.cv_threshold_
     numbers, means = results["n_prototypes"], results["mean_test_score"]
-    enough = numbers[means >= threshold - 1e-12]  # the first was taken
+    enough = numbers[means >= threshold - 1e-12]  # the first is chosen
     chosen: tuple[float, float] | None = (enough[0].item(), enough[0].item())
     if psem.per_class:
         counts = psem.n_prototypes_
         whole = numbers.dtype.kind in "iu"
         chosen = (int(counts.min()), int(counts.max())) if whole else None
-    return Curve(numbers, split_scores(results, "score"), name, chosen, threshold)
+    return Curve(numbers, _split_scores(results, "score"), name, chosen, threshold)
 
 
-def curve_of_search(search: Any, scoring: str | None) -> Curve:
-    """Read a search of scikit-learn, other parameters held at the best ones."""
+def _curve_of_search(search: Any, scoring: str | None) -> Curve:
+    """Read a search of scikit-learn, with other parameters at their best values."""
     results = search.cv_results_
-    score = score_name(search, scoring)
-    parameter = count_parameter(results)
-    rows = comparable(search, parameter)
-    numbers = np.array([check_number(results["params"][r][parameter]) for r in rows])
+    score = _score_name(search, scoring)
+    parameter = _count_parameter(results)
+    rows = _comparable(search, parameter)
+    numbers = np.array([_check_number(results["params"][r][parameter]) for r in rows])
     numbers, first = np.unique(numbers, return_index=True)
-    scores = split_scores(results, score)[np.array(rows)[first]]
+    scores = _split_scores(results, score)[np.array(rows)[first]]
     best = getattr(search, "best_index_", None)
     chosen = None
     if best is not None:
@@ -64,7 +64,7 @@ def curve_of_search(search: Any, scoring: str | None) -> Curve:
     return Curve(numbers, scores, score.replace("_", " "), chosen)
 
 
-def split_scores(results: dict[str, Any], score: str) -> NDArray:
+def _split_scores(results: dict[str, Any], score: str) -> NDArray:
     """Stack the scores of the folds, (n_candidates, n_folds)."""
     ending = f"_test_{score}"
     names = [name for name in results if name.endswith(ending)]
@@ -72,19 +72,19 @@ def split_scores(results: dict[str, Any], score: str) -> NDArray:
     return np.stack(splits, axis=1)
 
 
-def score_name(search: Any, scoring: str | None) -> str:
-    """Name the score, as cv_results_ does."""
+def _score_name(search: Any, scoring: str | None) -> str:
+    """Return the name of the score in cv_results_."""
     starts = [name for name in search.cv_results_ if name.startswith("mean_test_")]
     known = [name.removeprefix("mean_test_") for name in starts]
     if scoring is None and known == ["score"]:
         return "score"
     if scoring is None and isinstance(search.refit, str):
         return search.refit
-    check_scoring(scoring, known, needed=True)
+    _check_scoring(scoring, known, needed=True)
     return str(scoring)
 
 
-def check_scoring(
+def _check_scoring(
     scoring: str | None, known: list[str], *, needed: bool = False
 ) -> None:
     if scoring not in known and (needed or scoring is not None):
@@ -94,8 +94,8 @@ def check_scoring(
         )
 
 
-def count_parameter(results: dict[str, Any]) -> str:
-    """Name the one parameter that is a number of prototypes."""
+def _count_parameter(results: dict[str, Any]) -> str:
+    """Return the one parameter that is a number of prototypes."""
     keys = [name.removeprefix("param_") for name in results if name[:6] == "param_"]
     found = [name for name in keys if name.rpartition("__")[2] == "n_prototypes"]
     if len(found) != 1:
@@ -106,32 +106,32 @@ def count_parameter(results: dict[str, Any]) -> str:
     return found[0]
 
 
-def comparable(search: Any, parameter: str) -> list[int]:
-    """List candidates that differ from the best in the number of prototypes alone."""
+def _comparable(search: Any, parameter: str) -> list[int]:
+    """List candidates that differ from the best only in the number of prototypes."""
     candidates = search.cv_results_["params"]
     best = candidates[getattr(search, "best_index_", 0)]
 
     def like_best(candidate: dict[str, Any]) -> bool:
         names = (candidate.keys() | best.keys()) - {parameter}
         return parameter in candidate and all(
-            name in candidate and name in best and same(candidate[name], best[name])
+            name in candidate and name in best and _same(candidate[name], best[name])
             for name in names
         )
 
     rows = [row for row, one in enumerate(candidates) if like_best(one)]
     if len(rows) < len(candidates) and not hasattr(search, "best_index_"):
         raise ValueError(
-            "estimator must know its best candidate where it searched over other "
+            "estimator must know its best candidate if it searched over other "
             "parameters than n_prototypes; set refit to a score."
         )
     return rows
 
 
-def same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: Any) -> bool:
     return one is other or np.array_equal(one, other)
 
 
-def check_number(value: Any) -> Any:
+def _check_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(
             "estimator must have searched over numbers of prototypes; got "

@@ -1,5 +1,7 @@
 """EmbeddingDisplay: samples and prototypes on a map."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -26,10 +28,10 @@ from sklearn_kmex.utils import check_dependency
 
 
 class EmbeddingDisplay:
-    """Embeddings of samples on a map of two dimensions, prototypes as large marks.
+    """Embeddings of samples and prototypes on a map of two dimensions.
 
-    A map leaves out most of a space of many dimensions: what is near on it need not
-    be near in the space, where the model decides.
+    A map cannot show all dimensions of a space: points that are close on the map need
+    not be close in the embedding space, in which the model decides.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -48,13 +50,13 @@ class EmbeddingDisplay:
         Their labels.
 
     classes : ndarray of shape (n_classes,)
-        Labels, in the order of colours and markers.
+        Labels, in the order of colors and markers.
 
     class_names : sequence of str, default=None
-        Names in the order of `classes`. None takes the labels.
+        Names in the order of `classes`. None uses the labels.
 
     axis_names : tuple of str, default=("component 1", "component 2")
-        What the two dimensions are.
+        Names of the two dimensions.
 
     Attributes
     ----------
@@ -73,7 +75,7 @@ class EmbeddingDisplay:
     See Also
     --------
     sklearn.decomposition.PCA : The default map.
-    PrototypeDisplay : The training examples behind prototypes.
+    PrototypeDisplay : The training examples that represent prototypes.
 
     Examples
     --------
@@ -117,27 +119,28 @@ class EmbeddingDisplay:
         class_names: Iterable[Any] | None = None,
         ax: Any = None,
     ) -> Self:
-        """Map samples and prototypes, and draw them.
+        """Compute a map of samples and prototypes, and draw it.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted prototypical self-explainable model, or a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+            Fitted prototypical self-explainable model. A `Pipeline` that ends in one
+            and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+            are accepted; the classifier inside is shown.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples, as `estimator` takes them.
 
         y : array-like of shape (n_samples,), default=None
-            Their labels. None takes those that the model predicts.
+            Their labels. None uses the predicted labels.
 
         reducer : transformer, default=None
-            Fitted on embeddings; its `transform` gives at least two columns, the first
-            two of which are drawn. None fits :class:`~sklearn.decomposition.PCA` on
+            Transformer that is fitted on embeddings, with at least two output columns;
+            the first two are drawn. None fits :class:`~sklearn.decomposition.PCA` on
             the embeddings of X.
 
         class_names : sequence of str, default=None
-            Names in the order of `classes_`. None takes the labels.
+            Names in the order of `classes_`. None uses the labels.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
@@ -150,11 +153,11 @@ class EmbeddingDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no prototypical self-explainable model, or if `reducer`
+            If `estimator` is not a prototypical self-explainable model, or if `reducer`
             has no `transform`.
 
         ValueError
-            If `y`, `class_names` or what `reducer` gives does not fit.
+            If `y`, `class_names` or the output of `reducer` does not fit.
 
         MissingDependencyError
             If matplotlib is not installed.
@@ -163,12 +166,12 @@ class EmbeddingDisplay:
         classes = np.asarray(sem.classes_)
         labels = np.asarray(y) if y is not None else classes[decide(sem, Z).predicted]
         class_codes(classes, labels)
-        points, prototypes, axis_names = two_columns(Z, sem.prototypes_, reducer)
+        points, prototype_points, axis_names = _two_columns(Z, sem.prototypes_, reducer)
         check_consistent_length(points, labels)
         display = cls(
             points=points,
             labels=labels,
-            prototype_points=prototypes,
+            prototype_points=prototype_points,
             prototype_labels=np.asarray(sem.prototype_classes_),
             classes=classes,
             class_names=class_texts(classes, class_names),
@@ -223,7 +226,7 @@ class EmbeddingDisplay:
         ]
 
     def _draw_legend(self, n_columns: int, scale: float) -> Any:
-        """Name as many classes as there is room for."""
+        """List as many classes as there is room for."""
         update_layout(self.ax_)
         room = n_columns * max(2, int((size_of(self.ax_)[1] - 24) / 11))
         names = [short(one) for one in class_texts(self.classes, self.class_names)]
@@ -252,8 +255,8 @@ class EmbeddingDisplay:
         Returns
         -------
         pandas.DataFrame
-            Columns `kind`, "sample" or "prototype"; `index`, the row of X or the
-            prototype; `label`; `x` and `y`, the place on the map.
+            Columns `kind`, "sample" or "prototype"; `index`, of the row of X or of the
+            prototype; `label`; `x` and `y`, the position on the map.
 
         Raises
         ------
@@ -284,29 +287,29 @@ LEGEND: dict[str, Any] = {
 }
 
 
-def two_columns(
-    Z: Any, prototypes: Any, reducer: Any
+def _two_columns(
+    Z: Any, vectors: Any, reducer: Any
 ) -> tuple[NDArray, NDArray, tuple[str, str]]:
-    """Map embeddings and prototypes alike, and name the two dimensions."""
+    """Map embeddings and prototype vectors, and name the two dimensions."""
     Z = Z if sparse.issparse(Z) else check_array(Z)
-    prototypes = np.asarray(prototypes)
+    vectors = np.asarray(vectors)
     if reducer is None:
         reducer = PCA(min(2, *Z.shape), random_state=0).fit(Z)
         shares = [*reducer.explained_variance_ratio_, 0.0]
         first, second = (f"component {i + 1} ({shares[i]:.0%})" for i in range(2))
-        points, marks = reducer.transform(Z), reducer.transform(prototypes)
+        points, marks = reducer.transform(Z), reducer.transform(vectors)
         if points.shape[1] == 1:  # a single feature, or a single row
             points, marks = (np.pad(some, ((0, 0), (0, 1))) for some in (points, marks))
         return points, marks, (first, second)
     if not hasattr(reducer, "transform"):
         raise TypeError(
-            "reducer must have transform, so that prototypes get a place among "
-            f"samples; {type(reducer).__name__} has none. Fit PCA, UMAP or another "
-            "one that has."
+            "reducer must have transform, so that prototypes can be mapped like "
+            f"samples; {type(reducer).__name__} has none. Use PCA, UMAP or another "
+            "transformer."
         )
-    points, marks = (np.asarray(reducer.transform(some)) for some in (Z, prototypes))
+    points, marks = (np.asarray(reducer.transform(some)) for some in (Z, vectors))
     if points.ndim != 2 or points.shape[1] < 2:
         raise ValueError(
-            f"reducer must give at least two columns; got shape {points.shape}."
+            f"reducer must return at least two columns; got shape {points.shape}."
         )
     return points[:, :2], marks[:, :2], ("component 1", "component 2")

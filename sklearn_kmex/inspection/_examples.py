@@ -1,4 +1,4 @@
-"""What stands for each prototype: a training example, or a row of values."""
+"""The training example or the row of values that represents each prototype."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,44 +18,44 @@ from sklearn_kmex._model.steps import embed, steps_before
 def find_examples(
     psem: Any, X: Any, y: Any, scale: Scale, feature_names: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Tell pictures from tables, and take what is to be shown of them."""
+    """Find the pictures or values to show."""
     labels = None if y is None else np.asarray(y)
     if scale.image_shape is not None and hasattr(X, "columns"):
         X = np.asarray(X)
     X = as_samples(X)
     if labels is not None:
         check_consistent_length(np.empty(len_of(X)), labels)
-    rows = training_rows(psem, X, labels)
+    rows = _training_rows(psem, X, labels)
     raw = stacked(X, rows)
     pictures = None if raw is None else channels_last(raw, scale.image_shape)
     found: dict[str, Any] = {"training_rows": rows, "pictures": pictures}
     if pictures is None:
-        return found | as_table(psem, X, labels, rows, feature_names)
+        return found | _as_table(psem, X, labels, rows, feature_names)
     low, high = value_range([pictures], scale)
     return found | {"vmin": low, "vmax": high}
 
 
-def training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
-    """Find the row that stands for each prototype, where the model does not know."""
+def _training_rows(psem: Any, X: Any, labels: NDArray | None) -> NDArray[np.intp]:
+    """Return the row that represents each prototype; find it if the model has none."""
     sem = find_sem(psem)
     owners = np.asarray(sem.prototype_classes_)
     rows = np.array(getattr(sem, "prototype_indices_", np.full(len(owners), -1)))
     if rows.max() >= len_of(X):
         raise ValueError(
             f"X must hold the rows that estimator was fitted on; got {len_of(X)} rows, "
-            f"and a prototype stands for row {rows.max()}."
+            f"and a prototype is represented by row {rows.max()}."
         )
     unknown = rows < 0
     if unknown.any():
-        labels = check_labels(labels, owners)
+        labels = _check_labels(labels, owners)
         own = labels[:, np.newaxis] == owners
         similar = np.asarray(sem.transform(embed(psem, X)))
         rows[unknown] = np.where(own, similar, -np.inf).argmax(axis=0)[unknown]
     return rows
 
 
-def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
-    """Refuse labels that leave a prototype without a row of its class."""
+def _check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
+    """Check that there is a row of each class with prototypes."""
     if labels is None:
         raise ValueError(
             "y must be given for a table, and for a model that does not know the "
@@ -64,22 +64,22 @@ def check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     missing = np.setdiff1d(owners, labels).tolist()
     if missing:
         raise ValueError(
-            "y must hold rows of each class that has prototypes; it has none of "
-            f"{missing}."
+            f"y must contain each class with prototypes; it has no row of {missing}."
         )
     return labels
 
 
-def as_table(
+def _as_table(
     psem: Any,
     X: Any,
     labels: NDArray | None,
     rows: NDArray[np.intp],
     feature_names: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """Take the values of prototypes, and their places among the rows of a class.
+    """Return the values of prototypes, and their ranks among the rows of a class.
 
-    The prototypes themselves where they are in the columns of X, else training rows.
+    They are those of the prototypes if these have the columns of X, else those of
+    training rows.
     """
     cells: Any = X.tocsc() if sparse.issparse(X) else np.asarray(as_array(X))
     if cells.ndim != 2:
@@ -89,7 +89,7 @@ def as_table(
         )
     sem = find_sem(psem)
     owners, prototypes = np.asarray(sem.prototype_classes_), np.asarray(sem.prototypes_)
-    labels = check_labels(labels, owners)
+    labels = _check_labels(labels, owners)
     values = cells[rows].toarray() if sparse.issparse(cells) else cells[rows]
     if not steps_before(psem) and prototypes.shape == values.shape:
         values = prototypes
@@ -103,7 +103,7 @@ def as_table(
 def class_ranks(
     values: NDArray, owners: NDArray, cells: Any, labels: NDArray
 ) -> NDArray[np.float64]:
-    """Share of the rows of a class below a value, of equal ones half; NaN for text."""
+    """Compute the share of rows of a class below a value; equal rows count half."""
     ranks = np.full(values.shape, np.nan)
     groups = [(owners == label, labels == label) for label in np.unique(owners)]
     for j in range(values.shape[1]):
@@ -111,21 +111,21 @@ def class_ranks(
         if column is None or wanted is None:
             continue
         for mine, own in groups:
-            ranks[mine, j] = ranks_among(column[own], wanted[mine])
+            ranks[mine, j] = _ranks_among(column[own], wanted[mine])
     return ranks
 
 
-def ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+def _ranks_among(column: NDArray, wanted: NDArray) -> NDArray[np.float64]:
     known = column[~np.isnan(column)]
     if not len(known):
         return np.full(len(wanted), np.nan)
-    # Rounded, the largest may come out a little above 1.
+    # Rounding may give a little more than 1.
     ranks = np.minimum(percentileofscore(known, wanted, kind="mean") / 100, 1)
     return np.where(np.isnan(wanted), np.nan, ranks)
 
 
 def as_numbers(column: Any) -> NDArray[np.float64] | None:
-    """Return a column as floats, or None where it holds anything else."""
+    """Return a column as floats; None if it is not numeric."""
     column = column.toarray() if sparse.issparse(column) else column
     column = column.ravel()
     if column.dtype == object:
@@ -136,7 +136,7 @@ def as_numbers(column: Any) -> NDArray[np.float64] | None:
 def names_of_columns(
     psem: Any, X: Any, n_columns: int, given: Sequence[str] | None
 ) -> list[str]:
-    """Name the columns: as told, as the frame does, as the model does, or x0, x1."""
+    """Return names of the columns: given, of the frame, of the model, or x0, x1."""
     names = getattr(X, "columns", None) if given is None else given
     if names is None:
         names = getattr(psem, "feature_names_in_", [f"x{j}" for j in range(n_columns)])

@@ -1,4 +1,6 @@
-"""ExplanationDisplay: samples beside what they look like."""
+"""ExplanationDisplay: samples and the examples that they look like."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,39 +11,40 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex._draw.figures import check_axes, class_texts
+from sklearn_kmex._draw.pictures import Scale
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex.explain import Explanation, explain
 from sklearn_kmex.utils import check_dependency
 
 
 class ExplanationDisplay:
-    """Samples, the training examples they look like, and where.
+    """Samples, the training examples that they look like, and relevance maps.
 
     A sample is drawn with the training examples of its nearest prototypes, their
-    similarities, and relevance maps over it where there are some. Of tables, and
-    without training examples, the similarities are drawn as bars.
+    similarities, and relevance maps if there are any. For tables, and without training
+    examples, the similarities are drawn as bars.
 
     Read more in the :ref:`User Guide <displays>`.
 
     Parameters
     ----------
     explanation : Explanation
-        What :func:`~sklearn_kmex.explain.explain` found.
+        Result of :func:`~sklearn_kmex.explain.explain`.
 
     Attributes
     ----------
     axes_ : ndarray of shape (n_rows, n_columns), dtype=object
-        The matplotlib Axes; those without anything in them are off.
+        The matplotlib Axes; those without content are off.
 
     bounding_ax_ : matplotlib Axes or None
-        The axes whose place was divided, where one was given.
+        The axes whose place was divided, if one was given.
 
     figure_ : matplotlib Figure
         The figure that holds them.
 
     See Also
     --------
-    sklearn_kmex.explain.explain : The same as data.
+    sklearn_kmex.explain.explain : The data behind this display.
     PrototypeDisplay : All prototypes of a model.
 
     Examples
@@ -82,36 +85,40 @@ class ExplanationDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted prototypical self-explainable model, or a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+            Fitted prototypical self-explainable model. A `Pipeline` that ends in one
+            and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+            are accepted; the classifier inside is shown.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples to explain, as `estimator` takes them.
 
         X_train : array-like, frame, list or Dataset, default=None
-            The rows that `estimator` was fitted on, in their order. None draws no
+            The rows that `estimator` was fitted on, in the same order. None draws no
             training examples.
 
         n_prototypes : int, default=3
             Number of nearest prototypes of each sample.
 
         relevance : True, str, array-like or callable, default=None
-            Relevance maps, as in :func:`~sklearn_kmex.explain.explain`. None is none.
+            Relevance maps, as in :func:`~sklearn_kmex.explain.explain`. None draws
+            none.
 
         class_names : sequence of str, default=None
-            Names in the order of `classes_`. None takes the labels.
+            Names in the order of `classes_`. None uses the labels.
 
         image_shape : tuple of int, default=None
-            Shape of the pictures that flat samples hold. None leaves them as they are.
+            Shape of the pictures that are stored as flat samples. None does not
+            reshape samples.
 
         vmin, vmax : float, default=None
-            Values drawn black and white. None is told by dtype, or by all pictures.
+            Values drawn black and white. None takes them from the dtype, or from all
+            pictures.
 
         max_samples : int, default=10
-            Number of samples to draw.
+            Largest number of samples to draw, the first ones.
 
         ax : matplotlib Axes, default=None
-            Its place is divided, and it is hidden. None makes a figure.
+            Axes whose place is divided; it is hidden. None makes a figure.
 
         Returns
         -------
@@ -121,7 +128,7 @@ class ExplanationDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no prototypical self-explainable model.
+            If `estimator` is not a prototypical self-explainable model.
 
         ValueError
             If `X_train`, `relevance`, `class_names` or `image_shape` does not fit.
@@ -137,7 +144,7 @@ class ExplanationDisplay:
             relevance=relevance,
         )
         if class_names is not None:
-            found = named(found, class_names)
+            found = _named(found, class_names)
         return cls(explanation=found).plot(
             ax,
             image_shape=image_shape,
@@ -160,16 +167,18 @@ class ExplanationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Its place is divided, and it is hidden. None makes a figure.
+            Axes whose place is divided; it is hidden. None makes a figure.
 
         image_shape : tuple of int, default=None
-            Shape of the pictures that flat samples hold. None leaves them as they are.
+            Shape of the pictures that are stored as flat samples. None does not
+            reshape samples.
 
         vmin, vmax : float, default=None
-            Values drawn black and white. None is told by dtype, or by all pictures.
+            Values drawn black and white. None takes them from the dtype, or from all
+            pictures.
 
         max_samples : int, default=10
-            Number of samples to draw.
+            Largest number of samples to draw, the first ones.
 
         Returns
         -------
@@ -179,7 +188,7 @@ class ExplanationDisplay:
         Raises
         ------
         ValueError
-            If `image_shape` does not fit, or if there is nothing to draw.
+            If `image_shape` does not fit, or if there is no sample.
 
         MissingDependencyError
             If matplotlib is not installed.
@@ -188,7 +197,7 @@ class ExplanationDisplay:
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="ExplanationDisplay", extra="plot"
         )
-        scale = (image_shape, vmin, vmax)
+        scale = Scale(image_shape, vmin, vmax)
         self.axes_ = plot_explanation(pyplot, self.explanation, scale, max_samples, ax)
         self.bounding_ax_ = ax
         self.figure_ = self.axes_.flat[0].figure
@@ -200,7 +209,8 @@ class ExplanationDisplay:
         Returns
         -------
         pandas.DataFrame
-            As of :meth:`Explanation.frame <sklearn_kmex.explain.Explanation.frame>`.
+            As returned by
+            :meth:`Explanation.frame <sklearn_kmex.explain.Explanation.frame>`.
 
         Raises
         ------
@@ -210,8 +220,8 @@ class ExplanationDisplay:
         return self.explanation.frame()
 
 
-def named(explanation: Explanation, class_names: Iterable[Any]) -> Explanation:
-    """Put names in the place of labels."""
+def _named(explanation: Explanation, class_names: Iterable[Any]) -> Explanation:
+    """Replace labels by names."""
     classes = explanation.classes
     names = np.array(class_texts(classes, class_names))
 

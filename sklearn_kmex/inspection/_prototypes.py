@@ -1,5 +1,7 @@
 """PrototypeDisplay: the prototypes of each class."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -8,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._draw.figures import check_axes, class_texts
 from sklearn_kmex._draw.pictures import Scale
-from sklearn_kmex._draw.prototypes import Groups, plot_gallery, plot_table
+from sklearn_kmex._draw.prototypes import (
+    Gallery,
+    Groups,
+    Values,
+    plot_gallery,
+    plot_table,
+)
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.inspection._examples import find_examples
@@ -18,10 +26,10 @@ from sklearn_kmex.utils import check_dependency
 class PrototypeDisplay:
     """The prototypes of each class, as training examples or as rows of values.
 
-    Pictures make a gallery, a line for each class: the training example that is
-    nearest to each prototype. A table shows a line for each prototype, its values
-    written in the columns, coloured by where they are among the rows of the class:
-    0.5 is the middle of the class, 0 and 1 are its ends. Text has no colour.
+    For pictures it is a gallery with a line for each class, which shows the training
+    example that is nearest to each prototype. For a table it has a line of values for
+    each prototype. Their colors show the ranks among the training rows of the class,
+    from 0 to 1, with 0.5 in the middle. Text has no color.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -31,30 +39,30 @@ class PrototypeDisplay:
         Label of each prototype.
 
     training_rows : ndarray of shape (n_prototypes,), dtype=intp
-        Training row that stands for each prototype.
+        Training row that represents each prototype.
 
     classes : ndarray of shape (n_classes,)
         Labels, in the order in which classes are drawn.
 
     class_names : sequence of str, default=None
-        Names in the order of `classes`. None takes the labels.
+        Names in the order of `classes`. None uses the labels.
 
     pictures : ndarray of shape (n_prototypes, h, w) or (n_prototypes, h, w, 3 or 4), \
             default=None
-        The training examples, where these are pictures.
+        The training examples, if these are pictures.
 
     vmin : float, default=0
         Value of `pictures` drawn black.
 
     vmax : float, default=1
-        Value drawn white, of each colour.
+        Value drawn white, for each color.
 
     values : ndarray of shape (n_prototypes, n_features), default=None
-        Values of each prototype, where `pictures` is None.
+        Values of each prototype, if `pictures` is None.
 
     ranks : ndarray of shape (n_prototypes, n_features), default=None
-        Share of the training rows of the class below each value, equal ones counted
-        half, in [0, 1]; NaN where it is no number.
+        Share of the training rows of the class below each value, in [0, 1]; equal
+        values are counted half. NaN for values that are not numbers.
 
     feature_names : sequence of str, default=None
         Names of the columns of `values`.
@@ -65,7 +73,7 @@ class PrototypeDisplay:
         The matplotlib Axes: blocks of classes side by side, or one for a table.
 
     bounding_ax_ : matplotlib Axes or None
-        The axes whose place was divided, where one was given.
+        The axes whose place was divided, if one was given.
 
     figure_ : matplotlib Figure
         The figure that holds them.
@@ -78,14 +86,14 @@ class PrototypeDisplay:
 
     See Also
     --------
-    ExplanationDisplay : Samples beside the prototypes they look like.
-    EmbeddingDisplay : Prototypes among samples, on a map.
+    ExplanationDisplay : Samples and the prototypes that they look like.
+    EmbeddingDisplay : Samples and prototypes on a map.
 
     Notes
     -----
-    Where no step comes before the classifier, prototypes have values in the columns
-    of the table, and these are shown: with `prototype="centroid"` they are means.
-    Else the values are those of the training row.
+    If no step comes before the classifier, prototypes have values in the columns of
+    the table, and these are shown. With `prototype="centroid"` they are means.
+    Otherwise the values are those of the training row.
 
     Examples
     --------
@@ -140,44 +148,46 @@ class PrototypeDisplay:
         max_features: int = 12,
         ax: Any = None,
     ) -> Self:
-        """Take what stands for each prototype from the training rows, and draw it.
+        """Find the row that represents each prototype, and draw the prototypes.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted prototypical self-explainable model, or a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+            Fitted prototypical self-explainable model. A `Pipeline` that ends in one
+            and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+            are accepted; the classifier inside is shown.
 
         X : array-like, frame, list or Dataset
-            The rows that `estimator` was fitted on, in their order.
+            The rows that `estimator` was fitted on, in the same order.
 
         y : array-like of shape (n_samples,), default=None
-            Their labels. None is enough for pictures, unless the model does not know
-            the training rows of its prototypes: then the most similar row of the
-            class stands for each.
+            Their labels. They are required for tables, and for a model that does not
+            know the training rows of its prototypes: then the most similar row of the
+            class represents each prototype.
 
         class_names : sequence of str, default=None
-            Names in the order of `classes_`. None takes the labels.
+            Names in the order of `classes_`. None uses the labels.
 
         feature_names : sequence of str, default=None
-            Names of the columns. None takes those of X, or of the model.
+            Names of the columns. None uses those of X, or of the model.
 
         image_shape : tuple of int, default=None
-            Shape of the pictures that flat rows hold: (h, w), (h, w, 1), (h, w, 3),
-            (h, w, 4), (1, h, w) or (3, h, w). None leaves them as they are.
+            Shape of the pictures that are stored as flat rows: (h, w), (h, w, 1),
+            (h, w, 3), (h, w, 4), (1, h, w) or (3, h, w). None does not reshape rows.
 
         vmin, vmax : float, default=None
-            Values drawn black and white. None is told by dtype, or by all pictures.
+            Values drawn black and white. None takes them from the dtype, or from all
+            pictures.
 
         show : sequence of labels, default=None
-            Classes to draw, in this order. None is all.
+            Classes to draw, in this order. None draws all.
 
         max_features : int, default=12
             Largest number of columns of a table to draw, the first ones.
 
         ax : matplotlib Axes, default=None
-            Where to draw a table; of pictures, the axes whose place is divided. None
-            makes a figure.
+            Where to draw a table. For pictures, its place is divided. None makes a
+            figure.
 
         Returns
         -------
@@ -187,7 +197,7 @@ class PrototypeDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no prototypical self-explainable model.
+            If `estimator` is not a prototypical self-explainable model.
 
         ValueError
             If X or `y` does not fit the model, or a name or shape does not fit X.
@@ -218,11 +228,11 @@ class PrototypeDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw a table; of pictures, the axes whose place is divided. None
-            makes a figure.
+            Where to draw a table. For pictures, its place is divided. None makes a
+            figure.
 
         show : sequence of labels, default=None
-            Classes to draw, in this order. None is all.
+            Classes to draw, in this order. None draws all.
 
         max_features : int, default=12
             Largest number of columns of a table to draw, the first ones.
@@ -235,7 +245,7 @@ class PrototypeDisplay:
         Raises
         ------
         ValueError
-            If `show` names no class that has prototypes, or `max_features` is not a
+            If `show` has no class with prototypes, or if `max_features` is not a
             positive int.
 
         MissingDependencyError
@@ -248,11 +258,16 @@ class PrototypeDisplay:
                 f"max_features must be an int of at least 1; got {max_features!r}."
             )
         if self.pictures is None:
-            one, image, self.colorbar_ = plot_table(self, ax, groups, int(max_features))
-            self.axes_, self.images_ = np.array([one]), [image]
-            self.bounding_ax_ = None
+            assert self.values is not None
+            assert self.ranks is not None
+            assert self.feature_names is not None
+            table = Values(self.values, self.ranks, self.feature_names)
+            drawn = plot_table(table, ax, groups, int(max_features))
+            self.axes_, self.images_ = np.array(drawn[:1]), [drawn[1]]
+            self.bounding_ax_, self.colorbar_ = None, drawn[2]
         else:
-            self.axes_, self.colorbar_ = plot_gallery(self, ax, groups), None
+            gallery = Gallery(self.pictures, self.vmin, self.vmax)
+            self.axes_, self.colorbar_ = plot_gallery(gallery, ax, groups), None
             self.images_ = [block.images[0] for block in self.axes_]
             self.bounding_ax_ = ax
         self.figure_ = self.axes_[0].figure
@@ -269,7 +284,7 @@ class PrototypeDisplay:
         groups = [group for group in groups if len(group[1])]
         if not groups:
             raise ValueError(
-                f"show must name a class that has prototypes; got {show!r}."
+                f"show must contain a class with prototypes; got {show!r}."
             )
         return groups
 
@@ -279,9 +294,9 @@ class PrototypeDisplay:
         Returns
         -------
         pandas.DataFrame
-            Of pictures a row for each prototype, with columns `prototype`,
-            `prototype_label` and `training_row`; of a table a row for each value, with
-            columns `feature`, `value` and `rank` besides.
+            For pictures a row for each prototype, with columns `prototype`,
+            `prototype_label` and `training_row`. For a table a row for each value, with
+            the additional columns `feature`, `value` and `rank`.
 
         Raises
         ------

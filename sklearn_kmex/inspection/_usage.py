@@ -1,4 +1,6 @@
-"""UsageDisplay: how often each prototype decides, and how often rightly."""
+"""UsageDisplay: how often each prototype decides, and how often correctly."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -23,20 +25,20 @@ from sklearn_kmex.utils import check_dependency
 
 
 class UsageDisplay:
-    """How often each prototype decides, how often rightly, and which never do.
+    """How often each prototype decides, how often correctly, and which never do.
 
-    A prototype decides the samples that are more similar to it than to any other, and
-    does so rightly where they are of its class.
+    A prototype decides on the samples that are more similar to it than to any other
+    prototype. The decision is correct for samples of its class.
 
     Read more in the :ref:`User Guide <displays>`.
 
     Parameters
     ----------
     usage : ndarray of shape (n_prototypes,), dtype=intp
-        Number of samples that each prototype decides.
+        Number of samples that each prototype decides on.
 
-    n_right : ndarray of shape (n_prototypes,), dtype=intp
-        Number of these that are of its class.
+    n_correct : ndarray of shape (n_prototypes,), dtype=intp
+        Number of these samples that are of its class.
 
     prototype_labels : ndarray of shape (n_prototypes,)
         Label of each prototype.
@@ -45,7 +47,7 @@ class UsageDisplay:
         Labels, in the order in which classes are drawn.
 
     class_names : sequence of str, default=None
-        Names in the order of `classes`. None takes the labels.
+        Names in the order of `classes`. None uses the labels.
 
     Attributes
     ----------
@@ -55,16 +57,16 @@ class UsageDisplay:
     figure_ : matplotlib Figure
         The figure that holds it.
 
-    right_, wrong_ : matplotlib StepPatch
-        The bars, from left to right the prototypes of each class.
+    correct_, wrong_ : matplotlib StepPatch
+        The bars of the prototypes, ordered by class.
 
     ghosts_ : matplotlib PathCollection
-        Marks where a prototype decides nothing.
+        Marks of the prototypes that decide on no sample.
 
     See Also
     --------
     sklearn_kmex.metrics.prototype_usage : The counts.
-    sklearn_kmex.metrics.ghosting_rate : The share that never decide.
+    sklearn_kmex.metrics.ghosting_rate : The share of prototypes that never decide.
 
     Examples
     --------
@@ -82,13 +84,13 @@ class UsageDisplay:
         self,
         *,
         usage: NDArray[np.intp],
-        n_right: NDArray[np.intp],
+        n_correct: NDArray[np.intp],
         prototype_labels: NDArray,
         classes: NDArray,
         class_names: Sequence[str] | None = None,
     ) -> None:
         self.usage = usage
-        self.n_right = n_right
+        self.n_correct = n_correct
         self.prototype_labels = prototype_labels
         self.classes = classes
         self.class_names = class_names
@@ -103,13 +105,14 @@ class UsageDisplay:
         class_names: Iterable[Any] | None = None,
         ax: Any = None,
     ) -> Self:
-        """Count on a data set, and draw.
+        """Count the decisions about samples, and draw the counts.
 
         Parameters
         ----------
         estimator : estimator
-            Fitted prototypical self-explainable model, or a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one.
+            Fitted prototypical self-explainable model. A `Pipeline` that ends in one
+            and a fitted search, `FrozenEstimator` or `RejectingClassifier` around one
+            are accepted; the classifier inside is shown.
 
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples, as `estimator` takes them.
@@ -118,7 +121,7 @@ class UsageDisplay:
             Their labels.
 
         class_names : sequence of str, default=None
-            Names in the order of `classes_`. None takes the labels.
+            Names in the order of `classes_`. None uses the labels.
 
         ax : matplotlib Axes, default=None
             Where to draw. None makes a figure.
@@ -131,7 +134,7 @@ class UsageDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is no prototypical self-explainable model.
+            If `estimator` is not a prototypical self-explainable model.
 
         ValueError
             If `y` or `class_names` does not fit.
@@ -146,7 +149,7 @@ class UsageDisplay:
         right = active[owners[active] == labels]
         display = cls(
             usage=prototype_usage(active, len(owners)),
-            n_right=np.bincount(right, minlength=len(owners)),
+            n_correct=np.bincount(right, minlength=len(owners)),
             prototype_labels=owners,
             classes=classes,
             class_names=class_texts(classes, class_names),
@@ -175,16 +178,16 @@ class UsageDisplay:
         width = float(np.clip(1.5 + 0.16 * places[-1], 5, 16))
         self.ax_ = ax = one_axes("UsageDisplay", ax, (width, 3.6))
         self.figure_ = ax.figure
-        usage, right = self.usage[order], self.n_right[order]
+        usage, right = self.usage[order], self.n_correct[order]
         self._draw_bars(places, usage, right)
         ghosts = places[usage == 0]
         self.ghosts_ = ax.scatter(ghosts, 0 * ghosts, marker="x", **GHOST)
-        self.ghosts_.set_label(f"ghost, decides nothing ({len(ghosts)})")
-        kinds = [self.right_, self.wrong_, *([self.ghosts_] if len(ghosts) else [])]
+        self.ghosts_.set_label(f"never decides ({len(ghosts)})")
+        kinds = [self.correct_, self.wrong_, *([self.ghosts_] if len(ghosts) else [])]
         ax.legend(handles=kinds, ncols=3, frameon=False, fontsize=8, **ABOVE)
         ax.set(xlim=(-1, places[-1] + 1), ylim=(0, None))
         ax.set_xlabel("prototypes, by class", fontsize=8)
-        ax.set_ylabel("samples decided", fontsize=8)
+        ax.set_ylabel("number of samples", fontsize=8)
         ax.tick_params(axis="y", labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
         names = class_texts(self.classes, self.class_names)
@@ -194,16 +197,16 @@ class UsageDisplay:
 
     def _draw_bars(self, places: NDArray, usage: NDArray, right: NDArray) -> None:
         edges = np.column_stack([places - 0.42, places + 0.42]).ravel()
-        low, high = with_gaps(right), with_gaps(usage)
-        self.right_ = self.ax_.stairs(low, edges, fill=True, color=COLOURS[0])
+        low, high = _with_gaps(right), _with_gaps(usage)
+        self.correct_ = self.ax_.stairs(low, edges, fill=True, color=COLOURS[0])
         self.wrong_ = self.ax_.stairs(
             high, edges, baseline=low, fill=True, hatch="////", linewidth=0
         )
-        self.wrong_.set(facecolor=COLOURS[1], edgecolor="black", label="wrongly")
-        self.right_.set_label("rightly")
+        self.wrong_.set(facecolor=COLOURS[1], edgecolor="black", label="wrong")
+        self.correct_.set_label("correct")
 
     def _places(self) -> tuple[NDArray, NDArray, dict[int, float]]:
-        """Order prototypes by class, a gap between classes; find the middles."""
+        """Order prototypes by class, with gaps between classes; return the middles."""
         codes = class_codes(self.classes, self.prototype_labels)
         order = np.argsort(codes, kind="stable")
         groups = np.unique(codes[order], return_inverse=True)[1]
@@ -217,8 +220,8 @@ class UsageDisplay:
         Returns
         -------
         pandas.DataFrame
-            Columns `prototype`, `prototype_label`, `usage`, `n_right`, `share_right`
-            (NaN where it decides nothing) and `ghost`.
+            Columns `prototype`, `prototype_label`, `usage`, `n_correct`,
+            `share_correct` (NaN if the prototype decides on no sample) and `ghost`.
 
         Raises
         ------
@@ -228,14 +231,14 @@ class UsageDisplay:
         pandas = check_dependency("pandas", caller="frame", extra="all")
         ghost = self.usage == 0
         share = np.full(len(ghost), np.nan)
-        share[~ghost] = self.n_right[~ghost] / self.usage[~ghost]
+        share[~ghost] = self.n_correct[~ghost] / self.usage[~ghost]
         return pandas.DataFrame(
             {
                 "prototype": np.arange(len(ghost)),
                 "prototype_label": self.prototype_labels,
                 "usage": self.usage,
-                "n_right": self.n_right,
-                "share_right": share,
+                "n_correct": self.n_correct,
+                "share_correct": share,
                 "ghost": ghost,
             }
         )
@@ -245,8 +248,8 @@ GHOST: dict[str, Any] = {"s": 22, "color": "black", "clip_on": False, "zorder": 
 ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
 
 
-def with_gaps(values: NDArray) -> NDArray:
-    """Put nothing between the bars of a staircase."""
+def _with_gaps(values: NDArray) -> NDArray:
+    """Insert zeros between the bars of a staircase."""
     gapped = np.zeros(2 * len(values) - 1)
     gapped[::2] = values
     return gapped

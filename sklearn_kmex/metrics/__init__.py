@@ -1,8 +1,8 @@
-"""The predicates of self-explainable models, as numbers."""
+"""Metrics for the predicates of self-explainable models."""
 
 from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._coverage import coverage_curve
-from sklearn_kmex.metrics._diversity import diversity_score, prototype_overlap_rate
+from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     average_increase_score,
@@ -43,7 +43,6 @@ __all__ = [
     "local_lipschitz_error",
     "make_faithfulness_scorer",
     "make_robustness_scorer",
-    "prototype_overlap_rate",
     "prototype_usage",
     "relevance_divergence_loss",
     "sem_scorers",

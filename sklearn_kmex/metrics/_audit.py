@@ -1,4 +1,4 @@
-"""What is wrong with the labels, the prototypes, and the split."""
+"""audit: suspect labels, suspect prototypes, and duplicates in the test set."""
 
 from numbers import Real
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ from sklearn_kmex.utils import check_dependency
 
 
 class Audit(Bunch):
-    """What `audit` found; its suspect rows as a table."""
+    """Result of `audit`, with the suspect samples as a table."""
 
     def frame(self) -> Any:
-        """Return the suspect rows as a pandas DataFrame, most suspect first.
+        """Return the suspect samples as a pandas DataFrame, most suspect first.
 
         Returns
         -------
@@ -48,11 +48,11 @@ class Audit(Bunch):
 
 
 class Reference(NamedTuple):
-    """Similarities of rows to prototypes, and the codes of their classes."""
+    """Similarities of samples to prototypes, and the codes of their classes."""
 
     similarities: NDArray  # (n_samples, n_prototypes)
-    codes: NDArray[np.intp]  # of the rows
-    owners: NDArray[np.intp]  # of the prototypes
+    codes: NDArray[np.intp]  # classes of samples
+    owners: NDArray[np.intp]  # classes of prototypes
     classes: NDArray  # by code
 
 
@@ -72,12 +72,12 @@ def audit(
     min_suspicion: float = 0.0,
     duplicate_threshold: float = 0.1,
 ) -> Audit:
-    r"""Find suspect labels, prototypes that explain badly, and leaked rows.
+    r"""Find suspect labels and prototypes, and duplicates in the test set.
 
-    A row is suspect when it is more similar to a prototype of another class than
-    to any of its own. The prototypes may be fitted on the very labels under
-    suspicion: a prototype that wrong labels pulled into another class is *outvoted*
-    there, and has no say in what is suspect.
+    The label of a sample is suspect if the sample is more similar to a prototype of
+    another class than to any of its own. The model may have been fitted to the labels
+    in question: a prototype of samples with wrong labels is *outvoted* if it attracts
+    more samples of another class, and is then ignored in the search for suspect labels.
 
     Read more in the :ref:`User Guide <audit>`.
 
@@ -89,90 +89,92 @@ def audit(
         :class:`~sklearn.pipeline.Pipeline` that ends in one.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Rows to audit, as `psem.transform` takes them; usually the training rows.
+        Samples, as `psem` takes them; usually the training samples.
 
     y : array-like of shape (n_samples,)
-        Their labels, each of a class that has prototypes.
+        Labels of the samples, each of a class that has prototypes.
 
     X_test : array-like of shape (n_test, n_features) or (n_test, ...), default=None
-        Rows that should not be in X. None looks for no duplicate rows.
+        Samples that should not be in X. None does not search for duplicates.
 
     min_suspicion : float, default=0.0
-        Rows of a larger suspicion are listed; `-numpy.inf` ranks all rows.
+        Samples with a suspicion above this value are listed; `-numpy.inf` lists all.
 
     duplicate_threshold : float, default=0.1
-        Largest relative distance of near-duplicate prototypes.
+        Maximum relative distance of near-duplicate prototypes.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        Dictionary-like object, whose lists of findings may be empty:
+        Dictionary-like object with these findings, any of which may be empty:
 
         suspect_rows : ndarray of shape (n_suspect,), dtype=intp
-            Row numbers in X, the most suspect label first.
+            Rows of X with suspect labels, the most suspect one first.
         suspicion : ndarray of shape (n_suspect,)
-            Of these rows: the largest similarity to a prototype of another class,
-            minus the largest to one of its own, outvoted prototypes left out. Any
-            real number, in the unit of the similarities; larger is more suspect,
-            and above 0 the row resembles another class more than its own.
+            Suspicion of these samples: the largest similarity to a prototype of another
+            class minus the largest similarity to one of the own class, without outvoted
+            prototypes. Any real number, in the unit of similarities; higher is more
+            suspect, and positive if the sample is more similar to another class.
         suspect_labels : ndarray of shape (n_suspect,)
-            Labels of these rows in `y`.
+            Labels of these samples in `y`.
         suggested_labels : ndarray of shape (n_suspect,)
-            Classes of the prototypes of other classes they are most similar to.
+            Classes of `suggested_prototypes`.
         suggested_prototypes : ndarray of shape (n_suspect,), dtype=intp
-            These prototypes.
+            The most similar prototypes of another class.
         outvoted_prototypes : ndarray of shape (n_outvoted,), dtype=intp
-            Prototypes activated by a larger share of the rows of another class than
-            of their own.
+            Prototypes that are the most similar ones for a larger share of another
+            class than of their own.
         impure_prototypes : :class:`~sklearn.utils.Bunch`
-            Prototypes whose most similar row of X belongs to another class, as
-            arrays of one length: `prototype`, `prototype_class`, `row`, `row_class`.
+            Prototypes whose most similar sample is of another class, as arrays of the
+            same length: `prototype`, `prototype_class`, `row`, `row_class`.
         shadowed_prototypes : ndarray of shape (n_shadowed,), dtype=intp
-            Prototypes that no row of X activates, that is, is most similar to.
+            Prototypes that are not the most similar one for any sample.
         duplicate_prototypes : :class:`~sklearn.utils.Bunch`
-            Pairs of prototypes of one class at a relative distance of at most
+            Pairs of prototypes of the same class at a relative distance of at most
             `duplicate_threshold`, nearest first: `prototype`, `other`,
-            `prototype_class`, `distance`, `relative_distance`. The scale is the
-            median, over all prototypes, of the distance to the nearest prototype of
-            another class (with one class: of the distances of all pairs).
+            `prototype_class`, `distance`, `relative_distance`. Relative distances are
+            divided by the median, over all prototypes, of the distance to the nearest
+            prototype of another class; for a single class, by the median distance of
+            all pairs.
         duplicate_rows : :class:`~sklearn.utils.Bunch` or None
-            The rows of `X_test` that occur in X with the same content: `test_row`,
-            and `row`, the first such row of X. None without `X_test`.
+            Samples of `X_test` with the same content as a sample of X: `test_row`, and
+            `row`, the first such sample of X. None without `X_test`.
         frame : method
-            The suspect rows as a pandas DataFrame.
+            Return the suspect samples as a pandas DataFrame.
 
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model.
 
     ValueError
-        If `y` holds a class without prototypes, or shapes do not fit.
+        If `y` contains a class without prototypes, or shapes do not fit.
 
     See Also
     --------
     sklearn_kmex.KMExClassifier : Merges duplicate prototypes with `merge_threshold`.
-    ghosting_rate : Share of the shadowed prototypes.
-    prototype_usage : How often each prototype is activated.
+    ghosting_rate : Share of shadowed prototypes.
+    prototype_usage : Number of samples that each prototype decides.
 
     Notes
     -----
-    With s(i, k) the similarity of row i to prototype k, c(k) the class of k, and K
-    the prototypes that are not outvoted,
+    With the similarity s(i, k) of sample i to prototype k, the class c(k) of
+    prototype k, and the set K of prototypes that are not outvoted,
 
     .. math:: \text{suspicion}_i = \max_{k \in K, c(k) \ne y_i} s(i, k)
         - \max_{k \in K, c(k) = y_i} s(i, k)
 
-    A class that loses all its prototypes to the vote keeps them all. The vote weighs
-    classes by the inverse of their size, so that rare ones are not outvoted for being
-    rare. With a single class, suspicion is minus infinity.
+    If all prototypes of a class are outvoted, all of them are kept. Shares of classes
+    are compared, not counts, so that small classes are not outvoted because of their
+    size. With a single class, suspicion is minus infinity.
 
-    Too few prototypes leave the unusual rows of a class nearer to another one, which
-    hides wrong labels among them. All of it is ours, not the paper's.
+    With too few prototypes, unusual samples of a class are more similar to another
+    class, and wrong labels are hard to find among them. The method is not part of the
+    KMEx paper.
 
-    It costs one `transform` of X, O(n_samples * n_prototypes) on top of it, and
-    O(n_prototypes ** 2 * n_features). Duplicate rows are found by sorting a copy of
-    both sets of rows, before any embedding.
+    The cost is that of one `transform` of X, O(n_samples * n_prototypes), and
+    O(n_prototypes ** 2 * n_features). Duplicates are found by sorting a copy of both
+    sets, without embedding them.
 
     Examples
     --------
@@ -204,15 +206,15 @@ def audit(
 
 
 def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
-    """Compare each row with each prototype, and code the labels of both."""
+    """Compare samples with prototypes, and encode the labels of both."""
     labels = column_or_1d(y)
     prototype_labels = np.asarray(sem.prototype_classes_)
     classes = np.unique(prototype_labels)
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(
-            "y must hold only classes that have prototypes, "
-            f"{classes.tolist()}; got {unknown.tolist()} besides."
+            "y must contain only classes that have prototypes, "
+            f"{classes.tolist()}; got {unknown.tolist()} as well."
         )
     similarities = check_array(compare(psem, X), dtype=[np.float64, np.float32])
     check_consistent_length(similarities, labels)
@@ -227,7 +229,7 @@ def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
 
 
 def _outvoted(reference: Reference, winners: NDArray) -> NDArray[np.bool_]:
-    """Mark prototypes that attract another class more than their own."""
+    """Mark prototypes that attract a larger share of another class."""
     _, codes, owners, classes = reference
     shape = len(owners), len(classes)
     cells = np.ravel_multi_index((winners, codes), shape)
@@ -241,7 +243,7 @@ def _outvoted(reference: Reference, winners: NDArray) -> NDArray[np.bool_]:
 def _suspects(
     reference: Reference, outvoted: NDArray, min_suspicion: float
 ) -> dict[str, NDArray]:
-    """Rank the rows by what speaks for another class."""
+    """Rank samples by suspicion."""
     _, codes, owners, classes = reference
     suspicion, rivals = _suspicion(reference, np.flatnonzero(~outvoted))
     ranking = np.argsort(-suspicion, kind="stable")
@@ -256,7 +258,10 @@ def _suspects(
 
 
 def _suspicion(reference: Reference, voters: NDArray) -> tuple[NDArray, NDArray]:
-    """Suspicion of each row, and its most similar prototype of another class."""
+    """Return suspicion and the most similar prototype of another class.
+
+    Only `voters`, the prototypes that are not outvoted, are considered.
+    """
     similarities, codes, owners, _ = reference
     suspicion = np.empty(len(codes), dtype=similarities.dtype)
     rivals = np.empty(len(codes), dtype=np.intp)
@@ -271,16 +276,15 @@ def _suspicion(reference: Reference, voters: NDArray) -> tuple[NDArray, NDArray]
 
 
 def _impure(reference: Reference) -> Bunch:
-    """List prototypes that a row of another class is most similar to."""
+    """List prototypes whose most similar sample is of another class."""
     similarities, codes, owners, classes = reference
     nearest = similarities.argmax(axis=0)
     best_own = np.full(len(owners), -np.inf)
     for code in range(len(classes)):
-        theirs, rows = np.flatnonzero(owners == code), np.flatnonzero(codes == code)
-        # Another class must win: rows of equal content may differ in label.
-        best_own[theirs] = similarities[np.ix_(rows, theirs)].max(
-            axis=0, initial=-np.inf
-        )
+        own, rows = np.flatnonzero(owners == code), np.flatnonzero(codes == code)
+        # The other class must be more similar: equal samples may differ in label.
+        similar = similarities[np.ix_(rows, own)]
+        best_own[own] = similar.max(axis=0, initial=-np.inf)
     prototypes = np.flatnonzero(similarities.max(axis=0) > best_own)
     rows = nearest[prototypes]
     return Bunch(
@@ -294,35 +298,35 @@ def _impure(reference: Reference) -> Bunch:
 def _near_duplicates(
     prototypes: ArrayLike, reference: Reference, threshold: float
 ) -> Bunch:
-    """List pairs within a class that are near, on the scale of the classes."""
+    """List pairs of prototypes of a class at a small relative distance."""
     points = check_array(prototypes, dtype=np.float64)
     owners = reference.owners
-    first, second, apart, relative = pairs_within_classes(points, owners)
+    first, second, distances, relative = pairs_within_classes(points, owners)
     near = np.flatnonzero(relative <= threshold)
     near = near[np.argsort(relative[near], kind="stable")]
     return Bunch(
         prototype=first[near],
         other=second[near],
         prototype_class=reference.classes[owners[first[near]]],
-        distance=apart[near],
+        distance=distances[near],
         relative_distance=relative[near],
     )
 
 
 def _duplicate_rows(X: ArrayLike, X_test: ArrayLike) -> Bunch:
-    """List the rows of one set that the other one holds too."""
+    """List the samples of the test set that are also in X."""
     values = _stack(X, X_test)
     n_train = values.shape[0] - _n_rows(X_test)
     _, first, inverse = np.unique(
         row_keys(canonical(values)), return_index=True, return_inverse=True
     )
-    origin = first[inverse[n_train:]]  # the first row of this content, of either set
+    origin = first[inverse[n_train:]]  # first row with this content, in both sets
     test_rows = np.flatnonzero(origin < n_train)
     return Bunch(row=origin[test_rows], test_row=test_rows)
 
 
 def _stack(*sets: Any) -> Any:
-    """Put both sets of rows below each other, in a common type."""
+    """Concatenate both sets, as numbers or codes."""
     if any(map(sparse.issparse, sets)):
         sets = tuple(sparse.csr_matrix(rows) for rows in sets)
     else:
@@ -348,13 +352,13 @@ def _n_rows(rows: Any) -> int:
 
 
 def _codes(values: NDArray) -> NDArray[np.intp]:
-    """Code the different values of each column, of whatever type."""
+    """Encode the distinct values of each column, whatever their type."""
     columns = [np.unique(_comparable(c), return_inverse=True)[1] for c in values.T]
     return np.stack(columns, axis=1)
 
 
 def _comparable(column: NDArray) -> NDArray:
-    """Return a column as numbers, or else as text."""
+    """Return a column as numbers, or as text if that is not possible."""
     try:
         return column.astype(np.float64)
     except (TypeError, ValueError):

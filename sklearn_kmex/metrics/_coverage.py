@@ -1,4 +1,4 @@
-"""Accuracy against coverage: what refusing to answer is worth."""
+"""Accuracy as a function of coverage, the share of samples that are answered."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,11 +9,11 @@ from sklearn.utils.validation import check_consistent_length
 def coverage_curve(
     y_true: ArrayLike, y_pred: ArrayLike, y_score: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray]:
-    """Compute accuracy of the samples answered, for each share that may be.
+    """Compute the accuracy on the samples answered, for each possible share of them.
 
-    Samples are answered from the largest score down. A curve that falls to the right
-    says that low scores are where the errors are; a level one, that refusing by this
-    score gains nothing.
+    Samples with the highest scores are answered first. If accuracy decreases with
+    coverage, errors have low scores; if it is constant, rejecting samples by this score
+    does not increase accuracy.
 
     Read more in the :ref:`User Guide <refuse>`.
 
@@ -26,25 +26,25 @@ def coverage_curve(
         Predicted labels.
 
     y_score : array-like of shape (n_samples,)
-        Scores: the larger, the sooner a sample is answered. For example
-        `score_samples`, or the largest of `predict_proba`.
+        Scores; samples with higher scores are answered first. For example
+        `score_samples`, or the maximum of `predict_proba`.
 
     Returns
     -------
     coverage : ndarray of shape (n_thresholds,), dtype=float64
-        Share of samples answered, in (0, 1], ascending, of which the last is 1.
+        Shares of samples answered, in (0, 1], in ascending order; the last one is 1.
 
     accuracy : ndarray of shape (n_thresholds,), dtype=float64
-        Share of these that are predicted rightly, in [0, 1].
+        Shares of these that are correctly classified, in [0, 1].
 
     thresholds : ndarray of shape (n_thresholds,)
-        Smallest score answered, descending; samples of equal scores are answered
-        together.
+        Lowest scores answered, in descending order; samples with equal scores are
+        answered together.
 
     See Also
     --------
-    sklearn_kmex.inspection.CoverageDisplay : The curve, drawn.
-    sklearn_kmex.RejectingClassifier : Refuses below a threshold.
+    sklearn_kmex.inspection.CoverageDisplay : Plot of the curve.
+    sklearn_kmex.RejectingClassifier : Rejects samples below a threshold.
 
     Notes
     -----
@@ -67,5 +67,5 @@ def coverage_curve(
     check_consistent_length(y_true, y_pred, scores)
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    right = np.cumsum(np.equal(y_true, y_pred)[order])[last]
-    return (last + 1) / len(order), right / (last + 1), scores[order][last]
+    n_correct = np.cumsum(np.equal(y_true, y_pred)[order])[last]
+    return (last + 1) / len(order), n_correct / (last + 1), scores[order][last]

@@ -1,4 +1,4 @@
-"""Diversity: the prototypes do not overlap."""
+"""Diversity: how different prototypes are from each other."""
 
 from numbers import Real
 
@@ -12,26 +12,26 @@ from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 from sklearn_kmex._model.similarity import log_similarity
 
-_PROTOTYPES = {
-    "prototypes": ["array-like"],
+_PARAMETERS = {
+    "prototype_vectors": ["array-like"],
     "epsilon": [Interval(Real, 0, 1, closed="neither")],
 }
 
 
-@validate_params(_PROTOTYPES, prefer_skip_nested_validation=True)
-def prototype_overlap_rate(prototypes: ArrayLike, *, epsilon: float = 1e-4) -> float:
-    """Compute how much prototypes resemble each other rather than only themselves.
+@validate_params(_PARAMETERS, prefer_skip_nested_validation=True)
+def diversity_score(prototype_vectors: ArrayLike, *, epsilon: float = 1e-4) -> float:
+    """Compute how different prototypes are from each other.
 
     With the log similarities S between the P prototypes and
-    `q_j = softmax(S_j)`, the overlap is the mean over j of the entropy of q_j,
-    over log P [1]_. Distances are exact, that of a prototype to itself is 0.
+    `q_j = softmax(S_j)`, the overlap is the mean over j of the entropy of q_j, divided
+    by log P [1]_. The score is one minus the overlap.
 
     Read more in the :ref:`User Guide <diversity>`.
 
     Parameters
     ----------
-    prototypes : array-like of shape (n_prototypes, n_features)
-        Prototypes of all classes.
+    prototype_vectors : array-like of shape (n_prototypes, n_features)
+        Prototypes of all classes, such as `prototypes_` of a model.
 
     epsilon : float in (0, 1), default=1e-4
         Bounds the log similarity at distance 0.
@@ -39,16 +39,16 @@ def prototype_overlap_rate(prototypes: ArrayLike, *, epsilon: float = 1e-4) -> f
     Returns
     -------
     float
-        Overlap in [0, 1]; 0 is best, and the value for a single prototype.
+        Score in [0, 1]; 1 is best. The score of a single prototype is 1.
 
     See Also
     --------
-    diversity_score : One minus this rate.
+    transparency_score : Share of prototypes that decide at least one sample.
 
     Notes
     -----
-    The overlap depends on the scale of the embedding: it is compared between models
-    on the same one. It costs O(n_prototypes ** 2 * n_features).
+    The score depends on the scale of the embedding, so that only models with the same
+    embedding can be compared. The cost is O(n_prototypes ** 2 * n_features).
 
     References
     ----------
@@ -57,49 +57,17 @@ def prototype_overlap_rate(prototypes: ArrayLike, *, epsilon: float = 1e-4) -> f
 
     Examples
     --------
-    >>> from sklearn_kmex.metrics import prototype_overlap_rate
-    >>> round(prototype_overlap_rate([[0.0], [10.0], [20.0]]), 4)
-    0.002
-    """
-    points = check_array(prototypes, dtype=np.float64)
-    n_prototypes = len(points)
-    if n_prototypes == 1:
-        return 0.0
-    entropy = 0.0
-    for rows in gen_batches(n_prototypes, max(1, BLOCK_ELEMENTS // n_prototypes)):
-        # Differences, not the expanded product: its rounding would stand for the
-        # distance 0 of a prototype to itself.
-        similar = log_similarity(cdist(points[rows], points), epsilon)
-        entropy += float(entr(softmax(similar, axis=1)).sum())
-    return min(1.0, entropy / n_prototypes / float(np.log(n_prototypes)))
-
-
-def diversity_score(prototypes: ArrayLike, *, epsilon: float = 1e-4) -> float:
-    """Compute how far each prototype resembles only itself.
-
-    Read more in the :ref:`User Guide <diversity>`.
-
-    Parameters
-    ----------
-    prototypes : array-like of shape (n_prototypes, n_features)
-        Prototypes of all classes.
-
-    epsilon : float in (0, 1), default=1e-4
-        Bounds the log similarity at distance 0.
-
-    Returns
-    -------
-    float
-        `1 - prototype_overlap_rate`, in [0, 1]; 1 is best.
-
-    See Also
-    --------
-    prototype_overlap_rate : One minus this score, with the formula.
-
-    Examples
-    --------
     >>> from sklearn_kmex.metrics import diversity_score
     >>> round(diversity_score([[0.0], [10.0], [20.0]]), 4)
     0.998
     """
-    return 1 - prototype_overlap_rate(prototypes, epsilon=epsilon)
+    points = check_array(prototype_vectors, dtype=np.float64)
+    n_prototypes = len(points)
+    if n_prototypes == 1:
+        return 1.0
+    entropy = 0.0
+    for rows in gen_batches(n_prototypes, max(1, BLOCK_ELEMENTS // n_prototypes)):
+        # cdist computes differences, so that the distance to itself is exactly 0.
+        similar = log_similarity(cdist(points[rows], points), epsilon)
+        entropy += float(entr(softmax(similar, axis=1)).sum())
+    return max(0.0, 1 - entropy / n_prototypes / float(np.log(n_prototypes)))

@@ -1,22 +1,22 @@
-"""Faithfulness: explanations show what the model decides by."""
+"""Faithfulness: explanations show what decisions are based on."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
-from sklearn.utils import check_array
 
 from sklearn_kmex._compat import Interval, StrOptions, validate_params
 from sklearn_kmex.metrics._maps import (
     check_channel_axis,
     check_maps,
     distributions,
-    masked_inputs,
     mean_of,
 )
+from sklearn_kmex.metrics._masked_scores import masked_scores
 
 _DIVERGENCE = {
     "relevance_black_box": ["array-like"],
@@ -28,7 +28,7 @@ _MASKING = {
     "score": [callable],
     "X": ["array-like"],
     "relevance": ["array-like"],
-    "target": ["array-like", None],
+    "score_columns": ["array-like", None],
     "keep": [Interval(Real, 0, 1, closed="right")],
     "baseline": [Real, "array-like"],
     "mask": [StrOptions({"keep", "remove"})],
@@ -45,12 +45,13 @@ def relevance_divergence_loss(
     channel_axis: int | None = None,
     per_sample: bool = False,
 ) -> float | NDArray[np.float64]:
-    """Compute how far relevance maps are from those of the black box.
+    """Compute the divergence of relevance maps from those of the black box.
 
-    Each map becomes a distribution over positions: its sum over the channels, in
-    absolute value, plus 1e-8 of the total, over their total. With P that of the black
-    box and Q that of the self-explainable model, the loss is the mean over the samples
-    of `KL(P || Q) = sum(P * log(P / Q))`, in nats.
+    Each map is made a distribution over positions: it is summed over the channels, its
+    absolute values are taken, 1e-8 of their total is added to each, and they are
+    divided by their sum. With P the distribution of the black box and Q that of the
+    self-explainable model, the loss is the mean over the samples of
+    `KL(P || Q) = sum(P * log(P / Q))`, in nats.
 
     Read more in the :ref:`User Guide <faithfulness>`.
 
@@ -61,10 +62,10 @@ def relevance_divergence_loss(
 
     relevance_sem : array-like of shape (n_samples, ...)
         Relevance of the input to the score of the same class in the
-        self-explainable model, by the same rules.
+        self-explainable model, computed by the same rules.
 
     channel_axis : int, default=None
-        Axis of the maps to sum over, not 0. None makes every value a position.
+        Axis of the maps to sum over, not 0. None counts each value as a position.
 
     per_sample : bool, default=False
         Whether to return the divergence of each sample rather than the mean.
@@ -77,24 +78,24 @@ def relevance_divergence_loss(
     Raises
     ------
     ValueError
-        If the maps differ in shape, have no position or hold values that are not
+        If the maps differ in shape, have no position or contain values that are not
         finite, or if `channel_axis` leaves no axis of positions.
 
     See Also
     --------
-    average_drop_loss : Faithfulness of one model's maps to that model.
-    fidelity_score : Share of samples that both models give the same label.
+    average_drop_loss : Faithfulness of the maps of one model to that model.
+    fidelity_score : Share of samples for which both models predict the same label.
 
     Notes
     -----
-    The number has no scale of its own. Read it beside the loss between two black
-    boxes that differ by the seed alone (as far as equally good maps are apart) and
-    beside that between the black box and itself with its head drawn anew (what an
-    unfaithful map gives).
+    The value has no absolute scale. Compare it with the loss between two black boxes
+    that differ only in the seed (the distance between equally good maps), and with the
+    loss between the black box and itself with a new random head (an unfaithful map).
 
-    The maps may be multiplied by any number without a change. A map that is zero
-    everywhere counts as uniform. It costs O(n_samples * n_values). The comparison
-    of maps is that of [1]_; the term 1e-8, which bounds the loss, is ours.
+    The result does not change if the maps are multiplied by a number. A map that is
+    zero everywhere counts as uniform. The cost is O(n_samples * n_values). The
+    comparison of maps is that of [1]_. The term 1e-8, which bounds the loss, is an
+    addition of this package.
 
     References
     ----------
@@ -131,18 +132,18 @@ def average_drop_loss(
     X: ArrayLike,
     relevance: ArrayLike,
     *,
-    target: ArrayLike | None = None,
+    score_columns: ArrayLike | None = None,
     keep: float = 0.5,
     baseline: float | ArrayLike = 0.0,
     mask: str = "keep",
     channel_axis: int | None = None,
     per_sample: bool = False,
 ) -> float | NDArray[np.float64]:
-    """Compute what share of its score a sample loses without the irrelevant.
+    """Compute the drop of the score when the less relevant positions are removed.
 
-    The mean over the samples of `max(0, f - f_masked) / f` [1]_, with f the score of
-    the explained output for a sample and f_masked that for the sample when only its
-    most relevant positions are left. Where f is 0 there is nothing to lose: 0.
+    It is the mean over the samples of `max(0, f - f_masked) / f` [1]_, where f is the
+    explained score of a sample, and f_masked the score when only the most relevant
+    positions of the sample are kept. The drop is 0 where f is 0.
 
     Read more in the :ref:`User Guide <faithfulness>`.
 
@@ -150,36 +151,38 @@ def average_drop_loss(
     ----------
     score : callable
         Takes an array like X and returns scores of shape (n_samples,) or
-        (n_samples, n_outputs), those explained not negative: `psem.predict_proba`,
-        or `psem.transform` with the log similarity.
+        (n_samples, n_outputs). The explained scores must not be negative; use
+        `psem.predict_proba`, or `psem.transform` with the log similarity.
 
     X : array-like of shape (n_samples, ...)
-        Input of the model. May hold NaN where the model takes it.
+        Input of the model. It may contain NaN if the model accepts it.
 
     relevance : array-like of shape (n_samples, ...)
-        Relevance of the input to the explained output, of the shape of X, or of X
-        without its channels. The largest values are the most relevant: pass
-        absolute values to rank by strength whatever the sign.
+        Relevance maps of the explained scores, of the shape of X, or of X without its
+        channels. The largest values are the most relevant. Pass absolute values to
+        rank by magnitude.
 
-    target : array-like of shape (n_samples,), dtype=int, default=None
-        Column of the scores that each map explains. None is the largest for X.
+    score_columns : array-like of shape (n_samples,), dtype=int, default=None
+        Column of the scores that each map explains. None is the column with the
+        largest score for X.
 
     keep : float in (0, 1], default=0.5
-        Share of the positions of a sample that are its most relevant ones:
-        `ceil(keep * n_positions)` of them, ties by their order in the map.
+        Share of the positions of a sample that count as its most relevant ones:
+        `ceil(keep * n_positions)` of them, ties in their order in the map.
 
     baseline : float or array-like, default=0.0
         What replaces the other positions: a number, or an array that broadcasts to
         the shape of a sample, such as the mean of the training set.
 
     mask : {"keep", "remove"}, default="keep"
-        "keep" leaves the most relevant positions and replaces the rest. "remove"
-        replaces the most relevant ones and leaves the rest, as the code released
-        with [2]_ does: for it, a larger drop is better.
+        "keep" keeps the most relevant positions and replaces the rest. "remove"
+        replaces the most relevant ones and keeps the rest, as the code released with
+        [2]_ does. Then a larger drop is better.
 
     channel_axis : int, default=None
-        Axis of X, not 0, whose values are one position, as the colors of a pixel.
-        Relevance of the shape of X is summed over it. None: every value is one.
+        Axis of X, not 0, whose values form one position, such as the colors of a
+        pixel. Relevance of the shape of X is summed over it. None counts each value as
+        a position.
 
     per_sample : bool, default=False
         Whether to return the drop of each sample rather than the mean.
@@ -193,18 +196,19 @@ def average_drop_loss(
     ------
     ValueError
         If a score is negative or not finite (the rows are named), the shapes do not
-        match, `target` is no column of the scores, or X cannot hold `baseline`.
+        match, `score_columns` has no such column, or X cannot hold `baseline`.
 
     See Also
     --------
-    average_increase_score : Share of samples whose score rises instead.
-    relevance_divergence_loss : How far maps are from those of the black box.
+    average_increase_score : Share of samples whose score increases.
+    relevance_divergence_loss : Divergence of the maps from those of the black box.
 
     Notes
     -----
-    It costs two calls of `score` on all samples and a sort of each map. In [1]_ the
-    input is multiplied by the map; a fixed share of the positions makes maps of
-    different methods and scales comparable, and is ours, as is the rule for ties.
+    The cost is two calls of `score` on all samples and a sort of each map. In [1]_ the
+    input is multiplied by the map. Keeping a fixed share of the positions makes maps of
+    different methods and scales comparable; it is an addition of this package, as is
+    the rule for ties.
 
     References
     ----------
@@ -226,8 +230,8 @@ def average_drop_loss(
     >>> average_drop_loss(score, X, relevance=X, mask="remove")
     0.775
     """
-    whole, masked = _scores(
-        score, X, target, relevance, keep, baseline, mask, channel_axis
+    whole, masked = masked_scores(
+        score, X, score_columns, relevance, keep, baseline, mask, channel_axis
     )
     drops = np.zeros_like(whole)
     np.divide(np.maximum(whole - masked, 0), whole, out=drops, where=whole > 0)
@@ -240,18 +244,18 @@ def average_increase_score(
     X: ArrayLike,
     relevance: ArrayLike,
     *,
-    target: ArrayLike | None = None,
+    score_columns: ArrayLike | None = None,
     keep: float = 0.5,
     baseline: float | ArrayLike = 0.0,
     mask: str = "keep",
     channel_axis: int | None = None,
     per_sample: bool = False,
 ) -> float | NDArray[np.float64]:
-    """Compute the share of samples whose score rises without the irrelevant.
+    """Compute how often the score increases when less relevant positions are removed.
 
-    The mean over the samples of `f_masked > f` [1]_, with f the score of the explained
-    output for a sample and f_masked that for the sample when only its most relevant
-    positions are left.
+    It is the mean over the samples of `f_masked > f` [1]_, where f is the explained
+    score of a sample, and f_masked the score when only the most relevant positions of
+    the sample are kept.
 
     Read more in the :ref:`User Guide <faithfulness>`.
 
@@ -259,35 +263,37 @@ def average_increase_score(
     ----------
     score : callable
         Takes an array like X and returns scores of shape (n_samples,) or
-        (n_samples, n_outputs), those explained not negative: `psem.predict_proba`,
-        or `psem.transform` with the log similarity.
+        (n_samples, n_outputs). The explained scores must not be negative; use
+        `psem.predict_proba`, or `psem.transform` with the log similarity.
 
     X : array-like of shape (n_samples, ...)
-        Input of the model. May hold NaN where the model takes it.
+        Input of the model. It may contain NaN if the model accepts it.
 
     relevance : array-like of shape (n_samples, ...)
-        Relevance of the input to the explained output, of the shape of X, or of X
-        without its channels. The largest values are the most relevant: pass
-        absolute values to rank by strength whatever the sign.
+        Relevance maps of the explained scores, of the shape of X, or of X without its
+        channels. The largest values are the most relevant. Pass absolute values to
+        rank by magnitude.
 
-    target : array-like of shape (n_samples,), dtype=int, default=None
-        Column of the scores that each map explains. None is the largest for X.
+    score_columns : array-like of shape (n_samples,), dtype=int, default=None
+        Column of the scores that each map explains. None is the column with the
+        largest score for X.
 
     keep : float in (0, 1], default=0.5
-        Share of the positions of a sample that are its most relevant ones:
-        `ceil(keep * n_positions)` of them, ties by their order in the map.
+        Share of the positions of a sample that count as its most relevant ones:
+        `ceil(keep * n_positions)` of them, ties in their order in the map.
 
     baseline : float or array-like, default=0.0
         What replaces the other positions: a number, or an array that broadcasts to
         the shape of a sample, such as the mean of the training set.
 
     mask : {"keep", "remove"}, default="keep"
-        "keep" leaves the most relevant positions and replaces the rest. "remove"
-        replaces the most relevant ones: for it, fewer increases are better.
+        "keep" keeps the most relevant positions and replaces the rest. "remove"
+        replaces the most relevant ones. Then fewer increases are better.
 
     channel_axis : int, default=None
-        Axis of X, not 0, whose values are one position, as the colors of a pixel.
-        Relevance of the shape of X is summed over it. None: every value is one.
+        Axis of X, not 0, whose values form one position, such as the colors of a
+        pixel. Relevance of the shape of X is summed over it. None counts each value as
+        a position.
 
     per_sample : bool, default=False
         Whether to return 1.0 or 0.0 for each sample rather than the mean.
@@ -301,16 +307,16 @@ def average_increase_score(
     ------
     ValueError
         If a score is negative or not finite (the rows are named), the shapes do not
-        match, `target` is no column of the scores, or X cannot hold `baseline`.
+        match, `score_columns` has no such column, or X cannot hold `baseline`.
 
     See Also
     --------
-    average_drop_loss : How much of the score is lost, with the same masks.
+    average_drop_loss : Share of the score that is lost, with the same masks.
 
     Notes
     -----
-    A probability that rounds to 1 cannot rise: for sure predictions, and in float32,
-    similarities tell more. The rest is as in :func:`average_drop_loss`.
+    A probability that is rounded to 1 cannot increase. For very confident predictions
+    and in float32, use similarities. For the rest see :func:`average_drop_loss`.
 
     References
     ----------
@@ -328,73 +334,7 @@ def average_increase_score(
     >>> average_increase_score(score, X, relevance=X)
     0.5
     """
-    whole, masked = _scores(
-        score, X, target, relevance, keep, baseline, mask, channel_axis
+    whole, masked = masked_scores(
+        score, X, score_columns, relevance, keep, baseline, mask, channel_axis
     )
     return mean_of((masked > whole).astype(np.float64), per_sample)
-
-
-def _scores(
-    score: Callable[[NDArray], ArrayLike],
-    X: ArrayLike,
-    target: ArrayLike | None,
-    relevance: ArrayLike,
-    *masking: Any,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score of the explained output for each sample as it is, and masked."""
-    inputs = check_array(X, allow_nd=True, ensure_all_finite=False, input_name="X")
-    masked = masked_inputs(inputs, relevance, *masking)
-    outputs = _outputs(score, inputs)
-    columns = _columns(target, outputs)
-    whole = _explained(outputs, columns, "X")
-    return whole, _explained(_outputs(score, masked), columns, "the masked X")
-
-
-def _outputs(score: Callable[[NDArray], ArrayLike], X: NDArray) -> NDArray[np.float64]:
-    """Ask for the scores of all samples, (n_samples, n_outputs)."""
-    outputs = np.asarray(score(X), dtype=np.float64)
-    if outputs.ndim not in (1, 2) or len(outputs) != len(X) or outputs.size == 0:
-        raise ValueError(
-            "score must return an array of shape (n_samples,) or (n_samples, "
-            f"n_outputs); got shape {outputs.shape} for {len(X)} samples."
-        )
-    return outputs.reshape(len(X), -1)
-
-
-def _columns(
-    target: ArrayLike | None, outputs: NDArray[np.float64]
-) -> NDArray[np.intp]:
-    """Column of the explained output of each sample."""
-    n_samples, n_outputs = outputs.shape
-    if target is None:
-        return outputs.argmax(axis=1)
-    columns = np.asarray(target)
-    if columns.shape != (n_samples,) or columns.dtype.kind not in "iu":
-        raise ValueError(
-            f"target must be one column number for each of {n_samples} samples; got "
-            f"an array of shape {columns.shape} and dtype {columns.dtype}. From "
-            "labels, take np.searchsorted(psem.classes_, labels)."
-        )
-    if columns.min() < 0 or columns.max() >= n_outputs:
-        raise ValueError(
-            f"target must be columns of the {n_outputs} that score returns, from 0; "
-            f"got {columns.min()} to {columns.max()}."
-        )
-    return columns
-
-
-def _explained(
-    outputs: NDArray[np.float64], columns: NDArray[np.intp], of: str
-) -> NDArray[np.float64]:
-    """Scores of the explained outputs, refused where a share of them says nothing."""
-    values = np.take_along_axis(outputs, columns[:, np.newaxis], axis=1)[:, 0]
-    rows = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
-    if len(rows):
-        more = ", ..." if len(rows) > 5 else ""
-        raise ValueError(
-            "score must be finite and not negative for what a map explains; got "
-            f"{values[rows[0]]:.3g} for row {rows[0]} of {of} ({len(rows)} such rows: "
-            f"{', '.join(map(str, rows[:5]))}{more}). Use probabilities "
-            "(predict_proba) or log similarities (transform)."
-        )
-    return values

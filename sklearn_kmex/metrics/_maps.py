@@ -1,4 +1,4 @@
-"""Relevance maps as arrays: checked, scaled, turned into masks."""
+"""Relevance maps as arrays: checks, scales and masks."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-# Share of the sum of a map that every position has at least.
+# Smallest share of the sum of a map that a position gets.
 FLOOR = 1e-8
 
 
@@ -23,7 +23,7 @@ def check_maps(relevance: Any, name: str) -> NDArray[np.float64]:
 
 
 def unit_maps(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each map over its largest absolute value; a map of zeros as it is."""
+    """Divide each map by its largest absolute value; leave maps of zeros."""
     axes = tuple(range(1, maps.ndim))
     largest = np.abs(maps).max(axis=axes, keepdims=True)
     return maps / np.where(largest > 0, largest, 1)
@@ -32,12 +32,12 @@ def unit_maps(maps: NDArray[np.float64]) -> NDArray[np.float64]:
 def mean_of(
     values: NDArray[np.float64], per_sample: bool
 ) -> float | NDArray[np.float64]:
-    """Return the mean over samples, or the values as they are."""
+    """Return the mean over the samples, or the values themselves."""
     return values if per_sample else float(values.mean())
 
 
 def check_channel_axis(channel_axis: int | None, array: NDArray, what: str) -> None:
-    """Refuse axes that are not there, that of samples, and the only other one."""
+    """Check that it is an axis besides the samples that leaves one of positions."""
     n_axes = array.ndim
     if channel_axis is None or (
         n_axes > 2 and channel_axis != 0 and -n_axes < channel_axis < n_axes
@@ -46,14 +46,14 @@ def check_channel_axis(channel_axis: int | None, array: NDArray, what: str) -> N
     raise ValueError(
         f"channel_axis must be an axis of {what} besides that of the samples, 0, and "
         f"one of positions; got channel_axis={channel_axis} for shape {array.shape}. "
-        "Without channels, leave it None."
+        "Use None if there are no channels."
     )
 
 
 def distributions(
     maps: NDArray[np.float64], channel_axis: int | None
 ) -> NDArray[np.float64]:
-    """Turn maps into distributions over positions, (n_samples, n_positions)."""
+    """Make maps distributions over positions, (n_samples, n_positions)."""
     maps = unit_maps(maps)
     if channel_axis is not None:
         maps = maps.sum(axis=channel_axis)
@@ -71,13 +71,13 @@ def masked_inputs(
     mask: str,
     channel_axis: int | None,
 ) -> NDArray:
-    """Replace all but the most relevant positions of each sample, or these alone."""
+    """Replace all but the most relevant positions of each sample, or only these."""
     check_channel_axis(channel_axis, X, "X")
     maps = _maps_of_positions(relevance, X, channel_axis)
-    stays = _most_relevant(maps, keep) == (mask == "keep")
+    kept = _most_relevant(maps, keep) == (mask == "keep")
     if channel_axis is not None:
-        stays = np.expand_dims(stays, channel_axis)
-    return np.where(stays, X, _filling(baseline, X))
+        kept = np.expand_dims(kept, channel_axis)
+    return np.where(kept, X, _in_dtype_of(baseline, X))
 
 
 def _maps_of_positions(
@@ -85,7 +85,7 @@ def _maps_of_positions(
 ) -> NDArray[np.float64]:
     """Return maps without channels, of the shape of X without channels."""
     maps = check_maps(relevance, "relevance")
-    shape, remedy = X.shape, "Name the axis of channels by channel_axis, if X has one."
+    shape, remedy = X.shape, "Set channel_axis if X has channels."
     if channel_axis is not None:
         shape = tuple(np.delete(X.shape, channel_axis).tolist())
         remedy = f"Summed over channels, it may also have shape {shape}."
@@ -99,9 +99,9 @@ def _maps_of_positions(
 
 
 def _most_relevant(maps: NDArray[np.float64], keep: float) -> NDArray[np.bool_]:
-    """Mark the most relevant share of each map, ties by their order."""
+    """Mark the most relevant share of each map, ties in their order."""
     flat = maps.reshape(len(maps), -1)
-    # Without the factor, rounding makes 8 of 0.07 * 100.
+    # Without the factor, 0.07 * 100 is rounded up to 8.
     n_relevant = math.ceil(keep * flat.shape[1] * (1 - 1e-12))
     first = np.argsort(-flat, axis=1, kind="stable")[:, :n_relevant]
     relevant = np.zeros(flat.shape, dtype=bool)
@@ -109,8 +109,8 @@ def _most_relevant(maps: NDArray[np.float64], keep: float) -> NDArray[np.bool_]:
     return relevant.reshape(maps.shape)
 
 
-def _filling(baseline: float | ArrayLike, X: NDArray) -> NDArray:
-    """Return the baseline in the dtype of X, which has to be able to hold it."""
+def _in_dtype_of(baseline: float | ArrayLike, X: NDArray) -> NDArray:
+    """Return the baseline in the dtype of X; refuse one that does not fit it."""
     given = np.asarray(baseline)
     try:
         np.broadcast_to(given, X.shape[1:])
@@ -120,10 +120,10 @@ def _filling(baseline: float | ArrayLike, X: NDArray) -> NDArray:
             f"{X.shape[1:]}; got shape {given.shape}."
         ) from None
     with np.errstate(invalid="ignore"):
-        filling = given.astype(X.dtype)
-    if X.dtype.kind != "f" and not np.array_equal(filling, given):
+        converted = given.astype(X.dtype)
+    if X.dtype.kind != "f" and not np.array_equal(converted, given):
         raise ValueError(
             f"baseline must hold values of the dtype of X, {X.dtype}; got "
-            f"{given.ravel()[(filling != given).argmax()]}. Convert X to floats."
+            f"{given.ravel()[(converted != given).argmax()]}. Convert X to floats."
         )
-    return filling
+    return converted

@@ -1,11 +1,14 @@
 """Scorers of relevance maps: how faithful and how robust they are."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import predict
 from sklearn_kmex.metrics._faithfulness import (
@@ -16,7 +19,7 @@ from sklearn_kmex.metrics._robustness import local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
 
 
-def faithfulness(
+def _score_faithfulness(
     estimator: Any,
     X: ArrayLike,
     y: ArrayLike | None = None,
@@ -27,15 +30,15 @@ def faithfulness(
     channel_axis: int | None = None,
     **masking: Any,
 ) -> float:
-    """Score relevance maps by what is lost without the irrelevant, or by another map.
+    """Score relevance maps by masking their samples, or by those of the black box.
 
     Made by `make_faithfulness_scorer`.
     """
-    target = predicted_codes(estimator, X)
-    maps = relevance(estimator, X, target)
+    labels = predict(estimator, X)
+    maps = relevance(estimator, X, labels=labels)
     if relevance_black_box is not None:
-        theirs = relevance_black_box(estimator, X, target)
-        return -average(
+        theirs = relevance_black_box(estimator, X, labels=labels)
+        return -_average(
             relevance_divergence_loss(
                 theirs, maps, channel_axis=channel_axis, per_sample=True
             ),
@@ -45,16 +48,16 @@ def faithfulness(
         estimator.predict_proba,
         X,
         maps,
-        target=target,
+        score_columns=class_codes(np.asarray(find_sem(estimator).classes_), labels),
         channel_axis=channel_axis,
         per_sample=True,
         **masking,
     )
     sign = 1 if masking.get("mask") == "remove" else -1
-    return sign * average(drop, sample_weight)
+    return sign * _average(drop, sample_weight)
 
 
-def robustness(
+def _score_robustness(
     estimator: Any,
     X: ArrayLike,
     y: ArrayLike | None = None,
@@ -63,33 +66,26 @@ def robustness(
     relevance: Callable,
     **settings: Any,
 ) -> float:
-    """Score how little relevance maps change between neighbours.
+    """Score how little relevance maps change between neighbors.
 
     Made by `make_robustness_scorer`.
     """
-
-    def maps(neighbours: ArrayLike, target: NDArray) -> ArrayLike:
-        return relevance(estimator, neighbours, target)
-
-    target = predicted_codes(estimator, X)
-    error = local_lipschitz_error(maps, X, target=target, per_sample=True, **settings)
-    return -average(error, sample_weight)
+    labels = predict(estimator, X)
+    error = local_lipschitz_error(
+        estimator, X, relevance, labels=labels, per_sample=True, **settings
+    )
+    return -_average(error, sample_weight)
 
 
-def predicted_codes(estimator: Any, X: ArrayLike) -> NDArray[np.intp]:
-    """Predict the places of labels in `classes_`."""
-    return np.searchsorted(find_sem(estimator).classes_, predict(estimator, X))
-
-
-def average(values: Any, sample_weight: ArrayLike | None) -> float:
+def _average(values: Any, sample_weight: ArrayLike | None) -> float:
     weights = None if sample_weight is None else np.asarray(sample_weight)
     return float(np.average(values, weights=weights))
 
 
 def make_faithfulness_scorer(
-    relevance: Callable[[Any, ArrayLike, NDArray], ArrayLike],
+    relevance: Callable[..., ArrayLike],
     *,
-    relevance_black_box: Callable[[Any, ArrayLike, NDArray], ArrayLike] | None = None,
+    relevance_black_box: Callable[..., ArrayLike] | None = None,
     keep: float = 0.5,
     baseline: float | ArrayLike = 0.0,
     mask: Literal["keep", "remove"] = "keep",
@@ -102,38 +98,41 @@ def make_faithfulness_scorer(
     Parameters
     ----------
     relevance : callable
-        Called with the fitted estimator, X and the places of the predicted labels in
-        `classes_`; returns maps of the shape of X, or of X without its channels. To
-        be used by several processes it must be importable, as a function of a module
-        is.
+        Called as `relevance(psem, X, labels=labels)` with the fitted estimator,
+        samples and the predicted labels; returns maps of the shape of X, or of X
+        without its channels. For example :func:`sklearn_kmex.explain.relevance`, or a
+        :func:`functools.partial` of it. To run in several processes it must be
+        importable, like a function of a module.
 
     relevance_black_box : callable, default=None
-        The same for the black box. Where given, maps are scored by their divergence
-        from these (`relevance_divergence_loss`), and the settings of masks are not
-        used; otherwise by `average_drop_loss` of the predicted probability.
+        The same for the black box, such as
+        :func:`sklearn_kmex.explain.black_box_relevance`. If given, maps are scored by
+        their divergence from these (`relevance_divergence_loss`), and the settings of
+        masks are not used. Otherwise they are scored by `average_drop_loss` of the
+        predicted probability.
 
     keep : float in (0, 1], default=0.5
-        Share of positions that a mask keeps or removes.
+        Share of the positions that count as the most relevant ones.
 
     baseline : float or array-like, default=0.0
-        What replaces the other positions.
+        Values that replace the masked positions.
 
     mask : {"keep", "remove"}, default="keep"
         Whether the most relevant positions are kept or removed.
 
     channel_axis : int, default=None
-        Axis of the channels, over which maps are summed. None is none.
+        Axis of the channels, over which maps are summed. None if there are none.
 
     Returns
     -------
     callable
-        Scorer of a fitted estimator, X and y; more is better. It is minus the loss,
-        and with `mask="remove"`, where a larger drop is better, the drop.
+        Scorer of a fitted estimator, X and y; more is better. The score is minus the
+        loss. With `mask="remove"`, where a larger drop is better, it is the drop.
 
     See Also
     --------
-    average_drop_loss : The metric behind it.
-    relevance_divergence_loss : The metric behind it, where the maps are compared.
+    average_drop_loss : Metric of a single model.
+    relevance_divergence_loss : Metric of two models.
 
     Examples
     --------
@@ -142,7 +141,7 @@ def make_faithfulness_scorer(
     >>> from sklearn_kmex.metrics import make_faithfulness_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> psem = KMExClassifier(random_state=0).fit(X, y)
-    >>> def closeness(psem, X, target):
+    >>> def closeness(psem, X, labels):
     ...     _, nearest = psem.nearest_prototypes(X)
     ...     return -((X - psem.prototypes_[nearest[:, 0]]) ** 2)
     >>> scorer = make_faithfulness_scorer(closeness, baseline=X.mean(axis=0))
@@ -154,45 +153,47 @@ def make_faithfulness_scorer(
         settings["relevance_black_box"] = relevance_black_box
     else:
         settings |= {"keep": keep, "baseline": baseline, "mask": mask}
-    return SEMScorer("faithfulness_scorer", faithfulness, settings)
+    return SEMScorer("faithfulness_scorer", _score_faithfulness, settings)
 
 
 def make_robustness_scorer(
-    relevance: Callable[[Any, ArrayLike, NDArray], ArrayLike],
+    relevance: Callable[..., ArrayLike],
     *,
     n_neighbors: int = 10,
     radius: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
 ) -> SEMScorer:
-    """Make a scorer of how little relevance maps change between neighbours.
+    """Make a scorer of how little relevance maps change between neighbors.
 
     Read more in the :ref:`User Guide <scorers>`.
 
     Parameters
     ----------
     relevance : callable
-        Called with the fitted estimator, X and the places in `classes_` of the labels
-        to explain; returns maps with one value or more for each sample. To be used
-        by several processes it must be importable, as a function of a module is.
+        Called as `relevance(psem, X, labels=labels)` with the fitted estimator,
+        samples and the labels predicted for X, also for neighbors; returns maps with
+        at least one value for each sample. For example
+        :func:`sklearn_kmex.explain.relevance`, or a :func:`functools.partial` of it.
+        To run in several processes it must be importable, like a function of a module.
 
     n_neighbors : int, default=10
-        Number of neighbours of each sample.
+        Number of neighbors of each sample.
 
     radius : float, default=0.1
         Largest change of a value of X, in its units.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the neighbours.
+        Draws the neighbors.
 
     Returns
     -------
     callable
-        Scorer of a fitted estimator, X and y: minus `local_lipschitz_error`, at most
-        0; more is better.
+        Scorer of a fitted estimator, X and y; more is better. The score is minus
+        `local_lipschitz_error`, at most 0.
 
     See Also
     --------
-    local_lipschitz_error : The metric behind it.
+    local_lipschitz_error : Metric that is used.
 
     Examples
     --------
@@ -201,7 +202,7 @@ def make_robustness_scorer(
     >>> from sklearn_kmex.metrics import make_robustness_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> psem = KMExClassifier(random_state=0).fit(X, y)
-    >>> def closeness(psem, X, target):
+    >>> def closeness(psem, X, labels):
     ...     _, nearest = psem.nearest_prototypes(X)
     ...     return -((X - psem.prototypes_[nearest[:, 0]]) ** 2)
     >>> make_robustness_scorer(closeness, random_state=0)(psem, X, y) < 0
@@ -213,4 +214,4 @@ def make_robustness_scorer(
         "radius": radius,
         "random_state": random_state,
     }
-    return SEMScorer("robustness_scorer", robustness, settings)
+    return SEMScorer("robustness_scorer", _score_robustness, settings)

@@ -1,7 +1,11 @@
-"""Robustness: explanations of nearly equal samples are nearly equal."""
+"""Robustness: similar samples have similar explanations."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +15,11 @@ from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex.metrics._maps import check_maps, mean_of, unit_maps
 
 _LIPSCHITZ = {
-    "relevance": [callable],
+    "psem": "no_validation",
     "X": ["array-like"],
-    "target": ["array-like", None],
+    "relevance": [callable],
+    "labels": ["array-like", None],
+    "prototypes": ["array-like", None],
     "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     "radius": [Interval(Real, 0, np.inf, closed="neither")],
     "random_state": ["random_state"],
@@ -23,10 +29,12 @@ _LIPSCHITZ = {
 
 @validate_params(_LIPSCHITZ, prefer_skip_nested_validation=True)
 def local_lipschitz_error(
-    relevance: Callable[..., ArrayLike],
+    psem: Any,
     X: ArrayLike,
+    relevance: Callable[..., ArrayLike],
     *,
-    target: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    prototypes: ArrayLike | None = None,
     n_neighbors: int = 10,
     radius: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
@@ -34,25 +42,34 @@ def local_lipschitz_error(
 ) -> float | NDArray[np.float64]:
     """Compute how much relevance maps change within a small distance of a sample.
 
-    The mean over the samples of the maximum over neighbors x' of
-    `||e(x) - e(x')|| / ||x - x'||`, Euclidean norms, where e is a map over its largest
-    absolute value and x' is x plus uniform noise in [-radius, radius] on each value.
+    It is the mean over the samples of the maximum over the neighbors x' of
+    `||e(x) - e(x')|| / ||x - x'||`. The norms are Euclidean, e is a map divided by its
+    largest absolute value, and x' is x plus uniform noise in [-radius, radius] on each
+    value.
 
     Read more in the :ref:`User Guide <robustness>`.
 
     Parameters
     ----------
-    relevance : callable
-        Takes an array like X, or this and `target` where that is given, and returns
-        maps of shape (n_samples, ...).
+    psem : object
+        Model that is explained, passed to `relevance`.
 
     X : array-like of shape (n_samples, ...)
         Input of the model. Neighbors have its dtype, or float64 for integers.
 
-    target : array-like of shape (n_samples,), default=None
-        What the map of each sample explains, the same for its neighbors: handed to
-        `relevance` as an array. Without it, a callable that explains its own
-        prediction changes what it explains where the prediction changes.
+    relevance : callable
+        Called as `relevance(psem, X)`, with `labels=` or `prototypes=` where these are
+        given; returns maps of shape (n_samples, ...). For example
+        :func:`sklearn_kmex.explain.relevance`, or a :func:`functools.partial` of it.
+
+    labels : array-like of shape (n_samples,), default=None
+        Class that the map of each sample explains, the same for its neighbors. If
+        neither this nor `prototypes` is given, a callable that explains its own
+        prediction explains another class where the prediction changes.
+
+    prototypes : array-like of shape (n_samples,), default=None
+        Number of the prototype that the map of each sample explains, the same for its
+        neighbors.
 
     n_neighbors : int, default=10
         Number of neighbors drawn for each sample.
@@ -70,27 +87,28 @@ def local_lipschitz_error(
     Returns
     -------
     float or ndarray of shape (n_samples,)
-        Steepest change, 0 or more; 0 is best. In units of one over those of X.
+        Largest rate of change, at least 0; 0 is best. Its unit is one over that of X.
 
     Raises
     ------
     ValueError
-        If maps are not finite or not one for each sample, or if `radius` is so small
-        that all neighbors of a sample round to it.
+        If the maps are not finite or not one for each sample, or if `radius` is so
+        small that all neighbors of a sample are rounded to it.
 
     See Also
     --------
-    average_drop_loss : Whether the maps are also faithful: constant maps are robust.
+    average_drop_loss : Faithfulness of the maps; constant maps are robust, too.
 
     Notes
     -----
-    It is the estimate of [1]_ by random neighbors, hence a lower bound, which grows
-    with `n_neighbors`. Compare models on the same X at the same radius. The maps may
-    be multiplied by any positive number; a map that is zero everywhere stays so. The
-    scale of the maps is ours.
+    This is the estimate of [1]_ from random neighbors. It is a lower bound that grows
+    with `n_neighbors`. Compare models on the same X and with the same radius. The
+    result does not change if the maps are multiplied by a positive number. A map that
+    is zero everywhere is left as it is. Scaling the maps is an addition of this
+    package.
 
-    It costs `n_neighbors + 1` calls of `relevance` on all samples, and holds the
-    neighbors and maps of one call.
+    The cost is `n_neighbors + 1` calls of `relevance` on all samples. The neighbors and
+    the maps of one call are held in memory.
 
     References
     ----------
@@ -102,22 +120,24 @@ def local_lipschitz_error(
     >>> import numpy as np
     >>> from sklearn_kmex.metrics import local_lipschitz_error
     >>> X = np.array([[1.0], [2.0]])
-    >>> def relevance(X):
+    >>> def relevance(psem, X):
     ...     return np.hstack([np.full_like(X, 10), X])
-    >>> round(local_lipschitz_error(relevance, X, random_state=0), 6)
+    >>> round(local_lipschitz_error(None, X, relevance, random_state=0), 6)
     0.1
     """
     floats = [np.float64, np.float32]
     x = check_array(X, dtype=floats, allow_nd=True, input_name="X")
-    given = () if target is None else (np.asarray(target),)
-    check_consistent_length(x, *given)
+    explained = {"labels": labels, "prototypes": prototypes}
+    given = {k: np.asarray(v) for k, v in explained.items() if v is not None}
+    check_consistent_length(x, *given.values())
+    maps_of = partial(_unit_maps, partial(relevance, psem, **given))
     rng = check_random_state(random_state)
-    maps = _unit_maps(relevance, x, given)
+    maps = maps_of(x)
     steepest = np.full(len(x), -np.inf)
     for _ in range(n_neighbors):
         neighbors = (x + rng.uniform(-radius, radius, x.shape)).astype(x.dtype)
         distances = _norms(np.subtract(neighbors, x, dtype=np.float64))
-        changes = _norms(_unit_maps(relevance, neighbors, given) - maps)
+        changes = _norms(maps_of(neighbors) - maps)
         moved = distances > 0
         slopes = changes[moved] / distances[moved]
         steepest[moved] = np.maximum(steepest[moved], slopes)
@@ -131,10 +151,10 @@ def local_lipschitz_error(
 
 
 def _unit_maps(
-    relevance: Callable[..., ArrayLike], X: NDArray, target: tuple[NDArray, ...]
+    relevance: Callable[[NDArray], ArrayLike], X: NDArray
 ) -> NDArray[np.float64]:
-    """Ask for the map of each sample, over its largest absolute value."""
-    maps = check_maps(relevance(X, *target), "relevance(X)")
+    """Compute the map of each sample, divided by its largest absolute value."""
+    maps = check_maps(relevance(X), "relevance(psem, X)")
     if len(maps) != len(X):
         raise ValueError(
             f"relevance must return one map for each of {len(X)} samples; got an array "

@@ -1,4 +1,4 @@
-"""What a scorer of this package is: a predicate that scikit-learn can call."""
+"""SEMScorer: a metric as a scorer of scikit-learn."""
 
 import copy
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 
 class SEMScorer(BaseEstimator):
-    """Call a predicate as scikit-learn calls a scorer; more is better."""
+    """Scorer of scikit-learn that computes a predicate; higher is better."""
 
     __metadata_request__score: ClassVar[dict] = {"estimator": UNUSED}
 
@@ -41,7 +41,7 @@ class SEMScorer(BaseEstimator):
         return f"{self.name}({', '.join(settings)})" if self.settings else self.name
 
     def __deepcopy__(self, memo: dict) -> Self:
-        """Share the black box: a copy of its weights would be another one."""
+        """Return a shallow copy, which shares the black box."""
         return copy.copy(self)
 
     def __sklearn_clone__(self) -> Self:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer
 
-from sklearn_kmex._model.black_box import labels_of_both
+from sklearn_kmex._model.black_box import check_black_box, labels_of_both
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.metrics._diversity import diversity_score
@@ -21,7 +21,7 @@ def transparency(
     y: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Score the share of prototypes that decide some row of X.
+    """Score the share of prototypes that are the most similar one to some sample of X.
 
     Read more in the :ref:`User Guide <scorers>`.
 
@@ -31,13 +31,13 @@ def transparency(
         Fitted prototypical self-explainable model, or a `Pipeline` that ends in one.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Reference set.
+        Samples of the reference set.
 
     y : array-like of shape (n_samples,), default=None
         Ignored.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Rows of weight 0 are left out; other weights change nothing.
+        Samples of weight 0 are left out. Other weights have no effect.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def transparency(
     Raises
     ------
     TypeError
-        If the estimator is no prototypical self-explainable model.
+        If the estimator is not a prototypical self-explainable model.
 
     See Also
     --------
@@ -77,7 +77,7 @@ def diversity(
     y: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Score how far each prototype resembles only itself; X is not looked at.
+    """Score how different the prototypes are from each other. X is ignored.
 
     Read more in the :ref:`User Guide <scorers>`.
 
@@ -103,7 +103,7 @@ def diversity(
     Raises
     ------
     TypeError
-        If the estimator is no prototypical self-explainable model.
+        If the estimator is not a prototypical self-explainable model.
 
     See Also
     --------
@@ -128,9 +128,9 @@ def fidelity(
     X: ArrayLike,
     y: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
-    black_box: Any = None,
+    black_box: Any = "embedder",
 ) -> float:
-    """Score the share of rows on which the model decides like its black box.
+    """Score the share of samples for which model and black box predict the same class.
 
     Read more in the :ref:`User Guide <scorers>`.
 
@@ -138,17 +138,17 @@ def fidelity(
     ----------
     estimator : estimator
         Fitted prototypical self-explainable model, or a `Pipeline` that ends in one,
-        whose embedder gives the black box by `black_box_output`. For a black box of
-        your own see `sem_scorers`.
+        whose embedder has a `black_box_output`. To compare with another black box,
+        use `sem_scorers`.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Rows, best of a set that neither was fitted on.
+        Samples, preferably of a set that neither model was fitted to.
 
     y : array-like of shape (n_samples,), default=None
         Ignored.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row. None is 1 for all.
+        Weight of each sample. None means equal weights.
 
     Returns
     -------
@@ -158,16 +158,16 @@ def fidelity(
     Raises
     ------
     TypeError
-        If the estimator is no prototypical self-explainable model, or no black box
-        is found.
+        If the estimator is not a prototypical self-explainable model, or has no
+        black box.
 
     ValueError
-        If the outputs of the black box cannot be read as one for each class.
+        If the black box does not give one output for each class.
 
     See Also
     --------
     fidelity_score : The metric behind it.
-    sem_scorers : All scorers at once, with a black box of your own.
+    sem_scorers : All scorers at once, also with another black box.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def gap(
     X: ArrayLike,
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
-    black_box: Any = None,
+    black_box: Any = "embedder",
 ) -> float:
     """Score the accuracy of the model minus that of its black box.
 
@@ -200,37 +200,37 @@ def gap(
     ----------
     estimator : estimator
         Fitted prototypical self-explainable model, or a `Pipeline` that ends in one,
-        whose embedder gives the black box by `black_box_output`. For a black box of
-        your own see `sem_scorers`.
+        whose embedder has a `black_box_output`. To compare with another black box,
+        use `sem_scorers`.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Rows, best of a set that neither was fitted on.
+        Samples, preferably of a set that neither model was fitted to.
 
     y : array-like of shape (n_samples,)
         True labels.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row. None is 1 for all.
+        Weight of each sample. None means equal weights.
 
     Returns
     -------
     float
-        `accuracy_gap` on X, in [-1, 1]; 0 is parity, more is better than the black
-        box.
+        `accuracy_gap` on X, in [-1, 1]; positive where the model is more accurate
+        than the black box.
 
     Raises
     ------
     TypeError
-        If the estimator is no prototypical self-explainable model, or no black box
-        is found.
+        If the estimator is not a prototypical self-explainable model, or has no
+        black box.
 
     ValueError
-        If the outputs of the black box cannot be read as one for each class.
+        If the black box does not give one output for each class.
 
     See Also
     --------
     accuracy_gap : The metric behind it.
-    sem_scorers : All scorers at once, with a black box of your own.
+    sem_scorers : All scorers at once, also with another black box.
 
     Examples
     --------
@@ -255,34 +255,34 @@ accuracy_gap_scorer = SEMScorer("accuracy_gap_scorer", gap)
 
 
 def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, Any]:
-    """Make the scorers of a search over prototypical self-explainable models.
+    """Return scorers for a search over prototypical self-explainable models.
 
     Read more in the :ref:`User Guide <scorers>`.
 
     Parameters
     ----------
     black_box : {"embedder"}, fitted model or None, default="embedder"
-        What the model is compared to: the network or trees behind its embedder, a
-        model of your own whose `predict` takes the same X, or nothing, which leaves
-        out "fidelity" and "accuracy_gap".
+        Model to compare with: "embedder" is the network or trees behind the embedder;
+        any other model must have a `predict` that takes the same X. None leaves out
+        "fidelity" and "accuracy_gap".
 
     Returns
     -------
     dict of str to callable
         Scorers "accuracy", "transparency", "diversity", "fidelity" and
-        "accuracy_gap", each called with a fitted estimator, X and y. More is better
+        "accuracy_gap", each called with a fitted estimator, X and y. Higher is better
         for all of them.
 
     Raises
     ------
     TypeError
-        If `black_box` has no `predict`.
+        If `black_box` is none of these.
 
     See Also
     --------
-    transparency_scorer : Share of prototypes that decide some row.
-    diversity_scorer : How far each prototype resembles only itself.
-    fidelity_scorer : Share of rows on which the model decides like its black box.
+    transparency_scorer : Share of prototypes that decide some sample.
+    diversity_scorer : How different the prototypes are from each other.
+    fidelity_scorer : Share of samples with the same prediction as the black box.
     accuracy_gap_scorer : Accuracy of the model minus that of its black box.
 
     Examples
@@ -301,6 +301,7 @@ def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, 
     >>> sorted(name for name in search.cv_results_ if name.startswith("mean_test"))
     ['mean_test_accuracy', 'mean_test_diversity', 'mean_test_transparency']
     """
+    check_black_box(black_box)
     scorers = {
         "accuracy": get_scorer("accuracy"),
         "transparency": transparency_scorer,
@@ -308,13 +309,7 @@ def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, 
     }
     if black_box is None:
         return scorers
-    own = not isinstance(black_box, str)
-    if not (hasattr(black_box, "predict") if own else black_box == "embedder"):
-        raise TypeError(
-            'black_box must be "embedder", None or a fitted model with predict; got '
-            f"{black_box!r}."
-        )
-    settings = {"black_box": black_box} if own else None
+    settings = None if isinstance(black_box, str) else {"black_box": black_box}
     fidelity_of = SEMScorer("fidelity_scorer", fidelity, settings)
     gap_of = SEMScorer("accuracy_gap_scorer", gap, settings)
     return {**scorers, "fidelity": fidelity_of, "accuracy_gap": gap_of}

@@ -1,4 +1,4 @@
-"""Transparency: the prototypes decide, each of them somewhere."""
+"""Transparency: how many prototypes are used, and how evenly."""
 
 from numbers import Integral
 
@@ -17,7 +17,7 @@ _ACTIVATIONS = {
 
 @validate_params(_ACTIVATIONS, prefer_skip_nested_validation=True)
 def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.intp]:
-    """Count how often each prototype is the one a sample is most similar to.
+    """Count for how many samples each prototype is the most similar one.
 
     Read more in the :ref:`User Guide <transparency>`.
 
@@ -28,7 +28,7 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
         `psem.transform(X).argmax(axis=1)`.
 
     n_prototypes : int
-        Number of prototypes in all, over all classes.
+        Number of prototypes of all classes.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
 
     See Also
     --------
-    ghosting_rate : Share of the prototypes without any sample.
+    ghosting_rate : Share of prototypes that decide no sample.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
     if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer):
         raise ValueError(
             "activations must be one prototype index for each sample; got an array of "
-            f"shape {indices.shape} and dtype {indices.dtype}. From similarities, take "
+            f"shape {indices.shape} and dtype {indices.dtype}. For similarities, use "
             "argmax(axis=1)."
         )
     if indices.min() < 0 or indices.max() >= n_prototypes:
@@ -68,8 +68,8 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
 def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
     """Compute the share of prototypes that decide no sample of a reference set.
 
-    Such a ghost is part of the model and its explanation, but no sample looks like
-    it more than like another prototype. Counted over all prototypes [1]_.
+    Such prototypes are called ghosts: they are not the most similar prototype of any
+    sample. The share is that of all prototypes [1]_.
 
     Read more in the :ref:`User Guide <transparency>`.
 
@@ -79,7 +79,7 @@ def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
         Index of the most similar prototype of each sample of the reference set.
 
     n_prototypes : int
-        Number of prototypes in all, over all classes.
+        Number of prototypes of all classes.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
     See Also
     --------
     transparency_score : One minus this rate.
-    prototype_usage : The counts behind it.
+    prototype_usage : Number of samples that each prototype decides.
 
     References
     ----------
@@ -111,7 +111,7 @@ def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
 
 
 def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
-    """Compute the share of prototypes that decide some sample of a reference set.
+    """Compute the share of prototypes that decide at least one sample.
 
     Read more in the :ref:`User Guide <transparency>`.
 
@@ -121,7 +121,7 @@ def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
         Index of the most similar prototype of each sample of the reference set.
 
     n_prototypes : int
-        Number of prototypes in all, over all classes.
+        Number of prototypes of all classes.
 
     Returns
     -------
@@ -147,12 +147,11 @@ def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
 
 
 def usage_entropy_score(activations: ArrayLike, n_prototypes: int) -> float:
-    """Compute how evenly the prototypes share a reference set among them.
+    """Compute how evenly the samples of a reference set are decided by prototypes.
 
-    With u_k the share of the samples that prototype k decides, the score is the
-    entropy `-sum(u * log(u)) / log(n_prototypes)`: 1 where all decide equally often,
-    0 where one decides everything, and 1 for a single prototype, which has nobody
-    to share with.
+    With the share u_k of samples that prototype k decides, the score is the entropy
+    `-sum(u * log(u)) / log(n_prototypes)`: 1 if all prototypes decide equally many
+    samples, 0 if one decides all. The score of a single prototype is 1.
 
     Read more in the :ref:`User Guide <transparency>`.
 
@@ -162,7 +161,7 @@ def usage_entropy_score(activations: ArrayLike, n_prototypes: int) -> float:
         Index of the most similar prototype of each sample of the reference set.
 
     n_prototypes : int
-        Number of prototypes in all, over all classes.
+        Number of prototypes of all classes.
 
     Returns
     -------
@@ -176,14 +175,14 @@ def usage_entropy_score(activations: ArrayLike, n_prototypes: int) -> float:
 
     See Also
     --------
-    ghosting_rate : Share of the prototypes that decide nothing at all.
-    prototype_usage : The counts behind it.
+    ghosting_rate : Share of prototypes that decide no sample.
+    prototype_usage : Number of samples that each prototype decides.
 
     Notes
     -----
-    The score is ours. A rate of ghosts counts a prototype of one sample as well used;
-    this one does not. Where classes differ in size, so do their prototypes' shares:
-    the best score that a good model can reach is then below 1. It costs
+    The score is not part of the KMEx paper. Unlike `ghosting_rate`, it distinguishes
+    prototypes that decide one sample from those that decide many. If classes differ in
+    size, the best score that a model can reach is below 1. The cost is
     O(n_samples + n_prototypes).
 
     Examples

@@ -1,4 +1,4 @@
-"""Trustworthiness: the model performs like the black box it explains."""
+"""Trustworthiness: the model performs like its black box."""
 
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
@@ -13,7 +13,7 @@ def accuracy_gap(
 ) -> float:
     """Compute the accuracy of a self-explainable model minus that of the black box.
 
-    Plain accuracies, on data that neither was fitted on.
+    It should be computed on samples that neither model was fitted to.
 
     Read more in the :ref:`User Guide <trustworthiness>`.
 
@@ -29,16 +29,17 @@ def accuracy_gap(
         Labels predicted by the self-explainable model.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample. None is 1 for all.
+        Weight of each sample. None means equal weights.
 
     Returns
     -------
     float
-        Difference in [-1, 1]; 0 is parity, more is better than the black box.
+        Difference in [-1, 1]; positive if the model is more accurate than the black
+        box.
 
     See Also
     --------
-    fidelity_score : Share of samples on which the two agree.
+    fidelity_score : Share of samples with the same label by both models.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def fidelity_score(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the share of samples that two models give the same label.
+    """Compute the share of samples for which two models predict the same label.
 
     Read more in the :ref:`User Guide <trustworthiness>`.
 
@@ -70,7 +71,7 @@ def fidelity_score(
         Labels predicted by the self-explainable model.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each sample. None is 1 for all.
+        Weight of each sample. None means equal weights.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def fidelity_score(
 
     See Also
     --------
-    accuracy_gap : Whether the labels on which they differ are the right ones.
+    accuracy_gap : Difference in accuracy.
 
     Examples
     --------

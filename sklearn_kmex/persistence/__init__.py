@@ -1,4 +1,4 @@
-"""Safe files: a fitted model saved and loaded without pickle."""
+"""Save and load fitted models without pickle."""
 
 from sklearn_kmex.persistence._estimator import TRUSTED_TYPES
 from sklearn_kmex.persistence._file import load_psem, save_psem

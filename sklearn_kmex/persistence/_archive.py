@@ -1,4 +1,4 @@
-"""The container: one safetensors file that says how it was made, and its checksum."""
+"""The container: one safetensors file with a manifest and a checksum."""
 
 import hashlib
 import json
@@ -12,24 +12,22 @@ from sklearn_kmex.persistence._refusal import Refusal
 from sklearn_kmex.utils import check_dependency
 from sklearn_kmex.utils._show_versions import installed_versions
 
-SCHEMA = 1  # raised when files change in a way that older versions cannot read
-
-
+SCHEMA = 1  # increased when earlier versions cannot read new files
 NAME = "sklearn_kmex"  # key of the manifest in the metadata of the file
 PREFIX = 8  # bytes that hold the length of the header
 
 
 def read_header(raw: bytes) -> tuple[dict[str, Any], int]:
-    """Read the header of a safetensors file, and where its data begin."""
+    """Return the header of a safetensors file, and the position of its data."""
     start = PREFIX + int.from_bytes(raw[:PREFIX], "little")
     text = raw[PREFIX:start]
     if not text.rstrip(b" ").endswith(b"}"):
-        raise Refusal("its header is not whole")
+        raise Refusal("its header is incomplete")
     return json.loads(text), start
 
 
 def digest(raw: bytes) -> str:
-    """Hash all that a file says, but for the hash itself."""
+    """Hash a file without the hash that it contains."""
     header, start = read_header(raw)
     header["__metadata__"] = {NAME: header["__metadata__"][NAME]}
     hashed = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
@@ -38,7 +36,7 @@ def digest(raw: bytes) -> str:
 
 
 def read_archive(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Check a file; return its manifest, and its tensors as bytes."""
+    """Check a file, and return its manifest and its tensors as bytes."""
     safetensors = check_dependency("safetensors", caller="load_psem", extra="persist")
     tensors = dict(safetensors.deserialize(raw))
     header, _ = read_header(raw)
@@ -50,8 +48,8 @@ def read_archive(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     return json.loads(metadata[NAME]), tensors
 
 
-def write_whole(path: Path, raw: bytes) -> None:
-    """Write a file beside its place, and move it there when it is on disk."""
+def write_atomically(path: Path, raw: bytes) -> None:
+    """Write a temporary file in the same folder, then rename it to `path`."""
     part = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
         with part.open("xb") as file:
@@ -64,7 +62,7 @@ def write_whole(path: Path, raw: bytes) -> None:
 
 
 def make_manifest(psem: Any, module: Any) -> dict[str, Any]:
-    """Describe a model: versions, parameters, sizes and the kind of its encoder."""
+    """Describe a model: versions, parameters, sizes and the class of its encoder."""
     kmex = find_sem(psem)
     return {
         "schema": SCHEMA,
@@ -77,13 +75,14 @@ def make_manifest(psem: Any, module: Any) -> dict[str, Any]:
 
 
 def check_manifest(manifest: dict[str, Any]) -> None:
-    """Refuse a file of a later schema, and one that names none."""
+    """Refuse a file of a later schema, or of none."""
     schema = manifest["schema"]
     if not isinstance(schema, int) or schema < 1:
         raise Refusal(f"its schema is {schema!r}")
     if schema > SCHEMA:
         made = manifest["versions"].get("sklearn-kmex")
         raise Refusal(
-            f"its schema {schema} is newer than {SCHEMA}, the latest known here",
-            f"Upgrade sklearn-kmex to {made}, which wrote it.",
+            f"its schema {schema} is newer than {SCHEMA}, the latest that this version "
+            "reads",
+            f"Upgrade sklearn-kmex to {made}, which wrote the file.",
         )

@@ -1,4 +1,4 @@
-"""What holds of every fitted classifier, asked of one that comes from a file."""
+"""Checks of a loaded model: what holds for every fitted classifier."""
 
 from typing import Any
 
@@ -12,41 +12,42 @@ from sklearn_kmex.persistence._refusal import Refusal
 
 
 def check_loaded(psem: Any) -> None:
-    """Refuse a model whose classifiers could not have come out of `fit`."""
+    """Refuse a model that `fit` cannot have produced."""
     kmex = find_sem(psem)
     if not isinstance(kmex, KMExClassifier):
-        raise Refusal(f"it ends in {type(kmex).__name__}, which is no KMExClassifier")
-    check_fitted(kmex, invariants(kmex))
+        kind = type(kmex).__name__
+        raise Refusal(f"it ends in {kind}, which is not a KMExClassifier")
+    _check_fitted(kmex, _check_attributes(kmex))
     for model in levels(psem):
         if isinstance(model, RejectingClassifier):
-            check_fitted(model, thresholds(model))
+            _check_fitted(model, _check_thresholds(model))
 
 
-def check_fitted(model: Any, holds: dict[str, bool]) -> None:
+def _check_fitted(model: Any, valid: dict[str, bool]) -> None:
     model._validate_params()
-    wrong = [name for name, possible in holds.items() if not possible]
+    wrong = [name for name, is_valid in valid.items() if not is_valid]
     if wrong:
-        raise Refusal(f"its {', '.join(wrong)} cannot be of a fitted classifier")
+        raise Refusal(f"its {', '.join(wrong)} cannot belong to a fitted classifier")
 
 
-def thresholds(careful: RejectingClassifier) -> dict[str, bool]:
-    """Say of what rows are refused by whether it is possible."""
-    classes, scores = careful.classes_, careful.calibration_scores_
-    known = list(zip(scores, careful.calibration_weights_, strict=True))
-    limits = [threshold(*one, careful.quantile) for one in known]
+def _check_thresholds(rejecting: RejectingClassifier) -> dict[str, bool]:
+    """Tell which attributes that decide about rejection are valid."""
+    classes, scores = rejecting.classes_, rejecting.calibration_scores_
+    known = list(zip(scores, rejecting.calibration_weights_, strict=True))
+    thresholds = [threshold(*one, rejecting.quantile) for one in known]
     return {
-        "classes_": np.array_equal(classes, find_sem(careful).classes_),
+        "classes_": np.array_equal(classes, find_sem(rejecting).classes_),
         "calibration_scores_": len(scores) == len(classes)
         and all(bool((np.diff(one) >= 0).all()) for one in scores),
         "calibration_weights_": all(
-            is_finite(w, s.shape) and bool((w >= 0).all()) for s, w in known
+            _is_finite(w, s.shape) and bool((w >= 0).all()) for s, w in known
         ),
-        "thresholds_": np.array_equal(careful.thresholds_, limits),
+        "thresholds_": np.array_equal(rejecting.thresholds_, thresholds),
     }
 
 
-def invariants(kmex: KMExClassifier) -> dict[str, bool]:
-    """Say of each fitted attribute that decides whether it is possible."""
+def _check_attributes(kmex: KMExClassifier) -> dict[str, bool]:
+    """Tell which fitted attributes that decide about classes are valid."""
     n_classes, n_total = len(kmex.classes_), len(kmex.prototypes_)
     counts, of_class = kmex.n_prototypes_, (n_classes,)
     rows = (n_total, kmex.n_features_in_)
@@ -54,23 +55,23 @@ def invariants(kmex: KMExClassifier) -> dict[str, bool]:
     counted = counts.dtype.kind == "i" and counts.shape == of_class
     counted = counted and bool((counts >= 0).all()) and counts.sum() == n_total
     return {
-        "prototypes_": is_finite(kmex.prototypes_, rows),
-        "_member_means": is_finite(kmex._member_means, rows),
-        "_nearest_rows": is_finite(kmex._nearest_rows, rows),
-        "inertia_": is_finite(kmex.inertia_, of_class),
+        "prototypes_": _is_finite(kmex.prototypes_, rows),
+        "_member_means": _is_finite(kmex._member_means, rows),
+        "_nearest_rows": _is_finite(kmex._nearest_rows, rows),
+        "inertia_": _is_finite(kmex.inertia_, of_class),
         "classes_": kmex.classes_.ndim == 1 and n_classes > 1 and distinct,
         "n_prototypes_": counted,
         "prototype_classes_": counted
         and np.array_equal(kmex.prototype_classes_, np.repeat(kmex.classes_, counts)),
-        "prototype_counts_": is_finite(kmex.prototype_counts_, (n_total,)),
+        "prototype_counts_": _is_finite(kmex.prototype_counts_, (n_total,)),
         "prototype_indices_": kmex.prototype_indices_.shape == (n_total,)
         and kmex.prototype_indices_.dtype.kind == "i",
-        "class_prior_": is_finite(kmex.class_prior_, of_class),
+        "class_prior_": _is_finite(kmex.class_prior_, of_class),
         "temperature_": isinstance(kmex.temperature_, float)
         and 0 < kmex.temperature_ < np.inf,
     }
 
 
-def is_finite(values: NDArray, shape: tuple[int, ...]) -> bool:
+def _is_finite(values: NDArray, shape: tuple[int, ...]) -> bool:
     floats = values.dtype in (np.float32, np.float64)
     return floats and values.shape == shape and bool(np.isfinite(values).all())

@@ -15,30 +15,32 @@ from sklearn_kmex.persistence._archive import (
     digest,
     make_manifest,
     read_archive,
-    write_whole,
+    write_atomically,
 )
 from sklearn_kmex.persistence._checks import check_loaded
-from sklearn_kmex.persistence._encoder import (
-    torch_embedders,
-    without_module,
-)
+from sklearn_kmex.persistence._earlier import rename_earlier
 from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
+from sklearn_kmex.persistence._parts import (
+    check_no_search,
+    torch_embedders,
+    without_modules,
+)
 from sklearn_kmex.persistence._refusal import Refusal, one_error
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.types import Module
 
-ESTIMATOR = "estimator"  # the tensor of bytes that is not one of the module's
+ESTIMATOR = "estimator"  # name of the tensor that holds the estimator as bytes
 
 
 def save_psem(psem: Any, path: str | os.PathLike) -> None:
     """Save a fitted model to one file, without pickle.
 
-    The file is in the safetensors format: the weights of the torch encoder, if there
-    is one, the other steps as `skops.io` writes them, and a manifest in JSON with
-    versions, parameters, a schema number and a checksum. It appears at `path` when it
-    is whole.
+    The file has the safetensors format. It contains the weights of the torch encoder,
+    if there is one, the other steps as `skops.io` writes them, and a manifest in JSON
+    with versions, parameters, a schema number and a checksum. A file at `path` is
+    replaced only after the new one is complete.
 
     Read more in the :ref:`User Guide <serve>`.
 
@@ -46,17 +48,18 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     ----------
     psem : estimator
         Fitted `KMExClassifier`, a `Pipeline` that ends in one, or a
-        `RejectingClassifier` around one of these. A `TorchEmbedder` is saved with the
-        weights of its module, and without its code; of a `CachedEmbedder`, the embedder
-        inside is saved.
+        `RejectingClassifier` around one of these. For a `TorchEmbedder`, the weights
+        of the module are saved, and its code is not. For a `CachedEmbedder`, the
+        embedder inside is saved. For a fitted search, pass its `best_estimator_`.
 
     path : str or os.PathLike
-        The file, replaced where it is there.
+        Where to save. An existing file is replaced.
 
     Raises
     ------
     TypeError
-        If a step cannot be saved without pickle; nothing is written.
+        If a step cannot be saved without pickle, or the model is or contains a
+        search. Nothing is written.
 
     MissingDependencyError
         If skops or safetensors is not installed.
@@ -64,7 +67,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     See Also
     --------
     load_psem : Loads the file.
-    skops.io.dump : Saves models without torch in a format that skops alone reads.
+    skops.io.dump : Saves models without torch.
 
     Examples
     --------
@@ -83,16 +86,17 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     True
     """
     find_sem(psem)
+    check_no_search(psem)
     modules = {id(one.module): one.module for one in torch_embedders(psem)}
     if len(modules) > 1:
         raise TypeError(
             f"psem must have at most one torch encoder; got {len(modules)}."
         )
     module = next(iter(modules.values()), None)
-    estimator = dump_estimator(without_module(psem))
-    told = {NAME: json.dumps(make_manifest(psem, module))}
-    told["sha256"] = digest(serialize(estimator, module, told))
-    write_whole(Path(path), serialize(estimator, module, told))
+    estimator = dump_estimator(without_modules(psem))
+    metadata = {NAME: json.dumps(make_manifest(psem, module))}
+    metadata["sha256"] = digest(_serialize(estimator, module, metadata))
+    write_atomically(Path(path), _serialize(estimator, module, metadata))
 
 
 def load_psem(
@@ -101,7 +105,7 @@ def load_psem(
     *,
     trusted: Sequence[str] = (),
 ) -> Any:
-    """Load a model that `save_psem` wrote; nothing in the file is run.
+    """Load a model that `save_psem` wrote, without running code from the file.
 
     Read more in the :ref:`User Guide <serve>`.
 
@@ -111,24 +115,26 @@ def load_psem(
         The file.
 
     module : torch.nn.Module, default=None
-        The encoder's architecture, as your own code makes it. Its weights become those
-        of the file, once all names, shapes and dtypes are found to agree. Asked for
-        where the model has a torch encoder.
+        The encoder's architecture, as your own code makes it; required if the model
+        has a torch encoder. Its weights are replaced by those of the file, after all
+        names, shapes and dtypes were found to agree.
 
     trusted : sequence of str, default=()
-        Types that may be made besides those of `TRUSTED_TYPES` and those that skops
-        trusts by itself, such as "sklearn.tree._tree.Tree" for a forest.
+        Types that may be loaded besides `TRUSTED_TYPES` and those that skops trusts by
+        default, such as "sklearn.tree._tree.Tree" for a forest.
 
     Returns
     -------
     estimator
-        The fitted model, as it was saved.
+        The fitted model, as it was saved. Parameters and log entries that had other
+        names in earlier versions get their present names.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, made by a newer version, or not of the module, or if
-        it holds types that are not trusted. Module and types are then untouched.
+        If the file is damaged, was written by a newer version, contains types that are
+        not trusted, or does not fit the module. The module is then unchanged, and
+        types that are not trusted are not imported.
 
     MissingDependencyError
         If skops, safetensors or, for a torch encoder, torch is not installed.
@@ -158,18 +164,19 @@ def load_psem(
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
         psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
+        rename_earlier(psem)
         check_loaded(psem)
-        embedders = list(torch_embedders(psem))
-        check_module(module, embedders, manifest)
+        embedders = torch_embedders(psem)
+        _check_module(module, embedders, manifest)
         if module is not None:
-            fill(module, raw)
+            _load_module_weights(module, raw)
             for embedder in embedders:
                 embedder.module = module
     return psem
 
 
-def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
-    """Lay out a file: the estimator as a tensor of bytes, and the module's weights."""
+def _serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
+    """Return the bytes of a file: the estimator as a tensor, and the weights."""
     content = np.frombuffer(estimator, dtype=np.uint8)
     if module is None:
         numpy = check_dependency(
@@ -181,27 +188,27 @@ def serialize(estimator: bytes, module: Any, metadata: dict[str, str]) -> bytes:
     return serialize_weights(module, {ESTIMATOR: content}, metadata)
 
 
-def check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -> None:
-    """Ask for a module where there is an encoder, and for none where there is none."""
+def _check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -> None:
+    """Require a module if there is a torch encoder, and refuse one otherwise."""
     if (module is None) == bool(embedders):
         kind = manifest["module"]
         raise Refusal(
             f"it has {'a' if embedders else 'no'} torch encoder, and module is "
             f"{type(module).__name__}",
-            f"Give module={kind}(...), as your code makes it."
+            f"Pass module={kind}(...), as your code makes it."
             if kind
             else "Leave module out.",
         )
 
 
-def fill(module: "Module", raw: bytes) -> None:
-    """Put the weights of a file into a module."""
+def _load_module_weights(module: "Module", raw: bytes) -> None:
+    """Load the weights of a file into a module."""
     check_dependency("torch", caller="load_psem", extra="torch")
     from sklearn_kmex._torch.weights import load_weights
 
     wrong = load_weights(module, raw, ESTIMATOR)
     if wrong:
         raise Refusal(
-            f"module {type(module).__name__} differs from the one saved: {wrong}",
-            "Make the module as it was made when it was saved.",
+            f"module {type(module).__name__} differs from the saved one: {wrong}",
+            "Create the module as it was created before saving.",
         )

@@ -1,4 +1,4 @@
-"""Why a file is not loaded, as the one error that a caller sees."""
+"""Why a file is not loaded, as the one type of error that a caller sees."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from sklearn_kmex.exceptions import MissingDependencyError, ModelFileError
 
 
 class Refusal(Exception):
-    """What is wrong with a file, and what to do about it."""
+    """What is wrong with a file, and how to solve it."""
 
     def __init__(
         self,
         reason: str,
-        remedy: str = "Save the model again, or fetch the file anew.",
+        remedy: str = "Save the model again, or copy the file again.",
     ) -> None:
         super().__init__(reason)
         self.remedy = remedy
@@ -21,14 +21,14 @@ class Refusal(Exception):
 
 @contextmanager
 def one_error(path: Path) -> Iterator[None]:
-    """Turn whatever a file makes go wrong into a `ModelFileError`."""
-    begin = f"{path.name} cannot be loaded: "
+    """Turn any error that a file causes into a `ModelFileError`."""
+    start = f"{path.name} cannot be loaded: "
     try:
         yield
     except MissingDependencyError:
         raise
     except Refusal as refusal:
-        raise ModelFileError(f"{begin}{refusal}. {refusal.remedy}") from refusal
+        raise ModelFileError(f"{start}{refusal}. {refusal.remedy}") from refusal
     except Exception as error:
-        told = Refusal(f"reading it failed with {type(error).__name__}: {error}")
-        raise ModelFileError(f"{begin}{told}. {told.remedy}") from error
+        wrapped = Refusal(f"reading it failed with {type(error).__name__}: {error}")
+        raise ModelFileError(f"{start}{wrapped}. {wrapped.remedy}") from error

@@ -1,5 +1,6 @@
-"""What the model and its black box say of each sample, from one pass of the encoder."""
+"""Predictions of the model and of its black box, from one pass of the encoder."""
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,80 +14,85 @@ from sklearn_kmex._data.samples import len_of, numbered, take
 from sklearn_kmex._model.black_box import embedder_output, labels_if_any, one_pass
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, levels
 from sklearn_kmex._model.steps import embed
+from sklearn_kmex._rejecting import RejectingClassifier
 
-FIRST_BLOCK, BLOCK = 64, 2_048  # rows between two steps of a progress bar
+FIRST_BLOCK, BLOCK = 64, 2_048  # samples between two steps of the progress bar
 
 
 class Answers(NamedTuple):
-    """Class codes count in `decision.classes`."""
+    """Predictions of samples; class codes are places in `decision.classes`."""
 
     decision: Decision
     codes: NDArray[np.intp]  # true classes
-    active: NDArray[np.intp]  # the prototype that each sample is most similar to
-    best: NDArray  # similarity to it
+    nearest: NDArray[np.intp]  # the most similar prototype of each sample
+    similarity: NDArray  # to that prototype
     probabilities: NDArray | None
-    black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown here
+    black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown to psem
+    accepted: NDArray[np.bool_] | None  # by a RejectingClassifier, if there is one
 
     def names(self, names: list[str]) -> dict[Any, str]:
-        """Look up names by label."""
+        """Return the names of classes by label."""
         return dict(zip(self.decision.classes.tolist(), names, strict=True))
 
     @property
-    def right(self) -> NDArray[np.bool_]:
+    def correct(self) -> NDArray[np.bool_]:
+        """Mark samples that the model classifies correctly."""
         return self.decision.predicted == self.codes
 
     @property
     def confidence(self) -> NDArray | None:
-        """Probability of the predicted class."""
+        """Return the probability of the predicted class."""
         if self.probabilities is None:
             return None
         rows = np.arange(len(self.codes))
         return self.probabilities[rows, self.decision.predicted]
 
     @property
-    def right_in_use(self) -> NDArray[np.bool_]:
-        """Mark samples whose most similar prototype is of their class."""
-        return self.decision.owners[self.active] == self.codes
+    def of_class_of_nearest(self) -> NDArray[np.bool_]:
+        """Mark samples of the class of their most similar prototype."""
+        return self.decision.owners[self.nearest] == self.codes
 
 
-def ask(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers:
-    """Embed each sample once, and put all questions to what comes out."""
+def evaluate(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers:
+    """Predict all samples, each of which is embedded once."""
     sem = find_sem(psem)
-    Z, theirs = embed_all(psem, X, black_box, bar)
+    Z, labels = embed_with_labels(psem, X, black_box, bar)
     decision = decide(psem, Z)
-    proba = class_probabilities(sem, Z, decision)
-    active = decision.similarities.argmax(axis=1)
+    nearest = decision.similarities.argmax(axis=1)
     return Answers(
         decision,
         class_codes(decision.classes, y),
-        active,
-        decision.similarities[np.arange(len(active)), active],
-        proba,
-        None if theirs is None else known_codes(decision.classes, theirs),
+        nearest,
+        decision.similarities[np.arange(len(nearest)), nearest],
+        class_probabilities(sem, Z, decision),
+        None if labels is None else known_codes(decision.classes, labels),
+        accepted(psem, Z),
     )
 
 
-def embed_all(
+def embed_with_labels(
     psem: Any, X: Any, black_box: Any, bar: Any
 ) -> tuple[Any, NDArray | None]:
-    """Embed block by block; labels of the black box besides, where there is one."""
+    """Embed samples in blocks, and predict by the black box if there is one."""
     labels: list[Any] = []
 
-    def both(rows: Any) -> Any:
-        Z, theirs = embed_and_ask(psem, rows, black_box)
-        labels.append(theirs)
+    def embed_part(part: Any) -> Any:
+        Z, of_part = embed_block(psem, part, black_box)
+        labels.append(of_part)
         return Z
 
-    Z = in_blocks(both, X, bar)
-    known = all(theirs is not None for theirs in labels)
+    Z = in_blocks(embed_part, X, bar)
+    known = all(of_part is not None for of_part in labels)
     return Z, np.concatenate(labels) if known else None
 
 
-def embed_and_ask(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | None]:
-    """Embed, and ask for labels: the black box given, or that of the embedder."""
-    if black_box is not None:
+def embed_block(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | None]:
+    """Embed samples; return their labels by the black box as well, or None."""
+    if black_box is None:
+        return embed(psem, X), None
+    if not isinstance(black_box, str):
         return embed(psem, X), column_or_1d(black_box.predict(X))
     both = one_pass(psem, X, labels_if_any)
     if both is not None:
@@ -95,18 +101,28 @@ def embed_and_ask(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | Non
     return embed(psem, X), found and labels_if_any(*found, find_sem(psem).classes_)
 
 
+def accepted(psem: Any, Z: Any) -> NDArray[np.bool_] | None:
+    """Mark the embeddings that a RejectingClassifier accepts, if psem has one."""
+    for level in levels(psem):
+        if isinstance(level, RejectingClassifier):
+            of_embeddings = copy.copy(level)
+            of_embeddings.estimator_ = find_sem(psem)
+            return of_embeddings.accept(Z)
+    return None
+
+
 def in_blocks(function: Callable, X: Any, bar: Any) -> Any:
-    """Apply a function of samples to blocks of them, and count these."""
+    """Apply a function to blocks of samples, and concatenate the results."""
     n_rows, parts = len_of(X), []
     for numbers in growing_blocks(n_rows):
         with numbered(numbers):
             parts.append(function(X if len(numbers) == n_rows else take(X, numbers)))
         bar.update(len(numbers))
-    return parts[0] if len(parts) == 1 else joined(parts)
+    return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
-def joined(parts: list[Any]) -> Any:
-    """Put blocks below each other; of frames, by the package that made them."""
+def concatenate(parts: list[Any]) -> Any:
+    """Concatenate arrays, sparse matrices, or data frames of the same package."""
     first = parts[0]
     if hasattr(first, "columns"):
         return sys.modules[type(first).__module__.partition(".")[0]].concat(parts)
@@ -114,7 +130,7 @@ def joined(parts: list[Any]) -> Any:
 
 
 def growing_blocks(n_rows: int) -> Iterator[range]:
-    """Part rows into blocks, small at first, so that the first step is soon made."""
+    """Yield blocks of rows, small at first so that progress is shown early."""
     start, size = 0, FIRST_BLOCK
     while start < n_rows:
         yield range(start, min(start + size, n_rows))
@@ -122,7 +138,7 @@ def growing_blocks(n_rows: int) -> Iterator[range]:
 
 
 def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Code labels of another model, of which some may be no class here."""
+    """Return codes of labels, -1 for labels that are not among the classes."""
     codes = np.full(len(labels), -1)
     known = np.isin(labels, classes)
     codes[known] = class_codes(classes, labels[known])

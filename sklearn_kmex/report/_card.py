@@ -1,4 +1,4 @@
-"""The model card of a report, in the format of skops."""
+"""The report as a model card of skops."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,15 @@ from sklearn_kmex.utils import check_dependency
 if TYPE_CHECKING:
     from skops.card import Card
 
-OPEN = "[More Information Needed]"  # skops's own words for what people have to fill in
+OPEN = "[More Information Needed]"  # what skops writes for people to fill in
 WHOLE, TRAINING = "Model description", "Model description/Training Procedure"
 RESULTS = "Model description/Evaluation Results"
-# Where the sections of the report in Markdown go, of which some may be absent.
+# Sections of the card for the sections of the report, some of which may be absent.
 PLACES = {
     "Summary": WHOLE,
     "Model": f"{TRAINING}/Hyperparameters",
     "Data": f"{TRAINING}/Data",
-    "Edits by people": f"{TRAINING}/Edits by people",
+    "Manual edits": f"{TRAINING}/Manual edits",
     "Performance": RESULTS,
     "Predicates of a self-explainable model": f"{RESULTS}/Predicates",
     "Probabilities": f"{RESULTS}/Probabilities",
@@ -50,7 +50,7 @@ PAPER = """```
 
 
 def make_card(content: dict[str, Any], path: Any) -> "Card":
-    """Put the report into the sections that skops gives a card."""
+    """Arrange the report in the sections of a card of skops."""
     card = check_dependency("skops.card", caller="to_card", extra="persist")
     found = sections(render_markdown(content))
     filled = {place: found[name] for name, place in PLACES.items() if name in found}
@@ -67,13 +67,13 @@ def make_card(content: dict[str, Any], path: Any) -> "Card":
 
 
 def sections(markdown: str) -> dict[str, str]:
-    """Part a report at its headings; no text of a user begins a line."""
+    """Split a report at its headings; text from users never starts a line."""
     _, *parts = re.split(r"^## (.*)\n", markdown, flags=re.MULTILINE)
     texts = (re.sub(r"\n{3,}", "\n\n", text).strip() for text in parts[1::2])
     return dict(zip(parts[::2], texts, strict=True))
 
 
 def get_started(path: Any) -> str:
-    """Write the lines that load the model from its file."""
+    """Return the code that loads the model from its file."""
     lines = SKOPS if Path(path).suffix == ".skops" else PSEM
     return START.format(lines=lines.format(path=repr(str(path))))

@@ -1,4 +1,4 @@
-"""Decisions to look at: right, wrong, unsure, and of samples unlike anything."""
+"""Decisions to show: correct, wrong and uncertain ones, and dissimilar samples."""
 
 from itertools import islice
 from typing import Any
@@ -6,44 +6,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._draw.contrast import by_size
 from sklearn_kmex.explain import Contrast, Explanation
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
-N_CASES = {"right": 4, "wrong": 6, "unsure": 4, "unlike": 4}
+N_CASES = {"correct": 4, "wrong": 6, "uncertain": 4, "dissimilar": 4}
 N_COLUMNS = 5
 
 
 def choose_cases(answers: Answers) -> dict[str, list[int]]:
-    """Choose rows of each kind, none twice.
+    """Choose rows of each kind, without repetition.
 
-    Wrong are those decided most clearly, right the usual ones, each of another class
-    as far as possible, unsure those decided least clearly, unlike those of the lowest
-    similarity to any prototype.
+    They are the most confident errors; correct decisions of median confidence, of
+    different classes if possible; the least confident decisions; and the samples of
+    lowest similarity to their most similar prototype. Confidence is the probability of
+    the predicted class, or the margin for a model without probabilities.
     """
-    clarity, margin = answers.confidence, answers.decision.margin
-    clarity = margin if clarity is None else clarity
-    right, everything = answers.right, np.arange(len(answers.codes))
+    confidence, correct = answers.confidence, answers.correct
+    confidence = answers.decision.margin if confidence is None else confidence
+    rows = np.arange(len(correct))
     rankings = {
-        "wrong": everything[~right][np.argsort(-clarity[~right], kind="stable")],
-        "right": usual(clarity, everything[right], answers.codes),
-        "unsure": np.argsort(clarity, kind="stable"),
-        "unlike": np.argsort(answers.best, kind="stable"),
+        "wrong": rows[~correct][np.argsort(-confidence[~correct], kind="stable")],
+        "correct": typical_first(confidence, rows[correct], answers.codes),
+        "uncertain": np.argsort(confidence, kind="stable"),
+        "dissimilar": np.argsort(answers.similarity, kind="stable"),
     }
     taken: set[int] = set()
     chosen = {}
-    for kind, rows in rankings.items():
-        fresh = (int(row) for row in rows if row not in taken)
+    for kind, ranking in rankings.items():
+        fresh = (int(row) for row in ranking if row not in taken)
         chosen[kind] = list(islice(fresh, N_CASES[kind]))
         taken.update(chosen[kind])
     return {kind: chosen[kind] for kind in N_CASES}
 
 
-def usual(clarity: NDArray, rows: NDArray, codes: NDArray) -> NDArray:
-    """Order rows by how near to the median they are; one of each class comes first."""
+def typical_first(confidence: NDArray, rows: NDArray, codes: NDArray) -> NDArray:
+    """Order rows by distance to the median confidence, one row of each class first."""
     if not len(rows):
         return rows
-    distance = np.abs(clarity[rows] - np.median(clarity[rows]))
+    distance = np.abs(confidence[rows] - np.median(confidence[rows]))
     ordered = rows[np.argsort(distance, kind="stable")]
     first = np.sort(np.unique(codes[ordered], return_index=True)[1])
     return np.concatenate([ordered[first], np.delete(ordered, first)])
@@ -55,13 +57,13 @@ def case_cards(
     explanation: Explanation,
     names: list[str],
 ) -> list[dict[str, Any]]:
-    """Describe each case by the evidence for it."""
+    """Describe each decision with its evidence."""
     by_label = answers.names(names)
     kinds = [(kind, row) for kind, rows in chosen.items() for row in rows]
     cards = []
     for place, (kind, row) in enumerate(kinds):
         decision = decision_card(explanation, place, by_label)
-        label, theirs = names[answers.codes[row]], answers.black_box
+        label, codes = names[answers.codes[row]], answers.black_box
         shown = [one["label"] for one in decision["evidence"]]
         true = None if label in shown else true_class_card(answers, row, by_label)
         decision["evidence"] += [true] if true else []
@@ -71,7 +73,7 @@ def case_cards(
                 "row": row,
                 "label": label,
                 **decision,
-                "black_box": None if theirs is None else name_of(names, theirs[row]),
+                "black_box": None if codes is None else name_of(names, codes[row]),
                 **dict.fromkeys(
                     ["text", "picture", "relevance", "columns", "contributions"]
                 ),
@@ -81,22 +83,23 @@ def case_cards(
 
 
 def name_of(names: list[str], code: int) -> str:
-    return names[code] if code >= 0 else "a class that the model does not know"
+    return names[code] if code >= 0 else "a class unknown to the model"
 
 
 def decision_card(
     explanation: Explanation, place: int, by_label: dict[Any, str]
 ) -> dict[str, Any]:
-    """Describe what was decided, and the prototypes that made it so."""
-    one = explanation[place]
+    """Describe a decision and the prototypes that support it."""
+    decided = explanation[place]
+    probability = decided.probability
     return {
-        "prediction": by_label[one.predictions.item()],
-        "probability": None if one.probability is None else float(one.probability[0]),
-        "runner_up": by_label[one.runner_up.item()],
-        "margin": as_number(one.margin[0]),
+        "prediction": by_label[decided.predictions.item()],
+        "probability": None if probability is None else float(probability[0]),
+        "runner_up": by_label[decided.runner_up.item()],
+        "margin": as_number(decided.margin[0]),
         "evidence": [
-            evidence_card(like.role, *like[1:], by_label=by_label)
-            for like in explanation.evidence(place)
+            evidence_card(one.role, *one[1:], by_label=by_label)
+            for one in explanation.evidence(place)
         ],
     }
 
@@ -123,7 +126,7 @@ def evidence_card(
 def true_class_card(
     answers: Answers, row: int, by_label: dict[Any, str]
 ) -> dict[str, Any] | None:
-    """Describe the most similar prototype of the true class, if that has some."""
+    """Describe the most similar prototype of the true class, if there is one."""
     found, code = answers.decision, answers.codes[row]
     own = np.flatnonzero(found.owners == code)
     if not len(own):
@@ -134,15 +137,17 @@ def true_class_card(
     return evidence_card("true class", k, label, similarity, train, by_label=by_label)
 
 
-def contributions(why: Contrast, place: int, names: list[str]) -> list[dict[str, Any]]:
-    """List the columns that decide most between two prototypes."""
+def contributions(
+    found: Contrast, place: int, names: list[str]
+) -> list[dict[str, Any]]:
+    """List the columns that contribute most to a decision."""
     return [
         {
             "feature": as_name(names[column]),
-            "value": as_cell(why.values[place, column]),
-            "prototype_value": as_cell(why.prototype_values[place, column]),
-            "against_value": as_cell(why.against_values[place, column]),
-            "contribution": as_number(why.contributions[place, column]),
+            "value": as_cell(found.values[place, column]),
+            "prototype_value": as_cell(found.prototype_values[place, column]),
+            "against_value": as_cell(found.against_values[place, column]),
+            "contribution": as_number(found.contributions[place, column]),
         }
-        for column in why._order()[place, :N_COLUMNS]
+        for column in by_size(found.contributions)[place, :N_COLUMNS]
     ]

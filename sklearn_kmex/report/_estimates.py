@@ -1,4 +1,4 @@
-"""Shares with their confidence intervals, and differences of paired ones."""
+"""Shares and paired differences of shares, with confidence intervals."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ QUANTILE = norm.ppf((1 + CONFIDENCE) / 2)
 
 
 def shares(successes: ArrayLike, trials: ArrayLike) -> list[dict[str, Any]]:
-    """Estimate shares, each with the interval of Wilson (1927)."""
+    """Estimate shares, with confidence intervals of Wilson (1927)."""
     k, n = np.broadcast_arrays(np.asarray(successes), np.asarray(trials))
     low, high = wilson(k, n)
     return [
@@ -22,9 +22,9 @@ def shares(successes: ArrayLike, trials: ArrayLike) -> list[dict[str, Any]]:
     ]
 
 
-def share(right: ArrayLike) -> dict[str, Any]:
-    """Estimate the share of what is true."""
-    flags = np.asarray(right)
+def share(marks: ArrayLike) -> dict[str, Any]:
+    """Estimate the share of samples that are marked."""
+    flags = np.asarray(marks)
     return shares([np.count_nonzero(flags)], [flags.size])[0]
 
 
@@ -34,15 +34,15 @@ def wilson(k: NDArray, n: NDArray) -> tuple[NDArray, NDArray]:
         p, z = k / n, QUANTILE
         middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    # The formula touches its bounds where all or none succeed, but for rounding.
+    # Without rounding errors, the ends are 0 and 1 if no or all trials succeed.
     low, high = np.where(k == 0, 0, middle - half), np.where(k == n, 1, middle + half)
     return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
 
 def paired_difference(first: NDArray, second: NDArray) -> dict[str, Any]:
-    """Share of the first minus that of the second, of the same samples.
+    """Estimate the share of the first minus that of the second, for the same samples.
 
-    The interval is Wald's with half a sample added to each of the four cells (A.
+    The interval is that of Wald with half a sample added to each of the four cells (A.
     Agresti and Y. Min, "Simple improved confidence intervals for comparing matched
     proportions", Statistics in Medicine 24, 2005).
     """
@@ -56,6 +56,6 @@ def paired_difference(first: NDArray, second: NDArray) -> dict[str, Any]:
 
 
 def estimate(value: float, low: float, high: float, n: int) -> dict[str, Any]:
-    """Put an estimate into plain numbers; None is not known."""
+    """Return an estimate as plain numbers, with None for unknown ones."""
     ends = {"value": value, "low": low, "high": high}
     return {**{name: as_number(end) for name, end in ends.items()}, "n": n}

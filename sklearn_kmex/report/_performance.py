@@ -1,4 +1,4 @@
-"""How often the model is right: in all, for each class, and beside its black box."""
+"""Accuracy: overall, for each class, and compared to the black box."""
 
 from typing import Any
 
@@ -15,32 +15,45 @@ from sklearn_kmex.report._estimates import paired_difference, share, shares
 
 N_CONFUSIONS = 10
 N_BINS = 10
-BIN_SIZE = 30  # samples at least, of which a share can be told
+BIN_SIZE = 30  # samples, at least
 
 
 def performance(answers: Answers, names: list[str]) -> dict[str, Any]:
-    """Accuracy with its interval, that of the black box, and of each class."""
-    right, theirs = answers.right, answers.black_box
+    """Compute accuracy, also of the black box, and recall and precision of classes."""
+    correct = answers.correct
     recalls = recall_of_classes(answers, answers.decision.predicted, names)
     known = [recall["value"] for recall in recalls if recall["n"]]
     return {
-        "accuracy": share(right),
+        "accuracy": share(correct),
         "balanced_accuracy": float(np.mean(known)),
-        "black_box": None if theirs is None else beside_black_box(answers, theirs),
+        "rejection": rejection(answers),
+        "black_box": compare_to_black_box(answers),
         "classes": of_classes(answers, names, recalls),
         "confusions": confusions(answers, names),
     }
 
 
-def beside_black_box(answers: Answers, theirs: NDArray) -> dict[str, Any]:
-    """Compare with the black box, sample by sample."""
-    rightly = theirs == answers.codes
-    gap = paired_difference(answers.right, rightly)
+def rejection(answers: Answers) -> dict[str, Any] | None:
+    """Compute what a RejectingClassifier rejects, and its accuracy on the rest."""
+    if answers.accepted is None:
+        return None
     return {
-        "accuracy": share(rightly),
-        "agreement": share(theirs == answers.decision.predicted),
-        "only_model_right": gap.pop("only_first"),
-        "only_black_box_right": gap.pop("only_second"),
+        "rejected": share(~answers.accepted),
+        "accuracy_of_accepted": share(answers.correct[answers.accepted]),
+    }
+
+
+def compare_to_black_box(answers: Answers) -> dict[str, Any] | None:
+    """Compare predictions with those of the black box, if there is one."""
+    if answers.black_box is None:
+        return None
+    correct = answers.black_box == answers.codes
+    gap = paired_difference(answers.correct, correct)
+    return {
+        "accuracy": share(correct),
+        "agreement": share(answers.black_box == answers.decision.predicted),
+        "only_model_correct": gap.pop("only_first"),
+        "only_black_box_correct": gap.pop("only_second"),
         "gap": gap,
     }
 
@@ -55,21 +68,21 @@ def recall_of_classes(
 def of_classes(
     answers: Answers, names: list[str], recalls: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Recall and precision of each class, and the recall of the black box."""
+    """List recall and precision of each class, and the recall of the black box."""
     n_classes, predicted = len(names), answers.decision.predicted
-    hits = np.bincount(answers.codes[answers.right], minlength=n_classes)
+    hits = np.bincount(answers.codes[answers.correct], minlength=n_classes)
     precisions = shares(hits, np.bincount(predicted, minlength=n_classes))
-    theirs: list[Any] = [None] * n_classes
+    of_black_box: list[Any] = [None] * n_classes
     if answers.black_box is not None:
-        theirs = recall_of_classes(answers, answers.black_box, names)
-    columns = zip(names, recalls, precisions, theirs, strict=True)
+        of_black_box = recall_of_classes(answers, answers.black_box, names)
+    columns = zip(names, recalls, precisions, of_black_box, strict=True)
     keys = ("label", "recall", "precision", "black_box_recall")
     return [dict(zip(keys, row, strict=True)) for row in columns]
 
 
 def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
-    """List the most frequent pairs of a class and what it was taken for."""
-    wrong = ~answers.right
+    """List the most frequent errors: pairs of a true and a predicted class."""
+    wrong = ~answers.correct
     pairs = np.stack([answers.codes[wrong], answers.decision.predicted[wrong]])
     found, counts = np.unique(pairs, axis=1, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:N_CONFUSIONS]
@@ -86,15 +99,15 @@ def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
 def predicates(
     answers: Answers, prototypes: Any, black_box: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Transparency, diversity and trustworthiness, as the metrics give them."""
+    """Compute transparency, diversity and trustworthiness, as in the metrics."""
     n_prototypes = len(answers.decision.owners)
-    rate = ghosting_rate(answers.active, n_prototypes)
+    rate = ghosting_rate(answers.nearest, n_prototypes)
     return {
         "transparency": {
             "ghosting_rate": rate,
             "n_ghosts": round(rate * n_prototypes),
             "n_prototypes": n_prototypes,
-            "usage_entropy": usage_entropy_score(answers.active, n_prototypes),
+            "usage_entropy": usage_entropy_score(answers.nearest, n_prototypes),
         },
         "diversity": {"score": diversity_score(prototypes)},
         "trustworthiness": black_box
@@ -103,11 +116,11 @@ def predicates(
 
 
 def reliability(answers: Answers, temperature: Any) -> dict[str, Any] | None:
-    """Compare the probability of what was predicted with how often it was right."""
+    """Compare the probability of predictions with the share that is correct."""
     confidence, proba = answers.confidence, answers.probabilities
     if confidence is None or proba is None:
         return None
-    bins = list(reliability_bins(confidence, answers.right))
+    bins = list(reliability_bins(confidence, answers.correct))
     gaps = [abs(one["confidence"] - one["accuracy"]["value"]) for one in bins]
     own = proba[np.arange(len(proba)), answers.codes].astype(np.float64)
     return {
@@ -121,14 +134,14 @@ def reliability(answers: Answers, temperature: Any) -> dict[str, Any] | None:
     }
 
 
-def reliability_bins(confidence: NDArray, right: NDArray) -> list[dict[str, Any]]:
-    """Part samples into bins of about the same size, equal probabilities together."""
-    n_bins = int(np.clip(len(right) // BIN_SIZE, 1, N_BINS))
+def reliability_bins(confidence: NDArray, correct: NDArray) -> list[dict[str, Any]]:
+    """Group samples into bins of similar size; equal probabilities share a bin."""
+    n_bins = int(np.clip(len(correct) // BIN_SIZE, 1, N_BINS))
     inner = np.quantile(confidence, np.arange(1, n_bins) / n_bins)
     places = np.unique(inner.searchsorted(confidence), return_inverse=True)[1]
     sizes = np.bincount(places)
     means = np.bincount(places, confidence.astype(np.float64)) / sizes
-    estimates = shares(np.bincount(places[right], minlength=len(sizes)), sizes)
+    estimates = shares(np.bincount(places[correct], minlength=len(sizes)), sizes)
     return [
         {"confidence": float(mean), "accuracy": accuracy}
         for mean, accuracy in zip(means, estimates, strict=True)

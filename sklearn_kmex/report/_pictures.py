@@ -1,4 +1,4 @@
-"""Pictures of samples, as small files inside the page."""
+"""Images of samples, as small files inside the page."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral
@@ -19,9 +19,9 @@ from sklearn_kmex._draw.pictures import (
 )
 from sklearn_kmex.utils import check_dependency
 
-BUDGET = 2_400_000  # bytes of all pictures on a page
-N_TRIED = 50  # pictures by which to tell whether all fit
-# Tried in turn until the pictures fit: longest side, and quality of JPEG or None.
+BUDGET = 2_400_000  # bytes of all images on a page
+N_TRIED = 50  # images from which the size of all is estimated
+# Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
     (128, None),
     (96, None),
@@ -34,58 +34,79 @@ SIZES = (
 )
 
 
-class Rows(NamedTuple):
-    """Samples or training rows, their labels, and what makes pictures of them."""
+class SampleSet(NamedTuple):
+    """Test or training samples, their labels, and how they are shown as images."""
 
     X: Any
     y: Any  # labels, or None
-    given: Any  # pictures, a function that makes them, a shape, or None
+    images: Any = None  # of the samples, a function that makes them, or None
+    image_shape: tuple[int, ...] | None = None  # of the image in a flat row
 
     def pictures(self, rows: Iterable[int]) -> NDArray | None:
-        """Return pictures (n, h, w[, channels]) of some rows; None if rows are none."""
+        """Return images of some rows, (n, h, w[, channels]), or None without images."""
         numbers = np.asarray(list(rows), dtype=np.intp)
-        if self.given is None:
-            return as_pictures(stacked(self.X, numbers))
-        if isinstance(self.given, tuple):
+        if self.images is None and self.image_shape is not None:
             X = np.asarray(self.X) if hasattr(self.X, "columns") else self.X
-            return folded(stacked(X, numbers), self.given)
-        if callable(self.given):
-            made = np.asarray(self.given(take(self.X, numbers)))
-            return must_be_pictures(made, len(numbers))
-        return must_be_pictures(stacked(self.given, numbers), len(numbers))
+            return folded(stacked(X, numbers), self.image_shape)
+        if self.images is None:
+            return as_pictures(stacked(self.X, numbers))
+        if callable(self.images):
+            made = np.asarray(self.images(take(self.X, numbers)))
+            return check_pictures(made, len(numbers))
+        return check_pictures(stacked(self.images, numbers), len(numbers))
 
 
-def check_rows(X: Any, y: ArrayLike | None, images: Any, kind: str = "") -> Rows:
-    """Check rows, labels and pictures as far as can be done before any work."""
+def check_samples(
+    X: Any,
+    y: ArrayLike | None,
+    images: Any,
+    image_shape: tuple[int, ...] | None,
+    suffix: str = "",
+) -> SampleSet:
+    """Check samples, labels and images as far as that is cheap.
+
+    The names X and y in messages end in the suffix.
+    """
     X = as_samples(X)
     if not len_of(X):
-        raise ValueError(f"X{kind} must hold at least one row; got none.")
+        raise ValueError(f"X{suffix} must hold at least one row; got none.")
     labels = None if y is None else column_or_1d(y)
     if labels is not None and len(labels) != len_of(X):
         raise ValueError(
-            f"y{kind} must hold a label for each row of X{kind}; got {len(labels)} "
+            f"y{suffix} must hold a label for each row of X{suffix}; got {len(labels)} "
             f"labels for {len_of(X)} rows."
         )
-    if not (images is None or callable(images) or is_shape(images)):
+    if images is not None and not callable(images):
         check_number(images, X)
         images = list(images) if isinstance(images, tuple) else images
-    rows = Rows(X, labels, images)
-    rows.pictures([0])
-    return rows
+    samples = SampleSet(X, labels, images, image_shape)
+    samples.pictures([0])
+    return samples
 
 
-def is_shape(images: Any) -> bool:
-    """Whether pictures are given as their shape, and not one by one."""
-    sizes = isinstance(images, tuple) and all(isinstance(n, Integral) for n in images)
-    return sizes and len(images) > 0
+def check_image_arguments(images: Any, image_shape: Any) -> None:
+    """Refuse an image shape that is not a tuple of int, or is given with images."""
+    if image_shape is None:
+        return
+    if images is not None:
+        raise ValueError(
+            "images and image_shape must not be given together; got image_shape="
+            f"{image_shape!r} and {type(images).__name__} images. Leave one out."
+        )
+    is_tuple = isinstance(image_shape, tuple) and len(image_shape) > 0
+    if not (is_tuple and all(isinstance(size, Integral) for size in image_shape)):
+        raise ValueError(
+            "image_shape must be a tuple of int, such as (h, w) or (h, w, 3); got "
+            f"{image_shape!r}."
+        )
 
 
 def check_number(images: Any, X: Any) -> None:
     if len_of(images) != len_of(X):
         raise ValueError(
-            "images must hold one picture for each row, be the shape of the pictures "
-            "that flat rows hold, or a function that makes pictures of rows; got "
-            f"{len_of(images)} pictures for {len_of(X)} rows."
+            "images must hold one image for each row, or be a function that makes "
+            f"images; got {len_of(images)} images for {len_of(X)} rows. For the "
+            "shape of images in flat rows, use image_shape."
         )
 
 
@@ -93,29 +114,25 @@ def as_pictures(arrays: NDArray | None) -> NDArray | None:
     return None if arrays is None else channels_last(arrays, None)
 
 
-def folded(rows: NDArray | None, shape: tuple[int, ...]) -> NDArray | None:
-    """Fold flat rows into pictures, or say why that cannot be."""
+def folded(rows: NDArray | None, image_shape: tuple[int, ...]) -> NDArray | None:
+    """Reshape flat rows to images."""
     if rows is None:
         raise ValueError(
-            "images must not be a shape where rows are not numbers of one length; got "
-            f"{shape}. Pass pictures, or a function that makes them."
+            "image_shape must be None unless rows are numeric and of one length; got "
+            f"{image_shape}. Pass images, or a function that makes them, with images."
         )
-    try:
-        return channels_last(rows, shape)
-    except ValueError as error:
-        message = str(error).replace("image_shape", "images")
-        raise ValueError(message) from None
+    return channels_last(rows, image_shape)
 
 
-def must_be_pictures(made: NDArray | None, n_rows: int) -> NDArray:
-    """Refuse what was given as pictures and is none."""
+def check_pictures(made: NDArray | None, n_rows: int) -> NDArray:
+    """Return images with channels last, or refuse arrays of another shape."""
     pictures = as_pictures(made)
     if pictures is None or len(pictures) != n_rows:
         got = "no array" if made is None else f"an array of shape {made.shape}"
         raise ValueError(
-            "images must give one picture of shape (h, w), (h, w, 1), (h, w, 3), "
+            "images must give one image of shape (h, w), (h, w, 1), (h, w, 3), "
             f"(h, w, 4), (1, h, w) or (3, h, w) for each row; got {got} for "
-            f"{n_rows} rows. Of flat rows, pass the shape of a picture as a tuple."
+            f"{n_rows} rows. For flat rows, use image_shape."
         )
     return pictures
 
@@ -123,10 +140,10 @@ def must_be_pictures(made: NDArray | None, n_rows: int) -> NDArray:
 def encode(
     pictures: dict[str, NDArray], heat: dict[str, NDArray], uses: Mapping[str, int]
 ) -> dict[str, str]:
-    """Encode pictures as data URIs, all by one scale, in as good a size as fits.
+    """Encode images as data URIs, with one scale for all, in the best size that fits.
 
-    Relevance maps are drawn over the pictures of the same keys, in one scale of theirs.
-    A picture counts as often as the page uses it.
+    Relevance maps are drawn over the images of the same keys, with one scale for all.
+    `uses` counts how often the page shows each image.
     """
     if not pictures:
         return {}
@@ -141,7 +158,7 @@ def encode(
 
 
 def best_files(units: dict[str, NDArray], uses: Mapping[str, int]) -> dict[str, bytes]:
-    """Write files in the first size that fits, of which some are tried before all."""
+    """Write files in the first size that fits; a part is tried before all."""
     some = list(units)[:: -(-len(units) // N_TRIED)]
     for size, quality in SIZES:
         files = {key: as_file(units[key], size, quality) for key in some}
@@ -162,7 +179,7 @@ def weight(files: dict[str, bytes], uses: Mapping[str, int]) -> int:
 
 
 def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float64]:
-    """Colour what speaks for in red and what speaks against in blue, over grey."""
+    """Draw positive relevance in red and negative in blue over a grey image."""
     colormaps = check_dependency("matplotlib", caller="SEMReport", extra="report")
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
     colours = colormaps.colormaps["RdBu_r"]((heat / (largest or 1) + 1) / 2)[..., :3]

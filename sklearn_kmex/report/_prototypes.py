@@ -1,4 +1,4 @@
-"""A card for each prototype: what it stands for, what it decides, what to doubt."""
+"""Descriptions of prototypes: training sample, use on the samples, warnings."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex.report._answers import Answers
-from sklearn_kmex.report._doubts import prototype_warnings
 from sklearn_kmex.report._estimates import shares
+from sklearn_kmex.report._findings import warnings_by_prototype
 from sklearn_kmex.report._text import as_number
 
 N_NEAREST = 3
 
 
 def nearest_samples(answers: Answers) -> NDArray[np.intp]:
-    """Rows of the samples most similar to each prototype, (n_prototypes, few)."""
+    """Return rows of the most similar samples, (n_prototypes, few)."""
     similar = answers.decision.similarities
     few = min(N_NEAREST, len(similar))
     rows = np.argpartition(-similar, few - 1, axis=0)[:few]
@@ -25,16 +25,17 @@ def nearest_samples(answers: Answers) -> NDArray[np.intp]:
 
 
 def prototype_cards(
-    answers: Answers, sem: Any, names: list[str], doubts: Bunch
+    answers: Answers, sem: Any, names: list[str], findings: Bunch
 ) -> list[dict[str, Any]]:
-    """Describe each prototype by its use on the samples."""
+    """Describe each prototype and the samples it decides."""
     owners, rows = answers.decision.owners, answers.decision.training_rows
     n_prototypes = len(owners)
-    usage = np.bincount(answers.active, minlength=n_prototypes)
-    right = answers.active[answers.right_in_use]
-    n_right = np.bincount(right, minlength=n_prototypes)
+    usage = np.bincount(answers.nearest, minlength=n_prototypes)
+    correct = answers.nearest[answers.of_class_of_nearest]
+    n_correct = np.bincount(correct, minlength=n_prototypes)
     counts = getattr(sem, "prototype_counts_", [np.nan] * n_prototypes)
-    warnings = prototype_warnings(doubts, usage, n_right, answers.names(names))
+    by_label = answers.names(names)
+    warnings = warnings_by_prototype(findings, usage, n_correct, by_label)
     nearest = nearest_samples(answers)
     return [
         {
@@ -44,13 +45,13 @@ def prototype_cards(
             "training_row": int(rows[k]) if rows[k] >= 0 else None,
             "weight": as_number(counts[k]),
             "usage": int(usage[k]),
-            "n_right": int(n_right[k]),
+            "n_correct": int(n_correct[k]),
             "purity": purity,
             "nearest": nearest_cards(answers, names, k, nearest[k]),
             "warnings": warnings[k],
             **dict.fromkeys(["text", "picture", "columns"]),
         }
-        for k, purity in enumerate(shares(n_right, usage))
+        for k, purity in enumerate(shares(n_correct, usage))
     ]
 
 

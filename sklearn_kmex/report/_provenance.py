@@ -1,4 +1,4 @@
-"""Where a report comes from: data, parameters, versions."""
+"""What is needed to reproduce a report: data, parameters, versions."""
 
 import hashlib
 import platform
@@ -17,11 +17,11 @@ from sklearn_kmex.utils._show_versions import installed_versions
 
 CORE = ("sklearn-kmex", "scikit-learn", "numpy", "scipy", "torch")
 LONGEST = 300  # characters of the value of a parameter
-LONGEST_MODEL = 4_000  # of the model as code
+LONGEST_MODEL = 4_000  # characters of the model as code
 
 
 def describe_rows(X: Any, y: Any, digests: Iterable[bytes]) -> dict[str, Any]:
-    """Count rows, and hash them so that others can see that theirs are the same."""
+    """Count and hash samples, so that others can check that they have the same."""
     is_frame, kind = hasattr(X, "columns"), type(X).__name__
     return {
         "n_samples": len_of(X),
@@ -33,13 +33,13 @@ def describe_rows(X: Any, y: Any, digests: Iterable[bytes]) -> dict[str, Any]:
 
 
 def labels_hash(y: Any) -> str:
-    """Hash labels as lines of text, so that their dtype does not matter."""
+    """Hash labels as lines of text, whatever their dtype."""
     lines = "\n".join(map(str, np.asarray(y).tolist()))
     return hashlib.sha256(lines.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
-    """Name the model and its parameters, those of nested ones included."""
+    """Describe the model and its parameters, including nested ones."""
     parameters = psem.get_params() if hasattr(psem, "get_params") else {}
     return {
         "type": as_name(type(psem).__name__),
@@ -56,7 +56,7 @@ def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
 
 
 def describe_system() -> dict[str, Any]:
-    """List versions, and when and on what kind of machine this was made."""
+    """Return the time, the kind of machine, and the versions of packages."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "system": f"{platform.system()}, {platform.machine()}",
@@ -65,12 +65,12 @@ def describe_system() -> dict[str, Any]:
 
 
 def reproduce(psem: Any, with_training: bool) -> str:
-    """Write the lines that make the model and the report again."""
+    """Return code that makes the model and the report again."""
     packages = installed_versions()
     pins = [f"{name}=={packages[name]}" for name in CORE if name in packages]
     training = ", X_train=X_train, y_train=y_train" if with_training else ""
     log = getattr(find_sem(psem), "edit_log_", [])
-    edited = ["# then the edits of the report, in their order"] if log else []
+    edited = ["# then the edits listed in the report, in this order"] if log else []
     return "\n".join(
         [
             f"pip install {' '.join(pins)}",

@@ -1,4 +1,4 @@
-"""From the content of a report to a page or to a model card."""
+"""The content of a report as a page or as a model card."""
 
 import secrets
 from html import escape
@@ -13,20 +13,20 @@ SPECIAL = set("\\`*_[]|~$!")  # in Markdown, within a line
 
 
 def render_html(content: dict[str, Any]) -> str:
-    """Fill in the page; identifiers on it are its own."""
+    """Render the page, with identifiers of its own."""
     page = environment(autoescape=True).get_template("report.html")
-    # Of the ids on the page, and the password of its one script.
+    # The uid is part of all ids of the page, and the nonce of its only script.
     return page.render(**content, uid=f"r{secrets.token_hex(6)}")
 
 
 def render_markdown(content: dict[str, Any]) -> str:
-    """Fill in the card, with what users named escaped."""
+    """Render the card, with names from users escaped."""
     card = environment(autoescape=False, finalize=markdown_text)
     return card.get_template("card.md").render(**content)
 
 
 def environment(**settings: Any) -> Any:
-    """Make templates that fail on a name that the content lacks."""
+    """Return an environment whose templates raise an error for missing names."""
     jinja2 = check_dependency("jinja2", caller="SEMReport", extra="report")
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -36,12 +36,12 @@ def environment(**settings: Any) -> Any:
         keep_trailing_newline=True,
         **settings,
     )
-    helpers = ("percent", "interval", "points", "counted", "listed")
+    helpers = ("are", "counted", "interval", "listed", "percent", "points")
     made.filters.update({name: getattr(_text, name) for name in helpers})
     return made
 
 
 def markdown_text(value: Any) -> str:
-    """Escape what would be markup or HTML."""
+    """Escape Markdown and HTML."""
     text = escape(str(value), quote=False)
     return "".join(f"\\{one}" if one in SPECIAL else one for one in text)

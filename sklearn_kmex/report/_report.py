@@ -1,22 +1,25 @@
-"""SEMReport: what a reviewer reads about a model."""
+"""SEMReport: a report about a model, for its reviewers."""
 
 import copy
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
+from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._draw.figures import class_texts
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.report._card import make_card
-from sklearn_kmex.report._collect import collect
-from sklearn_kmex.report._pictures import check_rows, is_shape
+from sklearn_kmex.report._collect import check_arguments, collect
+from sklearn_kmex.report._pictures import check_image_arguments, check_samples
 from sklearn_kmex.report._render import render_html, render_markdown
+from sklearn_kmex.report._text import as_name
 
 if TYPE_CHECKING:
     from skops.card import Card
@@ -25,40 +28,48 @@ HEIGHT = 640  # pixels in a notebook
 
 
 class SEMReport:
-    """A report about a self-explainable model, for those who decide about its use.
+    """Report about a self-explainable model, for those who decide about its use.
 
-    It asks the model about samples that it was not fitted on, and says in plain words
-    and numbers how often it is right, beside its black box and for each class, what
-    its prototypes stand for and which of them are to be doubted, how far its
-    probabilities can be believed, which samples are unlike anything it knows, and why
-    it decided as it did. The page is one file that needs no network, and no script.
+    The model is evaluated on samples that it was not fitted to. The report gives, in
+    sentences and numbers, its accuracy, also for each class and compared to its black
+    box; the training samples behind its prototypes, with warnings; the calibration of
+    its probabilities; samples that are unlike the training samples; and the evidence
+    for some decisions. The page is a single file that loads nothing and works without
+    scripts.
+
+    The model is evaluated when the report is first used, and only once. Until then, the
+    report holds the model and the data, which must not be changed.
 
     Read more in the :ref:`User Guide <report>`.
 
     Parameters
     ----------
     psem : estimator
-        Fitted prototypical self-explainable model: anything with `classes_`,
+        Fitted prototypical self-explainable model: any estimator with `classes_`,
         `prototypes_`, `prototype_classes_` and `transform`, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one.
+        :class:`~sklearn.pipeline.Pipeline`, a fitted search or a
+        :class:`~sklearn_kmex.RejectingClassifier` with such a model inside. The report
+        says which share of samples a `RejectingClassifier` rejects; all other figures
+        are those of the model inside.
 
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Samples, as `psem` takes them, best of a set that it was not fitted on.
+        Samples, as `psem` takes them, preferably of a set that it was not fitted to.
 
     y : array-like of shape (n_samples,)
         Their labels, each a class of `psem`.
 
-    black_box : fitted model, default=None
-        What `psem` is compared to, with a `predict` that takes the same X. None is
-        the model behind its embedder, where there is one that gives an output for
-        each class.
+    black_box : {"embedder"}, fitted model or None, default="embedder"
+        Model to compare with: "embedder" is the model behind the embedder, and leaves
+        the comparison out if there is none with an output for each class. Any other
+        model must have a `predict` that takes the same X. None compares nothing.
 
-    images : tuple of int, array-like or callable, default=None
-        How to look at rows that are no pictures: the shape of a picture that a flat
-        row holds, (h, w), (h, w, 1), (h, w, 3), (h, w, 4), (1, h, w) or (3, h, w);
-        pictures of the rows of X, of shape (n_samples, h, w[, channels]); or a
-        function that takes rows and returns such pictures. None takes the rows
-        themselves if they are pictures.
+    images : array-like of shape (n_samples, h, w[, channels]) or callable, default=None
+        Images to show instead of X, or a function that takes samples and returns such
+        images. None shows X if it consists of images.
+
+    image_shape : tuple of int, default=None
+        Shape of the image in a flat row of X and `X_train`: (h, w), (h, w, 1),
+        (h, w, 3), (h, w, 4), (1, h, w) or (3, h, w). To be given without `images`.
 
     feature_names : sequence of str, default=None
         Names of the columns of a table. None takes those of X, or of the model.
@@ -67,48 +78,49 @@ class SEMReport:
         Title of the report. None names the model.
 
     class_names : sequence of str, default=None
-        Names in the order of `classes_`. None takes the labels.
+        Names of the classes, in the order of `classes_`. None takes the labels.
 
     X_train : array-like, frame, list or Dataset, default=None
-        The rows that `psem` was fitted on, in their order: then prototypes are shown
-        by the training rows they stand for, and samples are held against them. None
-        shows the most similar samples.
+        The samples that `psem` was fitted to, in the same order: prototypes are then
+        shown by their nearest training sample, and samples are compared with training
+        samples. Without them, prototypes are shown by the most similar samples.
 
     y_train : array-like of shape (n_train,), default=None
-        Their labels: then labels that may be wrong are listed.
+        Labels of the training samples: those that may be wrong are then listed.
 
-    train_images : array-like of shape (n_train, h, w[, channels]), default=None
-        Pictures of the training rows, where `images` are those of X. None takes
-        `images` if that is a shape or a function.
+    train_images : array-like of shape (n_train, h, w[, channels]) or callable, \
+            default=None
+        Images to show instead of `X_train`. None takes `images` if that is a function.
 
     relevance : True, str or callable, default=None
-        Relevance maps over the pictures of the decisions shown, as in
-        :func:`~sklearn_kmex.explain.explain`. None is no maps.
+        Relevance maps over the images of the decisions shown, as in
+        :func:`~sklearn_kmex.explain.explain`. None shows none.
 
     Raises
     ------
     TypeError
-        If `psem` is no prototypical self-explainable model, `black_box` has no
+        If `psem` is not a prototypical self-explainable model, `black_box` has no
         `predict`, or X cannot be counted.
 
     ValueError
-        If a label is no class of `psem`, or rows, names or pictures do not fit.
+        If a label is not a class of `psem`, or samples, names or images do not fit.
 
     MissingDependencyError
-        If a picture is given and pillow is not installed; of the methods, if
-        jinja2 is not.
+        If there are images and pillow is not installed. Methods raise it if jinja2 is
+        not installed.
 
     See Also
     --------
     sklearn_kmex.inspection.PrototypeDisplay : The prototypes as a figure.
-    sklearn_kmex.metrics.audit : What is wrong with prototypes and labels.
-    sklearn_kmex.explain.explain : The decision on each sample.
+    sklearn_kmex.metrics.audit : Suspect labels and prototypes.
+    sklearn_kmex.explain.explain : The evidence for the decision on each sample.
 
     Notes
     -----
-    Each sample is embedded once, but for those explained. Intervals of shares are
-    Wilson's, of the difference to the black box that of Agresti and Min (2005), at
-    95 %. In the file, pictures are made smaller until they fit into 3.2 MB.
+    Each sample is embedded once, and those explained once more. Confidence intervals of
+    shares are those of Wilson, that of the difference to the black box is that of
+    Agresti and Min (2005), at 95 %. Images are reduced in size until all fit into
+    3.2 MB.
 
     Examples
     --------
@@ -118,8 +130,9 @@ class SEMReport:
     >>> X, y = load_iris(return_X_y=True)
     >>> psem = KMExClassifier(2, random_state=0).fit(X[::2], y[::2])
     >>> report = SEMReport(psem, X[1::2], y[1::2], X_train=X[::2], y_train=y[::2])
-    >>> report.dict()["summary"][1]
-    'On 75 samples it is right for 97.3 % (95 % interval 90.8 % to 99.3 %).'
+    >>> content = report.to_dict()
+    >>> round(content["performance"]["accuracy"]["value"], 3)
+    0.973
     """
 
     def __init__(
@@ -128,8 +141,9 @@ class SEMReport:
         X: Any,
         y: ArrayLike,
         *,
-        black_box: Any = None,
+        black_box: Any | Literal["embedder"] = "embedder",
         images: Any = None,
+        image_shape: tuple[int, ...] | None = None,
         feature_names: Sequence[str] | None = None,
         title: str | None = None,
         class_names: Iterable[Any] | None = None,
@@ -138,50 +152,67 @@ class SEMReport:
         train_images: Any = None,
         relevance: Any = None,
     ) -> None:
-        if train_images is None and (callable(images) or is_shape(images)):
-            train_images = images
-        train = None
+        check_image_arguments(images, image_shape)
+        samples, training = check_samples(X, column_or_1d(y), images, image_shape), None
         if X_train is not None:
-            train = check_rows(X_train, y_train, train_images, "_train")
-        self._content = collect(
-            psem,
-            check_rows(X, column_or_1d(y), images),
-            train,
-            black_box=black_box,
-            class_names=class_texts(np.asarray(find_sem(psem).classes_), class_names),
-            feature_names=feature_names,
-            relevance=relevance,
-            title=title,
+            if train_images is None and callable(images):
+                train_images = images
+            training = check_samples(
+                X_train, y_train, train_images, image_shape, "_train"
+            )
+        names = class_texts(np.asarray(find_sem(psem).classes_), class_names)
+        settings: dict[str, Any] = {
+            "black_box": black_box,
+            "relevance": relevance,
+            "feature_names": feature_names,
+        }
+        check_arguments(psem, samples, training, **settings)
+        self._name, self._n_samples = as_name(type(psem).__name__), len_of(samples.X)
+        self._computed: dict[str, Any] | None = None
+        self._compute: Any = partial(
+            collect, psem, samples, training, class_names=names, title=title, **settings
         )
 
-    def dict(self) -> dict[str, Any]:
-        """Return all that the report says, as plain data.
+    @property
+    def _content(self) -> dict[str, Any]:
+        """Compute the content at the first use, and release model and data then."""
+        if self._computed is None:
+            self._computed, self._compute = self._compute(), None
+        return self._computed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the computed content, without model and data."""
+        content = self._content
+        return {**vars(self), "_computed": content}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of the report as plain data.
 
         Returns
         -------
         dict
-            Strings, numbers, lists, dicts and Nones, by a schema that the
-            :ref:`documentation <report_schema>` gives.
+            Strings, numbers, lists, dicts and None, according to the schema in the
+            :ref:`documentation <report_schema>`.
         """
         return copy.deepcopy(self._content)
 
-    def json(self) -> str:
-        """Write the content of `dict` as JSON.
+    def to_json(self) -> str:
+        """Return the content of the report as JSON.
 
         Returns
         -------
         str
-            A strict JSON object.
+            A strict JSON object with the content of `to_dict`.
         """
         return json.dumps(self._content, allow_nan=False)
 
-    def html(self) -> str:
-        """Write the report as a page.
+    def to_html(self) -> str:
+        """Return the report as a page.
 
         Returns
         -------
         str
-            An HTML document that refers to nothing outside itself.
+            An HTML document that loads nothing else.
 
         Raises
         ------
@@ -191,22 +222,22 @@ class SEMReport:
         return render_html(self._content)
 
     def write_html(self, path: Any) -> None:
-        """Write the page into a file.
+        """Write the page to a file.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write; a file that is there is replaced.
+            File to write; an existing file is replaced.
 
         Raises
         ------
         MissingDependencyError
             If jinja2 is not installed.
         """
-        Path(path).write_text(self.html(), encoding="utf-8")
+        Path(path).write_text(self.to_html(), encoding="utf-8")
 
     def to_markdown(self) -> str:
-        """Write the report as a model card, without pictures.
+        """Return the report as Markdown, without images.
 
         Returns
         -------
@@ -221,26 +252,26 @@ class SEMReport:
         return render_markdown(self._content)
 
     def to_card(self, path: Any = "psem.safetensors") -> "Card":
-        """Write the report as a model card of skops, to be completed and saved.
+        """Return the report as a model card of skops, to be completed and saved.
 
-        Sections are those of skops's own cards: what the model is, with what to look
-        into, and its prototypes; its parameters, data, and edits by people; how often
-        it is right, with intervals; and how to load it. Intended uses, authors and
-        contact are left open: `card.add(**{"Model Card Authors": "..."})` fills them
-        in, and `card.save("README.md")` writes the card.
+        Sections are those of skops: a description of the model, with warnings and
+        prototypes; parameters, data and manual edits; results, with confidence
+        intervals; and the code that loads the model. Intended uses, authors and contact
+        are left open: `card.add(**{"Model Card Authors": "..."})` fills them in, and
+        `card.save("README.md")` writes the card.
 
         Parameters
         ----------
         path : str or path-like, default="psem.safetensors"
-            File of the model, as the card says how to load it: by `skops.io` if its
-            name ends in ".skops", else by
+            File of the model, for the code that loads it: by `skops.io` if the name
+            ends in ".skops", otherwise by
             :func:`~sklearn_kmex.persistence.load_psem`.
 
         Returns
         -------
         skops.card.Card
-            The card. Its `model` is None: set it to the fitted model where a method of
-            skops asks for one, such as `add_model_plot`.
+            The card. Its `model` is None: set it to the fitted model for methods of
+            skops that need one, such as `add_model_plot`.
 
         Raises
         ------
@@ -250,12 +281,11 @@ class SEMReport:
         return make_card(self._content, path)
 
     def __repr__(self) -> str:
-        n_samples = self._content["data"]["samples"]["n_samples"]
-        return f"SEMReport({self._content['model']['type']}, n_samples={n_samples})"
+        return f"SEMReport({self._name}, n_samples={self._n_samples})"
 
     def _repr_html_(self) -> str:
-        # A frame of its own: pages that hold it cannot change it, nor it them.
-        page, title = escape(self.html()), escape(self._content["title"])
+        # In an iframe, so that neither page can change the other.
+        page, title = escape(self.to_html()), escape(self._content["title"])
         return (
             f'<iframe srcdoc="{page}" title="{title}" sandbox="allow-scripts" '
             f'style="width: 100%; height: {HEIGHT}px; border: 1px solid gray"></iframe>'

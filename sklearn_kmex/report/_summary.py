@@ -1,79 +1,97 @@
-"""The report in plain words: what holds, and what to be careful about."""
+"""The main results of a report, and its warnings, in sentences."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from sklearn_kmex.report._likeness import TAIL
+from sklearn_kmex.report._novelty import TAIL
 from sklearn_kmex.report._text import are, counted, interval, listed, percent, points
 
 FEW_SAMPLES = 100
 
 
 def summarize(content: dict[str, Any], decided_by_nearest: dict[str, Any]) -> list[str]:
-    """Say the main things in sentences."""
+    """Return the main results in sentences."""
+    performance = content["performance"]
     return [
-        *likeness_sentences(content, decided_by_nearest),
+        *model_sentences(content["model"], decided_by_nearest),
+        *rejection_sentences(performance["rejection"]),
         *edit_sentences(content["edits"]),
-        *accuracy_sentences(content["performance"], content["data"]),
+        *accuracy_sentences(performance),
         *prototype_sentences(content["predicates"]["transparency"]),
         *probability_sentences(content["reliability"]),
-        "None of this holds for data that differ from these samples.",
+        "These results do not hold for data that differ from these samples.",
     ]
 
 
-def likeness_sentences(
-    content: dict[str, Any], by_nearest: dict[str, Any]
+def model_sentences(
+    model: dict[str, Any], decided_by_nearest: dict[str, Any]
 ) -> Iterator[str]:
-    model = content["model"]
+    n_prototypes = counted(model["n_prototypes"], "prototype")
     yield (
-        f"The model tells {model['n_classes']} classes apart by likeness: a sample is "
-        f"compared with {counted(model['n_prototypes'], 'prototype')}, each of which "
-        "stands for rows that the model was trained on, and gets the class of what it "
-        "resembles most."
+        f"The model compares each sample with {n_prototypes} of {model['n_classes']} "
+        "classes, each of which represents some training samples, and predicts the "
+        "class of the most similar one."
     )
-    if by_nearest["value"] < 1:
+    if decided_by_nearest["value"] < 1:
         yield (
-            "More than the most similar prototype decides: it has the predicted class "
-            f"for {percent(by_nearest['value'])} of the samples."
+            "Other prototypes count as well: the most similar one has the predicted "
+            f"class for {percent(decided_by_nearest['value'])} of the samples."
+        )
+
+
+def rejection_sentences(rejection: dict[str, Any] | None) -> Iterator[str]:
+    if rejection is None:
+        return
+    rejected, accuracy = rejection["rejected"], rejection["accuracy_of_accepted"]
+    yield (
+        f"The model rejects {percent(rejected['value'])} of the samples (95 % "
+        f"confidence interval {interval(rejected)}), but all other figures and the "
+        "decisions in this report are those of the classifier inside it, which "
+        "classifies all samples."
+    )
+    if accuracy["n"]:
+        yield (
+            f"Of the {counted(accuracy['n'], 'accepted sample')}, it correctly "
+            f"classifies {percent(accuracy['value'])} (95 % confidence interval "
+            f"{interval(accuracy)})."
         )
 
 
 def edit_sentences(edits: list[dict[str, Any]]) -> Iterator[str]:
     if edits:
         yield (
-            f"After the training, people changed it by {counted(len(edits), 'edit')}, "
-            "which are listed with their reasons."
+            f"After training, people edited it: {are(len(edits), 'edit')} listed with "
+            "the reasons given."
         )
 
 
-def accuracy_sentences(
-    performance: dict[str, Any], data: dict[str, Any]
-) -> Iterator[str]:
+def accuracy_sentences(performance: dict[str, Any]) -> Iterator[str]:
     accuracy, other = performance["accuracy"], performance["black_box"]
     yield (
-        f"On {counted(accuracy['n'], 'sample')} it is right for "
-        f"{percent(accuracy['value'])} (95 % interval {interval(accuracy)})."
+        f"It correctly classifies {percent(accuracy['value'])} of "
+        f"{counted(accuracy['n'], 'sample')} (95 % confidence interval "
+        f"{interval(accuracy)})."
     )
     if other is not None:
         yield (
-            "The black box that it explains is right for "
-            f"{percent(other['accuracy']['value'])}; the two decide alike on "
-            f"{percent(other['agreement']['value'])}."
+            "The black box that it is compared to correctly classifies "
+            f"{percent(other['accuracy']['value'])}; the two models predict the same "
+            f"class for {percent(other['agreement']['value'])} of the samples."
         )
     known = [one for one in performance["classes"] if one["recall"]["n"]]
-    weakest = min(known, key=lambda one: one["recall"]["value"])
-    if weakest["recall"]["value"] < 1:
+    lowest = min(known, key=lambda one: one["recall"]["value"])
+    if lowest["recall"]["value"] < 1:
         yield (
-            f"It does worst on class {weakest['label']}, of which it finds "
-            f"{percent(weakest['recall']['value'])} "
-            f"({interval(weakest['recall'])})."
+            f"Recall is lowest for class {lowest['label']}: "
+            f"{percent(lowest['recall']['value'])} "
+            f"({interval(lowest['recall'])})."
         )
 
 
 def prototype_sentences(transparency: dict[str, Any]) -> Iterator[str]:
     n_ghosts, n = transparency["n_ghosts"], transparency["n_prototypes"]
     if n_ghosts:
-        yield f"Of {counted(n, 'prototype')}, {n_ghosts} never decide here."
+        yield f"Of {counted(n, 'prototype')}, {n_ghosts} decide none of the samples."
     else:
         yield "Each prototype decides some of the samples."
 
@@ -81,21 +99,21 @@ def prototype_sentences(transparency: dict[str, Any]) -> Iterator[str]:
 def probability_sentences(reliability: dict[str, Any] | None) -> Iterator[str]:
     if reliability is not None:
         yield (
-            "Its probabilities differ from how often it is right by "
-            f"{100 * reliability['calibration_error']:.1f} percentage points on "
+            "The predicted probabilities differ from the share of correct predictions "
+            f"by {100 * reliability['calibration_error']:.1f} percentage points on "
             "average."
         )
 
 
 def find_warnings(content: dict[str, Any]) -> list[dict[str, str]]:
-    """List what a reader should look into, and the section that has the details."""
+    """List warnings, with the section of the report that has the details."""
     sources = {
         "performance": performance_warnings(content["performance"]),
         "prototypes": prototype_warnings(content["prototypes"]),
         "reliability": reliability_warnings(
             content["reliability"], content["performance"]["accuracy"]
         ),
-        "likeness": likeness_warnings(content["likeness"]),
+        "novelty": novelty_warnings(content["novelty"]),
         "data": data_warnings(content),
     }
     return [
@@ -108,55 +126,63 @@ def find_warnings(content: dict[str, Any]) -> list[dict[str, str]]:
 def performance_warnings(performance: dict[str, Any]) -> Iterator[str]:
     accuracy, other = performance["accuracy"], performance["black_box"]
     if accuracy["n"] < FEW_SAMPLES:
-        yield f"Only {counted(accuracy['n'], 'sample')}: all shares are rough."
+        yield (
+            f"Accuracy was measured on {counted(accuracy['n'], 'sample')} only: all "
+            "shares are imprecise."
+        )
     if other is not None and other["gap"]["high"] < 0:
         yield (
-            "The model is right less often than its black box, by "
+            "The model is less accurate than the black box, by "
             f"{points(-other['gap']['value']).lstrip('+')} percentage points."
         )
     absent = [one["label"] for one in performance["classes"] if not one["recall"]["n"]]
     if absent:
-        yield f"No sample is of class {listed(absent)}: nothing is known of it."
-    weak = [
+        yield f"Recall is unknown for {classes(absent)}: there are no samples."
+    low = [
         one["label"]
         for one in performance["classes"]
         if one["recall"]["n"] and one["recall"]["high"] < accuracy["low"]
     ]
-    if weak:
-        yield f"Clearly less right than on the whole for class {listed(weak)}."
+    if low:
+        yield f"Recall is clearly lower than the accuracy for {classes(low)}."
+
+
+def classes(labels: list[str]) -> str:
+    return f"class{'' if len(labels) == 1 else 'es'} {listed(labels)}"
 
 
 def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[str]:
-    doubtful = [str(card["prototype"]) for card in prototypes if card["warnings"]]
-    if doubtful:
+    some = [str(card["prototype"]) for card in prototypes if card["warnings"]]
+    if some:
         yield (
-            f"There are warnings about {counted(len(doubtful), 'prototype')}: "
-            f"{listed(doubtful, 10)}."
+            f"There are warnings about {counted(len(some), 'prototype')}: "
+            f"{listed(some, 10)}."
         )
 
 
 def reliability_warnings(
     reliability: dict[str, Any] | None, accuracy: dict[str, Any]
 ) -> Iterator[str]:
-    """Warn where chance does not explain the difference."""
+    """Warn if the mean probability is outside the interval of the accuracy."""
     if reliability is None:
         return
     confidence = reliability["mean_confidence"]
     if not accuracy["low"] <= confidence <= accuracy["high"]:
-        too = "sure" if confidence > accuracy["high"] else "unsure"
+        too = "high" if confidence > accuracy["high"] else "low"
         yield (
-            f"Probabilities are too {too}: those of the predictions have a mean of "
-            f"{percent(confidence)}, and {percent(accuracy['value'])} are right."
+            f"Predicted probabilities are too {too}: their mean is "
+            f"{percent(confidence)}, and {percent(accuracy['value'])} of the "
+            "predictions are correct."
         )
 
 
-def likeness_warnings(likeness: dict[str, Any]) -> Iterator[str]:
-    below = likeness["below"]
+def novelty_warnings(novelty: dict[str, Any]) -> Iterator[str]:
+    below = novelty["below"]
     if below is not None and below["low"] > TAIL:
         yield (
-            f"{percent(below['value'])} of the samples are less like any prototype "
-            f"than {percent(1 - TAIL)} of the training rows: the model may not know "
-            "them."
+            f"{percent(below['value'])} of the samples are less similar to any "
+            f"prototype than {percent(1 - TAIL)} of the training samples: the model "
+            "may not have been trained on samples of their kind."
         )
 
 
@@ -164,13 +190,13 @@ def data_warnings(content: dict[str, Any]) -> Iterator[str]:
     data = content["data"]
     if data["shared_rows"]:
         yield (
-            f"{are(len(data['shared_rows']), 'sample')} also in the training rows: "
-            "the figures are too good."
+            f"{are(len(data['shared_rows']), 'sample')} also in the training set: the "
+            "figures are too optimistic."
         )
     if data["suspect_labels"]:
         yield (
-            f"{are(data['n_suspect_labels'], 'training row')} more like another class "
-            "than the own one: labels may be wrong."
+            f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
+            "label: the similarity to another class is higher."
         )
     if not content["model"]["has_seed"]:
         yield "random_state is None: another fit gives other prototypes."

@@ -1,4 +1,4 @@
-"""Prototypes of a table, as values in columns that a reader knows."""
+"""Prototypes and samples of a table, as values in its columns."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
 N_COLUMNS = 12
-N_ROWS = 1_000  # enough to tell the spread of a column
+N_ROWS = 1_000  # to estimate the spread of a column from
 
 
 class Table(NamedTuple):
-    """Cells of samples, (n_samples, n_columns), and names of the columns."""
+    """Values of samples, (n_samples, n_columns), and names of the columns."""
 
     cells: Any
     names: list[str]
 
 
 def as_table(psem: Any, X: Any, feature_names: Sequence[str] | None) -> Table | None:
-    """Return rows of cells, or None where samples are something else."""
+    """Return samples as a table, or None if they are something else."""
     X = as_array(X)
     if isinstance(X, list | tuple) and isinstance(X[0], list | tuple):
         X = stacked(X, range(len(X)))
@@ -38,7 +38,7 @@ def as_table(psem: Any, X: Any, feature_names: Sequence[str] | None) -> Table | 
 
 
 def in_columns(psem: Any, table: Table) -> NDArray | None:
-    """Prototypes themselves, where these are rows of the same columns."""
+    """Return the prototypes if they have the same columns as the table, or None."""
     prototypes = np.asarray(find_sem(psem).prototypes_)
     same = not steps_before(psem) and prototypes.shape[1] == table.cells.shape[1]
     return prototypes if same else None
@@ -52,9 +52,9 @@ def cells_of(cells: Any, rows: Any) -> NDArray:
 def places_in_class(
     table: Table, columns: NDArray, values: NDArray, owners: NDArray, codes: NDArray
 ) -> list[list[dict[str, Any]]]:
-    """Describe rows of values by some columns.
+    """Describe rows by their values in some columns.
 
-    A rank is the share of the samples of the row's class with a smaller value.
+    The rank is the share of samples of the row's class with a smaller value.
     """
     shown = values[:, columns]
     ranks = class_ranks(shown, owners, table.cells[:, columns], codes)
@@ -71,8 +71,8 @@ def places_in_class(
     ]
 
 
-def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
-    """Choose columns by the spread of prototypes over that of samples, in order."""
+def informative_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
+    """Return the columns in which prototypes differ most, relative to samples."""
     few = cells[:: -(-cells.shape[0] // N_ROWS)]
     spreads = column_spreads(values) / column_spreads(few)
     order = np.argsort(-np.nan_to_num(spreads, posinf=0), kind="stable")
@@ -80,7 +80,7 @@ def telling_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
 
 
 def column_spreads(cells: Any) -> NDArray[np.float64]:
-    """Compute standard deviations of columns; NaN where 0, or without numbers."""
+    """Compute standard deviations of columns; NaN if 0, or if not numeric."""
     if sparse.issparse(cells):
         spreads = mean_variance_axis(cells.astype(np.float64), axis=0)[1] ** 0.5
     else:
@@ -98,5 +98,5 @@ def dense_spreads(cells: NDArray) -> NDArray[np.float64]:
             if column is not None:
                 numbers[:, j] = column
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns without numbers
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns that are not numeric
         return np.nanstd(numbers, axis=0)

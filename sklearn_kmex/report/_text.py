@@ -1,4 +1,4 @@
-"""Text from users, shown as text whatever it holds; numbers as a reader says them."""
+"""Names from users as harmless text, and numbers and lists in sentences."""
 
 import unicodedata
 from collections import Counter
@@ -10,12 +10,12 @@ import numpy as np
 from sklearn_kmex._draw.html import clipped
 
 LONGEST = 120
-# Characters that turn the direction of what follows them.
+# Characters that change the direction of the text after them.
 BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
 def as_text(value: Any) -> str:
-    """Put a value on one line, with characters that cannot be seen written out."""
+    """Return a value as one line of text, with invisible characters written out."""
     line = " ".join(str(value).split())
     return "".join(one if is_visible(one) else f"[U+{ord(one):04X}]" for one in line)
 
@@ -26,12 +26,12 @@ def is_visible(character: str) -> bool:
 
 
 def as_name(value: Any) -> str:
-    """Make a name of a value, short enough to be repeated."""
+    """Return a value as a name of limited length."""
     return clipped(as_text(value), LONGEST)
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """Tell names that are the same apart, by their places."""
+    """Append its place to each name that occurs more than once."""
     some = list(names)
     counts = Counter(some)
     return [
@@ -41,19 +41,19 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def as_number(value: Any) -> float | None:
-    """Return a number that JSON has, or None."""
+    """Return a finite number as float, or None."""
     return float(value) if np.isfinite(value) else None
 
 
 def as_cell(value: Any) -> str:
-    """Write a cell of a table."""
+    """Return a value as short text for a table."""
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return clipped(as_text(value), 40)
 
 
 def percent(share: float | None) -> str:
-    """Write a share as per cent, of which no round number is made up."""
+    """Return a share as per cent; only 0 and 1 are given as 0 % and 100 %."""
     if share is None:
         return "unknown"
     digits = 0 if share in (0, 1) else 1
@@ -64,28 +64,28 @@ def percent(share: float | None) -> str:
 
 
 def points(difference: float) -> str:
-    """Write a difference of shares as percentage points, with its sign."""
+    """Return a difference of shares in percentage points, with its sign."""
     text = f"{100 * difference:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def interval(estimate: dict[str, Any]) -> str:
-    """Write the ends of a confidence interval of a share."""
+    """Return the ends of the confidence interval of a share as text."""
     return f"{percent(estimate['low'])} to {percent(estimate['high'])}"
 
 
 def counted(number: int, what: str) -> str:
-    """Write a number of things, in the plural where there is not one."""
+    """Return a number and a noun, in the plural unless the number is 1."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def are(number: int, what: str) -> str:
-    """Write a number of things that are so."""
+    """Return a number, a noun, and "is" or "are"."""
     return f"{counted(number, what)} {'is' if number == 1 else 'are'}"
 
 
 def listed(names: Iterable[Any], most: int = 5) -> str:
-    """List some names in a sentence."""
+    """Return a list of names as text, abbreviated after some."""
     some = [str(name) for name in names]
     more = f" and {len(some) - most} more" if len(some) > most else ""
     return ", ".join(some[:most]) + more

@@ -38,7 +38,7 @@ def test_flat_pictures():
     assert_array_equal(channels_last(flat, (3, 4)), flat.reshape(2, 3, 4))
     colours = channels_last(flat, (3, 2, 2))
     assert_array_equal(colours[1, 0, 1], [13, 17, 21])
-    with pytest.raises(ValueError, match="hold the 12 values of a sample; got"):
+    with pytest.raises(ValueError, match="have the 12 values of a sample; got"):
         channels_last(flat, (5, 5))
     with pytest.raises(ValueError, match=r"image_shape must be \(h, w\).*got \(12,\)"):
         channels_last(flat, (12,))

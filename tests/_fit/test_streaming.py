@@ -23,7 +23,9 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("size", [1, 40, 200])
+@pytest.mark.parametrize(
+    "size", [pytest.param(size, marks=pytest.mark.slow) for size in (1, 40)] + [200]
+)
 def test_a_stream_in_any_order_ends_near_fit(digits, order, size):
     X, X_test, y, y_test = digits
     if size == 1:

@@ -81,7 +81,7 @@ def test_metrics_judge_the_model_inside(wrapped):
 def test_report_is_of_the_model_inside(wrapped):
     pytest.importorskip("jinja2")
     model, _, X, y = wrapped
-    found = SEMReport(model, X, y, X_train=X, y_train=y).dict()
+    found = SEMReport(model, X, y, X_train=X, y_train=y).to_dict()
     assert found["performance"]["accuracy"]["value"] > 0.9
 
 

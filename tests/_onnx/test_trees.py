@@ -1,4 +1,4 @@
-"""to_onnx over boosted trees: each row falls into the leaves that it falls into."""
+"""to_onnx with boosted trees: each row falls into the same leaves."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",  # of skl2onnx
-    # of LightGBM, to which we give arrays, as the others
+    # of LightGBM, which gets arrays here like the others
     "ignore:X does not have valid feature names",
 )
 
@@ -40,7 +40,7 @@ def boosted(kind, **settings):
 
 @pytest.fixture(scope="module")
 def tables(load_data):
-    """Numbers and codes, a twentieth of the cells missing: X, y, X_test."""
+    """X, y and X_test of numbers and codes, with a twentieth of the cells missing."""
 
     def load(name):
         data, rng = load_data(f"tab_{name}.npz"), np.random.RandomState(0)
@@ -69,7 +69,7 @@ def test_tables_with_missing_values(kind, name, tables):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_on_a_threshold_go_to_the_same_side(kind, dtype, digits):
     X, X_test, y, _ = digits
-    X, X_test = (x.astype(dtype) / 3 for x in (X, X_test))  # no numbers of few bits
+    X, X_test = (x.astype(dtype) / 3 for x in (X, X_test))  # not exact in binary
     psem = make_kmex(boosted(kind).fit(X, y), n_prototypes=2, random_state=0).fit(X, y)
     both = np.concatenate([X, X_test])
     assert_same(serve(psem, both), psem, both, atol=1e-6)
@@ -95,17 +95,17 @@ def test_trees_of_early_stopping_of_one_leaf_and_pruned(digits):
         assert_same(serve(psem, X), psem, X, atol=1e-6)
 
 
-def test_numbers_that_lightgbm_takes_for_missing(digits):
+def test_numbers_that_lightgbm_treats_as_missing(digits):
     X, _, y, _ = digits
     X = X - 8
     trained = boosted("lightgbm", use_missing=False).fit(X, y)
     psem = make_kmex(trained, n_prototypes=2, random_state=0).fit(X, y)
     some = X.copy()
-    some[::3, ::2] = np.nan  # which it takes for 0
+    some[::3, ::2] = np.nan  # which it treats as 0
     assert_array_equal(serve(psem, some)[0], psem.predict(some))
 
 
-def test_what_has_no_converter_is_named():
+def test_error_names_what_has_no_converter():
     rng = np.random.RandomState(0)
     X = np.column_stack([rng.randint(6, size=400), rng.normal(size=400)])
     y = ((X[:, 0] % 2) + (X[:, 1] > 1) > 0).astype(int)
@@ -123,5 +123,5 @@ def test_what_has_no_converter_is_named():
         (boosted("xgboost", enable_categorical=True), frame, "splits of categories"),
     ):
         psem = make_kmex(ensemble.fit(rows, y), n_prototypes=1).fit(rows, y)
-        with pytest.raises(TypeError, match=f"numbers and NaN alone .*with {words}. S"):
+        with pytest.raises(TypeError, match=f"by numbers and NaN .*with {words}. S"):
             to_onnx(psem, X)

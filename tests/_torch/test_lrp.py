@@ -1,4 +1,4 @@
-"""LRP conserves relevance, whatever way a forward pass is written; or says why not."""
+"""LRP conserves relevance for any forward pass that it supports, or raises an error."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def make_tiny(network):
 
 
 class OneStep(nn.Module):
-    """A layer that hands on what it gets, a step, and a head."""
+    """An identity layer, a function, and a head."""
 
     def __init__(self, step):
         super().__init__()
@@ -154,7 +154,7 @@ def test_a_sum_shares_in_proportion_and_not_twice():
     assert_allclose(found, [0.4 * score, 0.6 * score], rtol=1e-4)
 
 
-def test_means_of_channels_that_are_off_share_evenly():
+def test_means_of_channels_that_are_zero_share_evenly():
     network = nn.Sequential(
         nn.Conv2d(1, 2, 1, bias=False),
         nn.ReLU(),
@@ -174,14 +174,14 @@ def test_means_of_channels_that_are_off_share_evenly():
     ("kind", "message"),
     [
         (networks.FunctionalConv, "no rule for conv2d, called in the forward pass of "),
-        (networks.InPlaceStatement, "could not follow InPlaceStatement"),
+        (networks.InPlaceStatement, "LRP does not support InPlaceStatement"),
         (networks.Twice, "each layer to run once; 'conv2' of Twice ran again"),
         (networks.LayerNormed, "for layer_norm, called in layer 'norm' of LayerNormed"),
         (networks.Tokens, "called in layer 'blocks.self_attn' of Tokens"),
         (networks.Attention, "called in layer 'blocks' of Attention"),
     ],
 )
-def test_what_has_no_rule_is_named_beside_the_methods_that_work(kind, message):
+def test_error_without_a_rule_names_the_methods_that_work(kind, message):
     psem = psem_of(seeded(kind))
     remedy = 'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or'
     for method in ("epsilon", "epsilon_plus_flat"):
@@ -197,7 +197,7 @@ def test_a_scripted_layer_is_named():
     torch.manual_seed(0)
     body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten())
     psem = psem_of(nn.Sequential(torch.jit.script(body), nn.Linear(144, 3)))
-    with pytest.raises(ValueError, match="cannot look into the scripted '0'"):
+    with pytest.raises(ValueError, match="does not support the scripted '0'"):
         relevance(psem, X)
     for method in OTHERS:
         assert relevance(psem, X[:2], method=method, n_steps=2).any()
@@ -208,7 +208,7 @@ def test_weights_that_hooks_compute_are_refused_and_those_of_torch_kept():
     network = seeded(networks.Written)
     with torch.no_grad():
         network.conv2 = nn.utils.weight_norm(network.conv2)
-    with pytest.raises(ValueError, match="hold their own weights; 'conv2' computes"):
+    with pytest.raises(ValueError, match="store their weights; 'conv2' computes"):
         relevance(psem_of(network), X)
     parametrized = seeded(networks.WeightNorm)
     before = parametrized(torch.from_numpy(X)).detach()
@@ -280,7 +280,7 @@ def test_the_rule_at_the_input_by_hand():
     def share(method, **bounds):
         return relevance(psem, rows[:1], method=method, **bounds)[0] / score
 
-    # x w is 3 and -2, of which flat knows nothing.
+    # x w is 3 and -2, which flat ignores.
     assert_allclose(share("epsilon"), [3, -2], rtol=1e-4)
     assert_allclose(share("epsilon_flat"), [0.5, 0.5], rtol=1e-4)
     # x w - low w+ - high w- is 3 and 10 within [0, 6], 5 and 7 within [-2, 4.5].
@@ -300,7 +300,7 @@ def test_bounds_of_any_shape_that_fits_are_the_same():
     assert off_by(numbers, psem.transform(X).max(axis=1)) < 1e-3
 
 
-def test_a_first_layer_that_is_none_gets_no_rule_of_its_own():
+def test_a_first_layer_of_another_type_gets_no_rule_of_its_own():
     torch.manual_seed(0)
     network = nn.Sequential(
         nn.BatchNorm2d(1),
@@ -316,7 +316,7 @@ def test_a_first_layer_that_is_none_gets_no_rule_of_its_own():
     )
 
 
-def test_networks_that_turn_gradients_off_are_told():
+def test_networks_that_disable_gradients_raise_an_error():
     class NoGradients(networks.Written):
         @torch.no_grad()
         def forward(self, X):

@@ -1,4 +1,4 @@
-"""What is asked of embeddings, against numbers worked out by hand."""
+"""Scores of embeddings and their relevance, against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 torch = pytest.importorskip("torch")
 pytest.importorskip("zennit")
 
-from sklearn_kmex._torch.scores import Asked, Prototypes, ask, prp
+from sklearn_kmex._torch.scores import Prototypes, Target, make_score, prp
 
 
 def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):
@@ -17,10 +17,10 @@ def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):
     return Prototypes(vectors, np.asarray(codes), similarity, epsilon, aggregation)
 
 
-def asked(target, rule, codes, rivals=None, prototypes=((0,),)):
+def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
     rivals = codes if rivals is None else rivals
     parts = (np.asarray(part) for part in (codes, rivals, prototypes))
-    return Asked(target, rule, *parts)
+    return Target(kind, rule, *parts)
 
 
 def shares(Z, vectors, scores=1.0):
@@ -35,7 +35,7 @@ def test_prp_gives_more_to_channels_that_agree():
     assert_allclose(found, parts / parts.sum(), rtol=1e-6)
 
 
-def test_prp_gives_more_to_channels_that_are_on():
+def test_prp_gives_more_to_channels_with_large_values():
     found = shares([1.0, -3.0], [3.0, -1.0], 8.0)  # d = (4, 4)
     assert_allclose(found, [2, 6], rtol=1e-6)
 
@@ -45,7 +45,7 @@ def test_prp_of_a_negative_score_is_the_same_share_of_it():
     assert_allclose(found, [-12 * 7 / 8, -12 / 8], rtol=1e-6)
 
 
-def test_prp_leaves_out_channels_that_are_off():
+def test_prp_leaves_out_channels_that_are_zero():
     found = shares([1.0, 3.0**0.5, 0.0], [0.0, 0.0, 0.0], 1.0)
     first, second = 1 / (1 + 0.4 / 3), 3**0.5 / (3 + 0.4 / 3)  # d = (1, 3, 0)
     total = first + second
@@ -81,25 +81,25 @@ def test_the_margin_is_positive_where_the_nearest_prototype_is_of_the_class(
     own = np.where(codes == labels[:, np.newaxis], apart, np.inf).min(1)
     rival = np.where(codes != labels[:, np.newaxis], apart, np.inf).min(1)
 
-    question = ask(
-        asked("margin", "neuralized", labels), known(vectors, codes), torch.tensor(Z)
+    score = make_score(
+        target("margin", "neuralized", labels), known(vectors, codes), torch.tensor(Z)
     )
-    score = question.score(torch.tensor(Z)).numpy()[:, 0]
-    assert_allclose(score, rival - own, rtol=1e-4, atol=1e-9)
-    assert_array_equal(score > 0, codes[apart.argmin(1)] == labels)
-    assert_allclose(question.start(torch.tensor(Z)).sum(-1)[:, 0], score)
+    values = score.values(torch.tensor(Z)).numpy()[:, 0]
+    assert_allclose(values, rival - own, rtol=1e-4, atol=1e-9)
+    assert_array_equal(values > 0, codes[apart.argmin(1)] == labels)
+    assert_allclose(score.relevance(torch.tensor(Z)).sum(-1)[:, 0], values)
 
 
 def test_the_margin_by_hand():
     # a = (1, 0), b = (-1, 2): 2 (a - b) (z - (a + b) / 2) = (4, -4) * (z - (0, 1)).
-    question = ask(
-        asked("margin", "neuralized", [1]),
+    score = make_score(
+        target("margin", "neuralized", [1]),
         known([[-1, 2], [1, 0], [50, 50]], [0, 1, 0]),
         torch.zeros(1, dtype=float),
     )
     Z = torch.tensor([[0.5, 0.5]], dtype=float)
-    assert_allclose(question.start(Z)[0, 0], [2, 2])
-    assert_allclose(question.score(Z), [[4]])
+    assert_allclose(score.relevance(Z)[0, 0], [2, 2])
+    assert_allclose(score.values(Z), [[4]])
 
 
 VECTORS, CODES = [[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]], [0, 0, 1]
@@ -109,57 +109,59 @@ def test_similarities_are_those_of_the_classifier():
     # Distances of (0, 0): 0, 3, 4.
     Z = torch.zeros(1, 2, dtype=float)
     log = np.log((np.array([0, 3, 4]) + 1) / (np.array([0, 3, 4]) + 1e-4))
-    everything = asked("similarity", "prp", [0], prototypes=[[0, 1, 2]])
-    question = ask(everything, known(VECTORS, CODES), Z)
-    assert_allclose(question.score(Z)[0], log)
-    question = ask(everything, known(VECTORS, CODES, "gaussian"), Z)
-    assert_allclose(question.score(Z)[0], [0, -4.5, -8])
+    everything = target("similarity", "prp", [0], prototypes=[[0, 1, 2]])
+    score = make_score(everything, known(VECTORS, CODES), Z)
+    assert_allclose(score.values(Z)[0], log)
+    score = make_score(everything, known(VECTORS, CODES, "gaussian"), Z)
+    assert_allclose(score.values(Z)[0], [0, -4.5, -8])
 
 
-def test_a_class_is_its_best_prototype_or_all_of_them_by_their_share():
+def test_a_class_score_uses_its_best_prototype_or_all_of_them():
     Z = torch.tensor([[1.0, 0.0]], dtype=float)  # 1 and 2 away from those of class 0
     similar = np.array([-0.5, -2.0])
-    best = ask(asked("class", "prp", [0]), known(VECTORS, CODES, "gaussian"), Z)
-    assert_allclose(best.score(Z), [[-0.5]])
-    assert_allclose(best.start(Z)[0, 0], [-0.5, 0])  # the second channel is off
+    best = make_score(target("class", "prp", [0]), known(VECTORS, CODES, "gaussian"), Z)
+    assert_allclose(best.values(Z), [[-0.5]])
+    assert_allclose(best.relevance(Z)[0, 0], [-0.5, 0])  # the second channel is zero
 
     both = known(VECTORS, CODES, "gaussian", "sum")
-    every = ask(asked("class", "prp", [0]), both, Z)
+    every = make_score(target("class", "prp", [0]), both, Z)
     total = np.log(np.exp(similar).sum())
-    assert_allclose(every.score(Z), [[total]])
-    assert_allclose(every.start(Z).sum(-1), [[total]])
-    Z = torch.tensor([[1.0, 1.0]], dtype=float)  # both channels on: d = (1, 1), (4, 1)
+    assert_allclose(every.values(Z), [[total]])
+    assert_allclose(every.relevance(Z).sum(-1), [[total]])
+    Z = torch.tensor(
+        [[1.0, 1.0]], dtype=float
+    )  # no channel is zero: d = (1, 1), (4, 1)
     similar = np.array([-1.0, -2.5])
     weights = np.exp(similar) / np.exp(similar).sum()
     total = np.log(np.exp(similar).sum())
     first, second = np.array([0.5, 0.5]), np.array([1 / 4.25, 1 / 1.25])
     expected = total * (weights[0] * first + weights[1] * second / second.sum())
-    assert_allclose(every.start(Z)[0, 0], expected)
+    assert_allclose(every.relevance(Z)[0, 0], expected)
 
 
 def test_under_prp_the_margin_is_a_difference_of_class_scores():
     Z = torch.tensor([[1.0, 1.0]], dtype=float)
-    question = ask(
-        asked("margin", "prp", [0], [1]), known(VECTORS, CODES, "gaussian"), Z
+    score = make_score(
+        target("margin", "prp", [0], [1]), known(VECTORS, CODES, "gaussian"), Z
     )
-    assert_allclose(question.score(Z), [[-1 - -5]])
-    assert_allclose(question.start(Z).sum(-1), [[4]])
+    assert_allclose(score.values(Z), [[-1 - -5]])
+    assert_allclose(score.relevance(Z).sum(-1), [[4]])
 
 
-def test_each_sample_is_asked_what_it_is_asked():
+def test_each_sample_has_its_own_score():
     rng = np.random.default_rng(0)
     vectors, codes = rng.normal(size=(6, 3)), np.repeat(np.arange(3), 2)
     Z = torch.tensor(rng.normal(size=(5, 3)))
     labels, rivals = np.array([0, 1, 2, 0, 1]), np.array([1, 2, 0, 2, 0])
     ids = rng.integers(6, size=(5, 2))
-    for target, rule in [
+    for kind, rule in [
         ("similarity", "prp"), ("class", "prp"), ("margin", "prp"),
         ("class", "neuralized"), ("margin", "neuralized"),
     ]:  # fmt: skip
-        question = ask(
-            asked(target, rule, labels, rivals, ids), known(vectors, codes), Z
+        score = make_score(
+            target(kind, rule, labels, rivals, ids), known(vectors, codes), Z
         )
-        for name in ("score", "start"):
-            whole = getattr(question, name)(Z)
-            part = getattr(question.take(slice(1, 4)), name)(Z[1:4])
+        for name in ("values", "relevance"):
+            whole = getattr(score, name)(Z)
+            part = getattr(score.take(slice(1, 4)), name)(Z[1:4])
             assert_allclose(part, whole[1:4])

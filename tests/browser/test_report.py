@@ -50,7 +50,7 @@ def pictures():
         psem,
         X[test],
         y[test],
-        images=(8, 8),
+        image_shape=(8, 8),
         X_train=X[train],
         y_train=y[train],
         title="Digits",
@@ -87,7 +87,7 @@ OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; }
 @pytest.fixture(scope="module")
 def reports():
     made = {f.__name__: f() for f in (pictures, table, texts, hostile)}
-    return {name: report.html() for name, report in made.items()}
+    return {name: report.to_html() for name, report in made.items()}
 
 
 def parts(page):
@@ -169,9 +169,9 @@ def test_filtering(open_page, reports):
     n_cases = cases.count()
     told = page.tab.locator("[role=status]:visible")
     assert told.inner_text() == f"{n_cases} of {n_cases} decisions"
-    page.tab.get_by_label("Only wrong ones").check()
+    page.tab.get_by_label("Only errors").check()
     assert 0 < cases.count() < n_cases
-    assert all("taken for" in text for text in cases.all_inner_texts())
+    assert all("classified as" in text for text in cases.all_inner_texts())
     page.tab.get_by_label("Find decisions").fill("no such thing")
     assert cases.count() == 0
     assert told.inner_text() == f"0 of {n_cases} decisions"
@@ -255,5 +255,5 @@ def test_two_reports_in_one_notebook(open_page):
 
 def test_two_pages_in_one_have_ids_of_their_own(open_page):
     report = table()
-    page = open_page(report.html() + report.html())
+    page = open_page(report.to_html() + report.to_html())
     assert page.duplicate_ids() == []

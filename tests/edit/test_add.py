@@ -1,4 +1,4 @@
-"""add_prototypes: samples that decide from now on."""
+"""add_prototypes: samples as new prototypes."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_samples_are_numbered_on_as_in_a_stream(blobs):
     assert_array_equal(edited.prototype_counts_[4:], [1, 1, 1])
     explanation = explain(edited, X[y == 2][3:5], X_train=rows, n_prototypes=1)
     assert_array_equal(
-        explanation.examples[explanation._example(explanation.prototypes[:, 0])],
+        explanation.training_samples[:, 0],
         rows[explanation.training_rows[:, 0]],
     )
     again = edited.partial_fit(X[y == 2], y[y == 2])

@@ -1,4 +1,4 @@
-"""What edits accept: numbers of prototypes, and labels of the right type."""
+"""Checks of edits: numbers of prototypes, and labels of the type of the classes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn_kmex.edit._check import check_label
 @pytest.mark.parametrize("ids", [6, -1, [0, 99], np.array([7])])
 def test_unknown_prototypes_are_named(blobs, ids):
     psem = KMExClassifier(2, random_state=0).fit(*blobs)
-    with pytest.raises(ValueError, match=r"0 to 5; got \[(6|-1|99|7)\]. Numbers chang"):
+    with pytest.raises(ValueError, match=r"0 to 5; got \[(6|-1|99|7)\]. Edits chang"):
         drop_prototypes(psem, ids)
     assert len(psem.prototypes_) == 6
 

@@ -1,4 +1,4 @@
-"""drop_prototypes: the others decide, and the rows still count."""
+"""drop_prototypes: other prototypes decide, and training samples still count."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_a_class_keeps_a_prototype(psem):
     a = np.flatnonzero(psem.prototype_classes_ == "a").tolist()
     with pytest.raises(
         ValueError,
-        match=r"must leave one to each class; with \[0, 1\].*left of \['a'\]. Keep one",
+        match=r"at least one .*; without \[0, 1\].*none of \['a'\]. Keep one",
     ):
         drop_prototypes(psem, a)
     assert len(psem.prototypes_) == 4

@@ -1,4 +1,4 @@
-"""merge_prototypes: one prototype stands for the rows of several."""
+"""merge_prototypes: one prototype gets the training samples of several."""
 
 import numpy as np
 import pytest

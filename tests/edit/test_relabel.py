@@ -1,4 +1,4 @@
-"""relabel_prototypes: what is like a prototype belongs to its new class."""
+"""relabel_prototypes: samples similar to a prototype get its new class."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,9 @@ def test_the_same_class_again_moves_nothing(blobs):
 def test_refusals(blobs):
     X, y = blobs
     psem = KMExClassifier(1).fit(X, y)
-    with pytest.raises(ValueError, match=r"left of \[0\]. To give a whole class a nam"):
+    with pytest.raises(
+        ValueError, match=r"none of \[0\]. To rename a whole class, use"
+    ):
         relabel_prototypes(psem, 0, 1)
     with pytest.raises(ValueError, match=r"one of \[0, 1, 2\]; got 7. Use add_proto"):
         relabel_prototypes(psem, 0, 7)

@@ -1,4 +1,4 @@
-"""rename: the same decisions under other names."""
+"""rename: the same decisions with other labels."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_labels_held_as_objects_stay_objects(blobs):
     [
         ({5: 1}, r"classes of psem, \[0, 1, 2\]; got \[5\]"),
         ({}, "must give new labels"),
-        ({0: "a"}, r"labels of one type; got \['a', 1, 2\]. Name all"),
+        ({0: "a"}, r"labels of one type; got \['a', 1, 2\]. Rename all"),
         ({0: 1}, r"different labels; got \[1, 1, 2\]. To move"),
         ({0: True}, "labels of one type"),
     ],

@@ -1,4 +1,4 @@
-"""What holds after any edits, in any order; and what is shared with the original."""
+"""Invariants after any edits, and what copies share with the original."""
 
 import pickle
 
@@ -10,13 +10,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sems import Prototypes
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV, edit, make_kmex
+from sklearn_kmex import (
+    KMExClassifier,
+    KMExClassifierCV,
+    RejectingClassifier,
+    edit,
+    make_kmex,
+)
 
 X, Y = load_iris(return_X_y=True)
 FITTED = [
@@ -176,6 +184,45 @@ def test_the_encoder_is_shared_and_its_parameters_are_not():
     assert psem[0].mean_[0] < 50
     assert len(edited[-1][-1].prototypes_) == len(psem[-1][-1].prototypes_) - 1
     check_is_fitted(edited)
+
+
+def test_the_model_inside_a_search_is_edited():
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), KMExClassifier(random_state=0)),
+        {"kmexclassifier__n_prototypes": [2, 3]},
+        cv=2,
+    ).fit(X, Y)
+    before = search.predict(X)
+    edited = edit.rename(search, {0: 7})
+    assert type(edited) is GridSearchCV
+    assert edited.best_params_ == search.best_params_
+    assert_array_equal(edited.predict(X), np.where(before == 0, 7, before))
+    assert edited.best_estimator_[-1].edit_log_[0]["what"] == "rename"
+    assert_array_equal(search.predict(X), before)
+    assert search.best_estimator_[-1].edit_log_ == []
+
+
+@pytest.mark.parametrize("wrap", [lambda psem: psem, make_pipeline, FrozenEstimator])
+@pytest.mark.parametrize("one", range(5))
+def test_thresholds_of_another_classifier_are_not_kept(wrap, one):
+    calls = [
+        lambda psem: edit.drop_prototypes(psem, 0),
+        lambda psem: edit.merge_prototypes(psem, [0, 1]),
+        lambda psem: edit.relabel_prototypes(psem, 0, 1),
+        lambda psem: edit.rename(psem, {0: 7}),
+        lambda psem: edit.add_prototypes(psem, X[:1] + 0.01, 1),
+    ]
+    careful = RejectingClassifier(FITTED[0], cv=2, reject_label=-1).fit(X, Y)
+    message = (
+        r"must not be a RejectingClassifier, because its thresholds .*estimator_, and "
+        r"then fit RejectingClassifier\(FrozenEstimator\(edited\)\) on held-out samples"
+    )
+    with pytest.raises(TypeError, match=message):
+        calls[one](wrap(careful))
+    edited = calls[one](careful.estimator_)  # as the message says
+    again = RejectingClassifier(FrozenEstimator(edited), reject_label=-1)
+    labels = edited.predict(X)
+    assert set(again.fit(X, labels).predict(X)) - {-1} == set(labels)
 
 
 def test_arrays_are_not_shared():

@@ -1,4 +1,4 @@
-"""The log of edits: plain data that says what, why, when, and at what cost."""
+"""The log of edits: plain data that says what was done, why, and when."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def test_an_entry_says_all(blobs):
     assert when.utcoffset() == timedelta(0)
     assert entry == {
         "what": "drop_prototypes",
-        "why": "blurred",
+        "reason": "blurred",
         "ids_before": [3],
         "ids_after": [],
         "new_ids": [0, 1, 2, None, 3, 4],

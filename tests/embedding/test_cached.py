@@ -1,4 +1,4 @@
-"""CachedEmbedder: each distinct sample meets the encoder once, and none is stale."""
+"""CachedEmbedder: each distinct sample is embedded once, and never out of date."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -82,7 +82,7 @@ def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
     assert len(met) == len(set(met)) == len(X)
 
 
-def test_a_process_that_dies_holds_up_nobody(digits, tmp_path, memory):
+def test_a_process_that_dies_does_not_block_others(digits, tmp_path, memory):
     X, dying = digits[0], Dying(tmp_path / "log", enough=1)
     embedder = CachedEmbedder(frozen(dying), memory)
     assert run_in_process(embedder.transform, X) == 9
@@ -92,14 +92,14 @@ def test_a_process_that_dies_holds_up_nobody(digits, tmp_path, memory):
 
 
 @pytest.mark.parametrize("memory", [None, Memory(None)])
-def test_without_memory_nothing_is_kept(digits, logging, memory):
+def test_without_memory_nothing_is_cached(digits, logging, memory):
     embedder = CachedEmbedder(frozen(logging), memory)
     for _ in range(2):
         embedder.transform(digits[0][:10])
     assert len(logging.rows_met()) == 20
 
 
-def test_memory_of_joblib_is_cleared_with_all_else(digits, logging, tmp_path):
+def test_clearing_the_memory_of_joblib_clears_the_cache(digits, logging, tmp_path):
     memory = Memory(tmp_path / "memory", verbose=0)
     embedder = CachedEmbedder(frozen(logging), memory).fit(digits[0][:10])
     assert list(tmp_path.glob("memory/**/*.sqlite"))
@@ -143,7 +143,7 @@ def calls_gained(X):
     return [gained][0](X)
 
 
-def test_code_of_the_users_own_counts_as_weights(digits, memory, monkeypatch):
+def test_code_of_the_user_counts_as_weights(digits, memory, monkeypatch):
     X = digits[0][:5]
     for gain in (1.0, 3.0):
         monkeypatch.setitem(globals(), "GAIN", gain)
@@ -156,7 +156,7 @@ def test_code_of_the_users_own_counts_as_weights(digits, memory, monkeypatch):
         assert_array_equal(embedder.transform(X), shift(X))
 
 
-def test_output_of_the_model_is_kept_beside_its_embedding(digits, memory):
+def test_output_of_the_model_is_cached_besides_its_embedding(digits, memory):
     X, _, y, _ = digits
     mlp = MLPClassifier((16,), solver="lbfgs", max_iter=3_000, random_state=0).fit(X, y)
     embedder = CachedEmbedder(MLPEmbedder(mlp), memory)
@@ -237,7 +237,7 @@ def test_texts_paths_and_sparse_rows(tmp_path, memory):
     ),
     seed=st.integers(0, 99),
 )
-def test_rows_come_in_the_order_asked_for(tmp_path_factory, X, seed):
+def test_rows_have_the_order_of_x(tmp_path_factory, X, seed):
     memory = tmp_path_factory.getbasetemp() / "of_all_examples"
     embedder = CachedEmbedder(frozen(lambda X: X[..., ::-1]), memory)
     rows = np.random.RandomState(seed).randint(len(X), size=2 * len(X))
@@ -246,7 +246,7 @@ def test_rows_come_in_the_order_asked_for(tmp_path_factory, X, seed):
     assert_array_equal(found, X[rows][..., ::-1])
 
 
-def test_settings_of_a_module_count_whatever_they_are(digits, memory):
+def test_settings_of_a_module_count(digits, memory):
     torch = pytest.importorskip("torch")
 
     class Shifted(torch.nn.Module):
@@ -264,7 +264,7 @@ def test_settings_of_a_module_count_whatever_they_are(digits, memory):
         assert_array_equal(kept, embedder.transform(X))
 
 
-def test_texts_of_a_series_are_taken_by_place(memory):
+def test_texts_of_a_series_are_read_by_position(memory):
     texts = pd.Series(["aaa", "b", "cc"], index=[2, 0, 1])
     length = frozen(lambda X: np.array([[len(text)] for text in X]))
     embedder = CachedEmbedder(length, memory)
@@ -291,7 +291,7 @@ def test_errors_name_rows_of_x(digits, memory, small_chunks):
         fewer.transform(digits[0])
 
 
-def test_a_dataset_is_told_by_its_samples(digits, logging, memory):
+def test_a_dataset_is_identified_by_its_samples(digits, logging, memory):
     torch = pytest.importorskip("torch")
     rows = torch.from_numpy(digits[0][:50].astype(np.float32))
     linear = torch.nn.Linear(64, 3)
@@ -362,7 +362,7 @@ def test_refusals(digits, memory, tmp_path):
         CachedEmbedder(frozen(np.sqrt), memory).transform(X)
 
 
-def test_a_clone_shares_the_model_and_an_unfitted_transformer_is_no_encoder(memory):
+def test_a_clone_shares_the_model_and_an_unfitted_transformer_is_refused(memory):
     model = Logging("log")
     embedder = CachedEmbedder(frozen(model), memory)
     assert clone(embedder).embedder.estimator.func is model

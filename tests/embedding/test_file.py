@@ -1,4 +1,4 @@
-"""embed_to_file: whole or not there, and resumed with no row lost or doubled."""
+"""embed_to_file: complete or absent, and resumed without lost or repeated rows."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-def test_what_is_read_is_what_transform_gives(digits, folder):
+def test_the_file_contains_the_result_of_transform(digits, folder):
     X, X_test, y, y_test = digits
     X = X.astype(np.float32)
     embeddings = embed_to_file(frozen(np.sqrt), X, folder / "train.npy")
@@ -56,11 +56,11 @@ def test_what_is_read_is_what_transform_gives(digits, folder):
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def kill_at(monkeypatch, count):
-    """End the process at the n-th time that something is to be made to last."""
+    """End the process at the n-th write to disk."""
     left = iter([True] * count)
 
     def or_die(function):
@@ -77,7 +77,7 @@ def kill_at(monkeypatch, count):
 
 def test_a_call_that_was_killed_is_resumed(digits, folder, tmp_path, monkeypatch):
     X = digits[0][: 5 * ROWS - 3]
-    for count in range(12):  # two for each chunk, and the last for the name
+    for count in range(12):  # two for each chunk, and one for the rename
         path, logging = folder / f"{count}.npy", Logging(tmp_path / f"log{count}")
         with monkeypatch.context() as patch:
             kill_at(patch, count)
@@ -105,7 +105,9 @@ def test_a_process_that_was_killed_is_resumed_by_another(digits, tmp_path, folde
     assert len(dying.rows_met()) == len(X) + twice
 
 
-def test_a_torn_last_line_costs_its_chunk_alone(digits, folder, logging, monkeypatch):
+def test_an_incomplete_last_line_loses_only_its_chunk(
+    digits, folder, logging, monkeypatch
+):
     X = digits[0][: 3 * ROWS]
     with monkeypatch.context() as patch:
         kill_at(patch, 5)
@@ -175,7 +177,7 @@ def test_a_dataset_that_raises_in_the_middle_loses_nothing(digits, folder):
     assert not (folder / "bad.npy").exists()
 
 
-def test_a_cache_may_do_the_embedding(digits, folder, tmp_path, logging):
+def test_a_cached_embedder_can_embed(digits, folder, tmp_path, logging):
     X = digits[0][:20]
     cached = CachedEmbedder(frozen(logging), tmp_path / "memory").fit(X)
     assert_array_equal(embed_to_file(cached, X, folder / "X.npy"), np.sqrt(X))

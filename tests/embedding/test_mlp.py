@@ -1,4 +1,4 @@
-"""MLPEmbedder: the hidden layer, to the digit."""
+"""MLPEmbedder: the exact hidden layer."""
 
 import numpy as np
 import pytest

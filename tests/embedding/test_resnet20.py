@@ -1,4 +1,4 @@
-"""A network that nobody here trained: ResNet-20 on CIFAR-10."""
+"""A network trained elsewhere: ResNet-20 on CIFAR-10."""
 
 import pytest
 from sklearn.metrics import accuracy_score
@@ -10,6 +10,7 @@ from sklearn_kmex import make_kmex
 from sklearn_kmex.metrics import ghosting_rate
 
 
+@pytest.mark.slow
 def test_the_psem_is_as_accurate_as_the_network(load_data):
     network = resnet20.load(load_data("resnet20_cifar10_weights.npz"))
     train = load_data("cifar10_jpeg_train12k.npz")

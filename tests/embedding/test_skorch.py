@@ -1,4 +1,4 @@
-"""SkorchEmbedder: a fitted net through its own iterator."""
+"""SkorchEmbedder: a fitted net with its own iterator."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_the_net_stays_as_it_was(net, data):
         assert torch.equal(values, before[name])
 
 
-def test_an_unfitted_net_says_so(data):
+def test_an_unfitted_net_raises_an_error(data):
     _, X, _, _ = data
     with pytest.raises(NotFittedError):
         SkorchEmbedder(make_net()).transform(X)

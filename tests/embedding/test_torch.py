@@ -1,4 +1,4 @@
-"""TorchEmbedder: the right activations, and a module that does not notice."""
+"""TorchEmbedder: the right activations, and a module that stays unchanged."""
 
 import pickle
 import sys
@@ -61,7 +61,7 @@ def test_default_is_the_input_of_the_last_linear_layer(network, images):
 
 
 class Branches(nn.Module):
-    """Two linear heads on the input, or on maps of their own."""
+    """Two linear heads with a shared or separate input."""
 
     def __init__(self, shared):
         super().__init__()
@@ -77,7 +77,7 @@ class Branches(nn.Module):
         return self.class_head(Z), self.age_head(other)
 
 
-def test_heads_of_one_embedding_are_one_and_of_several_are_ambiguous(images):
+def test_several_heads_must_share_their_input(images):
     shared = Branches(shared=True)
     expected = shared.body(torch.from_numpy(images).flatten(1)).detach()
     assert_allclose(TorchEmbedder(shared).transform(images), expected, rtol=1e-5)
@@ -95,7 +95,7 @@ def test_heads_of_one_embedding_are_one_and_of_several_are_ambiguous(images):
         TorchEmbedder(parted).transform(images)
 
 
-def test_a_head_that_nothing_comes_of_is_none(images):
+def test_a_head_without_influence_on_the_output_is_ignored(images):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -112,7 +112,7 @@ def test_a_head_that_nothing_comes_of_is_none(images):
     assert_allclose(TorchEmbedder(net).transform(images), expected, rtol=1e-5)
 
 
-def test_a_network_that_tells_no_gradients_ends_in_the_last_to_run(images):
+def test_without_gradients_the_last_layer_to_run_is_the_head(images):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -131,7 +131,7 @@ def test_a_network_that_tells_no_gradients_ends_in_the_last_to_run(images):
     assert_allclose(TorchEmbedder(born_so).transform(images), expected, rtol=1e-5)
 
 
-def test_linear_layers_that_never_run_or_twice_are_no_default(images):
+def test_linear_layers_that_run_never_or_twice_are_refused(images):
     class Net(nn.Module):
         def __init__(self, times):
             super().__init__()
@@ -270,7 +270,7 @@ def test_a_layer_must_run_once(network, images):
         TorchEmbedder(Twice(network), "unused").transform(images)
 
 
-def test_a_layer_must_give_a_tensor(images):
+def test_a_layer_must_return_a_tensor(images):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -279,7 +279,7 @@ def test_a_layer_must_give_a_tensor(images):
         def forward(self, X):
             return self.rnn(X[:, 0])[0]
 
-    with pytest.raises(TypeError, match="layer 'rnn' must give a tensor; got tuple"):
+    with pytest.raises(TypeError, match="layer 'rnn' must return a tensor; got tuple"):
         TorchEmbedder(Net(), "rnn").transform(images)
 
 
@@ -319,7 +319,7 @@ def test_clone_shares_the_module_and_pickle_copies_it(network, images):
 
 
 class Pairs(torch.utils.data.Dataset):
-    """Images with labels, as a user's own Dataset."""
+    """Images with labels, as a Dataset of a user."""
 
     def __init__(self, images, broken=None):
         self.images, self.broken = images, broken
@@ -356,6 +356,18 @@ def flip(image):
     return np.ascontiguousarray(image[:, ::-1])
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_a_module_that_changes_its_input_leaves_x_alone(kind):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 8), nn.Linear(8, 3))
+    rows = np.random.default_rng(0).standard_normal((9, 4), dtype=np.float32)
+    X, embedder = kind(rows.copy()), TorchEmbedder(network, "1")
+    expected = network[1](torch.from_numpy(rows).relu()).detach()
+    assert_allclose(embedder.transform(X), expected, rtol=1e-5)
+    embedder.black_box_output(X)
+    assert_array_equal(X, rows)
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_samples_are_preprocessed(network, images, num_workers):
     embedder = TorchEmbedder(network, preprocess=flip, num_workers=num_workers)
@@ -364,7 +376,7 @@ def test_samples_are_preprocessed(network, images, num_workers):
     assert_allclose(embedder.transform(Pairs(images)), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_rows_of_a_series_are_taken_by_place():
+def test_rows_of_a_series_are_read_by_position():
     texts = pd.Series(["aaa", "b", "cc"], index=[2, 0, 1])
     lengths = torch.nn.Sequential(nn.Identity())
     embedder = TorchEmbedder(
@@ -375,14 +387,14 @@ def test_rows_of_a_series_are_taken_by_place():
     assert_array_equal(embedder.transform(texts.to_frame()[[0]]), [[1], [1], [1]])
 
 
-def test_uint8_images_become_real_and_ids_do_not(network, images):
+def test_uint8_images_become_floats_and_ids_do_not(network, images):
     bytes_ = (images * 16).astype(np.uint8)
     expected = TorchEmbedder(network).transform(bytes_)
     tensor = TorchEmbedder(network).transform(torch.from_numpy(bytes_))
     assert_allclose(tensor, expected)
 
 
-def test_the_first_token_may_stand_for_the_sequence():
+def test_the_first_token_can_be_the_embedding():
     tokens = nn.Embedding(11, 6)
     ids = torch.arange(20).reshape(4, 5) % 11
     out = TorchEmbedder(nn.Sequential(tokens), "0", pooling="cls").transform(ids)
@@ -408,7 +420,7 @@ def test_batches_of_named_inputs(images):
 
 @pytest.fixture(scope="module")
 def resnet():
-    """A residual net with batch norms that have seen something."""
+    """A residual net with trained batch norms."""
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
     module = torchvision.models.resnet18(weights=None, num_classes=5)
@@ -424,19 +436,19 @@ def many():
 
 
 @pytest.mark.parametrize("layer", [None, "layer3.0.conv1", "layer3.0.bn1", "layer2"])
-def test_many_samples_get_the_same_numbers_sooner(resnet, many, layer):
+def test_many_samples_run_faster_with_the_same_result(resnet, many, layer):
     before = state_of(resnet)
     strides = [p.stride() for p in resnet.parameters()]
     fast = TorchEmbedder(resnet, layer).transform(many)
     few = TorchEmbedder(resnet, layer)
     plain = np.vstack([few.transform(many[:260]), few.transform(many[260:])])
     assert np.linalg.norm(fast - plain) < 1e-5 * np.linalg.norm(plain)
-    assert not np.array_equal(fast, plain)  # another way was taken
+    assert not np.array_equal(fast, plain)  # computed in another way
     assert_same(before, state_of(resnet))
     assert [p.stride() for p in resnet.parameters()] == strides
 
 
-def test_batch_norms_are_folded_where_nothing_else_reads_the_convolution():
+def test_batch_norms_are_folded_if_nothing_else_uses_the_convolution():
     from sklearn_kmex._torch.speed import speed_up
 
     class Net(nn.Module):
@@ -459,7 +471,7 @@ def test_batch_norms_are_folded_where_nothing_else_reads_the_convolution():
     assert_allclose(net(X).detach(), expected.detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_modules_that_cannot_be_traced_run_all_the_same(digits):
+def test_modules_that_cannot_be_traced_still_run(digits):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -473,7 +485,7 @@ def test_modules_that_cannot_be_traced_run_all_the_same(digits):
     assert_allclose(TorchEmbedder(Net()).transform(X), X)
 
 
-def test_changed_weights_are_never_served_stale(resnet, many):
+def test_changed_weights_are_used(resnet, many):
     embedder = TorchEmbedder(resnet)
     before = embedder.transform(many)
     with torch.no_grad():
@@ -503,7 +515,7 @@ def test_bfloat16_is_near_and_leaves_the_weights(network, images):
     assert_same(before, state_of(network))
 
 
-def test_another_device_and_one_that_is_not_there(network, images):
+def test_another_device_and_a_missing_one(network, images):
     assert_array_equal(
         TorchEmbedder(network, device="cpu").transform(images),
         TorchEmbedder(network).transform(images),
@@ -513,7 +525,7 @@ def test_another_device_and_one_that_is_not_there(network, images):
     with pytest.raises(ValueError, match="the meta device hold no numbers"):
         TorchEmbedder(make_network().to("meta")).transform(images)
     assert next(network.parameters()).device.type == "cpu"
-    with pytest.raises(ValueError, match="device='nowhere' one that is there"):
+    with pytest.raises(ValueError, match="device must be available; device='nowhere'"):
         TorchEmbedder(network, device="nowhere").transform(images)
 
 
@@ -532,7 +544,7 @@ def test_without_tqdm_no_progress_is_shown(network, images, capsys, monkeypatch)
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_goes_wrong_in_the_middle_is_said(network, images):
+def test_errors_name_the_sample(network, images):
     before = state_of(network)
     with pytest.raises(ValueError, match=r"Sample 57 of X could not .*disk on fire"):
         TorchEmbedder(network, batch_size=10).transform(Pairs(images, broken=57))
@@ -554,13 +566,13 @@ def test_embeddings_that_are_not_numbers_are_named(images):
 
     images = images.copy()
     images[[3, 8]] *= -1
-    with pytest.raises(ValueError, match=r"Net must give finite .* for rows 3, 8\."):
+    with pytest.raises(ValueError, match=r"Net must return finite .* for rows 3, 8\."):
         TorchEmbedder(Net()).transform(images)
     with pytest.raises(ValueError, match=r"for rows 0, 1, 2, 3, 4, \.\.\.\."):
         TorchEmbedder(Net()).transform(-1 - images)
 
 
-def test_black_boxes_must_give_a_tensor(images):
+def test_black_boxes_must_return_a_tensor(images):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -570,7 +582,7 @@ def test_black_boxes_must_give_a_tensor(images):
             return {"logits": self.head(X.flatten(1))}
 
     assert TorchEmbedder(Net()).transform(images).shape == (100, 64)
-    with pytest.raises(TypeError, match=r"Net must give a tensor .*got dict"):
+    with pytest.raises(TypeError, match=r"Net must return a tensor .*got dict"):
         TorchEmbedder(Net()).black_box_output(images)
 
 

@@ -205,7 +205,10 @@ def test_batches_and_several_prototypes_are_those_of_one_at_a_time():
         assert_allclose(several[:, place], one, rtol=1e-4, atol=1e-6)
     closest = psem.transform(X).argmax(axis=1)
     assert_array_equal(concept_maps(psem, X), concept_maps(psem, X, prototypes=closest))
-    with pytest.raises(ValueError, match="prototypes must be places in prototypes_"):
+    with pytest.raises(
+        ValueError,
+        match="prototypes must be indices of prototypes_, from 0 to 5; got 6",
+    ):
         concept_maps(psem, X, prototypes=6)
 
 

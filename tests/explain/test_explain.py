@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex._draw.explanation import examples_of
 from sklearn_kmex.explain import explain
 
 
@@ -120,7 +121,7 @@ def test_training_examples(digits):
     for rows in (X, list(X)):
         found = explain(psem, X_test[:5], X_train=rows)
         assert_array_equal(found.training_samples, X[found.training_rows])
-        kept = found.examples[found._example(found.runner_up_prototype)]
+        kept = examples_of(found, found.runner_up_prototype)
         assert_array_equal(kept, X[found.runner_up_training_row])
         assert_array_equal(found[3:].training_samples, X[found.training_rows[3:]])
     assert explain(psem, X_test[:5]).training_samples is None
@@ -131,7 +132,7 @@ def test_training_examples_of_another_set(blobs):
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="X_train must hold the rows that psem was"):
         explain(psem, X, X_train=X[:5])
-    with pytest.raises(ValueError, match=r"stand for the rows \[-1\]"):
+    with pytest.raises(ValueError, match=r"represented by the rows \[-1\]"):
         explain(Prototypes([[0], [1]], [0, 1]), column(1), X_train=column(1))
 
 
@@ -151,22 +152,22 @@ def test_relevance_of_the_users_own(blobs):
         explain(psem, X, relevance=X[:3])
 
 
-def test_relevance_by_name_is_that_of_the_similarities(blobs, monkeypatch):
+def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch):
     X, y = blobs
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     calls = []
 
-    def relevance(model, X, target="class", *, prototypes=None, method="default"):
-        calls.append((model, target, prototypes, method))
+    def relevance(model, X, *, prototypes=None, method="default"):
+        calls.append((model, prototypes, method))
         return np.zeros((*prototypes.shape, X.shape[1]))
 
     monkeypatch.setattr("sklearn_kmex.explain._explain.relevance_maps", relevance)
     for asked, method in ((True, "default"), ("prp", "prp")):
         found = explain(psem, X, n_prototypes=2, relevance=asked)
         assert found.relevance.shape == (90, 2, 4)
-        assert calls[-1][:2] == (psem, "similarity")
-        assert_array_equal(calls[-1][2], found.prototypes)
-        assert calls[-1][3] == method
+        assert calls[-1][0] is psem
+        assert_array_equal(calls[-1][1], found.prototypes)
+        assert calls[-1][2] == method
 
 
 def test_the_encoder_runs_once(digits):

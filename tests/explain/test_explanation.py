@@ -129,9 +129,9 @@ def test_json_of_something_else(explanation):
         with pytest.raises(ValueError, match=message):
             Explanation.from_json(changed)
 
-    refused("it is no strict JSON", "{")
-    refused("it is no strict JSON: NaN is not JSON", "[NaN]")
-    refused("it is no strict JSON", None)
+    refused("it is not strict JSON", "{")
+    refused("it is not strict JSON: NaN is not JSON", "[NaN]")
+    refused("it is not strict JSON", None)
     refused("and version 1; got 'list'", "[]")
     refused(r"and version 1; got \[None, None\]", "{}")
     refused("version 1; got .*, 2]", json.dumps({**document, "version": 2}))
@@ -142,7 +142,7 @@ def test_json_of_something_else(explanation):
         ("margin", 3, "cannot be read"),
         ("margin", {"dtype": "<f8", "shape": [9], "values": [1.0]}, "cannot be read"),
         ("margin", {"dtype": "<f8", "shape": [1], "values": [1.0]}, "inconsistent"),
-        ("margin", {"dtype": "<M8[s]", "shape": [1], "values": [1]}, "is not of"),
+        ("margin", {"dtype": "<M8[s]", "shape": [1], "values": [1]}, "is not one of"),
     ):
         refused(message, json.dumps({**document, "fields": {**fields, key: value}}))
     with pytest.raises(ValueError, match=r"of format 'sklearn_kmex\.Counterfactuals'"):

@@ -1,5 +1,7 @@
 """faithfulness and robustness: what is known about the networks comes out."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -29,7 +31,7 @@ X = images(12, seed=1)
 @pytest.mark.parametrize("method", ["epsilon_plus_flat", "epsilon_alpha2_beta1_flat"])
 def test_maps_are_closer_to_the_black_box_than_those_of_something_else(cifar, method):
     psem, _, X = cifar
-    found = faithfulness(psem, X[:150], method=method)
+    found = faithfulness(psem, X[:150], method=method, random_state=0)
     show(
         f"{method}: divergence {found.divergence:.3f}, of the second class "
         f"{found.second_class:.3f}, under a redrawn head {found.redrawn_head:.3f}"
@@ -63,7 +65,7 @@ def test_a_psem_that_decides_as_the_black_box_does_has_no_divergence(method):
     prototypes = psem["kmex"].prototypes_
     assert_allclose(prototypes[0], -prototypes[1], rtol=1e-4, atol=1e-6)
     network.head.weight.data = torch.from_numpy(prototypes).float()
-    found = faithfulness(psem, X, target="margin", method=method)
+    found = faithfulness(psem, X, target="margin", method=method, random_state=0)
     assert_allclose(found.divergences, 0, atol=1e-4)
     assert found.redrawn_head > 0.01
 
@@ -115,15 +117,13 @@ def test_robustness_by_its_parts(psem):
     assert sorted(found) == ["average_drop", "average_increase", "local_lipschitz"]
     ids = psem.transform(X).argmax(axis=1)
 
-    def maps(samples, prototypes):
-        return relevance(psem, samples, "similarity", prototypes=prototypes, **how)
-
+    maps = partial(relevance, **how)
     drop = average_drop_loss(
-        psem.transform, X, maps(X, ids), target=ids, keep=0.3, baseline=0.1,
-        channel_axis=1,
+        psem.transform, X, maps(psem, X, prototypes=ids), score_columns=ids, keep=0.3,
+        baseline=0.1, channel_axis=1,
     )  # fmt: skip
     slope = local_lipschitz_error(
-        maps, X, target=ids, n_neighbors=3, radius=0.05, random_state=0
+        psem, X, maps, prototypes=ids, n_neighbors=3, radius=0.05, random_state=0
     )
     assert found.average_drop == pytest.approx(drop)
     assert found.local_lipschitz == pytest.approx(slope)
@@ -137,7 +137,7 @@ def test_robustness_is_within_its_ranges_and_repeats(psem, blobs):
     assert 0 <= one.average_drop <= 1
     assert 0 <= one.average_increase <= 1
     assert one.local_lipschitz > 0
-    everything = robustness(psem, X, keep=1.0, **how)
+    everything = robustness(psem, X, keep=1.0, random_state=0, **how)
     assert everything.average_drop == pytest.approx(0, abs=1e-6)
 
     rows, y = blobs

@@ -85,6 +85,7 @@ def similarity_of(a, b):
 # Maps add up to what they explain.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", ["epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1"]
 )
@@ -198,6 +199,7 @@ def test_other_prototypes_have_other_maps(patches):
     assert found["gradient"] < 0.5
 
 
+@pytest.mark.slow
 def test_maps_change_with_the_weights_from_the_head_down(cifar):
     psem, network, X = cifar
     X, labels = X[:30], psem.predict(X[:30])
@@ -332,6 +334,9 @@ def test_without_prototypes_or_labels_it_is_those_that_decide(psem):
         relevance(psem, X, "similarity", prototypes=nearest),
     )
     assert_array_equal(relevance(psem, X), relevance(psem, X, labels=psem.predict(X)))
+    assert_array_equal(
+        relevance(psem, X, prototypes=nearest), relevance(psem, X, "similarity")
+    )
     one = relevance(psem, X, "similarity", prototypes=3)
     assert_array_equal(one, relevance(psem, X, "similarity", prototypes=[3] * len(X)))
     by_code = black_box_relevance(psem, X, labels=psem.predict(X))
@@ -525,11 +530,14 @@ def test_maps_have_the_dtype_of_the_network():
             {"target": "similarity", "prototypes": np.zeros((7, 0), int)},
             r"prototypes must be .*\(7, 0\)",
         ),
-        ({"prototypes": 1}, "prototypes must be None for target='class'"),
+        (
+            {"target": "class", "prototypes": 1},
+            "prototypes must be None for target='cl",
+        ),
         ({"target": "similarity", "labels": 1}, "labels must be None for target='sim"),
         ({"target": "similarity", "rule": "neuralized"}, "not a similarity; use rule="),
         ({"method": "epsilon_box"}, 'must be given for the methods that end in "_box"'),
-        ({"bounds": (0, 1)}, "for these alone, .* for 'epsilon_plus_flat'"),
+        ({"bounds": (0, 1)}, "only for these, .* for 'epsilon_plus_flat'"),
         ({"method": "epsilon_box", "bounds": (0, 1, 2)}, "must be a pair"),
         ({"method": "epsilon_box", "bounds": (1, 0)}, "low < high; got"),
         ({"method": "epsilon_box", "bounds": ("a", 1)}, "bounds must be made of fin"),
@@ -627,7 +635,7 @@ def test_rows_without_a_number_or_any_relevance_are_named():
         relevance(psem, some, method="gradient_x_input")
     plain = psem_of(seeded(networks.Written))
     for one in (relevance, black_box_relevance):
-        with pytest.warns(KMExWarning, match="zero everywhere for rows 1, 4: nothing"):
+        with pytest.warns(KMExWarning, match="zero everywhere for rows 1, 4: no inp"):
             maps = one(plain, some, method="epsilon")
         assert maps[[0, 2, 3, 5, 6]].any(axis=(1, 2, 3)).all()
 
@@ -636,7 +644,7 @@ def test_a_head_without_a_score_for_each_class_is_told():
     network = seeded(networks.Written)
     network.head = nn.Linear(6, 1)
     psem = psem_of(network)
-    with pytest.raises(ValueError, match="one score for each class; it gives 1, and"):
+    with pytest.raises(ValueError, match="one score for each class; it returns 1, too"):
         black_box_relevance(psem, X, labels=2)
 
 

@@ -1,4 +1,4 @@
-"""to_onnx: onnxruntime alone gives the labels, probabilities and reasons."""
+"""to_onnx: onnxruntime returns labels, probabilities and nearest prototypes."""
 
 import json
 import subprocess
@@ -21,13 +21,14 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import NearestCentroid
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.export import to_onnx
 
 pytest.importorskip("skl2onnx")
@@ -57,6 +58,18 @@ def test_the_classifier(name, dtype, digits):
     answers = serve(to_onnx(psem, X, n_prototypes=4), X_test)
     assert answers[1].dtype == answers[3].dtype == dtype
     assert_same(answers, psem, X_test)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_classes_with_different_numbers_of_prototypes(aggregation, dtype, digits):
+    X, X_test, y, _ = digits
+    X, X_test = X.astype(dtype), X_test.astype(dtype)
+    kept = (y < 5) | (np.arange(len(y)) % 3 == 0)
+    psem = KMExClassifier(0.05, aggregation=aggregation, random_state=0)
+    psem.fit(X[kept], y[kept])
+    assert len(set(psem.n_prototypes_.tolist())) > 1
+    assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -266,7 +279,7 @@ def test_batches_of_any_size_and_a_stated_opset(digits):
             assert_allclose(part, all_rows[rows], rtol=1e-12)
 
 
-def test_metadata_say_what_the_outputs_are_numbers_of(digits):
+def test_metadata_describe_the_classes_and_prototypes(digits):
     X, _, y, _ = digits
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     session = onnxruntime.InferenceSession(to_onnx(psem, X).SerializeToString())
@@ -300,7 +313,7 @@ print(json.dumps(answers))
 
 
 def serve_elsewhere(psems, X, folder):
-    """Serve models in a process that has onnxruntime and numpy alone."""
+    """Serve models in a process that has only onnxruntime and numpy."""
     np.save(folder / "rows.npy", X)
     for name, psem in psems.items():
         (folder / name).write_bytes(to_onnx(psem, X).SerializeToString())
@@ -354,13 +367,13 @@ except ImportError as error:
     ]
 
 
-def test_a_cache_stays_behind(digits, tmp_path):
+def test_a_cache_is_left_out(digits, tmp_path):
     X, X_test, y, _ = digits
     psem = make_kmex(PCA(8).fit(X), memory=tmp_path, n_prototypes=2).fit(X, y)
     assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
 
 
-def test_any_clusterer_is_behind_it(digits):
+def test_any_clusterer_is_supported(digits):
     X, X_test, y, _ = digits
     psem = KMExClassifier(2, clusterer=BisectingKMeans(random_state=0)).fit(X, y)
     assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
@@ -368,13 +381,26 @@ def test_any_clusterer_is_behind_it(digits):
         KMExClassifier(2, clusterer=AgglomerativeClustering()).fit(X, y)
 
 
-def test_what_has_no_converter_is_named(digits):
+def test_error_names_a_step_without_a_converter(digits):
     X, _, y, _ = digits
     psem = make_kmex(FunctionTransformer(np.sqrt), n_prototypes=1).fit(X, y)
     before = vars(psem["kmex"]).copy()
     with pytest.raises(TypeError, match="that skl2onnx converts; of FunctionTransf"):
         to_onnx(psem, X)
     assert vars(psem["kmex"]) == before
+
+
+def test_a_search_is_its_best_estimator_and_a_rejecting_classifier_is_refused(digits):
+    X, X_test, y, _ = digits
+    psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
+    grid = {"kmexclassifier__n_prototypes": [1, 2]}
+    search = GridSearchCV(psem, grid, cv=2).fit(X, y)
+    assert_same(serve(to_onnx(search, X), X_test), search.best_estimator_, X_test)
+    rejecting = RejectingClassifier(search.best_estimator_, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"RejectingClassifier.* Export its estimator_"):
+        to_onnx(rejecting, X)
+    graph = to_onnx(rejecting.estimator_, X)
+    assert_same(serve(graph, X_test), rejecting.estimator_, X_test)
 
 
 def test_other_models_and_rows_are_refused(blobs):
@@ -474,7 +500,7 @@ class TestTorch:
         psem = make_kmex(net, layer="0", n_prototypes=2).fit(X, y)
         assert_same(serve(to_onnx(psem, X), X_test), psem, X_test)
 
-    def test_what_cannot_be_exported_is_said(self, digits, torch):
+    def test_errors_name_what_cannot_be_exported(self, digits, torch):
         from sklearn_kmex.embedding import TorchEmbedder
 
         X, _, y, _ = (x.astype(np.float32) for x in digits)

@@ -1,4 +1,4 @@
-"""to_torch: one module gives the labels, probabilities and reasons."""
+"""to_torch: one module returns labels, probabilities and nearest prototypes."""
 
 import io
 import subprocess
@@ -11,11 +11,12 @@ from numpy.testing import assert_array_equal
 from saved import make_models
 from served import SETTINGS, assert_same
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
 from sklearn_kmex.export import to_torch
 
@@ -30,7 +31,7 @@ DYNAMIC = ({0: torch.export.Dim.DYNAMIC},)
 
 
 def serve(module, X):
-    """Answers in the order of the ONNX outputs, with labels for places."""
+    """Return the outputs in the order of ONNX."""
     with torch.inference_mode():
         answer = module(torch.as_tensor(X))
     code, *others = (answer[name].numpy() for name in sorted_names(answer))
@@ -89,7 +90,7 @@ def test_a_large_common_offset_costs_no_digits(offset, digits):
         assert_same(answers_of(module, X_test, module.classes_), psem, X_test)
 
 
-def test_a_row_that_is_a_prototype_is_at_no_distance(digits):
+def test_a_row_that_equals_a_prototype_has_distance_zero(digits):
     X, _, y, _ = (x.astype(np.float32) for x in digits)
     psem = KMExClassifier(2, prototype="medoid", random_state=0).fit(X + 1000, y)
     own = X[psem.prototype_indices_] + 1000
@@ -186,7 +187,7 @@ for path in sys.argv[2:]:
 
 
 def answers_elsewhere(modules, X, folder):
-    """Run exported modules in a process that has torch alone."""
+    """Run exported modules in a process that has only torch."""
     rows, rows_path = torch.tensor(X), folder / "rows"
     torch.save(rows, rows_path)
     paths = [folder / f"{name}.pt2" for name in modules]
@@ -197,7 +198,7 @@ def answers_elsewhere(modules, X, folder):
     return [torch.load(f"{path}.answer") for path in paths]
 
 
-def test_the_same_answers_in_another_process(psem, digits, load_data, tmp_path):
+def test_the_same_answers_in_another_process(psem, digits, tmp_path):
     X, X_test, y, _ = (x.astype(np.float32) for x in digits)
     made = {name: make_models(X, y)[name][0].fit(X, y) for name in ("kmex", "mlp")}
     made["network"] = psem
@@ -205,6 +206,10 @@ def test_the_same_answers_in_another_process(psem, digits, load_data, tmp_path):
     found = answers_elsewhere(modules, X_test, tmp_path)
     for one, answer in zip(made.values(), found, strict=True):
         assert_array_equal(one.classes_[answer["class_index"]], one.predict(X_test))
+
+
+@pytest.mark.slow
+def test_the_same_answers_of_resnet20_in_another_process(load_data, tmp_path):
     resnet20 = pytest.importorskip("resnet20")
     weights = load_data("resnet20_cifar10_weights.npz")
     train = load_data("cifar10_jpeg_train12k.npz")
@@ -222,7 +227,7 @@ def test_compiled_without_a_break(psem, digits):
     assert_same(answers_of(compiled, X_test, module.classes_), psem, X_test)
 
 
-def test_threads_may_run_it_at_once(psem, digits):
+def test_threads_can_run_it_at_once(psem, digits):
     X, X_test, _, _ = (x.astype(np.float32) for x in digits)
     module = to_torch(psem, X)
     batches = [X_test[i : i + 20] for i in range(0, 500, 20)] * 8
@@ -243,6 +248,7 @@ def test_on_a_gpu(psem, digits):
     assert_array_equal(answer["class_index"].cpu(), psem.predict(X_test))
 
 
+@pytest.mark.slow
 def test_resnet20(load_data):
     resnet20 = pytest.importorskip("resnet20")
     weights = load_data("resnet20_cifar10_weights.npz")
@@ -264,7 +270,34 @@ def test_rows_that_are_images(network, digits):
         assert_same(answers_of(module, rows, module.classes_), psem, X_test)
 
 
-def test_what_has_no_module_is_named(psem, digits):
+def test_a_network_that_changes_its_input_leaves_the_batch_alone(blobs):
+    X, y = (values.astype(np.float32) for values in blobs)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(4, 8))
+    psem = make_kmex(network, layer="1", n_prototypes=1, random_state=0).fit(X, y)
+    batch = torch.from_numpy(X.copy())
+    module = to_torch(psem)
+    assert_same(answers_of(module, batch, module.classes_), psem, X)
+    assert_array_equal(batch, X)
+
+
+def test_a_search_is_its_best_estimator_and_a_rejecting_classifier_is_refused(digits):
+    X, X_test, y, _ = digits
+    psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
+    grid = {"kmexclassifier__n_prototypes": [1, 2]}
+    search = GridSearchCV(psem, grid, cv=2).fit(X, y)
+    module = to_torch(search)
+    answers = answers_of(module, X_test, module.classes_)
+    assert_same(answers, search.best_estimator_, X_test)
+    rejecting = RejectingClassifier(search.best_estimator_, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"RejectingClassifier.* Export its estimator_"):
+        to_torch(rejecting)
+    module = to_torch(rejecting.estimator_)
+    expected = rejecting.estimator_
+    assert_same(answers_of(module, X_test, module.classes_), expected, X_test)
+
+
+def test_error_names_a_step_without_a_module(psem, digits):
     X, _, y, _ = digits
     with pytest.raises(TypeError, match=r"psem must consist of .* got PCA\. Use to_on"):
         to_torch(make_pipeline(PCA(2), KMExClassifier(1)).fit(X, y))

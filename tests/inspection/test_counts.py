@@ -38,7 +38,7 @@ def test_band_by_hand():
     assert display.chosen_.get_xdata()[0] == 2
     assert display.frame()["chosen"].tolist() == [False, True, False]
     texts = [t.get_text() for t in display.ax_.get_legend().get_texts()]
-    assert texts == ["mean", "± one standard error", "to be reached", "chosen"]
+    assert texts == ["mean", "± one standard error", "required", "chosen"]
     assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["1", "2", "5"]
 
 

@@ -50,7 +50,7 @@ def test_a_model_without_probabilities(blobs):
     psem = Prototypes([X[y == c].mean(axis=0) for c in range(3)], [0, 1, 2])
     display = CoverageDisplay.from_estimator(psem, X, y)
     assert list(display.curves) == ["similarity"]
-    with pytest.raises(ValueError, match="'probability' of a model without predict_pr"):
+    with pytest.raises(ValueError, match="'probability' for a model without predict_p"):
         CoverageDisplay.from_estimator(psem, X, y, methods="probability")
 
 
@@ -72,10 +72,10 @@ def test_refusals(blobs):
     X, y = blobs
     psem = KMExClassifier(1).fit(X, y)
     with pytest.raises(
-        ValueError, match=r"of \['similarity', 'probability'\]; got \['m"
+        ValueError, match=r"among \['similarity', 'probability'\]; got \['m"
     ):
         CoverageDisplay.from_estimator(psem, X, y, methods=["margin"])
-    with pytest.raises(ValueError, match=r"must be of .* got \[\]"):
+    with pytest.raises(ValueError, match=r"must be among .* got \[\]"):
         CoverageDisplay.from_estimator(psem, X, y, methods=[])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         CoverageDisplay.from_estimator(psem, X, y[:5])

@@ -88,6 +88,7 @@ def test_text_has_a_place_of_its_own(draw, size):
     no_overlap(display.figure_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [gallery, UsageDisplay.from_estimator])
 def test_five_thousand_prototypes(draw):
     no_overlap(draw(*model(100, 50)).figure_)
@@ -164,7 +165,7 @@ def test_a_name_for_each_class(draw):
 @pytest.mark.parametrize("draw", [gallery, explanation])
 def test_a_place_that_cannot_be_divided(draw):
     ax = plt.figure().add_axes((0.1, 0.1, 0.8, 0.8))
-    with pytest.raises(ValueError, match="ax must stand in a grid of subplots"):
+    with pytest.raises(ValueError, match="ax must be part of a grid of subplots"):
         draw(*model(2, 1), ax=ax)
 
 

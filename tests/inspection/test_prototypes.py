@@ -119,7 +119,7 @@ def test_some_classes_alone():
     assert_allclose(picture_of(display, 2, 2)[..., 0], [[0, 0], [1, 0]])
     with pytest.raises(ValueError, match=r"Labels must be among the classes.*'z'"):
         display.plot(show=["z"])
-    with pytest.raises(ValueError, match="show must name a class that has prototypes"):
+    with pytest.raises(ValueError, match="show must contain a class with prototypes"):
         display.plot(show=[])
 
 
@@ -218,7 +218,7 @@ def test_small_cells_hold_no_text():
     ("X", "y", "message"),
     [
         (np.ones((3, 2)), None, "y must be given for a table"),
-        (np.ones((3, 2)), [0, 0, 0], r"y must hold rows of each class.*none of \[1\]"),
+        (np.ones((3, 2)), [0, 0, 0], r"y must contain each class.*no row of \[1\]"),
         (np.ones((3, 2)), [0, 1], "inconsistent numbers of samples"),
         (np.ones((3, 2, 3, 4, 5)), [0, 1, 1], "X must hold pictures, or rows of a tab"),
     ],
@@ -241,5 +241,5 @@ def test_settings_that_do_not_fit(blobs):
         draw(psem, X, y, feature_names=["a"])
     with pytest.raises(ValueError, match="max_features must be an int of at least 1"):
         draw(psem, X, y, max_features=0)
-    with pytest.raises(ValueError, match="image_shape must hold the 4 values"):
+    with pytest.raises(ValueError, match="image_shape must have the 4 values"):
         draw(psem, X, y, image_shape=(3, 3))

@@ -19,11 +19,11 @@ def test_counts_by_hand():
     display = UsageDisplay.from_estimator(psem, X, ["a", "b", "b", "b", "b"])
     frame = display.frame()
     assert frame["usage"].tolist() == [2, 2, 1, 0]
-    assert frame["n_right"].tolist() == [1, 2, 0, 0]
-    assert_allclose(frame["share_right"], [0.5, 1, 0, np.nan])
+    assert frame["n_correct"].tolist() == [1, 2, 0, 0]
+    assert_allclose(frame["share_correct"], [0.5, 1, 0, np.nan])
     assert frame["ghost"].tolist() == [False, False, False, True]
     # Both of "a" come first, then a gap, then both of "b", the last one a ghost.
-    right, edges, _ = display.right_.get_data()
+    right, edges, _ = display.correct_.get_data()
     assert_array_equal(right[::2], [1, 0, 2, 0])
     assert_array_equal(right[1::2], 0)
     wrong, _, baseline = display.wrong_.get_data()
@@ -34,14 +34,14 @@ def test_counts_by_hand():
     names = [t.get_text() for t in display.ax_.get_xticklabels()]
     assert (names, display.ax_.get_xticks().tolist()) == (["a", "b"], [0.5, 3.5])
     texts = [t.get_text() for t in display.ax_.get_legend().get_texts()]
-    assert texts == ["rightly", "wrongly", "ghost, decides nothing (1)"]
+    assert texts == ["correct", "wrong", "never decides (1)"]
 
 
 def test_wrong_bars_are_told_apart_without_colour():
     psem = Prototypes([[0], [9]], [0, 1])
     display = UsageDisplay.from_estimator(psem, [[0], [9]], [1, 0])
     assert display.wrong_.get_hatch()
-    assert not display.right_.get_hatch()
+    assert not display.correct_.get_hatch()
     assert len(display.ax_.get_legend().get_texts()) == 2  # no ghosts
 
 
@@ -52,13 +52,13 @@ def test_counts_are_those_of_the_metrics(digits):
     active = psem.transform(X_test).argmax(axis=1)
     ghosts = display.frame()["ghost"]
     assert ghosts.mean() == ghosting_rate(active, 80)
-    assert display.n_right.sum() / len(X_test) == psem.score(X_test, y_test)
+    assert display.n_correct.sum() / len(X_test) == psem.score(X_test, y_test)
 
 
 def test_classes_without_prototypes_and_labels_of_no_class():
     psem = Prototypes([[0], [9]], ["a", "c"], classes=["a", "b", "c"])
     display = UsageDisplay.from_estimator(psem, [[0], [9]], ["a", "new"])
     assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["a", "c"]
-    assert display.n_right.tolist() == [1, 0]
+    assert display.n_correct.tolist() == [1, 0]
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         UsageDisplay.from_estimator(psem, [[0], [9]], ["a"])

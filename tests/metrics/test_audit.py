@@ -22,7 +22,7 @@ from sklearn_kmex.metrics import audit
 
 
 class Prototypes:
-    """Nothing but the protocol; similarity is minus the distance."""
+    """Only the protocol, with minus the distance as similarity."""
 
     def __init__(self, prototypes, labels):
         self.prototypes_ = np.asarray(prototypes, dtype=float).reshape(len(labels), -1)
@@ -38,7 +38,7 @@ def column(*values):
 
 
 def flip(y, share, seed=0):
-    """Move a share of the labels to another class each, drawn evenly."""
+    """Replace a share of the labels by those of other classes, at random."""
     rng = np.random.RandomState(seed)
     rows = rng.choice(len(y), round(share * len(y)), replace=False)
     classes = np.unique(y)
@@ -162,7 +162,7 @@ def test_duplicate_rows(make, make_test):
 
 
 class Cosmetic(Prototypes):
-    """Accepts rows of any kind, and looks at none."""
+    """Accepts samples of any kind and ignores them."""
 
     def __init__(self):
         super().__init__([[0], [1]], [0, 1])
@@ -315,7 +315,7 @@ def test_rows_need_not_hold_every_class():
             "LogisticRegression lacks classes_",
         ),
         ({"psem": KMExClassifier()}, NotFittedError, "not fitted"),
-        ({"y": [0, 2]}, ValueError, r"\[0, 1\]; got \[2\] besides"),
+        ({"y": [0, 2]}, ValueError, r"\[0, 1\]; got \[2\] as well"),
         ({"y": [0]}, ValueError, "inconsistent numbers of samples"),
         ({"y": [[0, 1]]}, ValueError, "1d"),
         ({"X_test": [[1.0, 2.0]]}, ValueError, "as many features as X, 1; got 2"),
@@ -354,7 +354,7 @@ def test_mnist_seen_by_a_network_trained_on_the_flipped_labels(flipped_mnist):
 
 
 def test_mnist_by_its_pixels(flipped_mnist):
-    """Without a network it takes more than five prototypes of each class."""
+    """Without a network, more than five prototypes of each class are needed."""
     X, labels, rows = flipped_mnist
     kmex = KMExClassifier(10, n_init=1, max_samples=2000, random_state=0)
     psem = make_pipeline(PCA(50, random_state=0), kmex).fit(X, labels)

@@ -1,4 +1,4 @@
-"""coverage_curve: accuracy of the rows answered first."""
+"""coverage_curve: accuracy on the samples answered first."""
 
 import numpy as np
 import pytest

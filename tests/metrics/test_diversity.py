@@ -1,4 +1,4 @@
-"""Diversity against entropies worked out by hand, and what it does not depend on."""
+"""Diversity compared with entropies by hand, and its invariances."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex.metrics import diversity_score, prototype_overlap_rate
+from sklearn_kmex.metrics import diversity_score
 
 
 def test_two_prototypes_by_hand():
@@ -16,7 +16,6 @@ def test_two_prototypes_by_hand():
     own, other = 1e4, 2 / 1.0001
     q = np.array([own, other]) / (own + other)
     overlap = -(q * np.log(q)).sum() / np.log(2)
-    assert_allclose(prototype_overlap_rate([[0.0], [1.0]]), overlap, rtol=1e-12)
     assert_allclose(diversity_score([[0.0], [1.0]]), 1 - overlap, rtol=1e-12)
 
 
@@ -30,7 +29,7 @@ def test_fifty_prototypes_in_512_dimensions_have_their_exact_value(dtype):
     q = mass / mass.sum(axis=1, keepdims=True)
     expected = -(q * np.log(q)).sum(axis=1).mean() / np.log(50)
     assert expected < 0.02
-    assert_allclose(prototype_overlap_rate(points), expected, rtol=1e-5)
+    assert_allclose(1 - diversity_score(points), expected, rtol=1e-5)
 
 
 def test_float32_prototypes_have_the_diversity_of_float64_ones(digits):
@@ -42,10 +41,8 @@ def test_float32_prototypes_have_the_diversity_of_float64_ones(digits):
     ):
         exact = diversity_score(points)
         assert_allclose(diversity_score(points.astype(np.float32)), exact, atol=1e-5)
-        overlap = prototype_overlap_rate(points)
-        assert_allclose(
-            prototype_overlap_rate(points.astype(np.float32)), overlap, rtol=1e-5
-        )
+        overlap = 1 - diversity_score(points.astype(np.float32))
+        assert_allclose(overlap, 1 - exact, rtol=1e-5)
 
 
 def test_more_is_better():
@@ -58,7 +55,7 @@ def test_more_is_better():
 
 def test_extremes():
     assert diversity_score([[3.0, 4.0]]) == 1
-    assert prototype_overlap_rate(np.float32([[3.0, 4.0]])) == 0
+    assert diversity_score(np.float32([[3.0, 4.0]])) == 1
     assert_allclose(diversity_score(np.ones((7, 3))), 0, atol=1e-12)
     assert diversity_score(1e9 * np.eye(4)) > 0.99
 
@@ -67,18 +64,18 @@ def test_extremes():
     arrays(np.float64, (6, 2), elements=st.floats(-100, 100)), st.permutations(range(6))
 )
 def test_invariances(points, order):
-    overlap = prototype_overlap_rate(points)
-    assert 0 <= overlap <= 1
-    assert_allclose(prototype_overlap_rate(points[order]), overlap, atol=1e-9)
+    score = diversity_score(points)
+    assert 0 <= score <= 1
+    assert_allclose(diversity_score(points[order]), score, atol=1e-9)
     rotated = points @ np.array([[0.6, -0.8], [0.8, 0.6]])
-    assert_allclose(prototype_overlap_rate(rotated), overlap, atol=1e-6)
+    assert_allclose(diversity_score(rotated), score, atol=1e-6)
 
 
 def test_blocks_of_rows_give_the_same(monkeypatch):
     points = np.random.RandomState(0).normal(size=(30, 4))
-    whole = prototype_overlap_rate(points)
+    whole = diversity_score(points)
     monkeypatch.setattr("sklearn_kmex.metrics._diversity.BLOCK_ELEMENTS", 100)
-    assert_allclose(prototype_overlap_rate(points), whole)
+    assert_allclose(diversity_score(points), whole)
 
 
 def test_refusals():
@@ -87,4 +84,4 @@ def test_refusals():
     with pytest.raises(ValueError, match="NaN"):
         diversity_score([[np.nan]])
     with pytest.raises(ValueError, match="'epsilon' parameter"):
-        prototype_overlap_rate([[1.0]], epsilon=0)
+        diversity_score([[1.0]], epsilon=0)

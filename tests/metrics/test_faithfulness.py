@@ -234,7 +234,7 @@ def test_keeping_all_changes_nothing():
     assert_array_equal(drop(X, keep=1, mask="remove"), 1)
 
 
-def test_the_target_is_a_column_of_the_scores_of_the_whole():
+def test_a_map_explains_a_column_of_the_scores_of_the_whole():
     """Columns are the features: the first is lost, the largest of each row stays."""
     rows = np.array([[3.0, 1.0], [8.0, 9.0]])
 
@@ -242,9 +242,9 @@ def test_the_target_is_a_column_of_the_scores_of_the_whole():
         return X.tolist()
 
     assert_array_equal(drop(rows, score, rows), [0, 0])
-    assert_array_equal(drop(rows, score, rows, target=[1, 0]), [1, 1])
+    assert_array_equal(drop(rows, score, rows, score_columns=[1, 0]), [1, 1])
     assert_array_equal(drop(-rows, score, rows), [1, 1])
-    assert_array_equal(drop(-rows, score, rows, target=[1, 1]), [0, 1])
+    assert_array_equal(drop(-rows, score, rows, score_columns=[1, 1]), [0, 1])
 
 
 def test_relevance_of_channels_is_summed_to_that_of_their_position():
@@ -331,7 +331,7 @@ def test_float32_on_digits(explained, metric):
     """Of the same numbers: rounded, maps have other ties, and 1 - 1e-9 is 1."""
     psem, *numbers = explained
     X, maps, mean = (array.astype(np.float32) for array in numbers)
-    settings = {"baseline": mean, "target": psem.transform(X).argmax(axis=1)}
+    settings = {"baseline": mean, "score_columns": psem.transform(X).argmax(axis=1)}
     found = metric(psem.transform, X, maps, per_sample=True, **settings)
     doubles = X.astype(np.float64), maps.astype(np.float64)
     expected = metric(psem.transform, *doubles, per_sample=True, **settings)
@@ -358,14 +358,14 @@ BAD = np.array([[1.0, 1.0], [-3.0, 1.0], [np.nan, 1.0]])
         ({"X": np.ones((9, 1)), "relevance": np.ones((9, 1)), "score": lambda X: -X},
          r"9 such rows: 0, 1, 2, 3, 4, \.\.\.\)"),
         ({"relevance": [[1.0, np.nan], [1.0, 2.0]]}, "relevance contains NaN"),
-        ({"relevance": np.ones((2, 3))}, "Name the axis of channels"),
+        ({"relevance": np.ones((2, 3))}, "Set channel_axis if X has channels"),
         ({"X": np.ones((2, 3, 4)), "relevance": np.ones((2, 3)), "channel_axis": 1},
          r"it may also have shape \(2, 4\)"),
         ({"channel_axis": 1}, r"axis of X besides .* channel_axis=1"),
-        ({"target": [0]}, "one column number for each of 2 samples"),
-        ({"target": [0.0, 0.0]}, "dtype float64. From labels"),
-        ({"target": [0, 1]}, "columns of the 1 that score returns, from 0; got 0 to 1"),
-        ({"target": [-1, 0]}, "got -1 to 0"),
+        ({"score_columns": [0]}, "one column number for each of 2 samples"),
+        ({"score_columns": [0.0, 0.0]}, "dtype float64. From labels"),
+        ({"score_columns": [0, 1]}, "from 0 to 0, as .* returns 1 columns; got 0 to 1"),
+        ({"score_columns": [-1, 0]}, "got -1 to 0"),
         ({"keep": 0}, "'keep' parameter"),
         ({"keep": 1.5}, "'keep' parameter"),
         ({"mask": "drop"}, "'mask' parameter"),

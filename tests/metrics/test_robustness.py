@@ -24,7 +24,12 @@ def quadratic(X):
 
 def error(relevance=linear, X=ROWS, **settings):
     settings = {"random_state": 0, "per_sample": True} | settings
-    return local_lipschitz_error(relevance, X, **settings)
+    return local_lipschitz_error(None, X, of_model(relevance), **settings)
+
+
+def of_model(relevance):
+    """A function of X as one of a model and X."""
+    return lambda psem, X, **explained: relevance(X, **explained)
 
 
 class Recorder:
@@ -33,14 +38,14 @@ class Recorder:
     def __init__(self, relevance):
         self.relevance, self.inputs = relevance, []
 
-    def __call__(self, X, *target):
+    def __call__(self, X):
         self.inputs.append(X)
-        return self.relevance(X, *target)
+        return self.relevance(X)
 
 
 def test_a_constant_slope_by_hand():
     assert_allclose(error(X=ROWS[:, :1]), 0.1)
-    found = local_lipschitz_error(linear, ROWS[:, :1], random_state=0)
+    found = local_lipschitz_error(None, ROWS[:, :1], of_model(linear), random_state=0)
     assert type(found) is float
     assert found == pytest.approx(0.1)
     # A second feature that the maps do not show only makes neighbors farther.
@@ -58,7 +63,7 @@ def test_the_maximum_over_neighbors_and_the_mean_over_samples():
     assert_allclose(found, np.max(slopes, axis=0), rtol=1e-6)
     assert found.max() > 1
     overall = local_lipschitz_error(
-        quadratic, ROWS[:, :1], n_neighbors=7, random_state=0
+        None, ROWS[:, :1], of_model(quadratic), n_neighbors=7, random_state=0
     )
     assert_allclose(overall, found.mean())
 
@@ -125,18 +130,24 @@ def test_constant_maps_are_robust_and_zeros_are_constant():
     assert_allclose(found, 1 / abs(noise))
 
 
-def test_the_target_is_that_of_the_sample():
-    targets = []
+@pytest.mark.parametrize("name", ["labels", "prototypes"])
+def test_what_is_explained_is_that_of_the_sample(name):
+    wanted = {"labels": ["a", "b", "b"], "prototypes": [0, 2, 1]}[name]
+    model, calls = object(), []
 
-    def relevance(X, target):
-        targets.append(target)
+    def relevance(psem, X, **explained):
+        calls.append((psem, explained))
         return quadratic(X)
 
-    error(relevance, target=["a", "b", "b"], n_neighbors=2)
-    assert len(targets) == 3
-    for target in targets:
-        assert isinstance(target, np.ndarray)
-        assert_array_equal(target, ["a", "b", "b"])
+    local_lipschitz_error(
+        model, ROWS, relevance, n_neighbors=2, random_state=0, **{name: wanted}
+    )
+    assert len(calls) == 3
+    for psem, explained in calls:
+        assert psem is model
+        assert list(explained) == [name]
+        assert isinstance(explained[name], np.ndarray)
+        assert_array_equal(explained[name], wanted)
 
 
 def test_digits(digits):
@@ -151,13 +162,13 @@ def test_digits(digits):
         rival = psem.prototypes_[np.where(own, -np.inf, similar).argmax(axis=1)]
         return (X - rival) ** 2 - (X - nearest) ** 2
 
-    fixed = error(contrast, X, target=psem.predict(X))
+    fixed = error(contrast, X, labels=psem.predict(X))
     free = error(lambda X: contrast(X, psem.predict(X)), X)
     assert (fixed <= free).all()
     assert 0.1 < fixed.mean() < free.mean() < 0.5
     # The pixels' scale is that of X: a model of X / 16 has 16 times the slopes.
     small = KMExClassifier(5, random_state=0).fit(X_train / 16, y_train)
-    psem, tenth = small, {"radius": 0.1 / 16, "target": small.predict(X / 16)}
+    psem, tenth = small, {"radius": 0.1 / 16, "labels": small.predict(X / 16)}
     assert_allclose(error(contrast, X / 16, **tenth), 16 * fixed, rtol=1e-6)
 
 
@@ -193,12 +204,14 @@ def test_a_neighbor_that_rounds_to_its_sample_says_nothing():
     ("settings", "message"),
     [
         ({"relevance": "lrp"}, "'relevance' parameter"),
-        ({"relevance": lambda X: X[:2]}, r"each of 3 samples; got .* shape \(2, 2\)"),
-        ({"relevance": lambda X: X * np.nan}, r"relevance\(X\) contains NaN"),
-        ({"relevance": lambda X: X[:, 0]}, "Expected 2D array"),
+        ({"relevance": lambda _, X: X[:2]}, r"each of 3 samples; got .* \(2, 2\)"),
+        ({"relevance": lambda _, X: X * np.nan}, r"relevance\(psem, X\) contains NaN"),
+        ({"relevance": lambda _, X: X[:, 0]}, "Expected 2D array"),
         ({"X": [[np.nan]]}, "X contains NaN"),
-        ({"target": [0]}, "inconsistent numbers of samples"),
-        ({"target": 0}, "'target' parameter"),
+        ({"labels": [0]}, "inconsistent numbers of samples"),
+        ({"prototypes": [0]}, "inconsistent numbers of samples"),
+        ({"labels": 0}, "'labels' parameter"),
+        ({"prototypes": 0}, "'prototypes' parameter"),
         ({"n_neighbors": 0}, "'n_neighbors' parameter"),
         ({"radius": 0}, "'radius' parameter"),
         ({"radius": np.inf}, "'radius' parameter"),
@@ -206,6 +219,6 @@ def test_a_neighbor_that_rounds_to_its_sample_says_nothing():
     ],
 )
 def test_refusals(settings, message):
-    given = {"relevance": linear, "X": ROWS} | settings
+    given = {"psem": None, "relevance": of_model(linear), "X": ROWS} | settings
     with pytest.raises(ValueError, match=message):
         local_lipschitz_error(**given)

@@ -50,7 +50,7 @@ def psem(digits, forest):
     return make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
 
 
-def closeness(psem, X, target):
+def closeness(psem, X, labels):
     _, nearest = psem.nearest_prototypes(X)
     return 1 / (1 + (X - psem.prototypes_[nearest[:, 0]]) ** 2)
 
@@ -137,11 +137,11 @@ def test_they_print_pickle_and_copy(digits, forest, psem):
             assert other(psem, X, y) == scorer(psem, X, y)
             assert repr(other) == repr(scorer)
     assert copy.deepcopy(own)["fidelity"].settings["black_box"] is forest
-    assert "Score the share of rows" in fidelity_scorer.__doc__
+    assert "Score the share of samples" in fidelity_scorer.__doc__
 
 
 class Centroids(ClassifierMixin, BaseEstimator):
-    """A prototypical model that is not ours: scikit-learn's nearest centroid."""
+    """A prototypical model of another package: scikit-learn's nearest centroid."""
 
     def fit(self, X, y):
         self.inner_ = NearestCentroid().fit(X, y)
@@ -156,7 +156,7 @@ class Centroids(ClassifierMixin, BaseEstimator):
         return self.inner_.predict(X)
 
 
-def test_models_that_are_not_ours(digits, forest):
+def test_models_of_other_packages(digits, forest):
     X, X_test, y, y_test = digits
     model = make_pipeline(PCA(10, random_state=0), Centroids()).fit(X, y)
     scorers = sem_scorers(black_box=forest)
@@ -192,38 +192,34 @@ def test_outputs_of_a_torch_network_are_in_the_order_of_the_classes(digits):
     assert fidelity_scorer(psem, X_test) == np.mean(psem.predict(X_test) == outputs)
     narrow = torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.Linear(8, 1))
     psem = make_kmex(narrow, temperature=1.0, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"each of the 10 classes; got .*, 1\)\. Give"):
+    with pytest.raises(ValueError, match=r"each of the 10 classes; got .*, 1\)\. Pass"):
         fidelity_scorer(psem, X_test)
 
 
 def test_scorers_of_maps_are_the_metrics(digits):
     X, X_test, y, y_test = digits
     kmex = KMExClassifier(2, random_state=0).fit(X, y)
-    target = np.searchsorted(kmex.classes_, kmex.predict(X_test))
-    maps = closeness(kmex, X_test, target)
+    labels = kmex.predict(X_test)
+    columns = np.searchsorted(kmex.classes_, labels)
+    maps = closeness(kmex, X_test, labels)
     mean = X.mean(axis=0)
 
     scorer = make_faithfulness_scorer(closeness, keep=0.3, baseline=mean)
-    how = {"target": target, "keep": 0.3, "baseline": mean}
+    how = {"score_columns": columns, "keep": 0.3, "baseline": mean}
     drop = average_drop_loss(kmex.predict_proba, X_test, maps, **how)
     assert scorer(kmex, X_test, y_test) == pytest.approx(-drop)
     removed = make_faithfulness_scorer(closeness, baseline=mean, mask="remove")
-    how = {"target": target, "mask": "remove", "baseline": mean}
+    how = {"score_columns": columns, "mask": "remove", "baseline": mean}
     drop = average_drop_loss(kmex.predict_proba, X_test, maps, **how)
     assert removed(kmex, X_test, y_test) == pytest.approx(drop)
 
     other = make_faithfulness_scorer(closeness, relevance_black_box=squares)
-    loss = relevance_divergence_loss(squares(kmex, X_test, target), maps)
+    loss = relevance_divergence_loss(squares(kmex, X_test, labels), maps)
     assert other(kmex, X_test, y_test) == pytest.approx(-loss)
 
     robust = make_robustness_scorer(closeness, n_neighbors=3, random_state=0)
-    error = local_lipschitz_error(
-        lambda X, target: closeness(kmex, X, target),
-        X_test,
-        target=target,
-        n_neighbors=3,
-        random_state=0,
-    )
+    how = {"n_neighbors": 3, "random_state": 0}
+    error = local_lipschitz_error(kmex, X_test, closeness, labels=labels, **how)
     assert robust(kmex, X_test, y_test) == pytest.approx(-error)
     for one in (scorer, robust):
         loaded = pickle.loads(pickle.dumps(one))
@@ -232,7 +228,7 @@ def test_scorers_of_maps_are_the_metrics(digits):
         assert one(kmex, X_test, sample_weight=weights) != one(kmex, X_test)
 
 
-def squares(psem, X, target):
+def squares(psem, X, labels):
     return X**2
 
 

@@ -1,4 +1,4 @@
-"""Usage, ghosting and transparency against counts done by hand."""
+"""Usage, ghosting and transparency compared with counts by hand."""
 
 import numpy as np
 import pytest
@@ -125,7 +125,7 @@ def test_a_prototype_shadowed_by_another_class_is_a_ghost():
     [
         ([0, 3], 3, "below n_prototypes=3"),
         ([0, -1], 3, "got -1 to 0"),
-        ([0.0, 1.0], 3, r"take argmax\(axis=1\)"),
+        ([0.0, 1.0], 3, r"use argmax\(axis=1\)"),
         ([[0, 1]], 3, r"shape \(1, 2\)"),
         ([], 3, "minimum of 1 is required"),
         ([0], 0, "'n_prototypes' parameter"),

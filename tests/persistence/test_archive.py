@@ -1,4 +1,4 @@
-"""Damaged and hostile files: one clear error, and nothing of them is run."""
+"""Damaged and hostile files raise one clear error, and no code from them runs."""
 
 import copy
 import io
@@ -21,7 +21,7 @@ from sklearn_kmex.persistence._archive import digest, read_header
 pytest.importorskip("skops")
 safetensors = pytest.importorskip("safetensors.numpy")
 
-# What a file that got its way would do first.
+# What hostile code in a file would do.
 ALARMS = {"exec", "open", "os.system", "pickle.find_class", "subprocess.Popen"}
 ALARMS |= {"socket.connect", "os.remove", "os.rename", "ctypes.dlopen"}
 heard, listening = [], []
@@ -57,10 +57,10 @@ def psem():
 
 @pytest.fixture
 def load(tmp_path, psem):
-    """Load bytes as a file would be; the file itself may be opened to be read."""
+    """Return a function that loads bytes as a file; reading the file is allowed."""
     path = tmp_path / "psem"
     save_psem(psem, path)
-    load_psem(path)  # whatever is imported on the way has been
+    load_psem(path)  # imports everything that loading needs
 
     def load(raw):
         path.write_bytes(raw)
@@ -76,12 +76,12 @@ def load(tmp_path, psem):
 
 
 def forge(raw, estimator=None, **manifest):
-    """Change a file as one would who knows how it is made: the checksum is right."""
+    """Change a file, and set a valid checksum."""
     header, start = read_header(raw)
-    told = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
+    content = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
     estimator = raw[start:] if estimator is None else estimator
     tensors = {"estimator": np.frombuffer(estimator, dtype=np.uint8)}
-    metadata = {"sklearn_kmex": json.dumps(told)}
+    metadata = {"sklearn_kmex": json.dumps(content)}
     sealed = metadata | {"sha256": digest(safetensors.save(tensors, metadata))}
     return safetensors.save(tensors, sealed)
 
@@ -99,6 +99,10 @@ def zipped(members, compression=zipfile.ZIP_STORED):
         for name, content in members:
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+DAMAGED = [1_000, pytest.param(10_000, marks=pytest.mark.slow)]
+FORGED = [150, pytest.param(1_500, marks=pytest.mark.slow)]
 
 
 def mutate(raw, rng):
@@ -123,11 +127,12 @@ def mutate(raw, rng):
     return bytes(data)
 
 
-def test_ten_thousand_damaged_files_are_all_refused(load):
+@pytest.mark.parametrize("count", DAMAGED)
+def test_damaged_files_are_all_refused(load, count):
     rng = np.random.default_rng(0)
-    damaged = {mutate(load.raw, rng) for _ in range(11_500)} - {load.raw}
-    damaged |= {load.raw[:size] for size in range(0, 2000, 7)}
-    assert len(damaged) >= 10_000
+    damaged = {load.raw[:size] for size in range(0, 2000, 7)}
+    while len(damaged) < count:
+        damaged |= {mutate(load.raw, rng)} - {load.raw}
     for raw in damaged:
         with pytest.raises(ModelFileError, match="psem cannot be loaded: "):
             load(raw)
@@ -146,12 +151,12 @@ def test_other_space_behind_the_header_is_refused(load):
     header, start = load.raw[8 : read_header(load.raw)[1]], read_header(load.raw)[1]
     for space in (b" " * 7 + b"\t", b" " * 7 + b"\n"):
         size = (len(header) + 8).to_bytes(8, "little")
-        with pytest.raises(ModelFileError, match="header is not whole"):
+        with pytest.raises(ModelFileError, match="header is incomplete"):
             load(size + header + space + load.raw[start:])
 
 
 def hostile_values(rng):
-    """What a schema may hold that it should not."""
+    """Hostile values for a schema."""
     values = [None, True, -1, 2**70, 1e400, "", "os", "system", "posix.system", [], {}]
     values += ["../../etc/passwd", "schema.json", {"__class__": "system"}, [[[]]]]
     values += ["numpy.ndarray", "ObjectNode", "FunctionNode", "TypeNode", "JsonNode"]
@@ -160,7 +165,7 @@ def hostile_values(rng):
 
 
 def scramble(value, rng, chance):
-    """Put something hostile in the place of some parts of a schema."""
+    """Replace some parts of a schema by hostile values."""
     if rng.random() < chance:
         return hostile_values(rng)
     if isinstance(value, dict):
@@ -170,42 +175,44 @@ def scramble(value, rng, chance):
     return value
 
 
+@pytest.mark.parametrize("count", FORGED)
 @pytest.mark.filterwarnings("ignore")
-def test_forged_schemas_are_refused_or_harmless(load, psem):
+def test_forged_schemas_are_refused_or_harmless(load, psem, count):
     rng = np.random.default_rng(1)
     members = members_of(load.raw)
     schema = json.loads(members.pop("schema.json"))
     refused = 0
-    for _ in range(1500):
+    for _ in range(count):
         changed = json.dumps(scramble(schema, rng, 0.02)).encode()
         raw = forge(load.raw, zipped([*members.items(), ("schema.json", changed)]))
         try:
             loaded = load(raw)
         except ModelFileError:
             refused += 1
-        else:  # what was changed does not decide, or is a possible setting
+        else:  # the change has no effect, or is a valid setting
             assert type(loaded) is KMExClassifier
             assert loaded.prototypes_.shape == psem.prototypes_.shape
-    assert refused > 1000
+    assert refused > 2 * count / 3
 
 
+@pytest.mark.parametrize("count", FORGED)
 @pytest.mark.filterwarnings("ignore")
-def test_forged_archives_are_refused_or_harmless(load, psem):
+def test_forged_archives_are_refused_or_harmless(load, psem, count):
     rng = np.random.default_rng(2)
     _, start = read_header(load.raw)
     refused = 0
-    for _ in range(1500):
+    for _ in range(count):
         try:
             loaded = load(forge(load.raw, mutate(load.raw[start:], rng)))
         except ModelFileError:
             refused += 1
         else:
             assert_array_equal(loaded.prototype_classes_, psem.prototype_classes_)
-    assert refused > 1000
+    assert refused > 2 * count / 3
 
 
 class Evil:
-    """A pickle of it runs a command where it is loaded."""
+    """Runs a command when its pickle is loaded."""
 
     def __reduce__(self):
         return exec, ("import os; os.system('touch pwned')",)
@@ -259,7 +266,7 @@ def test_other_types_are_not_even_imported(load, evil):
     assert "antigravity" not in sys.modules
 
 
-def test_archives_that_grow_are_refused_before_they_are_read(load):
+def test_compressed_archives_are_refused_before_they_are_read(load):
     members = members_of(load.raw)
     bomb = b"\x93NUMPY" + bytes(50_000_000)
     packed = zipped([*members.items(), ("0.npy", bomb)], zipfile.ZIP_DEFLATED)
@@ -271,18 +278,18 @@ def test_archives_that_grow_are_refused_before_they_are_read(load):
     with pytest.raises(ModelFileError, match=r"'0\.npy' is compressed"):
         load(forge(load.raw, packed_noise))
     nested = zipped([*members.items(), ("0.npy", packed)])
-    with pytest.raises(ModelFileError, match=r"'0\.npy' is no array"):
+    with pytest.raises(ModelFileError, match=r"'0\.npy' is not an array"):
         load(forge(load.raw, nested))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_of_one_name_and_members_elsewhere_are_refused(load, tmp_path):
+def test_members_with_the_same_name_or_a_path_are_refused(load, tmp_path):
     members = members_of(load.raw)
     twice = zipped([*members.items(), ("schema.json", members["schema.json"])])
-    with pytest.raises(ModelFileError, match="two members of one name"):
+    with pytest.raises(ModelFileError, match="two members with the same name"):
         load(forge(load.raw, twice))
     outside = zipped([*members.items(), ("../../evil.py", b"raise SystemExit")])
-    with pytest.raises(ModelFileError, match=r"evil\.py' is no array"):
+    with pytest.raises(ModelFileError, match=r"evil\.py' is not an array"):
         load(forge(load.raw, outside))
     assert not list(tmp_path.rglob("*.py"))
 
@@ -297,7 +304,7 @@ def test_tensors_of_absurd_shapes_are_refused(load):
 
 
 def header_of(array, shape):
-    """Bytes of an array that says it has another shape."""
+    """Bytes of an array with another shape in its header."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue().replace(str(array.shape).encode(), shape.encode(), 1)
@@ -324,7 +331,7 @@ DECIDING = {
 
 
 @pytest.mark.parametrize("name", DECIDING)
-def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
+def test_impossible_values_are_refused(load, psem, name, tmp_path):
     for value in DECIDING[name]:
         altered = KMExClassifier()
         altered.__dict__ = {
@@ -332,7 +339,7 @@ def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
         }
         getattr(altered, name).flat[0] = value
         save_psem(altered, tmp_path / "altered")
-        with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+        with pytest.raises(ModelFileError, match=f"{name}.* cannot belong to a fitted"):
             load((tmp_path / "altered").read_bytes())
 
 
@@ -351,7 +358,7 @@ def test_values_that_no_fit_gives_are_refused(load, psem, name, tmp_path):
         ("prototype_indices_", np.zeros(4)),
     ],
 )
-def test_settings_that_no_fit_gives_are_refused(load, psem, name, value, tmp_path):
+def test_impossible_settings_are_refused(load, psem, name, value, tmp_path):
     altered = KMExClassifier()
     altered.__dict__ = vars(psem) | {name: value}
     raw = forge_model(load.raw, altered)
@@ -372,7 +379,7 @@ def test_another_kind_of_model_is_refused(load):
     with pytest.raises(ModelFileError, match="NearestCentroid lacks prototypes_"):
         load(forge_model(load.raw, other))
     other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
-    with pytest.raises(ModelFileError, match="NearestCentroid, which is no KMExClass"):
+    with pytest.raises(ModelFileError, match="NearestCentroid, which is not a KMEx"):
         load(forge_model(load.raw, other))
 
 
@@ -381,8 +388,8 @@ def test_newer_files_ask_for_an_upgrade(load):
     with pytest.raises(ModelFileError) as caught:
         load(raw)
     assert str(caught.value) == (
-        "psem cannot be loaded: its schema 2 is newer than 1, the latest known here. "
-        "Upgrade sklearn-kmex to 9.0, which wrote it."
+        "psem cannot be loaded: its schema 2 is newer than 1, the latest that this "
+        "version reads. Upgrade sklearn-kmex to 9.0, which wrote the file."
     )
     for schema in (0, "1", None):
         with pytest.raises(ModelFileError, match=f"its schema is {schema!r}"):
@@ -405,7 +412,7 @@ REFUSING = {
 
 
 @pytest.mark.parametrize("name", REFUSING)
-def test_thresholds_that_no_fit_gives_are_refused(name, psem, tmp_path):
+def test_impossible_thresholds_are_refused(name, psem, tmp_path):
     rng = np.random.RandomState(0)
     y = np.repeat(["a", "b"], 30)
     X = rng.normal(size=(60, 2)) + 4 * (y == "b")[:, np.newaxis]
@@ -417,5 +424,5 @@ def test_thresholds_that_no_fit_gives_are_refused(name, psem, tmp_path):
     REFUSING[name](altered)
     setattr(careful, name, altered)
     save_psem(careful, tmp_path / "careful")
-    with pytest.raises(ModelFileError, match=f"{name}.* cannot be of a fitted"):
+    with pytest.raises(ModelFileError, match=f"{name}.* cannot belong to a fitted"):
         load_psem(tmp_path / "careful")

@@ -1,4 +1,4 @@
-"""Models without torch, saved with skops.io: what has to be trusted, and no more."""
+"""Models without torch saved by skops.io: the types that have to be trusted."""
 
 import sys
 
@@ -18,7 +18,7 @@ def test_exactly_these_types_have_to_be_trusted(models, name):
     assert skops.get_untrusted_types(data=skops.dumps(psem)) == sorted(types)
 
 
-def test_skops_brings_the_same_predictions_to_a_machine_without_torch(
+def test_files_of_skops_give_the_same_predictions_without_torch(
     models, digits, tmp_path
 ):
     paths = [tmp_path / f"{name}.skops" for name in NAMES]
@@ -30,7 +30,7 @@ def test_skops_brings_the_same_predictions_to_a_machine_without_torch(
         assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
 
 
-def test_trusted_types_are_names_of_what_is_there():
+def test_trusted_types_exist():
     for name in TRUSTED_TYPES:
         module, _, kind = name.rpartition(".")
         assert isinstance(getattr(sys.modules[module], kind), type)

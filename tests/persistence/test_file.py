@@ -1,4 +1,4 @@
-"""save_psem and load_psem: the same model again, or a clear error."""
+"""save_psem and load_psem: the same model, or a clear error."""
 
 import pickle
 import subprocess
@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -38,7 +39,7 @@ def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_pat
         assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
 
 
-def test_trees_are_trusted_by_those_who_load_them(models, tmp_path):
+def test_trees_must_be_trusted_to_load(models, tmp_path):
     save_psem(models["forest"][0], tmp_path / "forest")
     with pytest.raises(ModelFileError, match=rf"not trusted: {TREE}\. Name them"):
         load_psem(tmp_path / "forest")
@@ -80,7 +81,21 @@ def test_what_is_no_fitted_model_is_refused(psem, error, words, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_function_without_a_name_is_refused_by_the_one_who_loads(digits, tmp_path):
+@pytest.mark.parametrize("wrap", [lambda search: search, FrozenEstimator])
+def test_a_search_is_refused_and_its_best_estimator_saved(digits, wrap, tmp_path):
+    X, X_test, y, _ = digits
+    psem = make_pipeline(StandardScaler(), KMExClassifier(random_state=0))
+    grid = {"kmexclassifier__n_prototypes": [1, 2]}
+    search = GridSearchCV(psem, grid, cv=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"got a GridSearchCV\. Save its best_estim"):
+        save_psem(wrap(search), tmp_path / "psem")
+    assert not list(tmp_path.iterdir())
+    save_psem(search.best_estimator_, tmp_path / "psem")
+    loaded = load_psem(tmp_path / "psem")
+    assert_array_equal(loaded.predict_proba(X_test), search.predict_proba(X_test))
+
+
+def test_a_function_without_a_name_is_refused_when_it_is_loaded(digits, tmp_path):
     X, _, y, _ = digits
     psem = make_pipeline(FunctionTransformer(lambda X: X), KMExClassifier(1))
     save_psem(psem.fit(X, y), tmp_path / "psem")
@@ -94,7 +109,7 @@ def test_sparse_parts_are_refused_before_a_file_is_made(digits, tmp_path):
     step.extra_ = step.transform(X)
     psem = make_pipeline(step, KMExClassifier(1)).fit(X, y)
     step.extra_ = step.transform(X)
-    with pytest.raises(TypeError, match=r"psem must hold .* is no array"):
+    with pytest.raises(TypeError, match=r"psem must contain .* is not an array"):
         save_psem(psem, tmp_path / "psem")
     assert not list(tmp_path.iterdir())
 
@@ -141,7 +156,9 @@ class TestTorch:
     def saved(self, network, digits, tmp_path):
         X, _, y, _ = digits
         trained = network()
-        trained(trained[0].weight.new_tensor(X))  # batch norms have seen something
+        trained(
+            trained[0].weight.new_tensor(X)
+        )  # sets the statistics of the batch norm
         psem = make_kmex(trained, n_prototypes=3, random_state=0)
         psem.fit(X.astype(np.float32), y)
         save_psem(psem, tmp_path / "psem.safetensors")
@@ -175,7 +192,7 @@ class TestTorch:
             loaded = load_psem(tmp_path / "psem", network())
             assert_array_equal(loaded.predict(X_test), careful.predict(X_test))
             assert_array_equal(loaded.typicality(X_test), careful.typicality(X_test))
-            again = clone(loaded).fit(X, y)  # what it was made of is there, too
+            again = clone(loaded).fit(X, y)  # the unfitted parameters are saved, too
             assert_array_equal(again.thresholds_, careful.thresholds_)
 
     def test_the_same_predictions_in_another_process(self, saved, digits, tmp_path):
@@ -204,7 +221,7 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
             assert tensors[f"module.{name}"].equal(weight)
 
     def test_a_module_must_be_given(self, saved, models, tmp_path, network):
-        with pytest.raises(ModelFileError, match=r"Give module=Sequential\(\.\.\.\)"):
+        with pytest.raises(ModelFileError, match=r"Pass module=Sequential\(\.\.\.\)"):
             load_psem(saved[1])
         save_psem(models["kmex"][0], tmp_path / "kmex")
         with pytest.raises(ModelFileError, match="Leave module out"):
@@ -263,7 +280,7 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         loaded = load_psem(tmp_path / "psem", network())
         assert_array_equal(loaded.predict(X), psem.predict(X))
 
-    def test_what_cannot_be_saved_is_said(self, network, digits, tmp_path, torch):
+    def test_what_cannot_be_saved_is_refused(self, network, digits, tmp_path, torch):
         X, _, y, _ = digits
 
         class Stateful(torch.nn.Linear):
@@ -281,7 +298,7 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         extra = make_kmex(Stateful(64, 8), n_prototypes=1)
         for psem, words in (
             (twice, "at most one torch encoder; got 2"),
-            (union, "psem must hold estimators, arrays"),
+            (union, "psem must contain only estimators, arrays"),
             (extra, "'_extra_state' is dict"),
         ):
             psem.fit(X, y)
@@ -289,7 +306,7 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
                 save_psem(psem, tmp_path / "psem")
         assert not list(tmp_path.iterdir())
 
-    def test_a_skorch_net_is_told_the_way(self, network, digits, tmp_path):
+    def test_a_skorch_net_is_refused_with_its_remedy(self, network, digits, tmp_path):
         skorch = pytest.importorskip("skorch")
         X, X_test, y, _ = (values.astype(np.float32) for values in digits)
         net = skorch.NeuralNetClassifier(

@@ -1,4 +1,4 @@
-"""Models and reports that several tests look at, and a bar that counts."""
+"""Models and reports for several tests, and a progress bar that counts."""
 
 import importlib.util
 
@@ -13,7 +13,7 @@ if any(importlib.util.find_spec(name) is None for name in NEEDED):
 
 
 class Bar:
-    """Stands for a progress bar."""
+    """Replaces a progress bar, and records its steps."""
 
     def __init__(self):
         self.steps = []
@@ -28,16 +28,16 @@ def bar():
 
 
 @pytest.fixture
-def asked(bar):
-    """Ask a model of one column, by the places of its prototypes."""
-    from sklearn_kmex.report._answers import ask
+def evaluated(bar):
+    """Evaluate a model of one column, given the places of its prototypes."""
+    from sklearn_kmex.report._answers import evaluate
 
     def answers(prototypes, labels, X, y, black_box=None, **how):
         psem = prototypes
         if isinstance(prototypes, list):
             psem = Prototypes(prototypes, labels, **how)
         X = np.asarray(X, dtype=float).reshape(len(y), -1)
-        return ask(psem, X, np.asarray(y), black_box, bar)
+        return evaluate(psem, X, np.asarray(y), black_box, bar)
 
     return answers
 

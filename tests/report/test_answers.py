@@ -1,4 +1,4 @@
-"""What is asked of the model, how often, and in which blocks."""
+"""Predictions by hand, how often the model runs, and in which blocks."""
 
 import sys
 from itertools import count
@@ -19,40 +19,42 @@ from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._answers import (
-    ask,
+    evaluate,
     growing_blocks,
     in_blocks,
     known_codes,
 )
 
 
-def test_answers_by_hand(asked):
-    answers = asked([[0], [10], [4]], ["a", "b", "a"], [1, 9, 5, 8], list("abba"))
+def test_answers_by_hand(evaluated):
+    answers = evaluated([[0], [10], [4]], ["a", "b", "a"], [1, 9, 5, 8], list("abba"))
     assert answers.codes.tolist() == [0, 1, 1, 0]
-    assert answers.active.tolist() == [0, 1, 2, 1]
-    assert answers.best.tolist() == [-1, -1, -1, -2]
-    assert answers.right.tolist() == [True, True, False, False]
-    assert answers.right_in_use.tolist() == [True, True, False, False]
+    assert answers.nearest.tolist() == [0, 1, 2, 1]
+    assert answers.similarity.tolist() == [-1, -1, -1, -2]
+    assert answers.correct.tolist() == [True, True, False, False]
+    assert answers.of_class_of_nearest.tolist() == [True, True, False, False]
     assert answers.names(["A", "B"]) == {"a": "A", "b": "B"}
     assert answers.probabilities is answers.confidence is answers.black_box is None
 
 
-def test_right_is_by_what_is_predicted_not_by_what_is_near(bar):
-    answers = ask(Stubborn([[0], [10]], ["a", "b"]), [[9], [1]], ["a", "b"], None, bar)
-    assert answers.right.tolist() == [True, False]
-    assert answers.right_in_use.tolist() == [False, False]
+def test_correct_is_by_the_prediction_not_by_the_nearest_prototype(bar):
+    answers = evaluate(
+        Stubborn([[0], [10]], ["a", "b"]), [[9], [1]], ["a", "b"], None, bar
+    )
+    assert answers.correct.tolist() == [True, False]
+    assert answers.of_class_of_nearest.tolist() == [False, False]
 
 
 def test_answers_are_the_models(digits, bar):
     X, X_test, y, y_test = digits
     psem = KMExClassifier(4, random_state=0).fit(X, y)
-    answers = ask(psem, X_test, y_test, None, bar)
+    answers = evaluate(psem, X_test, y_test, None, bar)
     proba = psem.predict_proba(X_test)
     predicted = psem.classes_[answers.decision.predicted]
     assert_array_equal(predicted, psem.predict(X_test))
     np.testing.assert_allclose(answers.probabilities, proba)
     np.testing.assert_allclose(answers.confidence, proba.max(axis=1))
-    assert_array_equal(answers.active, psem.transform(X_test).argmax(axis=1))
+    assert_array_equal(answers.nearest, psem.transform(X_test).argmax(axis=1))
     assert sum(bar.steps) == len(X_test)
 
 
@@ -60,18 +62,18 @@ def test_black_box_answers_in_blocks(iris, bar):
     X, X_test, y, y_test = iris
     psem = make_kmex(StandardScaler().fit(X), n_prototypes=2).fit(X, y)
     model = LogisticRegression(max_iter=500).fit(X, y)
-    answers = ask(psem, X_test, y_test, model, bar)
+    answers = evaluate(psem, X_test, y_test, model, bar)
     labels = answers.decision.classes[answers.black_box]
     assert_array_equal(labels, model.predict(X_test))
     assert bar.steps == [64, 11]
 
 
-def test_black_box_may_answer_in_a_column(asked):
+def test_black_box_may_answer_in_a_column(evaluated):
     class Column:
         def predict(self, X):
             return np.array([["b"]] * len(X))
 
-    answers = asked([[0], [10]], ["a", "b"], [1, 9], ["a", "b"], Column())
+    answers = evaluated([[0], [10]], ["a", "b"], [1, 9], ["a", "b"], Column())
     assert answers.black_box.tolist() == [1, 1]
 
 
@@ -116,7 +118,7 @@ def test_frames_of_several_blocks_keep_their_names(iris):
     many, labels = pandas.concat([X] * 3), np.tile(y, 3)
     psem = KMExClassifier(2, random_state=0).fit(many, labels)
     report = SEMReport(psem, many, labels)  # a warning would be an error here
-    assert report.dict()["performance"]["accuracy"]["value"] == (
+    assert report.to_dict()["performance"]["accuracy"]["value"] == (
         psem.score(many, labels)
     )
 
@@ -133,7 +135,7 @@ def test_errors_name_samples_by_their_numbers_in_X(bar):
 
 
 class Counting(TransformerMixin, BaseEstimator):
-    """Counts how often it has met each row, named by its first column."""
+    """Counts how often it transforms each row, numbered in the first column."""
 
     def fit(self, X, y=None):
         self.n_features_in_, self.met_ = X.shape[1], np.zeros(2000, dtype=int)
@@ -152,7 +154,7 @@ def test_each_row_is_embedded_once_but_for_those_explained(digits):
     met = psem[0].met_
     met[:] = 0
     look = {"images": lambda rows: rows[:, 1:].reshape(-1, 8, 8)}
-    content = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, **look).dict()
+    content = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, **look).to_dict()
     explained = len(X) + np.array([case["row"] for case in content["cases"]])
     others = np.delete(met[: len(numbers)], explained)
     assert (others == 1).all()
@@ -165,7 +167,7 @@ def test_callable_embedder_meets_each_row_once(digits, tmp_path):
     encoder = Logging(tmp_path / "log")
     psem = make_kmex(encoder, n_prototypes=1, random_state=0).fit(X, y)
     encoder.log.unlink()
-    content = SEMReport(psem, X_test, y_test, images=(8, 8)).dict()
+    content = SEMReport(psem, X_test, y_test, image_shape=(8, 8)).to_dict()
     assert len(encoder.rows_met()) == len(X_test) + len(content["cases"])
 
 
@@ -180,12 +182,16 @@ def test_network_runs_once_for_embeddings_and_its_own_answers(iris, monkeypatch)
         return embed(self, X)
 
     monkeypatch.setattr(type(psem[0]), "embed_with_output", counting)
-    SEMReport(psem, X_test, y_test)
+    report = SEMReport(psem, X_test, y_test)
+    assert rows == []
+    report.to_dict()
+    assert rows == [64, 11]
+    report.to_html()
     assert rows == [64, 11]
 
 
 def clock(monkeypatch, seconds):
-    """Let this many seconds pass each time that the progress bar asks for the time."""
+    """Advance the clock of the progress bar by this many seconds at each call."""
     ticks = count(0, seconds)
     monkeypatch.setattr("tqdm.std.time", lambda: next(ticks))
 
@@ -193,7 +199,7 @@ def clock(monkeypatch, seconds):
 def test_short_work_prints_nothing(iris, iris_psem, capfd, monkeypatch):
     _, X, _, y = iris
     clock(monkeypatch, 0)
-    SEMReport(iris_psem, X, y)
+    SEMReport(iris_psem, X, y).to_dict()
     assert capfd.readouterr() == ("", "")
 
 
@@ -204,7 +210,7 @@ def test_long_work_shows_a_bar_on_stderr(capfd, monkeypatch):
     y = (X[:, 0] > 4).astype(int)
     psem.fit(X, y)
     clock(monkeypatch, 1)
-    SEMReport(psem, X, y, X_train=X)
+    SEMReport(psem, X, y, X_train=X).to_dict()
     out, err = capfd.readouterr()
     assert out == ""
     assert "SEMReport: " in err
@@ -217,11 +223,11 @@ def test_without_tqdm_the_report_is_the_same_and_no_bar_is_shown(
 ):
     X, X_test, y, y_test = iris
     given = {"X_train": X, "y_train": y}
-    expected = SEMReport(iris_psem, X_test, y_test, **given)
+    expected = SEMReport(iris_psem, X_test, y_test, **given).to_dict()
     for name in [name for name in sys.modules if name.partition(".")[0] == "tqdm"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     report = SEMReport(iris_psem, X_test, y_test, **given)
-    assert report.dict()["summary"] == expected.dict()["summary"]
-    assert "<html" in report.html()
+    assert report.to_dict()["summary"] == expected["summary"]
+    assert "<html" in report.to_html()
     assert capfd.readouterr() == ("", "")

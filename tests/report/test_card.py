@@ -1,4 +1,4 @@
-"""The model card of skops: what the report says, and what people add."""
+"""The model card of skops: content of the report, and additions by people."""
 
 import re
 import sys
@@ -24,12 +24,12 @@ def test_every_section_of_the_report_is_in_the_card(iris_report):
     lines = [
         line
         for line in iris_report.to_markdown().splitlines()
-        if line and not line.startswith(("#", "Made on"))
+        if line and not line.startswith(("#", "Created on"))
     ]
     assert [line for line in lines if line not in said] == []
     assert "| setosa |" in card.select("Model description/Evaluation Results").content
-    assert "Training row" in card.select("Model description/Prototypes").content
-    assert "Edits" not in said
+    assert "Training sample" in card.select("Model description/Prototypes").content
+    assert "edits" not in said
     heads = re.findall(r"^#+ (.*)$", said, re.MULTILINE)
     assert heads[:3] == [
         "Model description",
@@ -66,14 +66,12 @@ def test_its_lines_load_the_model(iris_report, iris_psem, iris, tmp_path, name):
     assert np.array_equal(there["labels"], iris_psem.predict(iris[1]))
 
 
-def test_edits_are_told_with_their_reasons():
+def test_edits_are_listed_with_their_reasons():
     X, y = load_iris(return_X_y=True)
     psem = KMExClassifier(2, random_state=0).fit(X[::2], y[::2])
     psem = rename(psem, {0: 7}, reason="agreed | with *them*")
     report = SEMReport(psem, X[1::2], np.where(y[1::2] == 0, 7, y[1::2]))
-    found = report.to_card().select(
-        "Model description/Training Procedure/Edits by people"
-    )
+    found = report.to_card().select("Model description/Training Procedure/Manual edits")
     assert r"agreed \| with \*them\*" in found.content
 
 

@@ -1,4 +1,4 @@
-"""Many kinds of models and data, each in all forms of a report."""
+"""Reports of many kinds of models and data, in all formats."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,13 @@ from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import CachedEmbedder
 from sklearn_kmex.report import SEMReport
 
@@ -45,12 +46,12 @@ def test_array_without_training_rows(iris_psem, iris):
     psem = kmex().fit(X.to_numpy(), y)
     content, page = check_report(SEMReport(psem, X.to_numpy(), y))
     assert content["data"]["training"] is None
-    assert content["likeness"]["threshold"] is None
+    assert content["novelty"]["threshold"] is None
     assert content["data"]["n_suspect_labels"] is None
     assert [one["feature"] for one in content["prototypes"][0]["columns"]] == [
         "x0", "x1", "x2", "x3",
     ]  # fmt: skip
-    assert "The training rows were not given" in page.text
+    assert "The training samples were not given" in page.text
 
 
 def test_rows_as_lists(iris):
@@ -58,7 +59,7 @@ def test_rows_as_lists(iris):
     psem = kmex().fit(X.to_numpy(), y)
     rows = X.to_numpy().tolist()
     content, _ = check_report(SEMReport(psem, rows, y.tolist()))
-    as_array = SEMReport(psem, X.to_numpy(), y).dict()
+    as_array = SEMReport(psem, X.to_numpy(), y).to_dict()
     assert content["prototypes"] == as_array["prototypes"]
     assert content["cases"] == as_array["cases"]
 
@@ -140,7 +141,7 @@ def digit_psem(digits):
 def test_pictures(digits, digit_psem, how):
     X, X_test, y, y_test = digits
     given = {
-        "shape": {"images": (8, 8)},
+        "shape": {"image_shape": (8, 8)},
         "array": {
             "images": X_test.reshape(-1, 8, 8), "train_images": X.reshape(-1, 8, 8)
         },
@@ -163,7 +164,7 @@ def test_pictures(digits, digit_psem, how):
 
 def test_pictures_of_samples_alone(digits, digit_psem):
     _, X, _, y = digits
-    content, _ = check_report(SEMReport(digit_psem, X, y, images=(8, 8)))
+    content, _ = check_report(SEMReport(digit_psem, X, y, image_shape=(8, 8)))
     assert all(card["picture"] is None for card in content["prototypes"])
     for case in content["cases"]:
         for one in case["evidence"]:
@@ -176,7 +177,9 @@ def test_pictures_of_a_frame():
     pytest.importorskip("pandas")
     X, y = load_digits(return_X_y=True, as_frame=True)
     psem = kmex().fit(X[:300], y[:300])
-    content, _ = check_report(SEMReport(psem, X[300:400], y[300:400], images=(8, 8)))
+    content, _ = check_report(
+        SEMReport(psem, X[300:400], y[300:400], image_shape=(8, 8))
+    )
     assert content["data"]["samples"]["type"] == "DataFrame"
     assert content["pictures"]
 
@@ -205,7 +208,65 @@ def test_black_box_of_the_embedder(iris, model):
     content, page = check_report(SEMReport(psem, X_test, y_test, X_train=X))
     theirs = content["performance"]["black_box"]
     assert theirs["accuracy"]["value"] == model.score(X_test, y_test)
-    assert "the black box" in page.text
+    assert "correctly classified by the black box" in page.text
+
+
+def test_comparison_with_the_black_box_can_be_left_out(iris):
+    X, X_test, y, y_test = (np.asarray(some) for some in iris)
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    content, page = check_report(SEMReport(psem, X_test, y_test, black_box=None))
+    assert content["performance"]["black_box"] is None
+    assert "There is no black box to compare with." in page.text
+
+
+def rejecting(iris, wrap, **how):
+    """A model that rejects some samples, and the model inside."""
+    X, _, y, _ = iris
+    inner = make_pipeline(StandardScaler(), kmex()).fit(X, y)
+    psem = RejectingClassifier(FrozenEstimator(inner), quantile=0.2, **how)
+    if wrap == "pipeline":
+        psem = make_pipeline(FrozenEstimator(inner[0]), psem)
+        psem[-1].estimator = FrozenEstimator(inner[1])
+    return psem.fit(X, y), inner
+
+
+@pytest.mark.parametrize("method", ["similarity", "probability"])
+@pytest.mark.parametrize("wrap", [None, "pipeline"])
+def test_report_says_which_share_a_model_rejects(iris, wrap, method):
+    _, X, _, y = iris
+    psem, inner = rejecting(iris, wrap, method=method, reject_label="none")
+    content, page = check_report(SEMReport(psem, X, y))
+    found, labels = content["performance"], psem.predict(X)
+    assert 0 < found["rejection"]["rejected"]["value"] == np.mean(labels == "none") < 1
+    accepted = labels != "none"
+    accuracy = np.mean((labels == y)[accepted])
+    assert found["rejection"]["accuracy_of_accepted"]["value"] == accuracy
+    assert found["rejection"]["accuracy_of_accepted"]["n"] == np.sum(accepted)
+    assert found["accuracy"]["value"] == inner.score(X, y)
+    said = "all other figures and the decisions in this report are those of the class"
+    report = SEMReport(psem, X, y)
+    for text in (" ".join(content["summary"]), page.text, report.to_markdown()):
+        assert "The model rejects " in text
+        assert said in text
+    assert "| Rejected by the model |" in report.to_markdown()
+    assert "rejected by this model" in page.text
+
+
+def test_all_samples_are_rejected(iris):
+    _, X, _, y = iris
+    psem, _ = rejecting(iris, None)
+    content, page = check_report(SEMReport(psem, X + 1000, y))
+    found = content["performance"]["rejection"]
+    assert found["rejected"]["value"] == 1
+    assert found["accuracy_of_accepted"]["value"] is None
+    assert "accepted sample" not in page.text
+
+
+def test_other_models_reject_nothing(iris_report):
+    content, page = check_report(iris_report)
+    assert content["performance"]["rejection"] is None
+    assert "reject" not in page.text
 
 
 def test_cached_embedder(iris, tmp_path):
@@ -250,8 +311,8 @@ def test_black_box_of_classes_that_the_model_does_not_know(iris, iris_psem):
     content, page = check_report(SEMReport(iris_psem, X, y, black_box=Other()))
     assert content["performance"]["black_box"]["accuracy"]["value"] == 0
     named = {case["black_box"] for case in content["cases"]}
-    assert named == {"a class that the model does not know"}
-    assert "a class that the model does not know" in page.text
+    assert named == {"a class unknown to the model"}
+    assert "a class unknown to the model" in page.text
 
 
 def test_embedder_without_an_output_for_each_class(iris):
@@ -261,7 +322,7 @@ def test_embedder_without_an_output_for_each_class(iris):
     psem = make_kmex(network, random_state=0).fit(X.astype(np.float32), y)
     content, page = check_report(SEMReport(psem, X_test.astype(np.float32), y_test))
     assert content["performance"]["black_box"] is None
-    assert "There was no black box to compare with." in page.text
+    assert "There is no black box to compare with." in page.text
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +347,7 @@ def test_relevance_maps_of_a_network(network, relevance):
     assert content["data"]["samples"]["sample_shape"] == [1, 8, 8]
     for case in content["cases"]:
         assert case["relevance"] == f"sample-{case['row']}-relevance"
-    assert "Relevance: red for, blue against" in page.text
+    assert "Relevance: red increases similarity, blue decreases it" in page.text
     assert content["performance"]["black_box"] is not None
 
 
@@ -305,7 +366,7 @@ def test_torch_samples(network, kind):
 
     report = SEMReport(psem, make(X), y, X_train=make(X_train), y_train=y[:30])
     content, _ = check_report(report)
-    as_array = SEMReport(psem, X, y, X_train=X_train, y_train=y[:30]).dict()
+    as_array = SEMReport(psem, X, y, X_train=X_train, y_train=y[:30]).to_dict()
     assert content["pictures"] == as_array["pictures"]
     assert content["performance"] == as_array["performance"]
 
@@ -320,7 +381,7 @@ def test_models_that_are_not_kmex(model):
     assert "The model gives no probabilities." in page.text
     assert content["model"]["parameters"] == []
     assert content["prototypes"][0]["training_row"] is None
-    assert "Stands for an unknown training row." in page.text
+    assert "Nearest training sample: unknown." in page.text
 
 
 def test_more_than_the_nearest_prototype_decides(iris):
@@ -339,10 +400,9 @@ def test_one_sample(iris, iris_psem, with_training):
     assert len(content["cases"]) == 1
     assert content["performance"]["accuracy"]["n"] == 1
     texts = [warning["text"] for warning in content["warnings"]]
-    assert "Only 1 sample: all shares are rough." in texts
-    assert "No sample is of class versicolor, virginica: nothing is known of it." in (
-        texts
-    )
+    assert "Accuracy was measured on 1 sample only: all shares are imprecise." in texts
+    absent = "Recall is unknown for classes versicolor, virginica: there are no samples"
+    assert f"{absent}." in texts
 
 
 @pytest.mark.parametrize(
@@ -360,7 +420,7 @@ def test_labels_of_two_classes(digits, labels):
     X, X_test, y, y_test = digits
     y, y_test = np.asarray(labels)[y % 2], np.asarray(labels)[y_test % 2]
     psem = kmex(5).fit(X, y)
-    report = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, images=(8, 8))
+    report = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, image_shape=(8, 8))
     content, _ = check_report(report)
     named = [one["name"] for one in content["data"]["classes"]]
     assert named == [str(label) for label in labels]
@@ -374,12 +434,12 @@ def test_class_without_samples(iris, iris_psem):
     assert content["performance"]["classes"][2]["recall"] == {
         "value": None, "low": None, "high": None, "n": 0,
     }  # fmt: skip
-    assert "No sample is of class virginica" in page.text
+    assert "Recall is unknown for class virginica: there are no samples." in page.text
 
 
 @pytest.fixture
 def streamed(iris):
-    """Two of three classes have been seen."""
+    """A model fitted to samples of two of three classes."""
     X, _, y, _ = (np.asarray(some) for some in iris)
     seen = y != "virginica"
     return kmex().partial_fit(X[seen], y[seen], classes=np.unique(y))
@@ -403,10 +463,10 @@ def test_samples_that_are_training_rows(iris, iris_psem):
     content, page = check_report(report)
     assert content["data"]["shared_rows"] == list(range(10))
     assert content["data"]["training"]["n_samples"] == 75
-    assert "10 samples are also in the training rows" in page.text
+    assert "10 samples are also in the training set" in page.text
 
 
 def test_one_iris_occurs_twice(iris_report, iris):
     X, X_test, _, _ = iris
-    (row,) = iris_report.dict()["data"]["shared_rows"]
+    (row,) = iris_report.to_dict()["data"]["shared_rows"]
     assert (X.to_numpy() == X_test.to_numpy()[row]).all(axis=1).any()

@@ -1,4 +1,4 @@
-"""What people changed is in the report: on the page, in the card, in the data."""
+"""Manual edits in the report: on the page, in the card and in the data."""
 
 import numpy as np
 import pytest
@@ -29,14 +29,14 @@ def test_edits_are_told_in_words(edited):
         "Merged prototypes 0, 1, now prototype 0.",
         "Moved prototype 5 to class versicolor, now prototype 5.",
         "Added prototypes 0, 1 of class mystery.",
-        "Renamed classes: setosa is Setosa.",
+        "Renamed classes: setosa to Setosa.",
     ]
     log = edited.edit_log_
     assert [one["accuracy_after"] for one in told] == [
         one["accuracy_after"] for one in log
     ]
     assert told[0]["n_samples"] == 75
-    assert told[1]["why"] is None
+    assert told[1]["reason"] is None
 
 
 def test_page_card_and_data_show_the_log(iris, edited):
@@ -44,11 +44,11 @@ def test_page_card_and_data_show_the_log(iris, edited):
     names = np.where(y_test == "setosa", "Setosa", y_test)
     content, page = check_report(SEMReport(edited, X_test, names))
     assert len(content["edits"]) == 5
-    assert "Edits by people" in page.text
+    assert "Manual edits" in page.text
     assert "<b>too far</b> | out" in page.text
     assert "Moved prototype 5 to class versicolor, now prototype 5." in page.text
-    assert "people changed it by 5 edits" in " ".join(content["summary"])
-    assert "# then the edits of the report" in content["reproduce"]
+    assert "people edited it: 5 edits are listed" in " ".join(content["summary"])
+    assert "# then the edits listed in the report" in content["reproduce"]
 
 
 def test_the_card_has_them(iris, edited):
@@ -60,10 +60,10 @@ def test_the_card_has_them(iris, edited):
 
 
 def test_no_edits_no_word(iris_report):
-    assert iris_report.dict()["edits"] == []
-    assert "Edits by people" not in iris_report.html()
-    assert "edits" not in iris_report.dict()["reproduce"]
-    assert "Edits" not in iris_report.to_markdown()
+    assert iris_report.to_dict()["edits"] == []
+    assert "Manual edits" not in iris_report.to_html()
+    assert "edits" not in iris_report.to_dict()["reproduce"]
+    assert "edits" not in iris_report.to_markdown()
 
 
 def test_long_edits_are_cut(blobs):
@@ -72,7 +72,7 @@ def test_long_edits_are_cut(blobs):
     psem = edit.drop_prototypes(psem, np.arange(24), reason="x\n" * 5_000)
     (told,) = describe_edits(psem)
     assert told["text"].endswith("18, 19 and 4 more.")
-    assert len(told["why"]) == 1_000
+    assert len(told["reason"]) == 1_000
 
 
 def test_edits_of_another_name():

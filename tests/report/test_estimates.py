@@ -42,7 +42,7 @@ def test_share_of_flags():
 
 
 def test_paired_difference_by_hand():
-    # Of 10 samples both are right on 4, the first alone on 3, the second alone on 1.
+    # Of 10 samples, both are correct on 4, only the first on 3, only the second on 1.
     first = np.array([1, 1, 1, 1, 1, 1, 1, 0, 0, 0], dtype=bool)
     second = np.array([1, 1, 1, 1, 0, 0, 0, 1, 0, 0], dtype=bool)
     found = paired_difference(first, second)

@@ -36,7 +36,7 @@ NAMES = ["A", "B", "C"]
 
 
 class Saying:
-    """A black box that says what it is told to."""
+    """A black box with given predictions."""
 
     def __init__(self, labels):
         self.labels = np.asarray(labels)
@@ -46,10 +46,10 @@ class Saying:
 
 
 @pytest.fixture
-def answers(asked):
-    """Eight samples: of A one is taken for B, of B two for A, of C none is there."""
+def answers(evaluated):
+    """Eight samples: one of A classified as B, two of B as A, one as C; none of C."""
     X, y = [1, 1, 1, 11, 11, 1, 1, 19], list("aaaabbbb")
-    return asked([[0], [10], [20]], list("abc"), X, y, Saying(list("aaabbbaz")))
+    return evaluated([[0], [10], [20]], list("abc"), X, y, Saying(list("aaabbbaz")))
 
 
 def test_by_hand(answers):
@@ -74,13 +74,13 @@ def test_beside_the_black_box_by_hand(answers):
     found = performance(answers, NAMES)["black_box"]
     assert found["accuracy"]["value"] == 5 / 8
     assert found["agreement"]["value"] == 6 / 8  # one "z" is no class here
-    assert (found["only_model_right"], found["only_black_box_right"]) == (0, 1)
+    assert (found["only_model_correct"], found["only_black_box_correct"]) == (0, 1)
     assert found["gap"]["value"] == -1 / 8
     assert set(found["gap"]) == {"value", "low", "high", "n"}
 
 
-def test_no_black_box_and_no_error(asked):
-    answers = asked([[0], [10]], [0, 1], [1, 9], [0, 1])
+def test_no_black_box_and_no_error(evaluated):
+    answers = evaluated([[0], [10]], [0, 1], [1, 9], [0, 1])
     found = performance(answers, ["A", "B"])
     assert found["black_box"] is None
     assert found["confusions"] == []
@@ -89,19 +89,19 @@ def test_no_black_box_and_no_error(asked):
     assert trust is None
 
 
-def test_only_the_most_frequent_errors_are_listed(asked):
+def test_only_the_most_frequent_errors_are_listed(evaluated):
     places = np.arange(12)
     X = np.concatenate([places, np.repeat(places, 2)[:-2] + 1])
     y = np.concatenate([places, np.repeat(places, 2)[:-2]])
-    answers = asked([[i] for i in places], places, X, y)
+    answers = evaluated([[i] for i in places], places, X, y)
     confusions = performance(answers, list(map(str, places)))["confusions"]
     assert len(confusions) == 10
     assert confusions[0] == {"label": "0", "prediction": "1", "n": 2}
 
 
-def test_ghosts_by_hand(asked):
+def test_ghosts_by_hand(evaluated):
     prototypes = [[0], [10], [20], [99]]
-    answers = asked(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))
+    answers = evaluated(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))
     found = predicates(answers, prototypes, None)
     assert found["transparency"] == {
         "ghosting_rate": 0.5,
@@ -117,7 +117,7 @@ def forest_report(digits):
     X, X_test, y, y_test = digits
     forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X, y)
     psem = make_kmex(forest, n_prototypes=6, random_state=0).fit(X, y)
-    content = SEMReport(psem, X_test, y_test, images=(8, 8)).dict()
+    content = SEMReport(psem, X_test, y_test, image_shape=(8, 8)).to_dict()
     return SimpleNamespace(
         psem=psem, forest=forest, X=X_test, y=y_test, content=content
     )
@@ -198,7 +198,7 @@ def test_few_samples_are_one_bin():
 
 
 class Sure(Prototypes):
-    """Gives probabilities, of which some are 0."""
+    """Predicts probabilities, some of which are 0."""
 
     dtype = np.float32
 
@@ -208,10 +208,10 @@ class Sure(Prototypes):
         return proba.astype(self.dtype)
 
 
-def test_calibration_error_and_log_loss_by_hand(asked):
-    # One bin of four; probabilities of what was predicted 0.8, 0.8, 1 and 1.
+def test_calibration_error_and_log_loss_by_hand(evaluated):
+    # One bin of four samples; probabilities of predictions are 0.8, 0.8, 1 and 1.
     psem = Sure([[0], [10]], ["a", "b"])
-    answers = asked(psem, None, [1, 2, 8, 9], list("abbb"))
+    answers = evaluated(psem, None, [1, 2, 8, 9], list("abbb"))
     found = reliability(answers, None)
     assert found["mean_confidence"] == pytest.approx(0.9)
     assert found["calibration_error"] == pytest.approx(0.9 - 3 / 4)
@@ -219,20 +219,20 @@ def test_calibration_error_and_log_loss_by_hand(asked):
     assert found["temperature"] is None
 
 
-def test_log_loss_of_a_probability_of_zero_is_a_number(asked):
-    answers = asked(Sure([[0], [10]], ["a", "b"]), None, [1, 9], list("aa"))
+def test_log_loss_of_a_probability_of_zero_is_a_number(evaluated):
+    answers = evaluated(Sure([[0], [10]], ["a", "b"]), None, [1, 9], list("aa"))
     found = reliability(answers, 2)
     smallest = -np.log(np.finfo(float).tiny)
     assert found["log_loss"] == pytest.approx((smallest - np.log(0.8)) / 2)
     assert found["temperature"] == 2.0
 
 
-def test_no_probabilities_no_reliability(asked):
-    assert reliability(asked([[0], [10]], [0, 1], [1, 9], [0, 1]), None) is None
+def test_no_probabilities_no_reliability(evaluated):
+    assert reliability(evaluated([[0], [10]], [0, 1], [1, 9], [0, 1]), None) is None
 
 
 def test_model_of_two_kinds_of_blocks_gives_the_same_figures(digits):
     X, X_test, y, y_test = digits
     psem = KMExClassifier(2, random_state=0).fit(X, y)
-    few = SEMReport(psem, X_test[:60], y_test[:60]).dict()["performance"]
+    few = SEMReport(psem, X_test[:60], y_test[:60]).to_dict()["performance"]
     assert few["accuracy"]["value"] == psem.score(X_test[:60], y_test[:60])

@@ -1,4 +1,4 @@
-"""What is a picture, what is refused, and what its file holds."""
+"""Which arrays are images, which are refused, and what files hold."""
 
 import sys
 from base64 import b64decode
@@ -15,9 +15,9 @@ from sklearn_kmex.report import _pictures
 from sklearn_kmex.report._pictures import (
     BUDGET,
     best_files,
-    check_rows,
+    check_image_arguments,
+    check_samples,
     encode,
-    is_shape,
     overlay,
 )
 
@@ -36,9 +36,6 @@ def opened(uri):
         (FLAT.reshape(4, 3, 4), None, (3, 4)),
         (FLAT.reshape(4, 2, 2, 3), None, (2, 2, 3)),
         (FLAT.reshape(4, 1, 6, 2), None, (6, 2)),
-        (FLAT, (3, 4), (3, 4)),
-        (FLAT, (np.int64(3), 4), (3, 4)),
-        (FLAT, (3, 2, 2), (2, 2, 3)),
         (FLAT, FLAT.reshape(4, 4, 3), (4, 3)),
         (FLAT, tuple(FLAT.reshape(4, 4, 3)), (4, 3)),
         (FLAT, list(FLAT.reshape(4, 4, 3, 1)), (4, 3)),
@@ -47,29 +44,57 @@ def opened(uri):
     ],
 )
 def test_pictures_of_rows(X, images, shape):
-    pictures = check_rows(X, Y, images).pictures([2, 0])
+    pictures = check_samples(X, Y, images, None).pictures([2, 0])
     assert pictures.shape == (2, *shape)
     if len(shape) == 2 and not isinstance(X, list):
         assert_array_equal(pictures.reshape(2, -1), FLAT[[2, 0]])
 
 
+@pytest.mark.parametrize(
+    ("image_shape", "shape"),
+    [
+        ((3, 4), (3, 4)),
+        ((np.int64(3), 4), (3, 4)),
+        ((3, 2, 2), (2, 2, 3)),
+    ],
+)
+def test_pictures_of_flat_rows(image_shape, shape):
+    check_image_arguments(None, image_shape)
+    pictures = check_samples(FLAT, Y, None, image_shape).pictures([2, 0])
+    assert pictures.shape == (2, *shape)
+    if len(shape) == 2:
+        assert_array_equal(pictures.reshape(2, -1), FLAT[[2, 0]])
+
+
+def test_images_are_shown_instead_of_flat_rows():
+    samples = check_samples(FLAT, Y, FLAT.reshape(4, 4, 3), (3, 4))
+    assert samples.pictures([1]).shape == (1, 4, 3)
+
+
 @pytest.mark.parametrize("X", [FLAT, FLAT.tolist(), list("abcd")])
 def test_rows_that_are_no_pictures(X):
-    assert check_rows(X, Y, None).pictures([0]) is None
+    assert check_samples(X, Y, None, None).pictures([0]) is None
 
 
 def test_a_shape_folds_the_columns_of_a_frame():
     X = pytest.importorskip("pandas").DataFrame(FLAT)
-    rows = check_rows(X, Y, (3, 4))
+    rows = check_samples(X, Y, None, (3, 4))
     assert rows.X is X
     assert_array_equal(rows.pictures([1])[0], FLAT[1].reshape(3, 4))
 
 
-def test_shapes_are_told_from_pictures():
-    assert is_shape((8, 8))
-    assert not is_shape(())
-    assert not is_shape([8, 8])
-    assert not is_shape((np.zeros((2, 2)),))
+@pytest.mark.parametrize("image_shape", [(), [8, 8], 8, "8x8", (np.zeros((2, 2)),)])
+def test_image_shapes_that_are_none(image_shape):
+    with pytest.raises(
+        ValueError, match=r"image_shape must be a tuple of int, .*; got"
+    ):
+        check_image_arguments(None, image_shape)
+
+
+def test_images_and_image_shape_are_not_given_together():
+    message = r"must not be given together; got image_shape=\(3, 4\) and ndarray images"
+    with pytest.raises(ValueError, match=message):
+        check_image_arguments(FLAT.reshape(4, 3, 4), (3, 4))
 
 
 @pytest.mark.parametrize(
@@ -77,13 +102,11 @@ def test_shapes_are_told_from_pictures():
     [
         ([], [], None, "X must hold at least one row; got none."),
         (FLAT, [0, 1], None, "y must hold a label for each row of X; got 2 labels for"),
-        (FLAT, Y, FLAT[:3], "images must hold one picture for each row, .* 3 pictures"),
-        (FLAT, Y, (), "images must hold one picture for each row, .* got 0 pictures"),
-        (FLAT, Y, (3, 5), r"images must hold the 12 values of a sample; got \(3, 5\)"),
-        (FLAT, Y, (12,), r"images must be \(h, w\), .*; got \(12,\)"),
-        (list("abcd"), Y, (2, 2), r"images must not be a shape where rows are not num"),
-        (FLAT, Y, FLAT, r"images must give one picture .* got an array of shape \(1, "),
-        (FLAT, Y, list("abcd"), "images must give one picture of shape .* no array"),
+        (FLAT, Y, FLAT[:3], "images must hold one image for each row, .* 3 images"),
+        (FLAT, Y, (), "images must hold one image for each row, .* got 0 images"),
+        (FLAT, Y, (3, 4), r"got 2 images for 4 rows\. .* use image_shape"),
+        (FLAT, Y, FLAT, r"images must give one image .* got an array of shape \(1, "),
+        (FLAT, Y, list("abcd"), "images must give one image of shape .* no array"),
         (FLAT, Y, lambda rows: rows, r"got an array of shape \(1, 12\) for 1 rows"),
         (FLAT, Y, lambda rows: None, r"got an array of shape \(\) for 1 rows"),
         (FLAT, Y, lambda rows: np.zeros((3, 2, 2)), r"shape \(3, 2, 2\) for 1 rows"),
@@ -91,14 +114,27 @@ def test_shapes_are_told_from_pictures():
 )
 def test_what_does_not_fit_is_refused_before_any_work(X, y, images, message):
     with pytest.raises(ValueError, match=message):
-        check_rows(X, y, images)
+        check_samples(X, y, images, None)
+
+
+@pytest.mark.parametrize(
+    ("X", "image_shape", "message"),
+    [
+        (FLAT, (3, 5), r"image_shape must hold the 12 values .*; got \(3, 5\)"),
+        (FLAT, (12,), r"image_shape must be \(h, w\), .*; got \(12,\)"),
+        (list("abcd"), (2, 2), r"image_shape must be None unless .*; got \(2, 2\)"),
+    ],
+)
+def test_image_shapes_that_do_not_fit(X, image_shape, message):
+    with pytest.raises(ValueError, match=message):
+        check_samples(X, Y, None, image_shape)
 
 
 def test_training_rows_are_named_as_such():
     with pytest.raises(ValueError, match=r"y_train must hold .* each row of X_train"):
-        check_rows(FLAT, [0], None, "_train")
+        check_samples(FLAT, [0], None, None, "_train")
     with pytest.raises(ValueError, match="X_train must hold at least one row"):
-        check_rows(FLAT[:0], None, None, "_train")
+        check_samples(FLAT[:0], None, None, None, "_train")
 
 
 def test_all_pictures_share_one_scale():
@@ -148,7 +184,7 @@ def test_a_picture_counts_as_often_as_it_is_used():
 
 
 def test_few_pictures_that_mislead_are_tried_again(monkeypatch):
-    # The pictures tried are plain, all others are noise.
+    # The images tried are plain, all others are noise.
     monkeypatch.setattr(_pictures, "N_TRIED", 2)
     monkeypatch.setattr(_pictures, "BUDGET", 20_000)
     pictures = {str(i): np.zeros((64, 64, 3)) for i in range(8)}

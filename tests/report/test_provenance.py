@@ -1,4 +1,4 @@
-"""Where a report comes from: rows, parameters, versions, and lines to repeat it."""
+"""What is needed to reproduce a report: data, parameters, versions and code."""
 
 import hashlib
 from datetime import datetime
@@ -47,7 +47,7 @@ def test_same_rows_have_the_same_hash(iris, iris_psem):
     _, X, _, y = iris
 
     def hashes(X, y):
-        samples = SEMReport(iris_psem, X, y).dict()["data"]["samples"]
+        samples = SEMReport(iris_psem, X, y).to_dict()["data"]["samples"]
         return samples["sha256"], samples["labels_sha256"]
 
     first = hashes(X, y)
@@ -79,7 +79,7 @@ def test_models_without_parameters():
 def test_missing_seed_is_told(iris):
     X, X_test, y, y_test = iris
     psem = KMExClassifier(2, n_init=1).fit(X, y)
-    content = SEMReport(psem, X_test, y_test).dict()
+    content = SEMReport(psem, X_test, y_test).to_dict()
     assert content["model"]["has_seed"] is False
     texts = [warning["text"] for warning in content["warnings"]]
     assert "random_state is None: another fit gives other prototypes." in texts

@@ -1,4 +1,4 @@
-"""The page and the card: whole, small, and of text that stays text."""
+"""The page and the card: complete, small, and safe with any text."""
 
 import re
 from functools import cache
@@ -40,7 +40,7 @@ IDS = range(len(HOSTILE))
 
 @cache
 def report_of(name):
-    """Name whatever users name: classes, columns, cells, parameters and the title."""
+    """Use a name for classes, columns, cells, parameters and the title."""
     rng = np.random.default_rng(0)
     X = np.array([rng.normal(size=40), [f"{name} 1", name] * 20], dtype=object).T
     y = (X[:, 0] > 0).astype(int)
@@ -67,7 +67,7 @@ def skeleton(page):
 
 @cache
 def harmless_skeleton(length):
-    return skeleton(Page(report_of("x" * length).html()))
+    return skeleton(Page(report_of("x" * length).to_html()))
 
 
 @pytest.mark.parametrize("number", IDS)
@@ -81,7 +81,7 @@ def test_hostile_names_are_shown_as_text(number):
     assert as_text(name) in page.text
     for label in {card["label"] for card in content["prototypes"]}:
         assert label in page.text
-    html = report.html()
+    html = report.to_html()
     assert not set("\0\x1b\u202e\u2067\u200f\u2028") & set(html)
     assert html.encode("utf-8").decode("utf-8") == html
 
@@ -129,14 +129,14 @@ def test_names_that_are_cut_alike_are_told_apart(iris, iris_psem):
     assert len(set(labels)) == 3
     wrong = [case for case in content["cases"] if case["kind"] == "wrong"]
     assert all(case["label"] != case["prediction"] for case in wrong)
-    assert page.text.count("taken for") >= len(wrong) > 0
+    assert page.text.count("classified as") >= len(wrong) > 0
     assert all(name in page.text for name in names)  # in full, once
 
 
 def test_names_that_are_the_same_are_told_apart(iris, iris_psem):
     _, X, _, y = iris
     report = SEMReport(iris_psem, X, y, class_names=["flower", "flower", "other"])
-    labels = [one["label"] for one in report.dict()["performance"]["classes"]]
+    labels = [one["label"] for one in report.to_dict()["performance"]["classes"]]
     assert labels == ["flower [0]", "flower [1]", "other"]
 
 
@@ -152,7 +152,7 @@ def test_a_missing_name_is_an_error_and_not_a_gap():
 
 
 def test_card_says_what_the_page_says(iris_report):
-    content, card = iris_report.dict(), iris_report.to_markdown()
+    content, card = iris_report.to_dict(), iris_report.to_markdown()
     said = unescape(re.sub(r"\\(.)", r"\1", card))
     for sentence in content["summary"]:
         assert sentence in said
@@ -173,24 +173,29 @@ def test_cards_without_what_is_optional():
     psem = Prototypes([[0], [9]], ["a", "b"])
     X = np.repeat([[0.5], [8.5]], 60, axis=0)
     report = SEMReport(psem, X, ["a"] * 60 + ["b"] * 60)
-    assert report.dict()["warnings"] == []
-    card, page = report.to_markdown(), check_page(report.html())
-    for absent in ("To look into", "## Probabilities", "training rows", "black box"):
+    assert report.to_dict()["warnings"] == []
+    card, page = report.to_markdown(), check_page(report.to_html())
+    for absent in (
+        "Warnings:",
+        "## Probabilities",
+        "| training samples |",
+        "black box",
+    ):
         assert absent not in card
-    assert "Nothing was found that calls for a warning." in page.text
+    assert "There are no warnings." in page.text
 
 
 def test_black_box_is_in_card_and_page(iris, iris_psem):
     _, X, _, y = iris
     report = SEMReport(iris_psem, X, y, black_box=iris_psem)
-    assert "| Right, black box |" in report.to_markdown()
+    assert "| Correctly classified by the black box |" in report.to_markdown()
     assert "- Trustworthiness: 0.0 percentage points" in report.to_markdown()
-    page = check_page(report.html())
-    assert "the black box says" in page.text
+    page = check_page(report.to_html())
+    assert "the black box predicts" in page.text
 
 
 def test_each_prototype_has_a_place_to_link_to(iris_report):
-    page = check_page(iris_report.html())
+    page = check_page(iris_report.to_html())
     uid = page.all("main")[0]["id"].removesuffix("-main")
     links = [a["href"] for a in page.all("a")]
     for k in range(9):
@@ -201,7 +206,7 @@ def test_each_prototype_has_a_place_to_link_to(iris_report):
 
 
 def test_heads_are_in_order(iris_report):
-    tags = [tag for tag, _ in check_page(iris_report.html()).tags]
+    tags = [tag for tag, _ in check_page(iris_report.to_html()).tags]
     levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -209,7 +214,7 @@ def test_heads_are_in_order(iris_report):
 
 
 def test_script_and_policy_have_one_password(iris_report):
-    page = check_page(iris_report.html())
+    page = check_page(iris_report.to_html())
     (script,) = page.all("script")
     policy = next(m["content"] for m in page.all("meta") if "http-equiv" in m)
     assert f"script-src 'nonce-{script['nonce']}'" in policy
@@ -217,7 +222,7 @@ def test_script_and_policy_have_one_password(iris_report):
 
 
 def noise_report(n_classes, n_prototypes):
-    """Pictures of 64 x 64 x 3 of noise, each a prototype or near to one."""
+    """Report of images of noise, 64 x 64 x 3, each a prototype or near one."""
     rng = np.random.default_rng(0)
     n = n_classes * n_prototypes
     X = rng.integers(0, 256, (2 * n, 64, 64, 3), dtype=np.uint8)
@@ -235,8 +240,8 @@ def noise_report(n_classes, n_prototypes):
 @pytest.mark.parametrize(("n_classes", "megabytes"), [(10, 5), (100, 8)])
 def test_pages_with_many_pictures_stay_small(n_classes, megabytes):
     report = noise_report(n_classes, 10)
-    html = report.html()
+    html = report.to_html()
     assert len(html.encode()) < megabytes * 1e6
     page = check_page(html)
-    # A training row and three samples of each prototype, at least.
+    # At least a training sample and three samples of each prototype.
     assert len(page.all("img")) > 4 * 10 * n_classes

@@ -1,4 +1,4 @@
-"""SEMReport as users meet it: forms, files, notebooks, and what is refused."""
+"""SEMReport: formats, files, notebooks, first use, and errors."""
 
 import json
 import pickle
@@ -29,10 +29,10 @@ def without_ids(html):
 
 
 def test_dict_is_a_copy(iris_report):
-    first = iris_report.dict()
+    first = iris_report.to_dict()
     first["performance"]["accuracy"]["value"] = 2
     first["cases"].clear()
-    second = iris_report.dict()
+    second = iris_report.to_dict()
     assert second["performance"]["accuracy"]["value"] <= 1
     assert second["cases"]
 
@@ -41,13 +41,13 @@ def test_json_is_strict_and_equals_the_dict(iris_report):
     def refuse(constant):
         raise AssertionError(constant)
 
-    text = iris_report.json()
-    assert json.loads(text, parse_constant=refuse) == iris_report.dict()
+    text = iris_report.to_json()
+    assert json.loads(text, parse_constant=refuse) == iris_report.to_dict()
     assert text.isascii()
 
 
 def test_two_pages_differ_in_their_ids_alone(iris_report):
-    first, second = iris_report.html(), iris_report.html()
+    first, second = iris_report.to_html(), iris_report.to_html()
     assert first != second
     assert without_ids(first) == without_ids(second)
     assert not set(Page(first).ids) & set(Page(second).ids)
@@ -55,7 +55,7 @@ def test_two_pages_differ_in_their_ids_alone(iris_report):
 
 def test_two_reports_of_the_same_say_the_same(iris, iris_psem):
     _, X, _, y = iris
-    first, second = (SEMReport(iris_psem, X, y).dict() for _ in range(2))
+    first, second = (SEMReport(iris_psem, X, y).to_dict() for _ in range(2))
     del first["created"], second["created"]
     assert first == second
     assert list(map(str, first.items())) == list(map(str, second.items()))
@@ -64,10 +64,10 @@ def test_two_reports_of_the_same_say_the_same(iris, iris_psem):
 def test_title_is_the_models_unless_given(iris, iris_psem):
     _, X, _, y = iris
     report = SEMReport(iris_psem, X, y)
-    assert report.dict()["title"] == "How this KMExClassifier decides"
+    assert report.to_dict()["title"] == "How this KMExClassifier decides"
     titled = SEMReport(iris_psem, X, y, title="Irises of Gaspé")
     assert "# Irises of Gaspé\n" in titled.to_markdown()
-    assert "<title>Irises of Gaspé</title>" in titled.html()
+    assert "<title>Irises of Gaspé</title>" in titled.to_html()
 
 
 def test_page_is_written_as_utf8(iris, iris_psem, tmp_path):
@@ -76,7 +76,7 @@ def test_page_is_written_as_utf8(iris, iris_psem, tmp_path):
     for path in (tmp_path / "report.html", str(tmp_path / "other.html")):
         report.write_html(path)
         written = Path(path).read_bytes().decode("utf-8")
-        assert without_ids(written) == without_ids(report.html())
+        assert without_ids(written) == without_ids(report.to_html())
         check_page(written)
 
 
@@ -108,7 +108,7 @@ def test_notebooks_show_the_page_in_a_frame_of_its_own(iris, iris_psem):
     assert tag == "iframe"
     assert attributes["sandbox"] == "allow-scripts"
     assert attributes["title"] == '"><script>alert(1)</script>'
-    assert without_ids(attributes["srcdoc"]) == without_ids(report.html())
+    assert without_ids(attributes["srcdoc"]) == without_ids(report.to_html())
     check_page(attributes["srcdoc"])
 
 
@@ -118,8 +118,8 @@ def test_repr(iris_report):
 
 def test_pickle(iris_report):
     again = pickle.loads(pickle.dumps(iris_report))
-    assert again.dict() == iris_report.dict()
-    assert without_ids(again.html()) == without_ids(iris_report.html())
+    assert again.to_dict() == iris_report.to_dict()
+    assert without_ids(again.to_html()) == without_ids(iris_report.to_html())
 
 
 def test_nothing_is_written_to_and_nothing_is_kept(digits):
@@ -134,12 +134,64 @@ def test_nothing_is_written_to_and_nothing_is_kept(digits):
         psem, X_test, y_test, X_train=X, y_train=y, images=images,
         train_images=X.reshape(-1, 8, 8),
     )  # fmt: skip
+    check_report(report)
     for some, copy in zip(given, before, strict=True):
         assert_array_equal(some, copy)
-    kept = [weakref.ref(some) for some in (X_test, images)]
-    del X_test, images, given, some
-    assert [one() for one in kept] == [None, None]
+    kept = [weakref.ref(some) for some in (psem, X_test, images)]
+    del psem, X_test, images, given, some
+    assert [one() for one in kept] == [None, None, None]
     check_report(report)
+
+
+class Counting(Prototypes):
+    """Counts the passes through the model."""
+
+    n_passes = 0
+
+    def transform(self, X):
+        self.n_passes += 1
+        return super().transform(X)
+
+
+ROWS, LABELS = [[1.0], [8.0]], ["a", "b"]
+
+
+def test_the_model_runs_at_the_first_use_and_once():
+    psem = Counting([[0], [9]], LABELS)
+    report = SEMReport(psem, ROWS, LABELS)
+    assert repr(report) == "SEMReport(Counting, n_samples=2)"
+    assert psem.n_passes == 0
+    content = report.to_dict()
+    n_passes = psem.n_passes
+    assert n_passes > 0
+    assert json.loads(report.to_json()) == report.to_dict() == content
+    assert content["title"] in report.to_html()
+    assert content["title"] in report.to_markdown()
+    assert repr(report) == "SEMReport(Counting, n_samples=2)"
+    assert psem.n_passes == n_passes
+
+
+def test_pickles_hold_the_content_without_model_and_data():
+    report = SEMReport(
+        Prototypes([[0], [9]], LABELS),
+        ROWS,
+        LABELS,
+        images=lambda rows: np.zeros((len(rows), 2, 2)),  # cannot be pickled
+    )
+    again = pickle.loads(pickle.dumps(report))
+    assert again.to_dict() == report.to_dict()
+    assert repr(again) == "SEMReport(Prototypes, n_samples=2)"
+
+
+def test_an_error_at_the_first_use_is_raised_until_it_is_mended():
+    psem = Prototypes([[0], [9]], LABELS)
+    psem.transform = lambda X: np.full((len(X), 2), np.nan)
+    report = SEMReport(psem, ROWS, LABELS)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="NaN"):
+            report.to_dict()
+    del psem.transform
+    assert report.to_dict()["performance"]["accuracy"]["value"] == 1
 
 
 def test_class_names_and_feature_names(iris, iris_psem):
@@ -152,7 +204,7 @@ def test_class_names_and_feature_names(iris, iris_psem):
     for case in content["cases"]:
         assert {one["feature"] for one in case["columns"]} == set(columns)
         assert {one["feature"] for one in case["contributions"]} == set(columns)
-    assert "setosa" not in unescape(report.html())
+    assert "setosa" not in unescape(report.to_html())
 
 
 @pytest.mark.parametrize(
@@ -173,14 +225,14 @@ def test_class_names_and_feature_names(iris, iris_psem):
             {"feature_names": ["a"]},
             "feature_names must give one name for each of the 4",
         ),
-        ({"images": np.zeros((3, 2, 2))}, "images must hold one picture for each row"),
-        ({"images": np.zeros((75, 2))}, "images must give one picture of shape"),
+        ({"images": np.zeros((3, 2, 2))}, "images must hold one image for each row"),
+        ({"images": np.zeros((75, 2))}, "images must give one image of shape"),
         (
-            {"images": (3, 3)},
-            r"images must hold the 4 values of a sample; got \(3, 3\)",
+            {"image_shape": (3, 3)},
+            r"image_shape must hold the 4 values of a sample; got \(3, 3\)",
         ),
-        ({"images": lambda rows: 0}, r"images must give one picture .* of shape \(\)"),
-        ({"relevance": True}, "relevance must be None where samples are no pictures"),
+        ({"images": lambda rows: 0}, r"images must give one image .* of shape \(\)"),
+        ({"relevance": True}, "relevance must be None unless samples are images"),
     ],
 )
 def test_bad_input_is_named(iris, iris_psem, change, message):
@@ -195,7 +247,11 @@ def test_bad_input_is_named(iris, iris_psem, change, message):
 @pytest.mark.parametrize(
     ("n_rows", "labels", "message"),
     [
-        (10, None, "X_train must hold the rows that psem was fitted on; got 10 rows, "),
+        (
+            10,
+            None,
+            "X_train must hold the samples that psem was fitted to; got 10 rows, ",
+        ),
         (75, ["setosa"], "y_train must hold a label for each row of X_train; got 1"),
         (75, ["rose"] * 75, r"Labels must be among the classes .* got \['rose'\]"),
         (0, None, "X_train must hold at least one row; got none."),
@@ -214,7 +270,7 @@ def test_similarities_of_training_rows_that_are_no_numbers():
 
     psem = Broken([[0], [9]], ["a", "b"])
     with pytest.raises(ValueError, match="NaN"):
-        SEMReport(psem, [[1.0], [8.0]], ["a", "b"], X_train=[[0.0], [99.0]])
+        SEMReport(psem, [[1.0], [8.0]], ["a", "b"], X_train=[[0.0], [99.0]]).to_dict()
 
 
 def test_models_that_are_none(iris):
@@ -230,9 +286,11 @@ def test_models_that_are_none(iris):
 def test_black_box_without_predict(iris, iris_psem):
     _, X, _, y = iris
     with pytest.raises(
-        TypeError, match="black_box must be a fitted model with predict"
+        TypeError, match='black_box must be "embedder", None or a fitted model'
     ):
         SEMReport(iris_psem, X, y, black_box=lambda X: y)
+    with pytest.raises(TypeError, match="or a fitted model with predict; got 'forest'"):
+        SEMReport(iris_psem, X, y, black_box="forest")
 
 
 def test_samples_that_cannot_be_counted(iris_psem):
@@ -240,7 +298,7 @@ def test_samples_that_cannot_be_counted(iris_psem):
         SEMReport(iris_psem, iter([[1, 2, 3, 4]]), ["setosa"])
 
 
-@pytest.mark.parametrize("method", ["html", "to_markdown", "write_html"])
+@pytest.mark.parametrize("method", ["to_html", "to_markdown", "write_html"])
 def test_missing_jinja2_is_named(monkeypatch, iris_report, method, tmp_path):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     arguments = [tmp_path / "report.html"] if method == "write_html" else []
@@ -257,4 +315,4 @@ def test_missing_pillow_is_named(monkeypatch, digits):
     psem = KMExClassifier(1, random_state=0).fit(X, y)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MissingDependencyError, match=r"requires PIL\. .*\[report\]"):
-        SEMReport(psem, X_test, y_test, images=(8, 8))
+        SEMReport(psem, X_test, y_test, image_shape=(8, 8))

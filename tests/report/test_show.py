@@ -1,4 +1,4 @@
-"""What each sample looks like: the right one, and by the right prototype."""
+"""Each sample is shown in its place, as image, text or values."""
 
 from base64 import b64decode
 from io import BytesIO
@@ -21,12 +21,12 @@ def pixels(content, key):
 
 
 def plain(values):
-    """Pictures of one grey each, which say what number they are."""
+    """Images of a single grey value each, which identifies them."""
     return np.repeat(np.asarray(values, dtype=np.uint8), 25).reshape(-1, 5, 5)
 
 
 class OfGrey(Prototypes):
-    """Compares pictures by their mean."""
+    """Compares images by their mean."""
 
     def transform(self, X):
         return super().transform(np.mean(X, axis=(1, 2)).reshape(-1, 1))
@@ -44,7 +44,7 @@ X, Y = plain([5, 12, 190, 220, 90]), ["dark", "dark", "bright", "bright", "brigh
 
 
 def test_each_key_has_the_picture_of_its_row(grey):
-    content = SEMReport(grey, X, Y, X_train=TRAIN).dict()
+    content = SEMReport(grey, X, Y, X_train=TRAIN).to_dict()
     dark, bright = content["prototypes"]
     assert (dark["picture"], bright["picture"]) == ("training-2", "training-0")
     assert pixels(content, "training-2").tolist() == TRAIN[2].tolist()
@@ -60,7 +60,7 @@ def test_each_key_has_the_picture_of_its_row(grey):
 
 
 def test_without_training_rows_a_sample_stands_in(grey):
-    content = SEMReport(grey, X, Y).dict()
+    content = SEMReport(grey, X, Y).to_dict()
     for case in content["cases"]:
         for one in case["evidence"]:
             best = [1, 2][one["prototype"]]  # sample most similar to the prototype
@@ -69,7 +69,7 @@ def test_without_training_rows_a_sample_stands_in(grey):
 
 
 def test_a_single_sample_has_no_stand_in(grey):
-    (case,) = SEMReport(grey, X[:1], Y[:1]).dict()["cases"]
+    (case,) = SEMReport(grey, X[:1], Y[:1]).to_dict()["cases"]
     assert [one["row"] for one in case["evidence"]] == [None, None]
     assert [one["picture"] for one in case["evidence"]] == [None, None]
     assert case["picture"] == "sample-0"
@@ -81,7 +81,7 @@ def test_texts_are_cut_and_on_one_line():
     texts = ["good\n" + "long " * 200, "bad \0", "good", "bad worse"]
     psem = make_pipeline(TfidfVectorizer(), KMExClassifier(1, random_state=0))
     psem.fit(texts, [1, 0, 1, 0])
-    cases = SEMReport(psem, texts, [1, 0, 1, 0]).dict()["cases"]
+    cases = SEMReport(psem, texts, [1, 0, 1, 0]).to_dict()["cases"]
     shown = {case["row"]: case["text"] for case in cases}
     assert len(shown[0]) == 400
     assert shown[0].startswith("good long long")
@@ -91,7 +91,7 @@ def test_texts_are_cut_and_on_one_line():
 
 def test_values_of_prototypes_are_their_own(iris_report, iris_psem, iris):
     names = list(iris[0].columns)
-    for card in iris_report.dict()["prototypes"]:
+    for card in iris_report.to_dict()["prototypes"]:
         values = {one["feature"]: one["value"] for one in card["columns"]}
         row = iris_psem.prototypes_[card["prototype"]]
         assert values == {name: f"{v:.4g}" for name, v in zip(names, row, strict=True)}
@@ -100,7 +100,7 @@ def test_values_of_prototypes_are_their_own(iris_report, iris_psem, iris):
 def test_values_behind_an_encoder_are_those_of_training_rows(iris):
     X, X_test, y, y_test = iris
     psem = make_pipeline(PCA(2), KMExClassifier(2, random_state=0)).fit(X, y)
-    content = SEMReport(psem, X_test, y_test, X_train=X).dict()
+    content = SEMReport(psem, X_test, y_test, X_train=X).to_dict()
     for card in content["prototypes"]:
         values = [one["value"] for one in card["columns"]]
         row = X.iloc[psem[-1].prototype_indices_[card["prototype"]]]
@@ -110,7 +110,7 @@ def test_values_behind_an_encoder_are_those_of_training_rows(iris):
 def test_or_else_of_the_most_similar_sample_of_the_class(iris):
     X, X_test, y, y_test = iris
     psem = make_pipeline(PCA(2), KMExClassifier(2, random_state=0)).fit(X, y)
-    content = SEMReport(psem, X_test, y_test).dict()
+    content = SEMReport(psem, X_test, y_test).to_dict()
     similar = psem.transform(X_test)
     for card in content["prototypes"]:
         own = np.flatnonzero(y_test == card["label"])
@@ -122,7 +122,7 @@ def test_or_of_any_class_where_that_one_has_no_sample(iris):
     X, X_test, y, y_test = iris
     psem = make_pipeline(PCA(2), KMExClassifier(1, random_state=0)).fit(X, y)
     only = np.flatnonzero(y_test == "setosa")
-    content = SEMReport(psem, X_test.iloc[only], y_test[only]).dict()
+    content = SEMReport(psem, X_test.iloc[only], y_test[only]).to_dict()
     similar = psem.transform(X_test.iloc[only])
     for card in content["prototypes"]:
         row = X_test.iloc[only[similar[:, card["prototype"]].argmax()]]
@@ -134,7 +134,7 @@ def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
     from sklearn_kmex import make_kmex
 
     psem = make_kmex(lambda X: np.sin(3 * X) @ np.ones((4, 2)), n_prototypes=1)
-    content = SEMReport(psem.fit(X, y), X_test, y_test).dict()
+    content = SEMReport(psem.fit(X, y), X_test, y_test).to_dict()
     for case in content["cases"]:
         assert case["contributions"] is None
         assert len(case["columns"]) == 4
@@ -144,7 +144,7 @@ def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
     "of", ["samples", "pictures", "prototypes", "flat", "channels"]
 )
 def test_relevance_is_drawn_over_its_picture(grey, of):
-    """Only the upper left corner of bright pictures is relevant."""
+    """Only the upper left corner of bright images is relevant."""
     samples, how = X, {}
     psem = grey
     if of == "flat":
@@ -152,7 +152,7 @@ def test_relevance_is_drawn_over_its_picture(grey, of):
             Prototypes(np.repeat([[10], [200]], 25, 1), ["a", "b"]),
             (X.reshape(-1, 25)),
         )
-        how = {"images": (5, 5)}
+        how = {"image_shape": (5, 5)}
     if of == "channels":
         samples = np.stack([X] * 3, axis=1)
         psem = type(
@@ -171,7 +171,7 @@ def test_relevance_is_drawn_over_its_picture(grey, of):
         return maps.reshape(np.shape(X)) if of in ("samples", "flat") else maps
 
     y = np.asarray(psem.classes_)[[1, 1, 0, 0, 0]] if of != "flat" else list("aabbb")
-    content = SEMReport(psem, samples, y, relevance=relevance, **how).dict()
+    content = SEMReport(psem, samples, y, relevance=relevance, **how).to_dict()
     for case in content["cases"]:
         shown = pixels(content, case["relevance"])
         grey_of = shown.max(axis=-1).astype(int) - shown.min(axis=-1)
@@ -188,33 +188,33 @@ def test_relevance_is_drawn_over_its_picture(grey, of):
     ],
 )
 def test_maps_of_another_shape_are_refused(grey, maps, got):
-    with pytest.raises(
-        ValueError, match=rf"shape of the pictures, \(5, 5\); got {got}"
-    ):
-        SEMReport(grey, X, Y, relevance=maps)
+    with pytest.raises(ValueError, match=rf"shape of the images, \(5, 5\); got {got}"):
+        SEMReport(grey, X, Y, relevance=maps).to_dict()
 
 
 def test_flat_maps_are_not_folded_into_pictures_of_another_source(digits):
     X, X_test, y, y_test = digits
     psem = KMExClassifier(1, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match=r"pictures, \(8, 8\); got \(64,\)"):
+    with pytest.raises(ValueError, match=r"images, \(8, 8\); got \(64,\)"):
         SEMReport(
             psem,
             X_test,
             y_test,
             images=X_test.reshape(-1, 8, 8),
             relevance=lambda psem, X, prototypes: X,
-        )
+        ).to_dict()
 
 
 @pytest.mark.parametrize("relevance", [True, "gradient_x_input", lambda *all: 0])
 def test_relevance_of_tables_is_refused_before_any_work(iris, iris_psem, relevance):
     _, X, _, y = iris
-    with pytest.raises(ValueError, match="relevance must be None where samples are no"):
+    with pytest.raises(
+        ValueError, match="relevance must be None unless samples are images"
+    ):
         SEMReport(iris_psem, X, y, relevance=relevance)
 
 
 def test_false_is_no_relevance(iris, iris_psem):
     _, X, _, y = iris
-    cases = SEMReport(iris_psem, X, y, relevance=False).dict()["cases"]
+    cases = SEMReport(iris_psem, X, y, relevance=False).to_dict()["cases"]
     assert all(case["relevance"] is None for case in cases)

@@ -1,4 +1,4 @@
-"""The sentences: each where it holds, and nowhere else."""
+"""Each sentence is given if it is true, and only then."""
 
 import copy
 
@@ -19,7 +19,7 @@ def texts(content):
 
 @pytest.fixture
 def content(iris_report):
-    return iris_report.dict()
+    return iris_report.to_dict()
 
 
 def test_summary_of_iris(content):
@@ -27,27 +27,30 @@ def test_summary_of_iris(content):
     right = 75 - wrong
     first, second, *rest = content["summary"]
     assert first.startswith(
-        "The model tells 3 classes apart by likeness: a sample is compared with 9 "
-        "prototypes, "
+        "The model compares each sample with 9 prototypes of 3 classes, each of which "
+        "represents some training samples, "
     )
     assert second.startswith(
-        f"On 75 samples it is right for {100 * right / 75:.1f} % (95 % interval "
+        f"It correctly classifies {100 * right / 75:.1f} % of 75 samples (95 % "
+        "confidence interval "
     )
-    assert rest[-1] == "None of this holds for data that differ from these samples."
+    assert rest[-1] == (
+        "These results do not hold for data that differ from these samples."
+    )
 
 
-def test_the_rule_is_told_as_it_is():
+def test_the_rule_of_decision_is_described():
     X, y = [[1.0], [9.0]], ["a", "b"]
-    near = SEMReport(Prototypes([[0], [10]], y), X, y).dict()["summary"]
-    assert not any("More than the most similar" in one for one in near)
-    stubborn = SEMReport(Stubborn([[0], [10]], y), X, y).dict()["summary"]
+    near = SEMReport(Prototypes([[0], [10]], y), X, y).to_dict()["summary"]
+    assert not any("Other prototypes count" in one for one in near)
+    stubborn = SEMReport(Stubborn([[0], [10]], y), X, y).to_dict()["summary"]
     assert stubborn[1] == (
-        "More than the most similar prototype decides: it has the predicted class for "
-        "50.0 % of the samples."
+        "Other prototypes count as well: the most similar one has the predicted class "
+        "for 50.0 % of the samples."
     )
 
 
-def test_black_box_is_told(content):
+def test_black_box_is_compared(content):
     assert not any("black box" in one for one in content["summary"])
     content["performance"]["black_box"] = {
         "accuracy": {**ALL, "value": 0.875},
@@ -55,27 +58,26 @@ def test_black_box_is_told(content):
         "gap": {"value": -0.05, "low": -0.09, "high": -0.01},
     }
     assert (
-        "The black box that it explains is right for 87.5 %; the two decide alike on "
-        "90.0 %."
+        "The black box that it is compared to correctly classifies 87.5 %; the two "
+        "models predict the same class for 90.0 % of the samples."
     ) in summarize(content, ALL)
     assert (
-        "The model is right less often than its black box, by 5.0 percentage points."
+        "The model is less accurate than the black box, by 5.0 percentage points."
     ) in texts(content)
     content["performance"]["black_box"]["gap"]["high"] = 0.0
-    assert not any("less often" in one for one in texts(content))
+    assert not any("less accurate" in one for one in texts(content))
 
 
-def test_worst_class_is_named_unless_all_are_right(content):
+def test_class_of_lowest_recall_is_named_unless_all_are_correct(content):
     classes = content["performance"]["classes"]
     for one in classes:
         one["recall"] = dict(ALL)
-    assert not any("worst" in one for one in summarize(content, ALL))
+    assert not any("lowest" in one for one in summarize(content, ALL))
     classes[1]["recall"] = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 20}
     assert (
-        "It does worst on class versicolor, of which it finds 50.0 % (40.0 % to "
-        "60.0 %)."
+        "Recall is lowest for class versicolor: 50.0 % (40.0 % to 60.0 %)."
     ) in summarize(content, ALL)
-    assert "Clearly less right than on the whole for class versicolor." in (
+    assert "Recall is clearly lower than the accuracy for class versicolor." in (
         texts(content)
     )
 
@@ -84,25 +86,25 @@ def test_ghosts_are_counted(content):
     content["predicates"]["transparency"]["n_ghosts"] = 0
     assert "Each prototype decides some of the samples." in summarize(content, ALL)
     content["predicates"]["transparency"]["n_ghosts"] = 2
-    assert "Of 9 prototypes, 2 never decide here." in summarize(content, ALL)
+    assert "Of 9 prototypes, 2 decide none of the samples." in summarize(content, ALL)
 
 
-def test_probabilities_are_told_where_there_are_some(content):
+def test_calibration_is_given_if_there_are_probabilities(content):
     content["reliability"]["calibration_error"] = 0.0123
     said = (
-        "Its probabilities differ from how often it is right by 1.2 percentage points "
-        "on average."
+        "The predicted probabilities differ from the share of correct predictions by "
+        "1.2 percentage points on average."
     )
     assert said in summarize(content, ALL)
     content["reliability"] = None
     assert said not in summarize(content, ALL)
-    assert not any("Probabilities are" in one for one in texts(content))
+    assert not any("probabilities are" in one for one in texts(content))
 
 
 @pytest.mark.parametrize(
-    ("confidence", "said"), [(0.99, "sure"), (0.5, "unsure"), (0.85, None)]
+    ("confidence", "said"), [(0.99, "high"), (0.5, "low"), (0.85, None)]
 )
-def test_probabilities_are_doubted_beyond_chance(content, confidence, said):
+def test_warning_about_probabilities_beyond_chance(content, confidence, said):
     content["performance"]["accuracy"] = {
         "value": 0.8,
         "low": 0.7,
@@ -110,50 +112,57 @@ def test_probabilities_are_doubted_beyond_chance(content, confidence, said):
         "n": 75,
     }
     content["reliability"]["mean_confidence"] = confidence
-    found = [one for one in texts(content) if one.startswith("Probabilities are")]
+    found = [
+        one for one in texts(content) if one.startswith("Predicted probabilities are")
+    ]
     assert found == (
         []
         if said is None
         else [
-            f"Probabilities are too {said}: those of the predictions have a mean of "
-            f"{100 * confidence:.1f} %, and 80.0 % are right."
+            f"Predicted probabilities are too {said}: their mean is "
+            f"{100 * confidence:.1f} %, and 80.0 % of the predictions are correct."
         ]
     )
 
 
 def test_few_samples_and_absent_classes(content):
-    assert "Only 75 samples: all shares are rough." in texts(content)
+    assert (
+        "Accuracy was measured on 75 samples only: all shares are imprecise."
+        in texts(content)
+    )
     content["performance"]["accuracy"]["n"] = 100
-    assert not any("rough" in one for one in texts(content))
+    assert not any("imprecise" in one for one in texts(content))
     content["performance"]["classes"][2]["recall"]["n"] = 0
-    assert "No sample is of class virginica: nothing is known of it." in texts(content)
+    absent = "Recall is unknown for class virginica: there are no samples."
+    assert absent in texts(content)
 
 
 def test_samples_unlike_training_rows(content):
-    content["likeness"]["below"] = {"value": 0.25, "low": 0.0101, "high": 0.4, "n": 75}
+    content["novelty"]["below"] = {"value": 0.25, "low": 0.0101, "high": 0.4, "n": 75}
     assert (
-        "25.0 % of the samples are less like any prototype than 99.0 % of the training "
-        "rows: the model may not know them."
+        "25.0 % of the samples are less similar to any prototype than 99.0 % of the "
+        "training samples: the model may not have been trained on samples of their "
+        "kind."
     ) in texts(content)
-    content["likeness"]["below"]["low"] = 0.01
-    assert not any("may not know" in one for one in texts(content))
-    content["likeness"]["below"] = None
-    assert not any("may not know" in one for one in texts(content))
+    content["novelty"]["below"]["low"] = 0.01
+    assert not any("may not have been trained" in one for one in texts(content))
+    content["novelty"]["below"] = None
+    assert not any("may not have been trained" in one for one in texts(content))
 
 
-def test_data_are_doubted(content):
+def test_warnings_about_data(content):
     content["data"] |= {"shared_rows": [], "suspect_labels": []}
     before = texts(content)
     content["data"]["shared_rows"] = [3]
     content["data"] |= {"suspect_labels": [{}], "n_suspect_labels": 30}
     assert [one for one in texts(content) if one not in before] == [
-        "1 sample is also in the training rows: the figures are too good.",
-        "30 training rows are more like another class than the own one: labels may be "
-        "wrong.",
+        "1 sample is also in the training set: the figures are too optimistic.",
+        "30 training samples may have a wrong label: the similarity to another class "
+        "is higher.",
     ]
 
 
-def test_doubtful_prototypes_are_listed(content):
+def test_prototypes_with_warnings_are_listed(content):
     cards = content["prototypes"]
     for card in cards:
         card["warnings"] = []
@@ -177,7 +186,7 @@ def test_each_warning_names_the_part_that_has_the_details(digits):
     X_far = np.where(np.arange(64) % 2, X_test[keep], 16 - X_test[keep])
     X_far[:3] = X[:3]
     content = SEMReport(
-        psem, X_far, y_test[keep], X_train=X, y_train=y, images=(8, 8)
-    ).dict()
+        psem, X_far, y_test[keep], X_train=X, y_train=y, image_shape=(8, 8)
+    ).to_dict()
     sections = {one["section"] for one in content["warnings"]}
-    assert sections == {"performance", "prototypes", "reliability", "likeness", "data"}
+    assert sections == {"performance", "prototypes", "reliability", "novelty", "data"}

@@ -1,4 +1,4 @@
-"""Tables: what is one, what stands in it, and which columns tell most."""
+"""Which samples are tables, their values, and the most informative columns."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from sklearn_kmex.report._table import (
     cells_of,
     column_spreads,
     in_columns,
+    informative_columns,
     places_in_class,
-    telling_columns,
 )
 
 PSEM = Prototypes([[1, 10], [3, 10]], ["a", "b"])
@@ -103,20 +103,20 @@ def test_columns_in_which_prototypes_differ_most_are_shown_in_order():
     values = np.zeros((2, 30))
     telling = [3, 7, 8, 9, 12, 14, 15, 20, 21, 24, 28, 29]
     values[1, telling] = 5
-    assert telling_columns(cells, values).tolist() == telling
+    assert informative_columns(cells, values).tolist() == telling
 
 
 def test_spreads_of_prototypes_are_held_against_those_of_samples():
     cells = np.random.default_rng(0).normal(size=(100, 13)) * ([1] * 12 + [1000])
     values = np.array([[0.0] * 13, [1.0] * 12 + [2.0]])  # the largest, tells least
-    assert telling_columns(cells, values).tolist() == list(range(12))
+    assert informative_columns(cells, values).tolist() == list(range(12))
 
 
-def test_constant_columns_tell_nothing():
+def test_constant_columns_are_not_informative():
     cells = np.tile([1.0, 2.0], (50, 10))
     cells[:, 5] = np.arange(50)
     values = np.vstack([np.zeros(20), np.ones(20)])
-    assert 5 in telling_columns(cells, values)
+    assert 5 in informative_columns(cells, values)
 
 
 def test_spreads_by_hand():
@@ -143,4 +143,4 @@ def test_a_million_sparse_columns_stay_sparse():
     X = sparse.csr_matrix((np.ones(2000), (rows, 500 * rows + 4)), shape).tocsc()
     values = np.zeros((2, 1_000_000))
     values[1, 1004] = 1
-    assert 1004 in telling_columns(X, values)  # 16 GB if it were dense
+    assert 1004 in informative_columns(X, values)  # 16 GB if it were dense

@@ -1,4 +1,4 @@
-"""What readers see of text and of numbers."""
+"""Text and numbers as readers see them."""
 
 import json
 

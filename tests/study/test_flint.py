@@ -9,6 +9,8 @@ pytest.importorskip("skorch")
 
 from study.flint import FLINT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(digits):

@@ -78,6 +78,7 @@ def watch(monkeypatch):
     return watch
 
 
+@pytest.mark.slow
 def test_black_box_and_kmex_see_training_rows_alone(watch, tmp_path):
     (tmp_path / "models").mkdir()
     comparison.convert("digits", "small", 0, 1, True, tmp_path)
@@ -85,6 +86,7 @@ def test_black_box_and_kmex_see_training_rows_alone(watch, tmp_path):
     assert watch.seen <= watch.train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["ProtoPNet", "ProtoVAE", "FLINT"])
 def test_other_models_see_training_rows_alone(model, watch, tmp_path, monkeypatch):
     made = others.comparison_models.MODELS[model]
@@ -97,6 +99,7 @@ def test_other_models_see_training_rows_alone(model, watch, tmp_path, monkeypatc
     assert found[f"KMEx on {model}"]["ghosting, training set"] == 0
 
 
+@pytest.mark.slow
 def test_a_leak_would_be_seen(watch, tmp_path, monkeypatch):
     rows = data.load("digits")
     X = np.concatenate([rows.X_train, rows.X_test[:1]])
@@ -106,6 +109,7 @@ def test_a_leak_would_be_seen(watch, tmp_path, monkeypatch):
     assert not watch.seen <= watch.train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", data.SETS)
 def test_sets(name):
     if not data.at_hand(name):
@@ -132,6 +136,7 @@ def test_what_is_not_there_is_skipped_in_a_line(tmp_path, monkeypatch, capsys):
     assert len(skipped) == len(data.SETS) - 1
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_network():
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
     one, again = (black_boxes.train(rows, "small", 0, 2) for _ in range(2))
@@ -142,6 +147,7 @@ def test_a_seed_gives_the_same_network():
     assert one.seconds_ > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "boosting", "forest"])
 def test_black_boxes_of_tables_are_converted(kind):
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
@@ -168,6 +174,7 @@ def test_small_images_keep_their_pixels_in_the_middle():
     assert float(framed.sum()) == pytest.approx(3 * float(X.sum()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_maps_of_the_paper_s_network_are_those_of_its_images():
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
     black_box = black_boxes.train(rows, "resnet34", epochs=1)

@@ -9,6 +9,8 @@ import torch
 from study.protopnet import ProtoPNet
 from torch.nn import functional
 
+pytestmark = pytest.mark.slow
+
 
 class Watched(ProtoPNet):
     """Keeps how well the training rows are told apart before the push."""

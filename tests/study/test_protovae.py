@@ -8,6 +8,8 @@ pytest.importorskip("skorch")
 import torch
 from study.protovae import ProtoVAE, mixture_divergence
 
+pytestmark = pytest.mark.slow
+
 N_PROTOTYPES = 5
 
 

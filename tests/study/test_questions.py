@@ -14,6 +14,8 @@ from study import (
     subgroups,
 )
 
+pytestmark = pytest.mark.slow
+
 HALF = "defect"
 
 

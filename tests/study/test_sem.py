@@ -14,6 +14,8 @@ from study.comparison_models import MODELS, make
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.metrics import audit, sem_scorers
 
+pytestmark = pytest.mark.slow
+
 NAMES = np.array([f"digit {code}" for code in range(10)])
 
 

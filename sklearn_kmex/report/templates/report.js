@@ -1,5 +1,5 @@
 "use strict";
-// The page can be read without this: it adds tabs, sorting and filtering, nothing else.
+// The page is complete without scripts; this adds tabs, sorting and filters.
 (() => {
   const make = (name, properties, ...children) => {
     const element = Object.assign(document.createElement(name), properties);
@@ -7,7 +7,7 @@
     return element;
   };
 
-  // Tabs: the links of the table of contents, with the keys that tabs have.
+  // Tabs: the links of the table of contents, with the usual keys.
   const list = document.querySelector(".tabs");
   const tabs = [...list.querySelectorAll("a")];
   const panel = (tab) => document.getElementById(tab.hash.slice(1));
@@ -40,7 +40,7 @@
     tabs[to].focus();
   });
 
-  // Links to what another tab holds open that tab first.
+  // Links to an element in another tab open that tab first.
   const reveal = (id) => {
     const target = id && document.getElementById(id);
     const tab = target && tabs.find((one) => panel(one).contains(target));
@@ -56,7 +56,7 @@
   select(tabs[0]);
   reveal(location.hash.slice(1));
 
-  // Sorting: a button in each head of a column; numbers by data-value.
+  // Sorting: a button in each column header; numbers are in data-value.
   const key = (row, column) => {
     const cell = row.cells[column];
     const value = cell.dataset.value ?? cell.textContent.trim();
@@ -74,43 +74,43 @@
       const button = make("button", { type: "button" }, ...head.childNodes);
       head.append(button);
       button.addEventListener("click", () => {
-        const down = head.getAttribute("aria-sort") === "ascending";
+        const ascending = head.getAttribute("aria-sort") === "ascending";
         for (const one of heads) one.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        head.setAttribute("aria-sort", ascending ? "descending" : "ascending");
         const body = table.tBodies[0];
         const rows = [...body.rows].map((row) => ({ row, ...key(row, column) }));
-        rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+        rows.sort((a, b) => (ascending ? compare(b, a) : compare(a, b)));
         body.append(...rows.map((one) => one.row));
       });
     });
   }
 
-  // Filters: by words, and by what is to be doubted.
+  // Filters: by words, and by warnings or errors.
   for (const bar of document.querySelectorAll(".filters")) {
     const root = document.getElementById(bar.dataset.for);
     const items = [...root.querySelectorAll(".item")];
     const words = make("input", { type: "search" });
     const flagged = make("input", { type: "checkbox" });
-    const told = make("span", { className: "quiet" });
-    told.setAttribute("role", "status");
+    const status = make("span", { className: "quiet" });
+    status.setAttribute("role", "status");
     const what = bar.dataset.what;
-    const doubtful = what === "prototypes" ? "Only with warnings" : "Only wrong ones";
+    const name = what === "prototypes" ? "Only with warnings" : "Only errors";
     const apply = () => {
       const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
       for (const item of items) {
-        const fits = wanted.every((word) => item.dataset.text.includes(word));
-        item.hidden = !fits || (flagged.checked && item.dataset.flag === "0");
+        const matches = wanted.every((word) => item.dataset.text.includes(word));
+        item.hidden = !matches || (flagged.checked && item.dataset.flag === "0");
       }
       for (const group of root.querySelectorAll(".group")) {
         const own = [...group.querySelectorAll(".item")];
         group.hidden = own.length > 0 && own.every((item) => item.hidden);
       }
-      told.textContent = `${items.filter((item) => !item.hidden).length} of ${items.length} ${what}`;
+      status.textContent = `${items.filter((item) => !item.hidden).length} of ${items.length} ${what}`;
     };
     words.addEventListener("input", apply);
     flagged.addEventListener("change", apply);
     bar.append(
-      make("label", {}, `Find ${what}`, words), make("label", {}, flagged, doubtful), told,
+      make("label", {}, `Find ${what}`, words), make("label", {}, flagged, name), status,
     );
     apply();
   }

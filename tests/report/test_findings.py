@@ -1,4 +1,4 @@
-"""What the audit finds is what the report says."""
+"""The report gives the findings of the audit."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from sems import Prototypes
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.metrics import audit
 from sklearn_kmex.report import SEMReport
-from sklearn_kmex.report._doubts import (
+from sklearn_kmex.report._findings import (
     audit_known,
-    find_doubts,
-    prototype_warnings,
+    find_problems,
     suspect_labels,
+    warnings_by_prototype,
 )
 
 
@@ -22,8 +22,8 @@ def mislabelled(digits):
     y = y.copy()
     y[::25] = (y[::25] + 1) % 10
     psem = KMExClassifier(10, random_state=0).fit(X, y)
-    report = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, images=(8, 8))
-    return psem, X, y, report.dict()
+    report = SEMReport(psem, X_test, y_test, X_train=X, y_train=y, image_shape=(8, 8))
+    return psem, X, y, report.to_dict()
 
 
 def test_suspect_labels_are_those_of_the_audit(mislabelled):
@@ -50,51 +50,55 @@ def test_warnings_are_those_of_the_audit(mislabelled):
 
     assert_array_equal(those_with("larger share of another"), found.outvoted_prototypes)
     impure = found.impure_prototypes
-    assert_array_equal(those_with("The most similar training row"), impure.prototype)
+    assert_array_equal(
+        those_with("The training sample most similar to it"), impure.prototype
+    )
     for k, row, label in zip(
         impure.prototype, impure.row, impure.row_class, strict=True
     ):
-        said = f"The most similar training row, {row}, is of class {label}."
+        said = f"The training sample most similar to it, {row}, is of class {label}."
         assert said in warned[k]
     pairs = found.duplicate_prototypes
     both = np.union1d(pairs.prototype, pairs.other)
-    assert_array_equal(those_with("Nearly the same as prototype"), both)
+    assert_array_equal(those_with("Nearly identical to prototype"), both)
 
 
-def test_without_training_labels_the_samples_are_audited(asked):
+def test_without_training_labels_the_samples_are_audited(evaluated):
     sem = Prototypes([[0], [10], [10.1]], list("abb"))
     y = np.array(list("aabb"))
-    doubts = find_doubts(sem, asked(sem, None, [1, 9.9, 8, 12], y), None, y)
-    assert doubts.what == "sample"
-    assert suspect_labels(doubts, {}) == {
+    findings = find_problems(sem, evaluated(sem, None, [1, 9.9, 8, 12], y), None, y)
+    assert findings.what == "sample"
+    assert suspect_labels(findings, {}) == {
         "n_suspect_labels": None,
         "suspect_labels": [],
     }
-    texts = prototype_warnings(
-        doubts, np.array([1, 2, 1]), np.array([1, 1, 1]), {"a": "A", "b": "B"}
+    texts = warnings_by_prototype(
+        findings, np.array([1, 2, 1]), np.array([1, 1, 1]), {"a": "A", "b": "B"}
     )
     assert texts[0] == []
-    assert "The most similar sample, 1, is of class A." in texts[1]
-    assert "Nearly the same as prototype 2." in texts[1]
-    assert "Nearly the same as prototype 1." in texts[2]
+    assert "The sample most similar to it, 1, is of class A." in texts[1]
+    assert "Nearly identical to prototype 2." in texts[1]
+    assert "Nearly identical to prototype 1." in texts[2]
 
 
-def test_ghosts_and_seldom_right_ones(asked):
+def test_ghosts_and_prototypes_of_low_purity(evaluated):
     sem = Prototypes([[0], [10], [50]], list("aba"))
     y = np.array(list("abbb"))
-    doubts = find_doubts(sem, asked(sem, None, [1, 9, 2, 3], y), None, y)
-    texts = prototype_warnings(
-        doubts, np.array([3, 1, 0]), np.array([1, 1, 0]), {"a": "A", "b": "B"}
+    findings = find_problems(sem, evaluated(sem, None, [1, 9, 2, 3], y), None, y)
+    texts = warnings_by_prototype(
+        findings, np.array([3, 1, 0]), np.array([1, 1, 0]), {"a": "A", "b": "B"}
     )
-    assert texts[0][0] == "Right for only 1 of the 3 samples it decides."
-    assert "Right for only" not in " ".join(texts[1])
+    assert texts[0][0] == "Only 1 of the 3 samples it decides are of its class."
+    assert "are of its class" not in " ".join(texts[1])
     assert texts[2][0].startswith("Ghost: ")
 
 
-def test_half_right_is_not_seldom():
-    doubts = audit_known(Prototypes([[0], [9]], [0, 1]), np.eye(2), np.array([0, 1]))
-    doubts["what"] = "sample"
-    texts = prototype_warnings(doubts, np.array([2, 2]), np.array([1, 1]), {0: 0, 1: 1})
+def test_a_purity_of_one_half_is_not_low():
+    findings = audit_known(Prototypes([[0], [9]], [0, 1]), np.eye(2), np.array([0, 1]))
+    findings["what"] = "sample"
+    texts = warnings_by_prototype(
+        findings, np.array([2, 2]), np.array([1, 1]), {0: 0, 1: 1}
+    )
     assert texts == [[], []]
 
 
@@ -111,7 +115,7 @@ def test_rows_of_classes_without_prototypes_are_left_out_and_numbers_kept():
 def test_nothing_is_found_where_no_class_has_prototypes():
     sem = Prototypes([[0], [9]], ["a", "c"], classes=["a", "b", "c"])
     found = audit_known(sem, np.zeros((1, 2)), np.array(["b"]))
-    found["what"] = "training row"
+    found["what"] = "training sample"
     labels = suspect_labels(found, {})
     assert labels == {"n_suspect_labels": 0, "suspect_labels": []}
-    assert prototype_warnings(found, np.ones(2), np.ones(2), {}) == [[], []]
+    assert warnings_by_prototype(found, np.ones(2), np.ones(2), {}) == [[], []]

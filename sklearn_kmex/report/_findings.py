@@ -1,4 +1,4 @@
-"""What the audit finds: of the training rows where these are known, or of samples."""
+"""What the audit finds in the training samples, or in the samples without these."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -9,32 +9,35 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex.metrics import audit
 from sklearn_kmex.report._answers import Answers
-from sklearn_kmex.report._pictures import Rows
+from sklearn_kmex.report._pictures import SampleSet
 
 N_SUSPECTS = 20
-FEW = 0.5  # a prototype that is right less often than this deserves a word
+LOW_PURITY = 0.5
 
 
-class Training(NamedTuple):
-    """What is known of the training rows."""
+class TrainingSet(NamedTuple):
+    """The training samples, and their similarities to each prototype."""
 
-    rows: Rows
-    similarities: NDArray  # to each prototype
+    samples: SampleSet
+    similarities: NDArray
 
 
-def find_doubts(
-    sem: Any, answers: Answers, training: Training | None, labels: NDArray
+def find_problems(
+    sem: Any, answers: Answers, training: TrainingSet | None, labels: NDArray
 ) -> Bunch:
-    """Audit, by similarities that are known; `what` names the rows audited."""
-    if training is None or training.rows.y is None:
+    """Audit the training samples if their labels are known, else the samples.
+
+    The result is that of `audit`, with `what`, the kind of samples audited.
+    """
+    if training is None or training.samples.y is None:
         found = audit_known(sem, answers.decision.similarities, labels)
         return Bunch(what="sample", **found)
-    found = audit_known(sem, training.similarities, training.rows.y)
-    return Bunch(what="training row", **found)
+    found = audit_known(sem, training.similarities, training.samples.y)
+    return Bunch(what="training sample", **found)
 
 
 def audit_known(sem: Any, similarities: NDArray, labels: NDArray) -> Bunch:
-    """Audit the rows of classes that have prototypes."""
+    """Audit samples of known similarities, of the classes that have prototypes."""
     rows = np.flatnonzero(np.isin(labels, sem.prototype_classes_))
     if not len(rows):
         return nothing_found()
@@ -64,19 +67,19 @@ def nothing_found() -> Bunch:
     )
 
 
-def suspect_labels(doubts: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
-    """List the most suspect labels of training rows."""
-    if doubts.what == "sample":
+def suspect_labels(findings: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
+    """List the most suspect labels of training samples."""
+    if findings.what == "sample":
         return {"n_suspect_labels": None, "suspect_labels": []}
     columns = zip(
-        doubts.suspect_rows[:N_SUSPECTS].tolist(),
-        doubts.suspect_labels.tolist(),
-        doubts.suggested_labels.tolist(),
-        doubts.suspicion.tolist(),
+        findings.suspect_rows[:N_SUSPECTS].tolist(),
+        findings.suspect_labels.tolist(),
+        findings.suggested_labels.tolist(),
+        findings.suspicion.tolist(),
         strict=False,
     )
     return {
-        "n_suspect_labels": len(doubts.suspect_rows),
+        "n_suspect_labels": len(findings.suspect_rows),
         "suspect_labels": [
             {
                 "row": row,
@@ -89,25 +92,28 @@ def suspect_labels(doubts: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
     }
 
 
-def prototype_warnings(
-    doubts: Bunch, usage: NDArray, n_right: NDArray, by_label: dict[Any, str]
+def warnings_by_prototype(
+    findings: Bunch, usage: NDArray, n_correct: NDArray, by_label: dict[Any, str]
 ) -> list[list[str]]:
-    """Say what is to be doubted about each prototype."""
+    """List the warnings about each prototype."""
     found: list[list[str]] = [[] for _ in usage]
     for k in np.flatnonzero(usage == 0):
-        found[k].append("Ghost: no sample is more similar to it than to another one.")
-    for k in np.flatnonzero((usage > 0) & (n_right < FEW * usage)):
+        found[k].append("Ghost: it is not the most similar prototype of any sample.")
+    for k in np.flatnonzero((usage > 0) & (n_correct < LOW_PURITY * usage)):
         found[k].append(
-            f"Right for only {n_right[k]} of the {usage[k]} samples it decides."
+            f"Only {n_correct[k]} of the {usage[k]} samples it decides are of its "
+            "class."
         )
-    for k in doubts.outvoted_prototypes:
-        found[k].append("Attracts a larger share of another class than of its own.")
-    impure = doubts.impure_prototypes
+    for k in findings.outvoted_prototypes:
+        found[k].append("It attracts a larger share of another class than of its own.")
+    impure = findings.impure_prototypes
     labels = [by_label[label] for label in impure.row_class.tolist()]
     for k, label, row in zip(impure.prototype, labels, impure.row, strict=True):
-        found[k].append(f"The most similar {doubts.what}, {row}, is of class {label}.")
-    pairs = doubts.duplicate_prototypes
+        found[k].append(
+            f"The {findings.what} most similar to it, {row}, is of class {label}."
+        )
+    pairs = findings.duplicate_prototypes
     for k, other in zip(pairs.prototype, pairs.other, strict=True):
-        found[k].append(f"Nearly the same as prototype {other}.")
-        found[other].append(f"Nearly the same as prototype {k}.")
+        found[k].append(f"Nearly identical to prototype {other}.")
+        found[other].append(f"Nearly identical to prototype {k}.")
     return found

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_kmex.report._likeness import bin_edges, likeness
+from sklearn_kmex.report._novelty import bin_edges, novelty
 
 
 def of(best, training=None):
-    answers = SimpleNamespace(best=np.asarray(best, dtype=float))
-    return likeness(answers, None if training is None else np.asarray(training, float))
+    answers = SimpleNamespace(similarity=np.asarray(best, dtype=float))
+    return novelty(answers, None if training is None else np.asarray(training, float))
 
 
 def test_by_hand():
-    # One in a hundred training rows, 0 to 100, is below 1; two of four samples are.
+    # Of the training samples 0 to 100, 1 % are below 1; of four samples, two are.
     found = of([0.5, 0.9, 1, 50], np.arange(101))
     assert found["threshold"] == 1
     assert found["below"]["value"] == 2 / 4
@@ -41,7 +41,7 @@ def test_without_training_rows_there_is_no_threshold():
 
 
 def test_training_rows_of_the_same_kind_leave_one_in_a_hundred_below(iris_report, iris):
-    found = iris_report.dict()["likeness"]
+    found = iris_report.to_dict()["novelty"]
     assert found["below"]["high"] > 0
     assert sum(found["histogram"]["samples"]) == len(iris[1])
     assert sum(found["histogram"]["training"]) == len(iris[0])
@@ -52,7 +52,7 @@ def test_training_rows_of_the_same_kind_leave_one_in_a_hundred_below(iris_report
 def test_similarities_that_only_rounding_tells_apart(dtype, value):
     one = dtype(value)
     best = np.array([one, np.nextafter(one, dtype(9)), one])
-    found = likeness(SimpleNamespace(best=best), None)["histogram"]
+    found = novelty(SimpleNamespace(similarity=best), None)["histogram"]
     assert sum(found["samples"]) == 3
     assert (np.diff(found["edges"]) > 0).all()
 

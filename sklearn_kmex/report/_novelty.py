@@ -1,4 +1,4 @@
-"""Whether samples resemble anything the model knows."""
+"""Whether samples are similar to anything that the model was fitted to."""
 
 from typing import Any
 
@@ -11,37 +11,38 @@ from sklearn_kmex.report._text import as_number
 
 TAIL = 0.01
 N_BINS = 24
-ROUNDING = 1e-5  # relative, of similarities in single precision
+ROUNDING = 1e-5  # relative rounding error of similarities in single precision
 QUANTILES = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 1)
 
 
-def likeness(answers: Answers, training: NDArray | None) -> dict[str, Any]:
-    """Similarity of samples to their nearest prototype, against training rows.
+def novelty(answers: Answers, training: NDArray | None) -> dict[str, Any]:
+    """Describe the similarity of samples to their most similar prototype.
 
-    A sample is unlike anything if fewer than one in a hundred training rows are as
-    unlike; without training rows there is nothing to hold it against.
+    `training` holds that of the training samples. Samples below its 1 % quantile are
+    counted as novel.
     """
-    best = answers.best
-    edges = bin_edges(best if training is None else np.concatenate([best, training]))
+    similarity = answers.similarity
+    both = similarity if training is None else np.concatenate([similarity, training])
+    edges = bin_edges(both)
     threshold = None if training is None else float(np.quantile(training, TAIL))
-    quantiles = np.quantile(best, QUANTILES)
+    quantiles = np.quantile(similarity, QUANTILES)
     return {
         "quantiles": [
             {"share": float(at), "similarity": as_number(value)}
             for at, value in zip(QUANTILES, quantiles, strict=True)
         ],
         "threshold": threshold,
-        "below": None if threshold is None else share(best < threshold),
+        "below": None if threshold is None else share(similarity < threshold),
         "histogram": {
             "edges": edges.tolist(),
-            "samples": np.histogram(best, edges)[0].tolist(),
+            "samples": np.histogram(similarity, edges)[0].tolist(),
             "training": training_counts(training, edges),
         },
     }
 
 
 def bin_edges(similarities: NDArray) -> NDArray[np.float64]:
-    """Part a range into equal bins, also one so short that only rounding is in it."""
+    """Return edges of equal bins, wider than the rounding error of the values."""
     low, high = float(similarities.min()), float(similarities.max())
     least = ROUNDING * max(abs(low), abs(high)) or 1.0
     if high - low < least:

@@ -1,0 +1,45 @@
+"""Tables of samples and the kinds of their cells, for HTML and Markdown alike."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+MAX_ROWS = 20  # of a table in a notebook
+MAX_LENGTH = 80  # of a name or value
+
+
+class Table(NamedTuple):
+    """Rows of cells.
+
+    A cell is a value, a `Line`, a `Picture`, `Cards`, or a list with a cell for each
+    of its lines.
+    """
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    n_more: int = 0  # samples left out
+
+
+class Words(str):
+    """Text of this package; any other text may come from a user."""
+
+
+class Line(tuple):
+    """Values and Words, written one after the other."""
+
+
+class Picture(NamedTuple):
+    """A picture as a data URI, and values that describe it; left out of Markdown."""
+
+    source: str
+    described: tuple[Any, ...]
+
+
+class Cards(list):
+    """Lists of cells, written side by side."""
+
+
+def clipped(value: Any, length: int) -> str:
+    """Return a value as text of at most some length."""
+    text = str(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,56 @@
+"""The nearest training rows of other classes, a chunk at a time."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, column_or_1d, gen_batches
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, take
+from sklearn_kmex._model.decision import Decision
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.similarity import squared_distances
+from sklearn_kmex._model.steps import embed
+from sklearn_kmex.explain._probe import rows_of
+
+QUERIES_AT_A_TIME = 1_024
+
+
+def nearest_rows(
+    psem: Any, Z: Any, found: Decision, X_train: Any, y_train: ArrayLike | None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Search all training rows of the runner-up classes, a chunk at a time."""
+    if X_train is None or y_train is None:
+        raise ValueError("X_train and y_train must be given together; got one of them.")
+    X_train, labels = as_samples(X_train), column_or_1d(y_train)
+    check_consistent_length(labels, range(len_of(X_train)))
+    absent = np.setdiff1d(found.runner_up, class_codes(found.classes, labels))
+    if len(absent):
+        raise ValueError(
+            "y_train must contain each runner-up; it has no row of "
+            f"{found.classes[absent].tolist()}."
+        )
+    nearest = np.full(len(found.predicted), -1)
+    squares = np.full(len(nearest), np.inf)
+    for code in np.unique(found.runner_up):
+        samples = np.flatnonzero(found.runner_up == code)
+        members = np.flatnonzero(labels == found.classes[code]).tolist()
+        queries = rows_of(take(Z, samples))
+        for rows in chunks(members, chunk_rows(X_train)):
+            best, least = _closest(embed(psem, take(X_train, rows)), queries)
+            closer = least < squares[samples]
+            nearest[samples[closer]] = np.asarray(rows)[best[closer]]
+            squares[samples[closer]] = least[closer]
+    return nearest, np.sqrt(squares)
+
+
+def _closest(Z: Any, queries: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find the first of the nearest rows to each query, and its squared distance."""
+    Z = check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
+    best, least = [], []
+    for some in gen_batches(len(queries), QUERIES_AT_A_TIME):
+        squares = squared_distances(Z, queries[some])
+        best.append(squares.argmin(axis=0))
+        least.append(squares.min(axis=0))
+    return np.concatenate(best), np.concatenate(least)

@@ -1,0 +1,51 @@
+"""The models that a model holds, and what of each is saved."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from sklearn_kmex._model.protocol import levels
+from sklearn_kmex._model.steps import copy_model, parts_of, without_cache
+from sklearn_kmex.embedding import CachedEmbedder, SkorchEmbedder, TorchEmbedder
+
+
+def models_in(model: Any) -> Iterator[Any]:
+    """Yield a model and all models that it holds."""
+    yield model
+    for part in parts_of(model):
+        yield from models_in(part)
+
+
+def torch_embedders(model: Any) -> list[TorchEmbedder]:
+    """List the torch embedders in a model."""
+    return [part for part in models_in(model) if isinstance(part, TorchEmbedder)]
+
+
+def check_no_search(psem: Any) -> None:
+    """Refuse a fitted search, whose results and scorers cannot be saved safely."""
+    for model in levels(psem):
+        if "best_estimator_" in vars(model):
+            raise TypeError(
+                f"psem must not be or contain a search to be saved; got a "
+                f"{type(model).__name__}. Save its best_estimator_, or use that in "
+                "its place."
+            )
+
+
+def without_modules(psem: Any) -> Any:
+    """Copy a model without the modules of its torch embedders, and without caches."""
+    return copy_model(psem, _saved_embedder)
+
+
+def _saved_embedder(model: Any) -> Any:
+    """Return what is saved in place of an embedder; None for any other model."""
+    if isinstance(model, CachedEmbedder):
+        return without_modules(without_cache(model))
+    if isinstance(model, SkorchEmbedder):
+        raise TypeError(
+            "psem must use a TorchEmbedder to be saved; got a SkorchEmbedder. Replace "
+            "its step by TorchEmbedder(net.module_) with set_params."
+        )
+    if not isinstance(model, TorchEmbedder):
+        return None
+    return copy.copy(model).set_params(module=None)
