@@ -233,13 +233,6 @@ class KMExClassifierCV(KMExClassifier):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Set the state; in earlier files the candidates are called `n_prototypes`."""
-        if "n_prototypes" in state:
-            state = dict(state)
-            state["candidates"] = state.pop("n_prototypes")
-        super().__setstate__(state)
-
     def _searches_counts(self) -> bool:
         return True
 

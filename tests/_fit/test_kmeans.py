@@ -16,12 +16,12 @@ from sklearn_kmex._fit.kmeans import (
     BatchedKMeans,
     as_points,
     begin,
+    coreset,
     distances_to,
     entries,
-    mean_variance,
-    coreset,
-    seed_centers,
     lloyd_step,
+    mean_variance,
+    seed_centers,
 )
 
 
