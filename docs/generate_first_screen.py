@@ -219,8 +219,8 @@ def draw_text(figure, found, message, examples):
     heading(
         figure,
         "A text",
-        f"Prediction: {found.predictions[0]}. The training messages of the most similar "
-        "prototypes.",
+        f"Prediction: {found.predictions[0]}. The training messages of the most "
+        "similar prototypes.",
         "explain(psem, X)",
     )
     axes = grid(figure, 4, top=0.83, bottom=0.08, wspace=0.05)
