@@ -125,9 +125,9 @@ API_REFERENCE = {
 
 TASKS = {
     "Start": "Fit a model, and choose its settings.",
-    "Explain": "Show why the model decided as it did.",
+    "Explain": "Explain the decisions of the model.",
     "Judge": "Measure how good the model is, and correct its prototypes.",
-    "Serve": "Save and export the model, and refuse what it cannot decide.",
+    "Serve": "Save and export the model, and refuse uncertain samples.",
     "Scale": "Fit large data sets.",
     "Other": "Warnings, errors and utilities.",
 }

@@ -55,7 +55,7 @@ def object_page(module, name, folder):
 
 def own_methods(thing):
     """Methods that the package defines; scikit-learn documents the others."""
-    if not inspect.isclass(thing):  # a function, or a scorer that stands for one
+    if not inspect.isclass(thing):  # a function or a scorer
         return []
     members = inspect.getmembers(thing, inspect.isfunction)
     own = [name for name, f in members if f.__module__.startswith("sklearn_kmex")]

@@ -46,8 +46,8 @@ def images(folder):
     X, y = X[:20_000], y[:20_000]
     psem = make_kmex(train(X, y), n_prototypes=5, random_state=0).fit(X, y)
     sample = X_test[IMAGE : IMAGE + 1]
-    why = explain(psem, sample, X_train=X)[0]
-    return why, X[why.training_rows[0]], relevance(psem, sample, "margin")[0, 0]
+    found = explain(psem, sample, X_train=X)[0]
+    return found, X[found.training_rows[0]], relevance(psem, sample, "margin")[0, 0]
 
 
 def train(X, y, n_epochs=4):
@@ -111,8 +111,8 @@ def text(folder):
         KMExClassifier(20, random_state=0),
     ).fit(X[:4000], y[:4000])
     message = X[4000 + MESSAGE]
-    why = explain(psem, [message])[0]
-    return why, message, X[:4000][why.training_rows[0]]
+    found = explain(psem, [message])[0]
+    return found, message, X[:4000][found.training_rows[0]]
 
 
 def heading(figure, title, answer, call):
@@ -144,17 +144,17 @@ def frame(ax, title, colour):
         spine.set(color=colour, linewidth=1.5)
 
 
-def captions(why):
+def captions(found):
     """Titles and colours of the most similar prototypes."""
-    pairs = zip(why.prototype_labels[0], why.similarities[0], strict=True)
+    pairs = zip(found.prototype_labels[0], found.similarities[0], strict=True)
     titles = [f"{label}, similarity {similarity:.2f}" for label, similarity in pairs]
-    same = why.prototype_labels[0] == why.predictions[0]
+    same = found.prototype_labels[0] == found.predictions[0]
     return titles, [FOR if one else AGAINST for one in same]
 
 
-def draw_image(figure, why, examples, heat):
+def draw_image(figure, found, examples, heat):
     """Draw an image, the training images it resembles, and a relevance map."""
-    label, other = why.predictions[0], why.runner_up[0]
+    label, other = found.predictions[0], found.runner_up[0]
     heading(
         figure,
         "An image",
@@ -163,20 +163,20 @@ def draw_image(figure, why, examples, heat):
         'explain(psem, X, X_train=X_train)   relevance(psem, X, "margin")',
     )
     axes = grid(figure, 5, top=0.83, bottom=0.12)
-    titles, colours = captions(why)
+    titles, colours = captions(found)
     titles = ["image", *titles, f"{label} or {other}?"]
     for ax, title, colour in zip(axes, titles, [TEXT, *colours, QUIET], strict=True):
         frame(ax, title, colour)
-    for ax, picture in zip(axes, [why.samples[0], *examples], strict=False):
+    for ax, picture in zip(axes, [found.samples[0], *examples], strict=False):
         ax.imshow(picture[0], cmap="gray_r", vmin=0, vmax=1)
     most = np.abs(heat).max()
     axes[-1].imshow(heat, cmap="RdBu_r", vmin=-most, vmax=most)
-    axes[-1].contour(why.samples[0, 0], [0.05], colors=QUIET, linewidths=1)
+    axes[-1].contour(found.samples[0, 0], [0.05], colors=QUIET, linewidths=1)
 
 
-def draw_table(figure, why, n_shown=5):
+def draw_table(figure, found, n_shown=5):
     """Draw one row beside both prototypes, and what each column contributes."""
-    label, other = why.labels[0], why.against[0]
+    label, other = found.labels[0], found.against[0]
     heading(
         figure,
         "A table",
@@ -184,7 +184,7 @@ def draw_table(figure, why, n_shown=5):
         "The contributions sum to the margin exactly.",
         "contrast(psem, X)",
     )
-    table = why.frame()
+    table = found.frame()
     shown = table.head(n_shown)
     rest = table.contribution[n_shown:]
     bars = [*shown.contribution, rest.sum()]
@@ -214,17 +214,17 @@ def write(figure, ax, x, y, value, color):
     figure.text(x, height, text, size=9.5, color=color, va="center")
 
 
-def draw_text(figure, why, message, examples):
+def draw_text(figure, found, message, examples):
     """Draw a message beside the training messages it resembles."""
     heading(
         figure,
         "A text",
-        f"Prediction: {why.predictions[0]}. The training messages of the most similar "
-        "prototypes.",
+        f"Prediction: {found.predictions[0]}. The training messages of the most "
+        "similar prototypes.",
         "explain(psem, X)",
     )
     axes = grid(figure, 4, top=0.83, bottom=0.08, wspace=0.05)
-    titles, colours = captions(why)
+    titles, colours = captions(found)
     for ax, words, title, colour in zip(
         axes, [message, *examples], ["message", *titles], [TEXT, *colours], strict=True
     ):

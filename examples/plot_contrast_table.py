@@ -35,14 +35,14 @@ print(f"{psem.score(X_test, y_test):.1%} of the test wines are correctly classif
 
 # %%
 # The contributions refer to the columns of the table, and sum to the margin.
-why = contrast(psem, X_test)
-print(why.space, why.contributions.shape)
-print(abs(why.contributions.sum(axis=1) - why.margin).max() < 1e-9)
+split = contrast(psem, X_test)
+print(split.space, split.contributions.shape)
+print(abs(split.contributions.sum(axis=1) - split.margin).max() < 1e-9)
 
 # %%
 # The closest decision, with the values of both prototypes. For a binned column, the
 # value is the middle of the bin that most wines of the prototype are in.
-close = why[why.margin.argsort()[:2]]
+close = split[split.margin.argsort()[:2]]
 print(close[0].frame().head(8).round(2).to_string(index=False))
 
 # %%

@@ -42,7 +42,7 @@ print(
 # %%
 # Embedding and number of prototypes: where the prototypes are among the images, and how
 # many each digit needs. The band is one standard error of the mean over the folds.
-search = KMExClassifierCV(12, random_state=0).fit(X_train, y_train)
+search = KMExClassifierCV(candidates=12, random_state=0).fit(X_train, y_train)
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4.4), width_ratios=(3, 2), layout="constrained"
 )

@@ -41,10 +41,10 @@ fig.suptitle("prototypes of 1")
 # %%
 # Move the prototypes that show sevens to class 7. The numbers of prototypes change with
 # an edit; `ids_after` holds the new ones.
-judged_on = {"X_val": X_val, "y_val": y_val}
+validation = {"X_val": X_val, "y_val": y_val}
 shows_seven = truth[psem.prototype_indices_] == 7
 sevens = np.flatnonzero((psem.prototype_classes_ == 1) & shows_seven)
-edited = relabel_prototypes(psem, sevens, 7, reason="these are sevens", **judged_on)
+edited = relabel_prototypes(psem, sevens, 7, reason="these are sevens", **validation)
 print(f"{sevens.tolist()} are now {edited.edit_log_[-1]['ids_after']}")
 
 # %%
@@ -54,10 +54,10 @@ own = np.flatnonzero(edited.prototype_classes_ == 7)
 similar = edited.transform(edited.prototypes_[own])[:, own]
 np.fill_diagonal(similar, -np.inf)
 pair = own[list(np.unravel_index(similar.argmax(), similar.shape))]
-edited = merge_prototypes(edited, pair, reason="the same stroke", **judged_on)
+edited = merge_prototypes(edited, pair, reason="the same stroke", **validation)
 own = np.flatnonzero(edited.prototype_classes_ == 7)
 fewest = own[edited.prototype_counts_[own].argmin()]
-edited = drop_prototypes(edited, fewest, reason="too few to judge", **judged_on)
+edited = drop_prototypes(edited, fewest, reason="too few to judge", **validation)
 
 # %%
 # The log holds each edit and its effect on the validation samples. The last lines show

@@ -56,7 +56,7 @@ for name, n_rows, share in [("mammography", 11183, 0.023), ("annthyroid", 7200, 
 models = {
     "5 for each class": KMExClassifier(5, random_state=0),
     "chosen by\nbalanced accuracy": KMExClassifierCV(
-        10, scoring="balanced_accuracy", per_class=True, random_state=0
+        candidates=10, scoring="balanced_accuracy", per_class=True, random_state=0
     ),
     "in proportion\n(0.002)": KMExClassifier(0.002, random_state=0),
     "5 for each class,\nempirical priors": KMExClassifier(

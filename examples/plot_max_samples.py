@@ -3,7 +3,7 @@ How many samples of a large class are enough
 ============================================
 
 `max_samples` clusters only some samples of a large class. Counts, nearest samples and
-inertia are still computed on all samples, and the inertia tells what is lost.
+inertia are still computed on all samples, and the inertia shows what is lost.
 """
 
 # %%

@@ -43,8 +43,8 @@ print(f"size of the graph: {graph_path.stat().st_size / 1000:.0f} kB")
 # Serving. The metadata of the graph hold the nearest training row of each prototype.
 # The file of training rows is memory-mapped.
 session = onnxruntime.InferenceSession(graph_path)
-told = session.get_modelmeta().custom_metadata_map
-prototype_indices = json.loads(told["prototype_indices"])
+metadata = session.get_modelmeta().custom_metadata_map
+prototype_indices = json.loads(metadata["prototype_indices"])
 training_rows = np.load(rows_path, mmap_mode="r")
 
 

@@ -47,8 +47,9 @@ plt.show()
 # Choose by accuracy alone, in the embedding of the forest. If numbers may differ
 # between classes, some classes keep a single prototype and others many.
 embeddings = search.best_estimator_["embed"].transform(X)
-equal = KMExClassifierCV(12, random_state=0).fit(embeddings, y)
-each = KMExClassifierCV(12, per_class=True, random_state=0).fit(embeddings, y)
+equal = KMExClassifierCV(candidates=12, random_state=0).fit(embeddings, y)
+each = KMExClassifierCV(candidates=12, per_class=True, random_state=0)
+each.fit(embeddings, y)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
 PrototypeCountDisplay.from_estimator(equal, ax=left)
