@@ -306,7 +306,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         """Return labels, scores, and the indices of the labels in `classes_`."""
         check_is_fitted(self)
         labels, scores = predict_and_score(self.estimator_, X, self.method)
-        return labels, scores, class_codes(self.classes_, labels)
+        return labels, scores, class_codes(self.classes_, labels, "predicted labels")
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)

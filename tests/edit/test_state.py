@@ -234,7 +234,7 @@ def test_arrays_are_not_shared():
 
 
 def test_other_models_are_refused():
-    with pytest.raises(TypeError, match="lacks prototypes_"):
+    with pytest.raises(TypeError, match="has no prototypes_"):
         edit.drop_prototypes(LogisticRegression(max_iter=1000).fit(X, Y), 0)
     with pytest.raises(TypeError, match=r"a fitted KMExClassifier.*Prototypes"):
         edit.drop_prototypes(Prototypes([[0.0], [1]], [0, 1]), 0)

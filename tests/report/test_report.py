@@ -215,7 +215,10 @@ def test_class_names_and_feature_names(iris, iris_psem):
             "y must hold a label for each row of X; got 1 labels for 75",
         ),
         ({"y": None}, "y should be a 1d array"),
-        ({"y": ["rose"] * 75}, r"Labels must be among the classes .* got \['rose'\]"),
+        (
+            {"y": ["rose"] * 75},
+            r"labels must be among the classes .* unknown: \['rose'\]",
+        ),
         ({"X": []}, "X must hold at least one row; got none."),
         (
             {"class_names": ["a", "b"]},
@@ -253,7 +256,7 @@ def test_bad_input_is_named(iris, iris_psem, change, message):
             "X_train must hold the samples that psem was fitted to; got 10 rows, ",
         ),
         (75, ["setosa"], "y_train must hold a label for each row of X_train; got 1"),
-        (75, ["rose"] * 75, r"Labels must be among the classes .* got \['rose'\]"),
+        (75, ["rose"] * 75, r"labels must be among the classes .* unknown: \['rose'\]"),
         (0, None, "X_train must hold at least one row; got none."),
     ],
 )
@@ -275,7 +278,7 @@ def test_similarities_of_training_rows_that_are_no_numbers():
 
 def test_models_that_are_none(iris):
     _, X, _, y = iris
-    with pytest.raises(TypeError, match="LogisticRegression lacks prototypes_"):
+    with pytest.raises(TypeError, match="LogisticRegression has no prototypes_"):
         SEMReport(LogisticRegression(max_iter=500).fit(X, y), X, y)
     with pytest.raises(NotFittedError):
         SEMReport(KMExClassifier(), X, y)
