@@ -266,9 +266,9 @@ def _numbers_to_try(candidates: Any) -> NDArray:
     if isinstance(candidates, int | np.integer):
         return np.arange(1, int(candidates) + 1)
     numbers = np.asarray(candidates)
-    least, most = {"i": (1, np.inf), "f": (0, 1)}.get(numbers.dtype.kind, (1, 0))
-    fits = (least <= numbers) & (numbers < most) & (numbers > 0)
-    if numbers.ndim != 1 or not len(numbers) or not fits.all():
+    most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)
+    fits = most is not None and numbers.ndim == 1 and len(numbers) > 0
+    if not fits or not ((numbers > 0) & (numbers < most)).all():
         raise ValueError(
             "candidates must be an int, or a sequence of ints of at least 1 or of "
             f"shares between 0 and 1; got {candidates!r}."
