@@ -1,4 +1,4 @@
-"""The base class of all estimators, and the safety of a failed fit."""
+"""The base class of all estimators, and their state after a failed fit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
