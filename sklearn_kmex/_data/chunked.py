@@ -132,5 +132,5 @@ def _lazy(estimator: Any, name: str, X: Any) -> Any:
 
 
 def _of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
-    """Call a method, and return an array for each setting of `set_output`."""
+    """Call a method, and return an array also if `set_output` asks for a frame."""
     return np.asarray(getattr(estimator, name)(block))
