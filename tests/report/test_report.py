@@ -232,7 +232,7 @@ def test_class_names_and_feature_names(iris, iris_psem):
         ({"images": np.zeros((75, 2))}, "images must give one image of shape"),
         (
             {"image_shape": (3, 3)},
-            r"image_shape must hold the 4 values of a sample; got \(3, 3\)",
+            r"image_shape must have the 4 values of a sample; got \(3, 3\)",
         ),
         ({"images": lambda rows: 0}, r"images must give one image .* of shape \(\)"),
         ({"relevance": True}, "relevance must be None unless samples are images"),
@@ -297,7 +297,7 @@ def test_black_box_without_predict(iris, iris_psem):
 
 
 def test_samples_that_cannot_be_counted(iris_psem):
-    with pytest.raises(TypeError, match="X must hold samples that can be counted"):
+    with pytest.raises(TypeError, match="X must have a length and samples that can"):
         SEMReport(iris_psem, iter([[1, 2, 3, 4]]), ["setosa"])
 
 
