@@ -265,7 +265,10 @@ def _numbers_to_try(candidates: Any) -> NDArray:
     """Return the candidates as an array of numbers or shares, ascending."""
     if isinstance(candidates, int | np.integer):
         return np.arange(1, int(candidates) + 1)
-    numbers = np.asarray(candidates)
+    try:
+        numbers = np.asarray(candidates)
+    except ValueError:  # lists of different lengths
+        numbers = np.empty(0)
     most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)
     fits = most is not None and numbers.ndim == 1 and len(numbers) > 0
     if not fits or not ((numbers > 0) & (numbers < most)).all():
