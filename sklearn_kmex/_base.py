@@ -1,4 +1,4 @@
-"""The base class of all estimators, and the safety of a failed fit."""
+"""The base class of all estimators, whose state a failed fit leaves unchanged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

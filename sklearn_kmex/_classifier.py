@@ -60,7 +60,7 @@ class KMExClassifier(PrototypeStream):
         is `-d**2 / 2`, at most 0. Larger is more similar.
 
     epsilon : float in (0, 1), default=1e-4
-        Bounds the log similarity, at distance 0.
+        Constant of the log similarity, which is at most `-log(epsilon)`.
 
     aggregation : {"max", "sum"}, default="max"
         Score of a class from the similarities to its prototypes: "max" is the
@@ -76,9 +76,10 @@ class KMExClassifier(PrototypeStream):
 
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax that gives probabilities;
-        with uniform priors it changes no decision. "auto" fits it, without priors, to
-        the training rows of each of three folds, scored by prototypes of the other
-        two, with smoothed targets: it stays positive if the classes are separable.
+        with uniform priors it changes no decision. "auto" fits it by cross-validation:
+        the training rows of each of three folds are scored by prototypes of the other
+        two, without priors. Smoothed targets keep it positive if the classes are
+        separable.
 
     prototype : {"centroid", "medoid"}, default="centroid"
         Vector of a prototype: the k-means center, or the training row of the class
@@ -133,8 +134,8 @@ class KMExClassifier(PrototypeStream):
         Class label of each prototype.
 
     prototype_counts_ : ndarray of shape (n_prototypes_total,), dtype=float64
-        Weight of the training rows of its class to which each prototype is the
-        nearest of that class; more than 0.
+        Total weight of the training rows of its class that are nearer to the prototype
+        than to the other prototypes of the class; more than 0.
 
     prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
         Row number of the training row of the same class nearest to each prototype.

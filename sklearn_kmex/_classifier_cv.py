@@ -41,19 +41,19 @@ class KMExClassifierCV(KMExClassifier):
         weight.
 
     tolerance : float or "standard_error", default="standard_error"
-        Loss of mean accuracy, from the best one, that is accepted for fewer
-        prototypes. "standard_error" is the standard error of the best mean over the
-        folds, the one-standard-error rule [1]_.
+        Largest difference from the best mean held-out accuracy that is accepted for
+        fewer prototypes. "standard_error" is the standard error of the best mean over
+        the folds, the one-standard-error rule [1]_.
 
     per_class : bool, default=False
-        Whether classes may have different numbers of prototypes. The accepted loss is
-        then shared among the classes.
+        Whether classes may have different numbers of prototypes. The tolerance is then
+        divided among the classes.
 
     similarity : {"log", "gaussian"}, default="log"
         Similarity of a sample to a prototype, as in `KMExClassifier`.
 
     epsilon : float in (0, 1), default=1e-4
-        Bounds the log similarity at distance 0.
+        Constant of the log similarity, as in `KMExClassifier`.
 
     aggregation : {"max", "sum"}, default="max"
         Score of a class from the similarities to its prototypes.
@@ -67,7 +67,7 @@ class KMExClassifierCV(KMExClassifier):
         Class scores are divided by it before the softmax.
 
     prototype : {"centroid", "medoid"}, default="centroid"
-        The vector that decides.
+        Vector of a prototype, as in `KMExClassifier`.
 
     clusterer : estimator, default=None
         As in `KMExClassifier`. A clusterer other than `KMeans` and `MiniBatchKMeans`
@@ -83,7 +83,7 @@ class KMExClassifierCV(KMExClassifier):
         Relative movement of the centers at which the default clusterer stops.
 
     max_samples : int or float in (0, 1], default=None
-        Number or share of the distinct rows of each class that clustering sees.
+        Number or share of the distinct rows of each class that are clustered.
 
     merge_threshold : float, default=None
         As in `KMExClassifier`. It applies to the final fit, not to the search.
@@ -106,8 +106,8 @@ class KMExClassifierCV(KMExClassifier):
         Class label of each prototype.
 
     prototype_counts_ : ndarray of shape (n_prototypes_total,), dtype=float64
-        Weight of the training rows of its class to which each prototype is the
-        nearest of that class; more than 0.
+        Total weight of the training rows of its class that are nearer to the prototype
+        than to the other prototypes of the class; more than 0.
 
     prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
         Row number of the training row of the same class nearest to each prototype.
@@ -121,7 +121,7 @@ class KMExClassifierCV(KMExClassifier):
         shape (n_candidates,).
 
     cv_threshold_ : float
-        Mean held-out accuracy that the choice had to reach.
+        Mean held-out accuracy that the chosen numbers had to reach.
 
     class_prior_ : ndarray of shape (n_classes,), dtype=float64
         Prior probability of each class.
@@ -265,10 +265,13 @@ def _numbers_to_try(candidates: Any) -> NDArray:
     """Return the candidates as an array of numbers or shares, ascending."""
     if isinstance(candidates, int | np.integer):
         return np.arange(1, int(candidates) + 1)
-    numbers = np.asarray(candidates)
-    least, most = {"i": (1, np.inf), "f": (0, 1)}.get(numbers.dtype.kind, (1, 0))
-    fits = (least <= numbers) & (numbers < most) & (numbers > 0)
-    if numbers.ndim != 1 or not len(numbers) or not fits.all():
+    try:
+        numbers = np.asarray(candidates)
+    except ValueError:  # lists of different lengths
+        numbers = np.empty(0)
+    most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)
+    fits = most is not None and numbers.ndim == 1 and len(numbers) > 0
+    if not fits or not ((numbers > 0) & (numbers < most)).all():
         raise ValueError(
             "candidates must be an int, or a sequence of ints of at least 1 or of "
             f"shares between 0 and 1; got {candidates!r}."

@@ -30,7 +30,7 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for the mixin: there are no callbacks."""
+        """Replaces the mixin in versions without callbacks."""
 
 
 try:
@@ -40,7 +40,7 @@ except ImportError:  # before scikit-learn 1.9
     def check_same_namespace(
         X: Any, estimator: Any, *, attribute: str, method: str
     ) -> None:
-        """Do nothing: the array library raises an error itself."""
+        """Do nothing; operations on arrays of two libraries raise an error anyway."""
 
 
 __all__ = [
@@ -98,8 +98,8 @@ def histogram_leaves(
 ) -> tuple[NDArray[np.intp], list[NDArray[np.bool_]]]:
     """Return the node of each row in each tree, and which nodes are leaves.
 
-    A HistGradientBoosting model has no `apply`. Copies of its trees, whose nodes
-    predict their own numbers, replace it.
+    A HistGradientBoosting model has no `apply`. Copies of its trees are used, in which
+    each node predicts its own number.
     """
     X = ensemble._preprocess_X(X, reset=False)
     known = ensemble._bin_mapper.make_known_categories_bitsets()

@@ -7,7 +7,6 @@ from joblib import Memory
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
@@ -20,6 +19,7 @@ from sklearn_kmex.embedding import (
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._cached import FROZEN
+from sklearn_kmex.embedding._function import FunctionEmbedder
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 from sklearn_kmex.embedding._tree import is_tree_ensemble
 
@@ -136,7 +136,7 @@ def _make_transformer(model: Any) -> Any:
     if hasattr(model, "transform"):
         return FrozenEstimator(model) if _is_fitted(model) else model
     if callable(model):
-        return FrozenEstimator(FunctionTransformer(model))  # a clone shares the model
+        return FrozenEstimator(FunctionEmbedder(model))  # a clone shares the model
     raise TypeError(
         "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
         "extra trees, gradient boosting or decision tree (of scikit-learn, XGBoost or "

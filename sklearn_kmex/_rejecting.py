@@ -32,7 +32,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
     A row is compared with held-out rows of the same predicted class. It is rejected if
     its similarity to the nearest prototype, or its probability, is below a quantile of
-    theirs. At most this share of rows like the held-out ones is rejected.
+    theirs. Of new rows from the same distribution, at most this share is rejected.
 
     Read more in the :ref:`User Guide <refuse>`.
 
@@ -41,9 +41,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
     estimator : classifier
         Classifier with `score_samples`, such as a `KMExClassifier` or a
         :class:`~sklearn.pipeline.Pipeline` that ends in one; with
-        `method="probability"`, any with `predict_proba`. Fitted and in a
-        :class:`~sklearn.frozen.FrozenEstimator`, it is not fitted again, and the rows
-        given to `fit` are the held-out rows.
+        `method="probability"`, any with `predict_proba`. A fitted classifier in a
+        :class:`~sklearn.frozen.FrozenEstimator` is not fitted again; the rows given to
+        `fit` are then the held-out rows.
 
     quantile : float in (0, 1), default=0.1
         Largest share of the held-out rows that is rejected.
@@ -64,9 +64,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         None is 5 stratified folds.
 
     reject_label : int, float or str, default=None
-        Label that `predict` gives to rejected rows: not a class, and of the type of
-        the classes. If None, `predict` gives the class; `accept` tells which rows are
-        not rejected.
+        Label that `predict` returns for rejected rows. It must have the type of the
+        classes and must not be one of them. If None, `predict` returns the
+        predicted class of all rows, and `accept` tells which rows are accepted.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         for a class with fewer than `1 / quantile - 1` held-out rows, counted by weight.
 
     calibration_scores_ : list of n_classes ndarrays
-        Scores of the held-out rows of each predicted class, or of all held-out rows,
-        ascending.
+        Scores of the held-out rows of each predicted class, ascending; of all held-out
+        rows if `per_class` is False.
 
     calibration_weights_ : list of n_classes ndarrays, dtype=float64
         Weights of these rows, all 1 where none were given.
@@ -245,7 +245,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         return scores >= self.thresholds_[codes]
 
     def typicality(self, X: Any) -> NDArray[np.float64]:
-        """Compute the share of held-out rows that are at most as typical.
+        """Compute the share of held-out rows whose score is at most that of each row.
 
         Parameters
         ----------
@@ -255,9 +255,10 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         Returns
         -------
         ndarray of shape (n_samples,), dtype=float64
-            Share with at most the score of the row, among the held-out rows of the
-            predicted class, counted by weight, and the row itself: in (0, 1], low for
-            a row unlike them.
+            Share of the held-out rows of the predicted class whose score is at most
+            that of the row, in (0, 1]. Rows count by weight, and the row itself counts
+            as one more with weight 1. A low value means that the
+            row is unlike them.
         """
         _, scores, codes = self._predict_and_score(X)
         found = np.empty(len(scores))
@@ -306,7 +307,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         """Return labels, scores, and the indices of the labels in `classes_`."""
         check_is_fitted(self)
         labels, scores = predict_and_score(self.estimator_, X, self.method)
-        return labels, scores, class_codes(self.classes_, labels)
+        return labels, scores, class_codes(self.classes_, labels, "predicted labels")
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)

@@ -196,7 +196,16 @@ def test_a_class_of_one_row_and_priors():
 
 def test_refusals(digits):
     X, _, y, _ = digits
-    for numbers in ([0, 1], [1.5], [0.5, 2], [0.0, 0.1], [], [[1, 2]]):
+    for numbers in (
+        [0, 1],
+        [1.5],
+        [0.5, 2],
+        [0.0, 0.1],
+        [],
+        [[1, 2]],
+        [1, "a"],
+        [[1], [1, 2]],
+    ):
         with pytest.raises(
             ValueError, match=r"candidates .* at least 1 or of shares .* 1; got"
         ):

@@ -1,10 +1,12 @@
 """make_kmex: a pipeline for each kind of model."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
@@ -46,6 +48,35 @@ def test_other_transformers_and_callables(digits):
     for psem in (scaled, stateless.fit(X, y), called.fit(X, y)):
         assert psem.score(X_test, y_test) > 0.9
     assert_array_equal(stateless.predict(X_test), called.predict(X_test))
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda X: None, r"shape \(50, n_features\) .* <lambda> returned None"),
+        (lambda X: X[1:], r"returned ndarray of shape \(49, 64\)"),
+        (lambda X: X[:, 0], r"returned ndarray of shape \(50,\)"),
+        (lambda X: X.tolist()[1:], r"returned list of shape \(49, 64\)"),
+        (partial(np.sum, axis=1), r"the function partial returned ndarray"),
+    ],
+)
+def test_what_a_callable_returns_is_checked(digits, function, what):
+    X, y = digits[0][:50], digits[2][:50]
+    with pytest.raises(ValueError, match=rf"model must return embeddings .*{what}"):
+        make_kmex(function, n_prototypes=1).fit(X, y)
+
+
+def test_a_callable_may_take_samples_of_any_kind_and_return_any_array():
+    texts, y = ["a", "bb", "cccc", "ddddd"], [0, 0, 1, 1]
+    for embed in (
+        lambda texts: [[len(text)] for text in texts],
+        lambda texts: sparse.csr_matrix([[len(text)] for text in texts]),
+    ):
+        psem = make_kmex(embed, n_prototypes=1).fit(texts, y)
+        assert psem.predict(["eeeeeeee"]) == [1]
+    batch = {"length": np.array([[1.0], [2.0], [4.0], [5.0]])}
+    psem = make_kmex(lambda batch: batch["length"], n_prototypes=1).fit(batch, y)
+    assert_array_equal(psem.predict(batch), y)
 
 
 def test_parameters_reach_the_classifier():

@@ -45,7 +45,7 @@ def widest_float(X: Any) -> Any:
 
 
 def kept_dtypes(X: Any) -> list[Any]:
-    """List the float dtypes that are kept; other dtypes become the first one."""
+    """List the float dtypes of X that are kept; others are converted to the first."""
     xp, *_ = get_namespace_and_device(X)
     return [widest_float(X), xp.float32]
 
@@ -73,7 +73,7 @@ def squared_norms(X: Any) -> Any:
 
 
 def argsort_descending(values: Any) -> Any:
-    """Sort each row from its largest value on; equal values keep their order."""
+    """Return the indices that sort each row, largest first; equal values keep order."""
     if isinstance(values, np.ndarray):
         return np.argsort(-values, axis=1, kind="stable")
     xp, *_ = get_namespace_and_device(values)
@@ -81,10 +81,10 @@ def argsort_descending(values: Any) -> Any:
 
 
 def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> Any:
-    """Reduce the columns from each start to the next, by a ufunc of two arguments.
+    """Reduce groups of adjacent columns, given by the first column of each group.
 
-    For other libraries than NumPy: the first columns of all groups are combined with
-    the second columns, then with the third, as long as a group has more.
+    It is `ufunc.reduceat` for any array library. Without NumPy, the second columns of
+    all groups are combined with the first ones, then the third columns, and so on.
     """
     if isinstance(values, np.ndarray):
         return ufunc.reduceat(values, starts, axis=1)
@@ -107,7 +107,7 @@ def dense(X: Any) -> Any:
 
 
 def row_blocks(X: Any) -> Iterator[Any]:
-    """Yield the rows block by block: a working copy of all of them would be large."""
+    """Yield the rows in blocks, so that working copies stay small."""
     n_rows, width = X.shape
     if sparse.issparse(X):
         width = 1 + X.nnz // n_rows

@@ -1,4 +1,4 @@
-"""dask arrays, in chunks of rows, computed by the scheduler of the user.
+"""dask arrays, in chunks of rows, computed by the dask scheduler in use.
 
 They are recognised by their attributes: dask is imported only if X is a dask array.
 """
@@ -56,7 +56,7 @@ def map_parts(
     X: Any,
     in_turn: bool,
 ) -> Iterable[Any]:
-    """Call each function of `work` with its rows of X, as a task of its own.
+    """Call each function of `work` with its rows of X, in a separate dask task.
 
     A function gets the rows as a list of parts, one for each chunk. With `in_turn`,
     each result is yielded as soon as it is computed.
@@ -132,5 +132,5 @@ def _lazy(estimator: Any, name: str, X: Any) -> Any:
 
 
 def _of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
-    """Call a method, and return an array whatever `set_output` says."""
+    """Call a method, and return an array also if `set_output` asks for a frame."""
     return np.asarray(getattr(estimator, name)(block))

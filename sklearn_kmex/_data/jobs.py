@@ -83,9 +83,9 @@ def run_jobs(
 
 
 def _configured(jobs: Iterable[Any]) -> Iterator[Any]:
-    """Draw jobs under the scikit-learn configuration of this thread.
+    """Create the jobs with the scikit-learn configuration of this thread.
 
-    joblib draws them in threads of its own, which have the default configuration.
+    joblib iterates over them in other threads, which have the default configuration.
     """
     config, waiting = get_config(), iter(jobs)
 
@@ -114,7 +114,7 @@ def _make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
 
 
 def _ignore(_: Any) -> None:
-    """Do nothing, in place of a method of a progress bar."""
+    """Do nothing; replaces the methods of a progress bar."""
 
 
 @contextmanager

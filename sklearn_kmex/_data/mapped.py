@@ -1,4 +1,4 @@
-"""Memory-mapped arrays: read class by class, by each worker process itself."""
+"""Memory-mapped arrays, which each worker process reads class by class."""
 
 import mmap
 import uuid
@@ -54,10 +54,10 @@ def _map_again(
 
 
 class ReadOnce(MappedArray):
-    """A mapped array in a worker process, which releases the pages that it has read.
+    """A mapped array in a worker process; pages are released after they were read.
 
-    Pages that were read count as memory of the process, and joblib restarts a process
-    whose memory grows. They stay in the page cache of the operating system.
+    Pages of the file count as memory of the process, and joblib restarts a process
+    whose memory grows. The operating system keeps released pages in its cache.
     """
 
     def take(self, rows: NDArray) -> NDArray:

@@ -75,11 +75,11 @@ def gather(X: Any, rows: NDArray) -> Any:
 def map_classes(
     function: Callable[..., Any], training: Training, *arguments: Iterable[Any]
 ) -> list[Any]:
-    """Call a function with the rows of each class that has some, several at a time.
+    """Call a function with the rows of each class, in parallel; skip empty classes.
 
     Each of `arguments` has one item for each class, passed after the rows. The rows
-    of a class are gathered when its turn comes, and where the function runs: rows of
-    a mapped file in the worker process, rows of a dask array on the dask worker.
+    of a class are read just before its call, by the process that makes the call: a
+    worker process for a mapped file, a dask worker for a dask array.
     """
     X, task, first_row = training.X, training.task, training.first_row
     groups, weights = training.groups, training.weights

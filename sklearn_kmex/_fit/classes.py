@@ -1,4 +1,4 @@
-"""All classes: the prototypes of each class, found independently and in parallel."""
+"""The prototypes of all classes, found for each class alone, in parallel."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -40,7 +40,7 @@ class Choice(NamedTuple):
 
     places: NDArray[np.intp]  # an index into the candidates, for each class
     curve: NDArray[np.float64]  # accuracy at the same index, (n_counts, n_folds)
-    wanted: float  # accuracy that the choice has to reach
+    wanted: float  # least mean accuracy of an acceptable choice
 
 
 def search_counts(
@@ -76,7 +76,7 @@ def search_counts(
 
 
 def few_folds(y: NDArray, weights: NDArray) -> list[tuple[NDArray, NDArray]]:
-    """Split the rows of positive weight into stratified folds, few if rows are few."""
+    """Split the rows of positive weight into at most `AUTO_FOLDS` stratified folds."""
     rows = np.flatnonzero(weights)
     n_folds = min(AUTO_FOLDS, int(np.unique(y[rows], return_counts=True)[1].max()))
     if n_folds < 2:  # every class has a single row
@@ -180,9 +180,9 @@ def choose_counts(
 
 
 def _fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray:
-    """Lower the count of each class in turn, as far as the accuracy allows.
+    """Lower the count of one class after the other, as long as `wanted` is reached.
 
-    The accuracy that may be lost is shared evenly among the remaining classes.
+    Each class may lower the accuracy by an equal share of what is left above `wanted`.
     """
     places = places.copy()
     while True:
@@ -199,7 +199,7 @@ def _fewest(folds: Sequence[HeldOut], places: NDArray, wanted: float) -> NDArray
 
 
 def by_count(fold: HeldOut, places: NDArray, code: int) -> NDArray[np.float64]:
-    """Return the accuracy for each count of one class; other counts are unchanged."""
+    """Return the accuracy for each count of one class, with the others unchanged."""
     others = fold.scores[:, np.arange(len(places)), places]
     others[:, code] = -np.inf
     winner, best = others.argmax(axis=1), others.max(axis=1)

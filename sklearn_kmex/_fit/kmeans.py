@@ -26,7 +26,8 @@ SAMPLE_PER_CLUSTER, SAMPLE_ROWS, SAMPLE_VALUES, RACE_STEPS = 100, 600, 2**14, 4
 # Up to this many values in all, MANY_ENTRANTS times n_init restarts enter the race;
 # beyond it, at most MOST_ENTRANTS times n_init.
 FEW_VALUES, MANY_ENTRANTS, MOST_ENTRANTS = 2**18, 6, 2
-# A restart stops if this many more steps, at its last pace, would not make it the best.
+# A restart stops if it would not be the best after this many more steps, each of which
+# lowers its inertia as much as the last one did.
 PATIENCE = 12
 
 
@@ -113,7 +114,7 @@ class BatchedKMeans(BaseEstimator):
 
 
 def entries(points: Points, n_clusters: int, n_init: int) -> tuple[int, int]:
-    """Return the number of restarts that enter the race, and that finish it.
+    """Return how many restarts enter the race, and how many of them finish it.
 
     More clusters have more local optima, and need more restarts. If the values are
     few, many restarts cost little.
@@ -328,8 +329,8 @@ def _race(points: Points, centers: Any, n_finalists: int) -> Any:
 def _move(points: Points, centers: Any, max_iter: int, tol: float) -> tuple[Any, int]:
     """Move restarts until all have stopped; return the best centers and the steps.
 
-    A restart stops when it has converged, or is too slow to become the best. Updated
-    sums accumulate rounding errors, so that the last step is computed anew.
+    A restart stops when it has converged, or improves too slowly to become the best.
+    Updated sums accumulate rounding errors, so the last step recomputes them.
     """
     restarts = begin(points, centers)
     least, best, before = np.inf, centers[0, ...], np.full(centers.shape[0], np.inf)

@@ -50,8 +50,8 @@ def fit_merged(
     """Find the prototypes of each class, and merge near-duplicates.
 
     A class with near-duplicates is clustered again from the merged means, so that the
-    result is a clustering into this smaller number. Only classes with rows can be.
-    Callbacks hear of the first clustering alone.
+    result is a clustering into this smaller number. Classes without rows in this batch
+    are not merged. Only the first clustering is reported to callbacks.
     """
     learned = fit_classes(training, plans)
     if threshold is None:

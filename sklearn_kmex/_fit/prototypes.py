@@ -31,12 +31,13 @@ from sklearn_kmex._model.similarity import squared_distances
 TAKE_INIT = (BatchedKMeans, KMeans, MiniBatchKMeans)
 # Relative difference up to which two squared distances count as equal.
 AS_NEAR = 1e-6
-# Rows are compared by this many columns at first, then by this many times more.
+# Rows are compared by this many columns first. If some are equal, the number of columns
+# is multiplied by it.
 LEADING_COLUMNS = 16
 
 
 class ClassPrototypes(NamedTuple):
-    """Prototypes of one class, what is known of their members, and the nearest rows.
+    """Prototypes of one class, statistics of their members, and the nearest rows.
 
     A member of a prototype is a row to which it is the nearest of its class. All
     arrays are NumPy arrays, whatever the rows are.
@@ -59,11 +60,11 @@ class Plan(NamedTuple):
     """How the prototypes of one class are to be found."""
 
     clusterer: BaseEstimator
-    counts: Sequence[int] = (1,)  # the number wanted, then larger ones, found first
+    counts: Sequence[int] = (1,)  # the number wanted, then larger ones
     seed: int = 0
     prototype: str = "centroid"  # or "medoid"
     max_samples: int | float | None = None
-    hold_out: bool = False  # rows of each fold, for the temperature
+    hold_out: bool = False  # whether to fit folds for the temperature
     known: ClassPrototypes | None = None  # from earlier batches of a stream
     start: NDArray | None = None  # centers to start from
 
@@ -82,7 +83,7 @@ def row_keys(values: Any) -> NDArray:
 def byte_order(values: Any) -> NDArray[np.intp]:
     """Sort distinct rows by their bytes, independently of their order in X.
 
-    Of an array, only as many columns are compared as are needed.
+    Of an array, only the first columns are compared if no two rows are equal in them.
     """
     n_columns = values.shape[1]
     width = n_columns if sparse.issparse(values) else min(LEADING_COLUMNS, n_columns)
@@ -214,7 +215,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
         centers = to_numpy(dense(nearest.values))
     distances = _distances(points, centers)
     owner = distances.argmin(axis=1)  # each row belongs to its nearest prototype
-    kept = np.unique(owner)  # a center without members is no prototype
+    kept = np.unique(owner)  # centers without members are dropped
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
     nearest = candidates.take(_first_nearest(apart))

@@ -36,11 +36,11 @@ FITTED_ARRAYS = (
 
 
 def _counts_are_given(classifier: Any) -> bool:
-    """Return whether `partial_fit` is available: not if counts depend on all rows."""
+    """Return True, or raise an error if the counts are chosen from all rows."""
     if classifier._chooses_counts():
         raise AttributeError(
-            f"{type(classifier).__name__} has no partial_fit if all rows are needed to "
-            "choose the numbers of prototypes. Use a KMExClassifier, and give it "
+            f"{type(classifier).__name__} has no partial_fit if the numbers of "
+            "prototypes are chosen from all rows. Use a KMExClassifier, and give it "
             "n_prototypes as whole numbers."
         )
     return True

@@ -25,7 +25,7 @@ Score = Callable[[Any, NDArray, NDArray, int], Any]
 
 
 class Fold(NamedTuple):
-    """Prototypes of one class, and rows of it that were held out from them."""
+    """Prototypes of one class, and rows of the class that were not used for them."""
 
     vectors: NDArray
     held_out: NDArray[np.intp]
@@ -33,10 +33,10 @@ class Fold(NamedTuple):
 
 
 def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
-    """Find prototypes of a class without each third of its distinct rows.
+    """Find prototypes of a class three times, each time without a third of its rows.
 
-    A part of the rows and one run of the clusterer are enough here. The only row of a
-    class is never held out.
+    `rows` are distinct. Only some of them are used, and the clusterer runs once, since
+    a single number is fitted. If a class has one row, it is not held out.
     """
     clusterer = clone(plan.clusterer)
     if "n_init" in clusterer.get_params(deep=False):

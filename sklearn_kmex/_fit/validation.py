@@ -67,7 +67,7 @@ def check_rows(
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
-    """Validate weights, of which one at least must be positive; None is all ones."""
+    """Validate weights, at least one of which must be positive; None is all ones."""
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."

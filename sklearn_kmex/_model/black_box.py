@@ -12,7 +12,7 @@ from sklearn_kmex._model.steps import embed, run_steps, steps_before
 
 
 def check_black_box(black_box: Any) -> None:
-    """Refuse what is neither "embedder", nor None, nor a model with `predict`."""
+    """Raise an error unless it is "embedder", None or a model with `predict`."""
     if isinstance(black_box, str):
         accepted = black_box == "embedder"
     else:
@@ -89,9 +89,9 @@ def labels_of(output: Any, embedder: BaseEstimator, classes: NDArray) -> NDArray
 def labels_if_any(
     output: Any, embedder: BaseEstimator, classes: NDArray
 ) -> NDArray | None:
-    """Return the class of the largest output, or None without one output per class.
+    """Return the class of the largest output, or None if outputs are not of classes.
 
-    Classes are those of the black box if it has `classes_`, or else the given ones.
+    `classes` is used if the black box has no `classes_`.
     """
     held = embedder.get_params().values()
     known = [model.classes_ for model in held if hasattr(model, "classes_")]

@@ -48,8 +48,12 @@ def decide(psem: Any, Z: Any) -> Decision:
     """Compute similarities, class scores and decisions for embeddings."""
     sem = find_sem(psem)
     classes = np.asarray(sem.classes_)
-    owners = class_codes(classes, np.asarray(sem.prototype_classes_))
-    similar = check_array(sem.transform(Z), dtype=[np.float64, np.float32])
+    owners = class_codes(
+        classes, np.asarray(sem.prototype_classes_), "prototype_classes_"
+    )
+    similar = check_array(
+        sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
+    )
     if similar.shape[1] != len(owners):
         raise ValueError(
             f"transform must give a similarity to each of the {len(owners)} "
@@ -61,7 +65,7 @@ def decide(psem: Any, Z: Any) -> Decision:
     scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
     predicted = scores.argmax(axis=1)
     if hasattr(sem, "predict") and not _is_ours(sem, "predict"):
-        predicted = class_codes(classes, np.asarray(sem.predict(Z)))
+        predicted = class_codes(classes, np.asarray(sem.predict(Z)), "predicted labels")
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
     return Decision(

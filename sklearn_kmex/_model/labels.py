@@ -4,12 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def class_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Return the index of each label in the classes, which may have any order."""
+def class_codes(
+    classes: NDArray, labels: NDArray, name: str = "labels"
+) -> NDArray[np.intp]:
+    """Return the index of each label in the classes, which may have any order.
+
+    An error calls the labels by `name`, the parameter that holds them.
+    """
     unknown = np.setdiff1d(labels, classes).tolist()
     if unknown:
         raise ValueError(
-            f"Labels must be among the classes of psem, {classes.tolist()}; got also "
+            f"{name} must be among the classes of psem, {classes.tolist()}; unknown: "
             f"{unknown}."
         )
     order = np.argsort(classes, kind="stable")

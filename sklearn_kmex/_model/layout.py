@@ -1,4 +1,4 @@
-"""The fitted arrays, laid out for graphs, whose classes all have the same size."""
+"""The fitted arrays as constants of a graph, padded to classes of equal size."""
 
 from typing import Any, NamedTuple
 

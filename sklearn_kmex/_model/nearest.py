@@ -1,4 +1,4 @@
-"""The nearest prototype, from one matrix product where its rounding permits."""
+"""The nearest prototype, from one matrix product where rounding cannot change it."""
 
 import math
 from typing import Any, NamedTuple, Self
@@ -16,11 +16,13 @@ from sklearn_kmex._data.arrays import (
 
 # Elements of a block of rows: 2 MiB in float32, which fit into the cache.
 BLOCK_ELEMENTS = 2**19
-# Limit of the rows of a block for many prototypes, which each block reads whole.
+# A block has at least as many rows as there are prototypes, up to this number, because
+# all prototypes are read for each block.
 BLOCK_ROWS = 1024
-# Fewer prototypes than this are the right factor of the product, which is faster.
+# With fewer prototypes than this, X @ prototypes.T is faster than prototypes @ X.T.
 FEW = 128
-# The mean of the prototypes is subtracted if it exceeds their spread so many times.
+# The mean of the prototypes is subtracted if its norm is at least this many times the
+# largest distance of a prototype from it.
 FAR = 4.0
 
 
@@ -52,6 +54,8 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
             scores = _half_scores(rows, right, half)
             # Norms come after the product, which has brought the rows into the cache.
             wanted = xp.max(scores, axis=0) - lead.over(rows)
+            # Per row: the number of scores that large, and the sum of their indices,
+            # which is the index of the largest score if the number is 1.
             return places @ xp.astype(scores >= wanted, xp.float32)
 
     size = block_size(X, BLOCK_ELEMENTS) // n_features
@@ -63,7 +67,10 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
-    """Subtract the mean of the prototypes, in float64, if it is large."""
+    """Subtract the mean of the prototypes, in float64, if it is large.
+
+    Returns the mean, or None if it was not subtracted, and the prototypes.
+    """
     xp, *_ = get_namespace_and_device(prototypes)
     center = xp.astype(xp.mean(prototypes, axis=0), dtype)
     apart = prototypes - center
@@ -73,7 +80,7 @@ def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def _half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
-    """Return x.p - |p|^2 / 2, with a prototype in each row for fast reductions."""
+    """Return x.p - |p|^2 / 2, (n_prototypes, n_rows), for fast reductions."""
     if prototypes.shape[0] < FEW:
         scores = (rows @ prototypes.T).T
         if isinstance(scores, np.ndarray):
@@ -85,7 +92,7 @@ def _half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
 
 
 class Lead(NamedTuple):
-    """Lead over all other scores that is larger than all rounding errors.
+    """Lead of the largest score over the others that exceeds all rounding errors.
 
     D = |x| + `reach`, where `reach` is the largest norm of a prototype, bounds all
     distances. As the logarithm is concave, log similarities at distances d differ after
@@ -93,9 +100,9 @@ class Lead(NamedTuple):
     """
 
     reach: float
-    squared: float  # of D^2
-    linear: float  # of D
-    least: float
+    squared: float  # factor of D^2
+    linear: float  # factor of D
+    least: float  # constant
 
     @classmethod
     def beyond_rounding(cls, X: Any, reach: float, epsilon: float) -> Self:

@@ -254,7 +254,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         return np.repeat(np.arange(len(counts)), counts), np.where(counts, priors, 0)
 
     def _scores(self, X: ArrayLike, method: str) -> Any:
-        """Return class scores, (n_samples, n_classes), on which all decisions rest."""
+        """Return class scores with priors, (n_samples, n_classes)."""
         X = self._check_input(X, method)
         owners, priors = self._owners()
         scores = self._class_scores(X, self.prototypes_, owners, len(priors))
@@ -275,7 +275,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     def _nearest_owners(self, X: Any, owners: NDArray, n_classes: int) -> Any:
         """Return the class of the nearest prototype of each row.
 
-        Rows whose nearest prototype is not certain are scored, and checked, as usual.
+        Rows whose nearest prototype is not certain are validated, and their class
+        scores are computed.
         """
         xp, *_ = get_namespace_and_device(X)
         nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)

@@ -30,7 +30,8 @@ def find_sem(estimator: Any) -> Any:
     Raises
     ------
     TypeError
-        If it lacks a part of the protocol, or its arrays are not NumPy arrays.
+        If it lacks a part of the protocol, is a search that holds no model, or its
+        arrays are not NumPy arrays.
 
     NotFittedError
         If it is a classifier that is not fitted.
@@ -41,13 +42,15 @@ def find_sem(estimator: Any) -> Any:
         _check_on_host(model)
         return model
     _check_fitted_if_possible(model)
+    _check_refitted(model)
     what = _name_of(model)
     if model is not estimator:
         place = "the last step of" if isinstance(estimator, Pipeline) else "inside"
         what += f", {place} the {_name_of(estimator)},"
     raise TypeError(
-        f"estimator must be a prototypical self-explainable model; {what} lacks "
-        f"{', '.join(missing)}, which a fitted KMExClassifier has."
+        "The model must decide by prototypes, as a fitted KMExClassifier or a Pipeline "
+        f"that ends in one does; {what} has no {', '.join(missing)}. Convert a trained "
+        "model with make_kmex."
     )
 
 
@@ -98,8 +101,20 @@ def _check_fitted_if_possible(model: Any) -> None:
         check_is_fitted(model)
 
 
+def _check_refitted(model: Any) -> None:
+    """Raise an error for a fitted search that did not fit its best candidate again."""
+    if hasattr(model, "cv_results_") and not getattr(model, "refit", True):
+        raise TypeError(
+            f"The model must hold a fitted estimator; {_name_of(model)} was fitted "
+            f"with refit={model.refit!r} and has no best_estimator_. Fit it with "
+            "refit=True or, for several scores, with the name of one."
+        )
+
+
 def _name_of(thing: Any) -> str:
     """Return the name of the type of an object, or of a class."""
+    if thing is None:
+        return "None"
     if isinstance(thing, type):
         return f"the class {thing.__name__}"
     return type(thing).__name__

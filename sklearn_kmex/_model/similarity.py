@@ -146,7 +146,8 @@ def log_probabilities(scores: Any, temperature: float) -> Any:
     below = scores - xp.max(scores, axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a tiny temperature
         logits = xp.astype(below, widest_float(scores), copy=False) / temperature
-        logits = xp.astype(logits, scores.dtype, copy=False)  # at most 0, and once 0
+        # The largest logit of each row is 0.
+        logits = xp.astype(logits, scores.dtype, copy=False)
     mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
     return keep_winner(logits - xp.log(mass), scores)
 

@@ -1,7 +1,7 @@
 """The steps and the classifier of a model, whatever wraps them.
 
-The whole package opens models here. These wrappers are opened: a `Pipeline`, nested or
-not, a `FrozenEstimator`, a fitted search, a `RejectingClassifier` and a cache.
+These wrappers are opened: a `Pipeline`, nested or not, a `FrozenEstimator`, a fitted
+search, a `RejectingClassifier` and a cache.
 """
 
 import copy

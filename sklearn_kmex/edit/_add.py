@@ -38,8 +38,10 @@ def add_prototypes(
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
-        search with one inside. It is not changed.
+        Fitted `KMExClassifier`, a :class:`~sklearn.pipeline.Pipeline` that ends in one,
+        or a fitted search over one of these. It is not changed. In the copy of a
+        search, `best_estimator_` is edited; its scores, such as `best_score_` and
+        `cv_results_`, stay those of the unedited model.
 
     X : array-like of shape (n_added, n_features) or (n_added, ...)
         Samples, as `psem` takes them.
@@ -112,7 +114,7 @@ def add_prototypes(
 
 
 def check_new(rows: Any, sem: KMExClassifier) -> None:
-    """Refuse samples that are prototypes, as one of two equal ones decides nothing."""
+    """Refuse samples equal to a prototype: the second would change no decision."""
     same = np.argwhere(squared_distances(rows, sem.prototypes_) == 0)
     if len(same):
         row, prototype = same[0].tolist()

@@ -1,4 +1,4 @@
-"""Checks of what edits are given."""
+"""Checks of the arguments of edits."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sklearn_kmex.edit._state import State
 
 
 def find_editable(psem: Any) -> KMExClassifier:
-    """Return the classifier to edit, unless thresholds were calibrated for it."""
+    """Return the classifier to edit; refuse one inside a RejectingClassifier."""
     sem = find_kmex(psem)
     if any(isinstance(level, RejectingClassifier) for level in levels(psem)):
         raise TypeError(

@@ -35,8 +35,10 @@ def relabel_prototypes(
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
-        search with one inside. It is not changed.
+        Fitted `KMExClassifier`, a :class:`~sklearn.pipeline.Pipeline` that ends in one,
+        or a fitted search over one of these. It is not changed. In the copy of a
+        search, `best_estimator_` is edited; its scores, such as `best_score_` and
+        `cv_results_`, stay those of the unedited model.
 
     prototypes : int or array-like of int
         Numbers of the prototypes to move.

@@ -25,8 +25,10 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
     Parameters
     ----------
     psem : estimator
-        Fitted `KMExClassifier`, or a :class:`~sklearn.pipeline.Pipeline` or a fitted
-        search with one inside. It is not changed.
+        Fitted `KMExClassifier`, a :class:`~sklearn.pipeline.Pipeline` that ends in one,
+        or a fitted search over one of these. It is not changed. In the copy of a
+        search, `best_estimator_` is edited; its scores, such as `best_score_` and
+        `cv_results_`, stay those of the unedited model.
 
     names : dict
         New labels by old ones. All labels must be different and of one type; to change

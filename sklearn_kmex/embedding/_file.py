@@ -21,6 +21,7 @@ from sklearn_kmex._data.samples import (
 )
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
+from sklearn_kmex.utils._paths import path_to_write
 
 
 def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
@@ -57,8 +58,11 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
         other data.
 
     TypeError
-        If the embeddings are sparse, or the embedder contains objects that cannot be
-        hashed.
+        If the embedder has no `transform`, returns sparse embeddings, or contains
+        objects that cannot be hashed.
+
+    FileNotFoundError
+        If the folder of the path does not exist.
 
     See Also
     --------
@@ -79,7 +83,13 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     ...     embeddings.shape
     (150, 8)
     """
-    path = Path(path)
+    path = path_to_write(path)
+    if not hasattr(embedder, "transform"):
+        raise TypeError(
+            "embedder must be a fitted transformer or an embedder; got "
+            f"{type(embedder).__name__}, which has no transform. Wrap a network or "
+            "forest in an embedder of sklearn_kmex.embedding."
+        )
     part, journal = (path.with_name(path.name + end) for end in (".part", ".journal"))
     X = as_samples(X)
     n_samples = len_of(X)

@@ -81,7 +81,7 @@ class MLPEmbedder(BaseEmbedder):
         return X
 
     def _embed(self, X: Any) -> NDArray:
-        check_is_fitted(self.mlp)
+        self._check_mlp()
         n_hidden = len(self.mlp.coefs_) - 1
         if not -n_hidden <= self.layer < n_hidden:
             raise ValueError(
@@ -95,10 +95,18 @@ class MLPEmbedder(BaseEmbedder):
         return X
 
     def _output(self, X: Any) -> NDArray:
-        check_is_fitted(self.mlp)
+        self._check_mlp()
         if is_classifier(self.mlp):
             return self.mlp.predict_proba(X)
         return self.mlp.predict(X)
+
+    def _check_mlp(self) -> None:
+        if not hasattr(self.mlp, "hidden_layer_sizes"):
+            raise TypeError(
+                "mlp must be a fitted MLPClassifier or MLPRegressor; got "
+                f"{type(self.mlp).__name__}."
+            )
+        check_is_fitted(self.mlp)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -26,7 +26,7 @@ class TorchInputEmbedder(BaseEmbedder):
                 return X
             X = np.asarray(X)
         if getattr(X, "ndim", 2) > 2:
-            X = check_array(X, dtype=np.float32, allow_nd=True)
+            X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
         else:
             X = validate_data(self, X, dtype=np.float32, reset=reset)
         if self.input_shape is None:

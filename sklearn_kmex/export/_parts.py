@@ -1,4 +1,4 @@
-"""What both exports take from a model: its classifier, its steps, its torch encoder."""
+"""The parts of a model for both exports: classifier, steps and torch encoder."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Checks of a loaded model: what holds for every fitted classifier."""
+"""Checks that a loaded model has the properties of a fitted one."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def _check_fitted(model: Any, valid: dict[str, bool]) -> None:
 
 
 def _check_thresholds(rejecting: RejectingClassifier) -> dict[str, bool]:
-    """Tell which attributes that decide about rejection are valid."""
+    """Return which attributes that rejections depend on are valid."""
     classes, scores = rejecting.classes_, rejecting.calibration_scores_
     known = list(zip(scores, rejecting.calibration_weights_, strict=True))
     thresholds = [threshold(*one, rejecting.quantile) for one in known]
@@ -47,7 +47,7 @@ def _check_thresholds(rejecting: RejectingClassifier) -> dict[str, bool]:
 
 
 def _check_attributes(kmex: KMExClassifier) -> dict[str, bool]:
-    """Tell which fitted attributes that decide about classes are valid."""
+    """Return which attributes that predictions depend on are valid."""
     n_classes, n_total = len(kmex.classes_), len(kmex.prototypes_)
     counts, of_class = kmex.n_prototypes_, (n_classes,)
     rows = (n_total, kmex.n_features_in_)

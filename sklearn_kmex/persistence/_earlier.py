@@ -1,4 +1,4 @@
-"""Files of earlier versions: what was renamed since gets its present name."""
+"""Files of earlier versions, in which parameters and log entries had other names."""
 
 from typing import Any
 

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from sklearn_kmex.persistence._parts import (
 )
 from sklearn_kmex.persistence._refusal import Refusal, one_error
 from sklearn_kmex.utils import check_dependency
+from sklearn_kmex.utils._paths import as_path, path_to_write
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.types import Module
@@ -58,8 +58,11 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     Raises
     ------
     TypeError
-        If a step cannot be saved without pickle, or the model is or contains a
-        search. Nothing is written.
+        If a step cannot be saved without pickle, the model is or contains a search, or
+        the path is of another type. Nothing is written.
+
+    FileNotFoundError
+        If the folder of the path does not exist.
 
     MissingDependencyError
         If skops or safetensors is not installed.
@@ -87,6 +90,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     """
     find_sem(psem)
     check_no_search(psem)
+    path = path_to_write(path)
     modules = {id(one.module): one.module for one in torch_embedders(psem)}
     if len(modules) > 1:
         raise TypeError(
@@ -96,7 +100,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     estimator = dump_estimator(without_modules(psem))
     metadata = {NAME: json.dumps(make_manifest(psem, module))}
     metadata["sha256"] = digest(_serialize(estimator, module, metadata))
-    write_atomically(Path(path), _serialize(estimator, module, metadata))
+    write_atomically(path, _serialize(estimator, module, metadata))
 
 
 def load_psem(
@@ -131,6 +135,9 @@ def load_psem(
 
     Raises
     ------
+    TypeError
+        If the path is neither str nor os.PathLike, or the module is no torch module.
+
     ModelFileError
         If the file is damaged, was written by a newer version, contains types that are
         not trusted, or does not fit the module. The module is then unchanged, and
@@ -159,8 +166,16 @@ def load_psem(
     ...         print("refused")
     refused
     """
-    raw = Path(path).read_bytes()
-    with one_error(Path(path)):
+    path = as_path(path)
+    if isinstance(module, type) or not (
+        module is None or hasattr(module, "state_dict")
+    ):
+        raise TypeError(
+            f"module must be a torch.nn.Module or None; got {module!r}. Pass the "
+            "architecture of the encoder, as your own code makes it."
+        )
+    raw = path.read_bytes()
+    with one_error(path):
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
         psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)

@@ -1,4 +1,4 @@
-"""The models that a model holds, and what of each is saved."""
+"""The models inside a model, and the copy of each that is saved."""
 
 import copy
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from sklearn_kmex.embedding import CachedEmbedder, SkorchEmbedder, TorchEmbedder
 
 
 def models_in(model: Any) -> Iterator[Any]:
-    """Yield a model and all models that it holds."""
+    """Yield a model and all models inside it."""
     yield model
     for part in parts_of(model):
         yield from models_in(part)

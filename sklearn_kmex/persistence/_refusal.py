@@ -1,4 +1,4 @@
-"""Why a file is not loaded, as the one type of error that a caller sees."""
+"""Errors of files that cannot be loaded, raised as `ModelFileError`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

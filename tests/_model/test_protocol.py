@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -27,7 +28,9 @@ def test_any_object_with_the_protocol_will_do():
     )
     assert find_sem(model) is model
     del model.prototypes_, model.transform
-    with pytest.raises(TypeError, match="SimpleNamespace lacks prototypes_, transform"):
+    with pytest.raises(
+        TypeError, match="SimpleNamespace has no prototypes_, transform"
+    ):
         find_sem(model)
 
 
@@ -39,14 +42,23 @@ def test_fit_comes_first(model):
         find_sem(model)
 
 
+def search_without_model():
+    search = GridSearchCV(KMExClassifier(), {"n_prototypes": [1]}, cv=2, refit=False)
+    return search.fit([[0.0], [1.0], [5.0], [6.0]], [0, 0, 1, 1])
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (LogisticRegression(), "LogisticRegression lacks classes_, prototypes_"),
-        (make_pipeline(StandardScaler()), "the last step of the Pipeline, lacks"),
-        (make_pipeline("passthrough"), "str, the last step of the Pipeline, lacks"),
-        (KMExClassifier, "the class KMExClassifier lacks classes_"),
-        (None, "a fitted KMExClassifier has"),
+        (LogisticRegression(), "LogisticRegression has no classes_, prototypes_"),
+        (make_pipeline(StandardScaler()), "the last step of the Pipeline, has no"),
+        (make_pipeline("passthrough"), "str, the last step of the Pipeline, has no"),
+        (KMExClassifier, "the class KMExClassifier has no classes_"),
+        (None, r"as a fitted KMExClassifier .*; None has no .* with make_kmex\."),
+        (
+            search_without_model(),
+            r"GridSearchCV was fitted with refit=False .* refit=True",
+        ),
     ],
 )
 def test_anything_else_is_refused(model, message):

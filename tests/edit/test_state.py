@@ -196,6 +196,7 @@ def test_the_model_inside_a_search_is_edited():
     edited = edit.rename(search, {0: 7})
     assert type(edited) is GridSearchCV
     assert edited.best_params_ == search.best_params_
+    assert edited.best_score_ == search.best_score_  # of the unedited model
     assert_array_equal(edited.predict(X), np.where(before == 0, 7, before))
     assert edited.best_estimator_[-1].edit_log_[0]["what"] == "rename"
     assert_array_equal(search.predict(X), before)
@@ -234,7 +235,7 @@ def test_arrays_are_not_shared():
 
 
 def test_other_models_are_refused():
-    with pytest.raises(TypeError, match="lacks prototypes_"):
+    with pytest.raises(TypeError, match="has no prototypes_"):
         edit.drop_prototypes(LogisticRegression(max_iter=1000).fit(X, Y), 0)
     with pytest.raises(TypeError, match=r"a fitted KMExClassifier.*Prototypes"):
         edit.drop_prototypes(Prototypes([[0.0], [1]], [0, 1]), 0)

@@ -9,6 +9,7 @@ from encoders import Dying, Logging, run_in_process
 from numpy.testing import assert_array_equal
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_kmex import KMExClassifier
@@ -197,6 +198,8 @@ def test_refusals(digits, folder):
         embed_to_file(widening, growing, folder / "Y.npy")
     with pytest.raises(ValueError, match="one row for each sample; it gave 7 for 8"):
         embed_to_file(frozen(lambda X: X[1:]), X, folder / "Z.npy")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"nowhere/X.npy'. Create the folder"):
         embed_to_file(frozen(np.sqrt), X, folder / "nowhere" / "X.npy")
+    with pytest.raises(TypeError, match=r"got LogisticRegression, .* no transform"):
+        embed_to_file(LogisticRegression(), X, folder / "X.npy")
     assert not list(folder.glob("*.npy"))

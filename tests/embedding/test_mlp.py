@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
@@ -63,6 +64,13 @@ def test_refusals_and_sharing(digits):
         MLPEmbedder(MLPClassifier()).transform(np.ones((2, 3)))
     with pytest.raises(NotFittedError):
         MLPEmbedder(MLPClassifier()).black_box_output(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "black_box_output"])
+def test_a_model_without_hidden_layers_is_refused(digits, method):
+    logistic = LogisticRegression(max_iter=5000).fit(digits[0], digits[2])
+    with pytest.raises(TypeError, match=r"a fitted MLPClassifier .* got LogisticReg"):
+        getattr(MLPEmbedder(logistic), method)(digits[0])
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -291,7 +291,7 @@ def test_unknown_layers_and_modules_without_a_linear_one(network, images):
 
 
 def test_bad_input(network, images):
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="Input X contains NaN"):
         TorchEmbedder(network).transform(images * np.nan)
     with pytest.raises(ValueError, match=r"input_shape \(1, 8, 8\); got .* \(63,\)"):
         TorchEmbedder(network, input_shape=(1, 8, 8)).transform(np.ones((2, 63)))

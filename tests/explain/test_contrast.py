@@ -470,7 +470,7 @@ def test_labels_to_speak_for_and_against(wine):
         ValueError, match=r"another class .*; got 1 for both at sample 2"
     ):
         contrast(psem, X, labels=[0, 0, 1] + [0] * (len(X) - 3), against=1)
-    with pytest.raises(ValueError, match=r"among the classes of psem.*got \[9\] besid"):
+    with pytest.raises(ValueError, match=r"among the classes of psem.*unknown: \[9\]"):
         contrast(psem, X, against=9)
 
 

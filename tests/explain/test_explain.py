@@ -203,11 +203,13 @@ def test_what_is_refused():
         def predict(self, X):
             return ["c"] * len(X)
 
-    with pytest.raises(TypeError, match="prototypical self-explainable model"):
+    with pytest.raises(TypeError, match="must decide by prototypes"):
         explain(LogisticRegression().fit([[0], [1]], [0, 1]), [[0]])
     with pytest.raises(ValueError, match="each of the 2 prototypes; got 3 columns"):
         explain(Wide([[0], [1]], [0, 1]), column(1))
-    with pytest.raises(ValueError, match=r"among the classes of psem.*got \['c'\]"):
+    with pytest.raises(
+        ValueError, match=r"among the classes of psem.*unknown: \['c'\]"
+    ):
         explain(Elsewhere([[0], [1]], ["a", "b"]), column(1))
     with pytest.raises(ValueError, match=r"a class of \['0', 'a', 'b'\] has none"):
         explain(Stubborn([[0], [1]], ["a", "b"], classes=["0", "a", "b"]), column(1))

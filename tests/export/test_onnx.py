@@ -410,7 +410,7 @@ def test_other_models_and_rows_are_refused(blobs):
     other.transform = lambda X: X
     with pytest.raises(TypeError, match=r"a fitted KMExClassifier, .* got Nearest"):
         to_onnx(other, X)
-    with pytest.raises(TypeError, match="prototypical self-explainable model"):
+    with pytest.raises(TypeError, match="must decide by prototypes"):
         to_onnx(LogisticRegression(), X)
     psem = KMExClassifier(1).fit(X, y)
     for wrong in (0, 1.5, "all"):

@@ -79,5 +79,5 @@ def test_refusals(blobs):
         CoverageDisplay.from_estimator(psem, X, y, methods=[])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         CoverageDisplay.from_estimator(psem, X, y[:5])
-    with pytest.raises(ValueError, match=r"among the classes of psem.*got \[7\]"):
+    with pytest.raises(ValueError, match=r"among the classes of psem.*unknown: \[7\]"):
         CoverageDisplay.from_estimator(psem, X, np.full(90, 7))

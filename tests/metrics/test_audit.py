@@ -312,7 +312,7 @@ def test_rows_need_not_hold_every_class():
         (
             {"psem": LogisticRegression()},
             TypeError,
-            "LogisticRegression lacks classes_",
+            "LogisticRegression has no classes_",
         ),
         ({"psem": KMExClassifier()}, NotFittedError, "not fitted"),
         ({"y": [0, 2]}, ValueError, r"\[0, 1\]; got \[2\] as well"),

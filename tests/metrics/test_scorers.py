@@ -235,7 +235,7 @@ def squares(psem, X, labels):
 def test_refusals(digits):
     X, _, y, _ = digits
     logistic = LogisticRegression(max_iter=5000).fit(X[:200], y[:200])
-    with pytest.raises(TypeError, match=r"LogisticRegression.* lacks .*prototypes_"):
+    with pytest.raises(TypeError, match=r"LogisticRegression.* has no .*prototypes_"):
         transparency_scorer(logistic, X, y)
     with pytest.raises(NotFittedError):
         diversity_scorer(KMExClassifier(), X, y)

@@ -376,7 +376,7 @@ def test_another_kind_of_model_is_refused(load):
     from sklearn.neighbors import NearestCentroid
 
     other = NearestCentroid().fit([[0.0], [1.0], [2.0]], [0, 0, 1])
-    with pytest.raises(ModelFileError, match="NearestCentroid lacks prototypes_"):
+    with pytest.raises(ModelFileError, match="NearestCentroid has no prototypes_"):
         load(forge_model(load.raw, other))
     other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
     with pytest.raises(ModelFileError, match="NearestCentroid, which is not a KMEx"):

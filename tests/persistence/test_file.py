@@ -71,7 +71,7 @@ def test_a_file_is_the_same_each_time(models, tmp_path):
     ("psem", "error", "words"),
     [
         (KMExClassifier(), NotFittedError, "not fitted yet"),
-        (LogisticRegression(), TypeError, "prototypical self-explainable model"),
+        (LogisticRegression(), TypeError, "must decide by prototypes"),
         (RejectingClassifier(KMExClassifier()), NotFittedError, "not fitted yet"),
     ],
 )
@@ -103,6 +103,14 @@ def test_a_function_without_a_name_is_refused_when_it_is_loaded(digits, tmp_path
         load_psem(tmp_path / "psem")
 
 
+def test_a_callable_is_saved_with_its_checks(digits, tmp_path):
+    X, X_test, y, _ = digits
+    psem = make_kmex(np.sqrt, n_prototypes=1, random_state=0).fit(X, y)
+    save_psem(psem, tmp_path / "psem")
+    loaded = load_psem(tmp_path / "psem")
+    assert_array_equal(loaded.predict_proba(X_test), psem.predict_proba(X_test))
+
+
 def test_sparse_parts_are_refused_before_a_file_is_made(digits, tmp_path):
     X, _, y, _ = digits
     step = TfidfTransformer().fit(X)
@@ -114,11 +122,36 @@ def test_sparse_parts_are_refused_before_a_file_is_made(digits, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_named(models, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        save_psem(models["kmex"][0], tmp_path / "nowhere" / "psem")
-    with pytest.raises(FileNotFoundError):
+@pytest.mark.parametrize(
+    ("path", "error", "words"),
+    [
+        ("nowhere/psem", FileNotFoundError, r"nowhere/psem'\. Create the folder"),
+        ("file/psem", FileNotFoundError, r"file/psem'\. Create the folder"),
+        ("", IsADirectoryError, "path must name a file; .* is a folder"),
+        (3, TypeError, "path must be a str or os.PathLike; got 3 of type int"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_named(models, tmp_path, path, error, words):
+    (tmp_path / "file").touch()
+    path = tmp_path / path if isinstance(path, str) else path
+    with pytest.raises(error, match=words) as caught:
+        save_psem(models["kmex"][0], path)
+    assert ".part" not in str(caught.value)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_path_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="psem"):
         load_psem(tmp_path / "psem")
+    with pytest.raises(TypeError, match=r"path must be a str .* got 3 of type int"):
+        load_psem(3)
+
+
+@pytest.mark.parametrize("module", ["abc", 3, StandardScaler()])
+def test_a_module_of_another_type_is_refused(models, tmp_path, module):
+    save_psem(models["kmex"][0], tmp_path / "psem")
+    with pytest.raises(TypeError, match=r"module must be a torch\.nn\.Module or None"):
+        load_psem(tmp_path / "psem", module)
 
 
 def test_missing_packages_are_named_with_their_extra(models, tmp_path, monkeypatch):
@@ -226,6 +259,10 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         save_psem(models["kmex"][0], tmp_path / "kmex")
         with pytest.raises(ModelFileError, match="Leave module out"):
             load_psem(tmp_path / "kmex", network())
+
+    def test_the_class_of_a_module_is_refused(self, saved, torch):
+        with pytest.raises(TypeError, match=r"got <class .*Linear'>\. Pass"):
+            load_psem(saved[1], torch.nn.Linear)
 
     def test_another_module_is_refused_and_left_alone(self, saved, network, torch):
         wider, double = network(13), network(dtype=torch.float64)

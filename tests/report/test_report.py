@@ -215,7 +215,10 @@ def test_class_names_and_feature_names(iris, iris_psem):
             "y must hold a label for each row of X; got 1 labels for 75",
         ),
         ({"y": None}, "y should be a 1d array"),
-        ({"y": ["rose"] * 75}, r"Labels must be among the classes .* got \['rose'\]"),
+        (
+            {"y": ["rose"] * 75},
+            r"labels must be among the classes .* unknown: \['rose'\]",
+        ),
         ({"X": []}, "X must hold at least one row; got none."),
         (
             {"class_names": ["a", "b"]},
@@ -229,7 +232,7 @@ def test_class_names_and_feature_names(iris, iris_psem):
         ({"images": np.zeros((75, 2))}, "images must give one image of shape"),
         (
             {"image_shape": (3, 3)},
-            r"image_shape must hold the 4 values of a sample; got \(3, 3\)",
+            r"image_shape must have the 4 values of a sample; got \(3, 3\)",
         ),
         ({"images": lambda rows: 0}, r"images must give one image .* of shape \(\)"),
         ({"relevance": True}, "relevance must be None unless samples are images"),
@@ -253,7 +256,7 @@ def test_bad_input_is_named(iris, iris_psem, change, message):
             "X_train must hold the samples that psem was fitted to; got 10 rows, ",
         ),
         (75, ["setosa"], "y_train must hold a label for each row of X_train; got 1"),
-        (75, ["rose"] * 75, r"Labels must be among the classes .* got \['rose'\]"),
+        (75, ["rose"] * 75, r"labels must be among the classes .* unknown: \['rose'\]"),
         (0, None, "X_train must hold at least one row; got none."),
     ],
 )
@@ -275,7 +278,7 @@ def test_similarities_of_training_rows_that_are_no_numbers():
 
 def test_models_that_are_none(iris):
     _, X, _, y = iris
-    with pytest.raises(TypeError, match="LogisticRegression lacks prototypes_"):
+    with pytest.raises(TypeError, match="LogisticRegression has no prototypes_"):
         SEMReport(LogisticRegression(max_iter=500).fit(X, y), X, y)
     with pytest.raises(NotFittedError):
         SEMReport(KMExClassifier(), X, y)
@@ -294,7 +297,7 @@ def test_black_box_without_predict(iris, iris_psem):
 
 
 def test_samples_that_cannot_be_counted(iris_psem):
-    with pytest.raises(TypeError, match="X must hold samples that can be counted"):
+    with pytest.raises(TypeError, match="X must have a length and samples that can"):
         SEMReport(iris_psem, iter([[1, 2, 3, 4]]), ["setosa"])
 
 
