@@ -4,7 +4,7 @@ __all__ = ["KMExWarning", "MissingDependencyError", "ModelFileError"]
 
 
 class KMExWarning(UserWarning):
-    """Warning of a fit whose result has less than was requested.
+    """Warning that a fit gave less than requested, such as fewer prototypes.
 
     See Also
     --------
@@ -24,7 +24,7 @@ class KMExWarning(UserWarning):
 
 
 class MissingDependencyError(ImportError):
-    """Error of a feature whose optional package is not installed.
+    """Error raised if an optional package is not installed.
 
     See Also
     --------
@@ -39,7 +39,7 @@ class MissingDependencyError(ImportError):
 
 
 class ModelFileError(ValueError):
-    """Error of a model file that is damaged, too new, or not a valid model.
+    """Error of a model file that is damaged, forged or written by a newer version.
 
     See Also
     --------

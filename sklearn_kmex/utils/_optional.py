@@ -7,7 +7,7 @@ from sklearn_kmex.exceptions import MissingDependencyError
 
 
 def check_dependency(name: str, *, caller: str, extra: str) -> ModuleType:
-    """Import an optional package, or raise an error that says how to install it.
+    """Import an optional package, or raise an error that names the extra to install.
 
     Parameters
     ----------
