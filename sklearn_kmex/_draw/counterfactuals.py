@@ -66,10 +66,13 @@ class CounterfactualsLike(Protocol):
     def __getitem__(self, key: slice) -> Self: ...
 
 
-def counterfactuals_table(found: CounterfactualsLike, n_rows: int) -> Table:
+def counterfactuals_table(
+    found: CounterfactualsLike, n_rows: int, image_shape: tuple[int, ...] | None
+) -> Table:
     """Describe the first samples, with pictures where they can be drawn."""
     pictures = (found.samples, found.training_samples)
-    own, others = thumbnails(*(p if p is None else p[:n_rows] for p in pictures))
+    shown = (some if some is None else some[:n_rows] for some in pictures)
+    own, others = thumbnails(*shown, image_shape=image_shape)
     rows = [
         [
             _with_picture([found.sample_indices[i]], own, i),

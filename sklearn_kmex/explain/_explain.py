@@ -15,6 +15,7 @@ from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._rejection import accepted
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 
 
@@ -67,7 +68,8 @@ def explain(
     -------
     Explanation
         Predictions, probabilities, nearest prototypes with their labels, training
-        rows and similarities, the runner-up and the margin.
+        rows and similarities, the runner-up and the margin. `accepted` marks the
+        samples that a `RejectingClassifier` accepts.
 
     Raises
     ------
@@ -103,6 +105,7 @@ def explain(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
         probabilities=class_probabilities(sem, Z, found),
+        accepted=accepted(psem, Z),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
         samples=stacked(X, range(len_of(X))),

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex._draw.explanation import examples_of
 from sklearn_kmex.explain import explain
 
@@ -182,6 +182,22 @@ def test_the_encoder_runs_once(digits):
     calls.clear()
     explain(psem, X_test)
     assert calls == [len(X_test)]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_rejections_are_those_of_the_model(digits, inside):
+    X, X_test, y, _ = digits
+    sem, settings = KMExClassifier(2, random_state=0), {"cv": 3, "quantile": 0.3}
+    psem = make_pipeline(StandardScaler(), RejectingClassifier(sem, **settings))
+    if inside:
+        inner = make_pipeline(StandardScaler(), sem)
+        psem = RejectingClassifier(inner, **settings)
+    psem.fit(X, y)
+    accepted = (
+        psem.accept(X_test) if inside else psem[-1].accept(psem[0].transform(X_test))
+    )
+    assert 0 < accepted.mean() < 1
+    assert_array_equal(explain(psem, X_test).accepted, accepted)
 
 
 def test_a_stream_whose_class_has_not_come():
