@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.contrast import draw_signed_bars, named_value, shown_value
 from sklearn_kmex._draw.explanation import Evidence, draw_bars, draw_picture
-from sklearn_kmex._draw.figures import FONT, OTHER
+from sklearn_kmex._draw.figures import FONT, OTHER, check_figure
 from sklearn_kmex._draw.grid import (
     PICTURE,
     Cell,
     bars_height,
+    check_n_features,
     check_samples,
     draw_grid,
     heading,
@@ -114,6 +115,8 @@ def plot_counterfactuals(
 ) -> NDArray:
     """Draw the first samples, in a row of axes each."""
     check_samples(len(found), max_samples)
+    check_n_features(n_features)
+    check_figure(figure)
     shown = found[:max_samples]
     pictures = _find_pictures(found, scale, len(shown))
     grid = []

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from importlib.util import find_spec
 from io import BytesIO
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,8 @@ def check_image_shape(image_shape: Any) -> None:
     if image_shape is None:
         return
     is_tuple = isinstance(image_shape, tuple) and len(image_shape) > 0
-    if not is_tuple or not all(isinstance(n, Integral) and n > 0 for n in image_shape):
+    whole = (int, np.integer)
+    if not is_tuple or not all(isinstance(n, whole) and n > 0 for n in image_shape):
         raise ValueError(
             "image_shape must be a tuple of int, such as (h, w) or (h, w, 3); got "
             f"{image_shape!r}."

@@ -203,7 +203,11 @@ class Counterfactuals(PictureRecords):
             If matplotlib is not installed.
 
         ValueError
-            If `image_shape` does not fit the samples.
+            If `image_shape` does not fit the samples, `vmin` or `vmax` is no number, or
+            there is no sample or column to draw.
+
+        TypeError
+            If `figure` is not a figure.
         """
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Counterfactuals.plot", extra="plot"
@@ -247,7 +251,8 @@ def counterfactuals(
         runner-up.
 
     y_train : array-like of shape (n_train,), default=None
-        Labels of `X_train`; required with it.
+        Labels of `X_train`; required with it, as the rows of the runner-up class are
+        searched.
 
     Returns
     -------

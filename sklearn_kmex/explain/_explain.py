@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -17,6 +18,8 @@ from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._rejection import accepted
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
+from sklearn_kmex.explain._settings import METHODS
+from sklearn_kmex.utils._callables import check_takes
 
 
 @validate_params(
@@ -74,7 +77,8 @@ def explain(
     Raises
     ------
     TypeError
-        If `psem` is not a prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model, or if `relevance`
+        cannot be called in this way.
 
     ValueError
         If it has prototypes of only one class, or if `X_train` or `relevance` does not
@@ -161,8 +165,9 @@ def _maps(
     if relevance is True:
         relevance = relevance_maps
     elif isinstance(relevance, str):
-        relevance = partial(relevance_maps, method=relevance)
+        relevance = _maps_by(relevance)
     if callable(relevance):
+        check_takes(relevance, "relevance", "prototypes")
         relevance = relevance(psem, X, prototypes=prototypes)
     maps = np.asarray(as_array(relevance))
     if maps.ndim < 2 or len(maps) != len(prototypes):
@@ -171,3 +176,15 @@ def _maps(
             f"({len(prototypes)}, ...); got shape {maps.shape}."
         )
     return maps
+
+
+def _maps_by(method: str) -> Callable:
+    """Return the function that computes maps by the method of this name."""
+    names = [name for name in METHODS if not name.endswith("_box")]  # without bounds
+    if method not in names:
+        raise ValueError(
+            f"relevance must be True, an array, a function, or the name of a method, "
+            f"one of {names}; got {method!r}. For other settings pass "
+            "functools.partial(relevance, ...)."
+        )
+    return partial(relevance_maps, method=method)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.explanation import Evidence, examples_of, plot_explanation
 from sklearn_kmex._draw.explanation_table import explanation_table
+from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
@@ -312,11 +313,16 @@ class Explanation(PictureRecords):
             If matplotlib is not installed.
 
         ValueError
-            If `image_shape` does not fit the samples.
+            If `image_shape` does not fit the samples, `vmin` or `vmax` is no number, or
+            there is no sample to draw.
+
+        TypeError
+            If `figure` is not a figure.
         """
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Explanation.plot", extra="plot"
         )
+        check_figure(figure)
         scale = make_scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
 

@@ -152,6 +152,28 @@ def test_relevance_of_the_users_own(blobs):
         explain(psem, X, relevance=X[:3])
 
 
+@pytest.mark.parametrize(
+    ("relevance", "error", "message"),
+    [
+        (
+            "margin",
+            ValueError,
+            r"relevance must be True, .*'occlusion'.*; got 'margin'",
+        ),
+        ("epsilon_box", ValueError, r"got 'epsilon_box'.* pass functools.partial"),
+        (
+            lambda a, b: b,
+            TypeError,
+            r"as relevance\(psem, X, prototypes=prototypes\); .* takes \(a, b\)",
+        ),
+    ],
+)
+def test_relevance_that_cannot_be_computed(blobs, relevance, error, message):
+    psem = KMExClassifier(2, random_state=0).fit(*blobs)
+    with pytest.raises(error, match=message):
+        explain(psem, blobs[0], relevance=relevance)
+
+
 def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch):
     X, y = blobs
     psem = KMExClassifier(2, random_state=0).fit(X, y)
@@ -162,7 +184,7 @@ def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch)
         return np.zeros((*prototypes.shape, X.shape[1]))
 
     monkeypatch.setattr("sklearn_kmex.explain._explain.relevance_maps", relevance)
-    for asked, method in ((True, "default"), ("prp", "prp")):
+    for asked, method in ((True, "default"), ("epsilon", "epsilon")):
         found = explain(psem, X, n_prototypes=2, relevance=asked)
         assert found.relevance.shape == (90, 2, 4)
         assert calls[-1][0] is psem
