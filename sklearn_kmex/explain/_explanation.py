@@ -209,7 +209,8 @@ class Explanation(PictureRecords):
         IndexError
             If there is no such sample.
         """
-        if not -len(self) <= row < len(self):
+        is_int = isinstance(row, int | np.integer)
+        if not is_int or not -len(self) <= row < len(self):
             raise IndexError(
                 f"row must be the position of one of {len(self)} samples, counted from "
                 f"0; got {row!r}."

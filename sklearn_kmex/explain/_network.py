@@ -72,6 +72,11 @@ def steps_to_network(psem: Any, *, has_contrast: bool = True) -> list[Any]:
 
     The error names `contrast` where it answers the same question.
     """
+    if hasattr(psem, "shape"):
+        raise TypeError(
+            f"psem must be a fitted model, given before X; got {type(psem).__name__} "
+            "first."
+        )
     find_sem(psem)
     steps = [step for _, step in uncached_steps(psem)]
     if not steps or not isinstance(steps[-1], TorchInputEmbedder):

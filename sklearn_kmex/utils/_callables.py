@@ -11,7 +11,7 @@ def check_takes(function: Any, name: str, *keywords: str) -> None:
         remedy = ""
         if isinstance(function, str):
             remedy = (
-                f" For a method by its name, pass functools.partial(relevance, "
+                " For a method by its name, pass functools.partial(relevance, "
                 f"method={function!r})."
             )
         raise TypeError(
@@ -27,5 +27,5 @@ def check_takes(function: Any, name: str, *keywords: str) -> None:
     except TypeError as error:
         raise TypeError(
             f"{name} must be a function that can be called as {name}({call}); got one "
-            f"that takes {signature}."
+            f"that takes ({', '.join(signature.parameters)})."
         ) from error

@@ -229,6 +229,8 @@ def test_samples_that_are_none(explanation, row):
 def test_keys_that_select_nothing(explanation, key):
     with pytest.raises(IndexError, match="a slice, or a mask of 30 booleans; got"):
         explanation[key]
+    with pytest.raises(IndexError, match="the position of one of 30 samples"):
+        explanation.evidence(key)
 
 
 def test_frame_needs_pandas(explanation, monkeypatch):
