@@ -64,8 +64,8 @@ def explain(
         (n_samples, n_prototypes, ...), or a callable that returns one, called as
         `relevance(psem, X, prototypes=prototypes)` with the indices of the nearest
         prototypes, of shape (n_samples, n_prototypes). True computes them by
-        :func:`relevance`, a str by the `method` of this name; both need torch. None
-        computes no maps.
+        :func:`relevance`, a str by the `method` of this name, one that needs no
+        `bounds`; both need torch. None computes no maps.
 
     Returns
     -------
