@@ -5,8 +5,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP
-from sklearn_kmex._draw.grid import check_samples, heading
+from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP, check_figure
+from sklearn_kmex._draw.grid import check_n_features, check_samples, heading
 from sklearn_kmex._draw.table import Line, Table, Words, clipped
 
 HEAD = ["sample", "class", "against", "margin", "largest contributions"]
@@ -78,6 +78,8 @@ def plot_contrast(
 ) -> NDArray:
     """Draw the first samples, each into axes of its own."""
     check_samples(len(contrast), max_samples)
+    check_n_features(n_features)
+    check_figure(figure)
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
     if figure is None:

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.contrast import draw_signed_bars, named_value, shown_value
 from sklearn_kmex._draw.explanation import Evidence, draw_bars, draw_picture
-from sklearn_kmex._draw.figures import FONT, OTHER
+from sklearn_kmex._draw.figures import FONT, OTHER, check_figure
 from sklearn_kmex._draw.grid import (
     PICTURE,
     Cell,
     bars_height,
+    check_n_features,
     check_samples,
     draw_grid,
     heading,
@@ -66,10 +67,13 @@ class CounterfactualsLike(Protocol):
     def __getitem__(self, key: slice) -> Self: ...
 
 
-def counterfactuals_table(found: CounterfactualsLike, n_rows: int) -> Table:
+def counterfactuals_table(
+    found: CounterfactualsLike, n_rows: int, image_shape: tuple[int, ...] | None
+) -> Table:
     """Describe the first samples, with pictures where they can be drawn."""
     pictures = (found.samples, found.training_samples)
-    own, others = thumbnails(*(p if p is None else p[:n_rows] for p in pictures))
+    shown = (some if some is None else some[:n_rows] for some in pictures)
+    own, others = thumbnails(*shown, image_shape=image_shape)
     rows = [
         [
             _with_picture([found.sample_indices[i]], own, i),
@@ -111,6 +115,8 @@ def plot_counterfactuals(
 ) -> NDArray:
     """Draw the first samples, in a row of axes each."""
     check_samples(len(found), max_samples)
+    check_n_features(n_features)
+    check_figure(figure)
     shown = found[:max_samples]
     pictures = _find_pictures(found, scale, len(shown))
     grid = []

@@ -51,6 +51,8 @@ class ExplanationLike(Protocol):
     @property
     def probability(self) -> NDArray | None: ...
     @property
+    def accepted(self) -> NDArray[np.bool_] | None: ...
+    @property
     def runner_up(self) -> NDArray: ...
     @property
     def margin(self) -> NDArray: ...
@@ -216,8 +218,12 @@ def _heat_cells(
 def _headline(explanation: ExplanationLike, i: int) -> str:
     label = clipped(explanation.predictions[i], 24)
     text = f"sample {explanation.sample_indices[i]}: {label}"
-    probability = explanation.probability
-    return text if probability is None else f"{text}\np = {probability[i]:.2f}"
+    details = []
+    if explanation.probability is not None:
+        details.append(f"p = {explanation.probability[i]:.2f}")
+    if explanation.accepted is not None and not explanation.accepted[i]:
+        details.append("rejected")
+    return "\n".join([text, ", ".join(details)]) if details else text
 
 
 def _caption(one: Evidence) -> str:

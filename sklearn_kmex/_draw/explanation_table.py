@@ -9,11 +9,13 @@ from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
 HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
 
-def explanation_table(explanation: ExplanationLike, n_rows: int) -> Table:
+def explanation_table(
+    explanation: ExplanationLike, n_rows: int, image_shape: tuple[int, ...] | None
+) -> Table:
     """Describe the first samples, with pictures where they can be drawn."""
     evidence = [explanation.evidence(row) for row in range(n_rows)]
     predictions = _predictions(explanation, n_rows)
-    samples, examples = _pictures(explanation, evidence)
+    samples, examples = _pictures(explanation, evidence, image_shape)
     rows = [
         [
             _sample(explanation.sample_indices[row], predictions[row], samples[row]),
@@ -30,22 +32,29 @@ def explanation_table(explanation: ExplanationLike, n_rows: int) -> Table:
 
 
 def _predictions(explanation: ExplanationLike, n_rows: int) -> list[list[str]]:
-    labels = [str(label) for label in explanation.predictions[:n_rows]]
-    if explanation.probability is None:
-        return [[label] for label in labels]
-    likely = explanation.probability[:n_rows]
-    return [[label, f"p = {p:.3g}"] for label, p in zip(labels, likely, strict=True)]
+    """List the lines that describe each prediction."""
+    lines = [[str(label)] for label in explanation.predictions[:n_rows]]
+    for row, one in enumerate(lines):
+        if explanation.probability is not None:
+            one.append(f"p = {explanation.probability[row]:.3g}")
+        if explanation.accepted is not None and not explanation.accepted[row]:
+            one.append(Words("rejected"))
+    return lines
 
 
 def _pictures(
-    explanation: ExplanationLike, evidence: list[list[Evidence]]
+    explanation: ExplanationLike,
+    evidence: list[list[Evidence]],
+    image_shape: tuple[int, ...] | None,
 ) -> tuple[list[str] | list[None], dict[int, str]]:
     """Draw each sample, and each training example shown, where they are pictures."""
     samples = explanation.samples
     shown = sorted({one.prototype for some in evidence for one in some})
     if samples is not None:
         samples = samples[: len(evidence)]
-    sources, of_examples = thumbnails(samples, examples_of(explanation, shown))
+    sources, of_examples = thumbnails(
+        samples, examples_of(explanation, shown), image_shape=image_shape
+    )
     return (
         sources or [None] * len(evidence),
         dict(zip(shown, of_examples or [], strict=False)),

@@ -45,6 +45,15 @@ def check_axes(ax: Any) -> None:
         )
 
 
+def check_figure(figure: Any) -> None:
+    """Check that it is a figure, or None."""
+    if not (figure is None or hasattr(figure, "add_subplot")):
+        raise TypeError(
+            "figure must be a matplotlib Figure or SubFigure, or None for a new one; "
+            f"got {figure!r}."
+        )
+
+
 def one_axes(display: str, ax: Any, size: tuple[float, float]) -> Any:
     """Return the axes given, or make one of this size in inches."""
     check_axes(ax)

@@ -39,6 +39,14 @@ def check_samples(n_samples: int, max_samples: int) -> None:
         )
 
 
+def check_n_features(n_features: Any) -> None:
+    """Check that there is a column to draw."""
+    if not isinstance(n_features, int | np.integer) or n_features < 1:
+        raise ValueError(
+            f"n_features must be an int of at least 1; got {n_features!r}."
+        )
+
+
 def heading(n_shown: int, n_samples: int) -> str:
     """Say that only the first samples are drawn, if so."""
     if n_shown == n_samples:

@@ -3,7 +3,8 @@
 from base64 import b64encode
 from importlib.util import find_spec
 from io import BytesIO
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,28 @@ class Scale(NamedTuple):
     image_shape: tuple[int, ...] | None = None
     vmin: float | None = None
     vmax: float | None = None
+
+
+def make_scale(image_shape: Any, vmin: Any, vmax: Any) -> Scale:
+    """Make a Scale from what users pass, after checking it."""
+    check_image_shape(image_shape)
+    for name, value in (("vmin", vmin), ("vmax", vmax)):
+        if value is not None and not isinstance(value, Real):
+            raise ValueError(f"{name} must be a number or None; got {value!r}.")
+    return Scale(image_shape, vmin, vmax)
+
+
+def check_image_shape(image_shape: Any) -> None:
+    """Refuse an image shape that is neither None nor a tuple of positive int."""
+    if image_shape is None:
+        return
+    is_tuple = isinstance(image_shape, tuple) and len(image_shape) > 0
+    whole = (int, np.integer)
+    if not is_tuple or not all(isinstance(n, whole) and n > 0 for n in image_shape):
+        raise ValueError(
+            "image_shape must be a tuple of int, such as (h, w) or (h, w, 3); got "
+            f"{image_shape!r}."
+        )
 
 
 def channels_last(
@@ -102,13 +125,18 @@ def data_uri(file: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(file).decode()}"
 
 
-def thumbnails(*groups: NDArray | None) -> list[list[str] | None]:
+def thumbnails(
+    *groups: NDArray | None, image_shape: tuple[int, ...] | None = None
+) -> list[list[str] | None]:
     """Return data URIs of groups of pictures, on one scale; None for other arrays.
 
     Pillow is needed, which comes with matplotlib; without it, all are None.
     """
+    check_image_shape(image_shape)
     pictures = [
-        None if group is None or not _is_numeric(group) else channels_last(group, None)
+        None
+        if group is None or not _is_numeric(group)
+        else channels_last(group, image_shape)
         for group in groups
     ]
     known = [some for some in pictures if some is not None]

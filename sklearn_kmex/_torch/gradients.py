@@ -125,6 +125,11 @@ def occlusion(scored: ScoredEncoder, X: Tensor, method: Method) -> Tensor:
     """Decrease of each score when a window of the input is replaced."""
     whole, base = scored(X), _baseline_of(method, X)
     sides = X.shape[2:] if X.ndim > 2 else X.shape[1:]
+    if method.window is not None and method.window > max(sides):
+        raise ValueError(
+            f"window must be at most the side length of an input, {max(sides)}; got "
+            f"{method.window}."
+        )
     windows = [method.window or max(1, side // 8) for side in sides]
     steps = (range(0, side, w) for side, w in zip(sides, windows, strict=True))
     maps = X.new_zeros(X[:, None].repeat_interleave(whole.shape[1], 1).shape)

@@ -17,6 +17,7 @@ from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
+from sklearn_kmex.explain._settings import check_labels_shape
 from sklearn_kmex.explain._walk import Split, column_names, forward, walk_back
 from sklearn_kmex.utils import check_dependency
 
@@ -170,6 +171,12 @@ class Contrast(Records):
         ------
         MissingDependencyError
             If matplotlib is not installed.
+
+        ValueError
+            If there is no sample or column to draw.
+
+        TypeError
+            If `figure` is not a figure.
         """
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Contrast.plot", extra="plot"
@@ -323,12 +330,14 @@ def _sides(
     found: Decision, labels: ArrayLike | None, against: ArrayLike | None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
     """Return the codes of the classes to explain and to compare with, if given."""
-    shape = found.predicted.shape
+    n_samples = len(found.predicted)
     codes, others = found.predicted, None
     if labels is not None:
-        codes = class_codes(found.classes, np.broadcast_to(labels, shape))
+        given = check_labels_shape(labels, n_samples, "labels")
+        codes = np.broadcast_to(class_codes(found.classes, given), n_samples)
     if against is not None:
-        others = class_codes(found.classes, np.broadcast_to(against, shape))
+        given = check_labels_shape(against, n_samples, "against")
+        others = np.broadcast_to(class_codes(found.classes, given), n_samples)
         if (codes == others).any():
             row = int(np.argmax(codes == others))
             raise ValueError(

@@ -13,14 +13,14 @@ from sklearn_kmex._draw.counterfactuals import (
     counterfactuals_table,
     plot_counterfactuals,
 )
-from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.similarity import class_scores
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._probe import rows_of
-from sklearn_kmex.explain._records import SHARED, Records
+from sklearn_kmex.explain._records import SHARED, PictureRecords
 from sklearn_kmex.explain._search import nearest_rows
 from sklearn_kmex.explain._values import column_scales, values_at
 from sklearn_kmex.explain._walk import column_names
@@ -28,7 +28,7 @@ from sklearn_kmex.utils import check_dependency
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Counterfactuals(Records):
+class Counterfactuals(PictureRecords):
     """What would change the decision about each sample.
 
     It is returned by :func:`counterfactuals`. It has a length, can be iterated over,
@@ -203,18 +203,22 @@ class Counterfactuals(Records):
             If matplotlib is not installed.
 
         ValueError
-            If `image_shape` does not fit the samples.
+            If `image_shape` does not fit the samples, `vmin` or `vmax` is no number, or
+            there is no sample or column to draw.
+
+        TypeError
+            If `figure` is not a figure.
         """
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Counterfactuals.plot", extra="plot"
         )
-        scale = Scale(image_shape, vmin, vmax)
+        scale = make_scale(image_shape, vmin, vmax)
         return plot_counterfactuals(
             pyplot, self, scale, n_features, max_samples, figure
         )
 
-    def _table(self, n_rows: int) -> Table:
-        return counterfactuals_table(self, n_rows)
+    def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
+        return counterfactuals_table(self, n_rows, image_shape)
 
 
 def counterfactuals(
@@ -247,7 +251,8 @@ def counterfactuals(
         runner-up.
 
     y_train : array-like of shape (n_train,), default=None
-        Labels of `X_train`; required with it.
+        Labels of `X_train`; required with it, as the rows of the runner-up class are
+        searched.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -15,7 +16,10 @@ from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._rejection import accepted
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
+from sklearn_kmex.explain._settings import METHODS
+from sklearn_kmex.utils._callables import check_takes
 
 
 @validate_params(
@@ -60,19 +64,21 @@ def explain(
         (n_samples, n_prototypes, ...), or a callable that returns one, called as
         `relevance(psem, X, prototypes=prototypes)` with the indices of the nearest
         prototypes, of shape (n_samples, n_prototypes). True computes them by
-        :func:`relevance`, a str by the `method` of this name; both need torch. None
-        computes no maps.
+        :func:`relevance`, a str by the `method` of this name, one that needs no
+        `bounds`; both need torch. None computes no maps.
 
     Returns
     -------
     Explanation
         Predictions, probabilities, nearest prototypes with their labels, training
-        rows and similarities, the runner-up and the margin.
+        rows and similarities, the runner-up and the margin. `accepted` marks the
+        samples that a `RejectingClassifier` accepts.
 
     Raises
     ------
     TypeError
-        If `psem` is not a prototypical self-explainable model.
+        If `psem` is not a prototypical self-explainable model, or if `relevance`
+        cannot be called in this way.
 
     ValueError
         If it has prototypes of only one class, or if `X_train` or `relevance` does not
@@ -103,6 +109,7 @@ def explain(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
         probabilities=class_probabilities(sem, Z, found),
+        accepted=accepted(psem, Z),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
         samples=stacked(X, range(len_of(X))),
@@ -158,8 +165,9 @@ def _maps(
     if relevance is True:
         relevance = relevance_maps
     elif isinstance(relevance, str):
-        relevance = partial(relevance_maps, method=relevance)
+        relevance = _maps_by(relevance)
     if callable(relevance):
+        check_takes(relevance, "relevance", "prototypes")
         relevance = relevance(psem, X, prototypes=prototypes)
     maps = np.asarray(as_array(relevance))
     if maps.ndim < 2 or len(maps) != len(prototypes):
@@ -168,3 +176,15 @@ def _maps(
             f"({len(prototypes)}, ...); got shape {maps.shape}."
         )
     return maps
+
+
+def _maps_by(method: str) -> Callable:
+    """Return the function that computes maps by the method of this name."""
+    names = [name for name in METHODS if not name.endswith("_box")]  # without bounds
+    if method not in names:
+        raise ValueError(
+            f"relevance must be True, an array, a function, or the name of a method, "
+            f"one of {names}; got {method!r}. For other settings pass "
+            "functools.partial(relevance, ...)."
+        )
+    return partial(relevance_maps, method=method)

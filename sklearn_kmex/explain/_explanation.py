@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.explanation import Evidence, examples_of, plot_explanation
 from sklearn_kmex._draw.explanation_table import explanation_table
-from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.figures import check_figure
+from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
-from sklearn_kmex.explain._records import SHARED, Records
+from sklearn_kmex.explain._records import SHARED, PictureRecords
 from sklearn_kmex.utils import check_dependency
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Explanation(Records):
+class Explanation(PictureRecords):
     """Predicted class and most similar prototypes of each sample.
 
     It is returned by :func:`explain`. It has a length, can be iterated over, and can be
@@ -41,6 +42,11 @@ class Explanation(Records):
 
     probabilities : ndarray of shape (n_samples, n_classes) or None
         Class probabilities, if the model has them.
+
+    accepted : ndarray of shape (n_samples,), dtype=bool, default=None
+        Whether the model accepts a sample; False for rejected samples, whose
+        `predictions` are those of the classifier inside. None if the model is not a
+        :class:`~sklearn_kmex.RejectingClassifier` and has none inside.
 
     prototypes : ndarray of shape (n_samples, n_prototypes), dtype=intp
         Indices of the nearest prototypes of any class, most similar first. Ties are
@@ -132,6 +138,7 @@ class Explanation(Records):
     predictions: NDArray
     scores: NDArray
     probabilities: NDArray | None = None
+    accepted: NDArray[np.bool_] | None = None
     prototypes: NDArray[np.intp]
     similarities: NDArray
     predicted_prototype: NDArray[np.intp]
@@ -196,7 +203,18 @@ class Explanation(Records):
             `prototypes`, and of the nearest prototypes of the predicted class and of
             the runner-up. The role of these two is "predicted" and "runner-up", that
             of the others "".
+
+        Raises
+        ------
+        IndexError
+            If there is no such sample.
         """
+        is_int = isinstance(row, int | np.integer)
+        if not is_int or not -len(self) <= row < len(self):
+            raise IndexError(
+                f"row must be the position of one of {len(self)} samples, counted from "
+                f"0; got {row!r}."
+            )
         shown = dict(zip(self.prototypes[row], self.similarities[row], strict=True))
         roles = {}
         for role in ("predicted", "runner_up"):
@@ -220,11 +238,11 @@ class Explanation(Records):
         Returns
         -------
         pandas.DataFrame
-            Columns `sample`, `prediction`, `probability` (if known), `runner_up`,
-            `margin`, `role`, `prototype`, `prototype_label`, `similarity` and
-            `training_row`; for each sample the most similar prototype first. The
-            nearest prototypes of the predicted class and of the runner-up are always
-            included.
+            Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
+            known), `runner_up`, `margin`, `role`, `prototype`, `prototype_label`,
+            `similarity` and `training_row`; for each sample the most similar prototype
+            first. The nearest prototypes of the predicted class and of the runner-up
+            are always included.
 
         Raises
         ------
@@ -238,6 +256,7 @@ class Explanation(Records):
             "sample": self.sample_indices,
             "prediction": self.predictions,
             "probability": self.probability,
+            "accepted": self.accepted,
             "runner_up": self.runner_up,
             "margin": self.margin,
         }
@@ -295,13 +314,18 @@ class Explanation(Records):
             If matplotlib is not installed.
 
         ValueError
-            If `image_shape` does not fit the samples.
+            If `image_shape` does not fit the samples, `vmin` or `vmax` is no number, or
+            there is no sample to draw.
+
+        TypeError
+            If `figure` is not a figure.
         """
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="Explanation.plot", extra="plot"
         )
-        scale = Scale(image_shape, vmin, vmax)
+        check_figure(figure)
+        scale = make_scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
 
-    def _table(self, n_rows: int) -> Table:
-        return explanation_table(self, n_rows)
+    def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
+        return explanation_table(self, n_rows, image_shape)

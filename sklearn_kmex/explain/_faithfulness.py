@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.steps import compare
-from sklearn_kmex.explain._network import FoundNetwork, find_network
+from sklearn_kmex.explain._network import FoundNetwork, find_network, steps_to_network
 from sklearn_kmex.explain._relevance import relevance
 from sklearn_kmex.explain._settings import (
     METHOD_SETTINGS,
@@ -148,6 +148,7 @@ def faithfulness(
     >>> found.divergence >= 0
     True
     """
+    steps_to_network(psem, has_contrast=False)
     found = find_network(psem, X)
     codes = explained_codes(psem, X, labels, found.sem.classes_)
     seed = as_seed(random_state)
@@ -295,6 +296,7 @@ def robustness(
     >>> sorted(found)
     ['average_drop', 'average_increase', 'local_lipschitz']
     """
+    steps_to_network(psem, has_contrast=False)
     samples, similarity = np.asarray(X, dtype=np.float32), partial(compare, psem)
     prototypes = np.asarray(similarity(samples)).argmax(axis=1)
     seed = as_seed(random_state)

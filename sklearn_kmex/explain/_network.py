@@ -67,20 +67,34 @@ class FoundNetwork(NamedTuple):
         return explain_output(network, self.inputs, columns, method, shuffled)
 
 
-def find_network(psem: Any, X: Any) -> FoundNetwork:
-    """Find the torch encoder directly before the classifier, and its input."""
-    sem = find_sem(psem)
+def steps_to_network(psem: Any, *, has_contrast: bool = True) -> list[Any]:
+    """List the steps before the classifier; the last one must be a torch encoder.
+
+    The error names `contrast` where it answers the same question.
+    """
+    if hasattr(psem, "shape"):
+        raise TypeError(
+            f"psem must be a fitted model, given before X; got {type(psem).__name__} "
+            "first."
+        )
+    find_sem(psem)
     steps = [step for _, step in uncached_steps(psem)]
     if not steps or not isinstance(steps[-1], TorchInputEmbedder):
-        names = ", ".join(type(step).__name__ for step in steps) or "no step at all"
+        names = ", ".join(type(step).__name__ for step in steps) or "no steps"
+        contrast = "; for the columns of a table use contrast" if has_contrast else ""
         raise TypeError(
-            "psem must end in a TorchEmbedder or SkorchEmbedder and a classifier to "
-            f"have relevance maps; before its classifier it has {names}. For tables "
-            "use contrast."
+            "psem has no torch encoder directly before its classifier; it has "
+            f"{names}. Convert a torch network with make_kmex{contrast}."
         )
+    return steps
+
+
+def find_network(psem: Any, X: Any) -> FoundNetwork:
+    """Find the torch encoder directly before the classifier, and its input."""
+    steps = steps_to_network(psem)
     for step in steps[:-1]:
         X = step.transform(X)
     inputs = steps[-1]._check_input(X, reset=False)
     shape = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
-    return FoundNetwork(sem, steps[-1], inputs, shape if reshaped else None)
+    return FoundNetwork(find_sem(psem), steps[-1], inputs, shape if reshaped else None)

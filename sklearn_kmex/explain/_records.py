@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._draw.html import html_page, html_table
 from sklearn_kmex._draw.markdown import markdown_table
-from sklearn_kmex._draw.table import MAX_ROWS, Table
+from sklearn_kmex._draw.table import MAX_ROWS, Table, clipped
 
 VERSION = 1
 KINDS = "biufUO"
@@ -45,7 +45,15 @@ class Records(ABC):
         return len(self.sample_indices)
 
     def __getitem__(self, key: Any) -> Self:
-        rows = np.atleast_1d(np.arange(len(self))[key])
+        try:
+            rows = np.atleast_1d(np.arange(len(self))[key])
+        except IndexError as error:
+            n_samples = len(self)
+            raise IndexError(
+                f"{type(self).__name__} of {n_samples} samples must be indexed by "
+                f"numbers from {-n_samples} to {n_samples - 1}, a slice, or a mask of "
+                f"{n_samples} booleans; got {clipped(repr(key), 80)}."
+            ) from error
         return replace(self, **{k: v[rows] for k, v in self._of_samples().items()})
 
     def __iter__(self) -> Iterator[Self]:
@@ -127,6 +135,59 @@ class Records(ABC):
         """
         names = [f.name for f in fields(cls)]
         return read_document(document, cls.__name__, names, build=cls)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PictureRecords(Records):
+    """Records whose samples may be pictures."""
+
+    @abstractmethod
+    def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
+        """Describe the first samples, with pictures where they can be drawn."""
+
+    def to_html(self, *, image_shape: tuple[int, ...] | None = None) -> str:
+        """Write a table of all samples as HTML.
+
+        Parameters
+        ----------
+        image_shape : tuple of int, default=None
+            Shape of the pictures that are stored as flat samples, as in
+            :meth:`Explanation.plot`. None does not reshape samples.
+
+        Returns
+        -------
+        str
+            An HTML document that refers to nothing outside itself.
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` does not fit the samples.
+        """
+        table = self._table(len(self), image_shape)
+        return html_page(repr(self), html_table(table))
+
+    def write_html(
+        self, path: Any, *, image_shape: tuple[int, ...] | None = None
+    ) -> None:
+        """Write the document of `to_html` into a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to write; an existing file is replaced.
+
+        image_shape : tuple of int, default=None
+            Shape of the pictures that are stored as flat samples, as in
+            :meth:`Explanation.plot`. None does not reshape samples.
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` does not fit the samples.
+        """
+        page = self.to_html(image_shape=image_shape)
+        Path(path).write_text(page, encoding="utf-8")
 
 
 def write_document(name: str, fields: Mapping[str, Any]) -> str:

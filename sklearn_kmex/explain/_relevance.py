@@ -107,8 +107,8 @@ default=None
         values of the sample. All samples get the same noise.
 
     window : int, default=None
-        Side length of the windows of "occlusion", in positions. None is an eighth of
-        the side length of the input.
+        Side length of the windows of "occlusion", in positions, at most the longest
+        side of the input. None is an eighth of the side length of the input.
 
     batch_size : int, default=32
         Number of samples explained at a time; limits the memory needed.

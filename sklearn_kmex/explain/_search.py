@@ -21,8 +21,16 @@ def nearest_rows(
     psem: Any, Z: Any, found: Decision, X_train: Any, y_train: ArrayLike | None
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Search all training rows of the runner-up classes, a chunk at a time."""
-    if X_train is None or y_train is None:
-        raise ValueError("X_train and y_train must be given together; got one of them.")
+    if y_train is None:
+        raise ValueError(
+            "y_train, the labels of X_train, must be given with X_train: they decide "
+            "which rows are of the runner-up class; got X_train alone."
+        )
+    if X_train is None:
+        raise ValueError(
+            "X_train, the rows to search, must be given with y_train; got y_train "
+            "alone. Leave both out to take the rows that represent prototypes."
+        )
     X_train, labels = as_samples(X_train), column_or_1d(y_train)
     check_consistent_length(labels, range(len_of(X_train)))
     absent = np.setdiff1d(found.runner_up, class_codes(found.classes, labels))

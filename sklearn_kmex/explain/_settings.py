@@ -142,18 +142,25 @@ def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.
     return ids.astype(np.intp)
 
 
+def check_labels_shape(labels: ArrayLike, n_samples: int, name: str) -> NDArray:
+    """Return one label, or one for each sample, as an array."""
+    given = np.asarray(labels)
+    if given.ndim and given.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must be one label, or one for each of {n_samples} samples; got "
+            f"an array of shape {given.shape}."
+        )
+    return given
+
+
 def explained_codes(
     psem: Any, X: Any, labels: ArrayLike | None, classes: NDArray
 ) -> NDArray[np.intp]:
     """Return the codes of the labels to explain, one for each sample."""
-    given = np.asarray(predict(psem, X) if labels is None else labels)
     n_samples = len(X)
+    labels = predict(psem, X) if labels is None else labels
+    given = check_labels_shape(labels, n_samples, "labels")
     unknown = given[~np.isin(given, classes)].ravel()
-    if given.ndim and given.shape != (n_samples,):
-        raise ValueError(
-            f"labels must be one label, or one for each of {n_samples} samples; got "
-            f"an array of shape {given.shape}."
-        )
     if len(unknown):
         raise ValueError(
             f"labels must be among the classes {classes.tolist()}; got "

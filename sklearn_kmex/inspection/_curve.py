@@ -23,10 +23,12 @@ def find_curve(estimator: Any, scoring: str | None) -> Curve:
     """Read the curve of the outermost fitted search."""
     searches = [one for one in levels(estimator) if hasattr(one, "cv_results_")]
     if not searches:
+        names = [type(one).__name__ for one in (estimator, innermost(estimator))]
+        inside = f" with {names[1]} inside" if names[0] != names[1] else ""
         raise TypeError(
             "estimator must be a fitted KMExClassifierCV, or a fitted search such as "
-            "GridSearchCV over n_prototypes; got "
-            f"{type(innermost(estimator)).__name__} without cv_results_."
+            f"GridSearchCV over n_prototypes; got {names[0]}{inside}, without "
+            "cv_results_."
         )
     if "params" in searches[0].cv_results_:
         return _curve_of_search(searches[0], scoring)

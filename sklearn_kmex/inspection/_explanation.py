@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex._draw.figures import check_axes, class_texts
-from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex.explain import Explanation, explain
 from sklearn_kmex.utils import check_dependency
@@ -197,7 +197,7 @@ class ExplanationDisplay:
         pyplot = check_dependency(
             "matplotlib.pyplot", caller="ExplanationDisplay", extra="plot"
         )
-        scale = Scale(image_shape, vmin, vmax)
+        scale = make_scale(image_shape, vmin, vmax)
         self.axes_ = plot_explanation(pyplot, self.explanation, scale, max_samples, ax)
         self.bounding_ax_ = ax
         self.figure_ = self.axes_.flat[0].figure

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._draw.figures import check_axes, class_texts
-from sklearn_kmex._draw.pictures import Scale
+from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.prototypes import (
     Gallery,
     Groups,
@@ -206,7 +206,7 @@ class PrototypeDisplay:
             If matplotlib is not installed.
         """
         sem = find_sem(estimator)
-        scale = Scale(image_shape, vmin, vmax)
+        scale = make_scale(image_shape, vmin, vmax)
         classes = np.asarray(sem.classes_)
         display = cls(
             prototype_labels=np.asarray(sem.prototype_classes_),

@@ -24,15 +24,19 @@ _DIVERGENCE = {
     "channel_axis": [Integral, None],
     "per_sample": ["boolean"],
 }
-_MASKING = {
-    "score": [callable],
-    "X": ["array-like"],
-    "relevance": ["array-like"],
-    "score_columns": ["array-like", None],
+# Settings of masks.
+MASKING = {
     "keep": [Interval(Real, 0, 1, closed="right")],
     "baseline": [Real, "array-like"],
     "mask": [StrOptions({"keep", "remove"})],
     "channel_axis": [Integral, None],
+}
+_MASKED_SCORES = {
+    "score": [callable],
+    "X": ["array-like"],
+    "relevance": ["array-like"],
+    "score_columns": ["array-like", None],
+    **MASKING,
     "per_sample": ["boolean"],
 }
 
@@ -126,7 +130,7 @@ def relevance_divergence_loss(
     return mean_of(np.maximum(terms.sum(axis=1), 0), per_sample)
 
 
-@validate_params(_MASKING, prefer_skip_nested_validation=True)
+@validate_params(_MASKED_SCORES, prefer_skip_nested_validation=True)
 def average_drop_loss(
     score: Callable[[NDArray], ArrayLike],
     X: ArrayLike,
@@ -238,7 +242,7 @@ def average_drop_loss(
     return mean_of(drops, per_sample)
 
 
-@validate_params(_MASKING, prefer_skip_nested_validation=True)
+@validate_params(_MASKED_SCORES, prefer_skip_nested_validation=True)
 def average_increase_score(
     score: Callable[[NDArray], ArrayLike],
     X: ArrayLike,

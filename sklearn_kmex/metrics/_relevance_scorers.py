@@ -8,15 +8,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sklearn_kmex._compat import validate_params
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import predict
 from sklearn_kmex.metrics._faithfulness import (
+    MASKING,
     average_drop_loss,
     relevance_divergence_loss,
 )
-from sklearn_kmex.metrics._robustness import local_lipschitz_error
+from sklearn_kmex.metrics._robustness import NEIGHBORS, local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
+from sklearn_kmex.utils._callables import check_takes
 
 
 def _score_faithfulness(
@@ -82,6 +85,7 @@ def _average(values: Any, sample_weight: ArrayLike | None) -> float:
     return float(np.average(values, weights=weights))
 
 
+@validate_params(MASKING, prefer_skip_nested_validation=True)
 def make_faithfulness_scorer(
     relevance: Callable[..., ArrayLike],
     *,
@@ -129,6 +133,14 @@ def make_faithfulness_scorer(
         Scorer of a fitted estimator, X and y; more is better. The score is minus the
         loss. With `mask="remove"`, where a larger drop is better, it is the drop.
 
+    Raises
+    ------
+    TypeError
+        If a function of maps cannot be called in this way.
+
+    ValueError
+        If another setting has no possible value.
+
     See Also
     --------
     average_drop_loss : Metric of a single model.
@@ -148,14 +160,17 @@ def make_faithfulness_scorer(
     >>> -1 <= scorer(psem, X, y) <= 0
     True
     """
+    check_takes(relevance, "relevance", "labels")
     settings: dict[str, Any] = {"relevance": relevance, "channel_axis": channel_axis}
     if relevance_black_box is not None:
+        check_takes(relevance_black_box, "relevance_black_box", "labels")
         settings["relevance_black_box"] = relevance_black_box
     else:
         settings |= {"keep": keep, "baseline": baseline, "mask": mask}
     return SEMScorer("faithfulness_scorer", _score_faithfulness, settings)
 
 
+@validate_params(NEIGHBORS, prefer_skip_nested_validation=True)
 def make_robustness_scorer(
     relevance: Callable[..., ArrayLike],
     *,
@@ -191,6 +206,14 @@ def make_robustness_scorer(
         Scorer of a fitted estimator, X and y; more is better. The score is minus
         `local_lipschitz_error`, at most 0.
 
+    Raises
+    ------
+    TypeError
+        If `relevance` cannot be called in this way.
+
+    ValueError
+        If another setting has no possible value.
+
     See Also
     --------
     local_lipschitz_error : Metric that is used.
@@ -208,6 +231,7 @@ def make_robustness_scorer(
     >>> make_robustness_scorer(closeness, random_state=0)(psem, X, y) < 0
     True
     """
+    check_takes(relevance, "relevance", "labels")
     settings = {
         "relevance": relevance,
         "n_neighbors": n_neighbors,

@@ -13,16 +13,21 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 
 from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex.metrics._maps import check_maps, mean_of, unit_maps
+from sklearn_kmex.utils._callables import check_takes
 
+# Settings of the neighbors.
+NEIGHBORS = {
+    "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    "radius": [Interval(Real, 0, np.inf, closed="neither")],
+    "random_state": ["random_state"],
+}
 _LIPSCHITZ = {
     "psem": "no_validation",
     "X": ["array-like"],
     "relevance": [callable],
     "labels": ["array-like", None],
     "prototypes": ["array-like", None],
-    "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-    "radius": [Interval(Real, 0, np.inf, closed="neither")],
-    "random_state": ["random_state"],
+    **NEIGHBORS,
     "per_sample": ["boolean"],
 }
 
@@ -91,6 +96,9 @@ def local_lipschitz_error(
 
     Raises
     ------
+    TypeError
+        If `relevance` cannot be called in this way.
+
     ValueError
         If the maps are not finite or not one for each sample, or if `radius` is so
         small that all neighbors of a sample are rounded to it.
@@ -130,6 +138,7 @@ def local_lipschitz_error(
     explained = {"labels": labels, "prototypes": prototypes}
     given = {k: np.asarray(v) for k, v in explained.items() if v is not None}
     check_consistent_length(x, *given.values())
+    check_takes(relevance, "relevance", *given)
     maps_of = partial(_unit_maps, partial(relevance, psem, **given))
     rng = check_random_state(random_state)
     maps = maps_of(x)

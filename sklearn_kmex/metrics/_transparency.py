@@ -65,6 +65,7 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
     return np.bincount(indices, minlength=n_prototypes)
 
 
+@validate_params(_ACTIVATIONS, prefer_skip_nested_validation=True)
 def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
     """Compute the share of prototypes that decide no sample of a reference set.
 
@@ -110,6 +111,7 @@ def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
     return float(np.mean(prototype_usage(activations, n_prototypes) == 0))
 
 
+@validate_params(_ACTIVATIONS, prefer_skip_nested_validation=True)
 def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
     """Compute the share of prototypes that decide at least one sample.
 
@@ -146,6 +148,7 @@ def transparency_score(activations: ArrayLike, n_prototypes: int) -> float:
     return 1 - ghosting_rate(activations, n_prototypes)
 
 
+@validate_params(_ACTIVATIONS, prefer_skip_nested_validation=True)
 def usage_entropy_score(activations: ArrayLike, n_prototypes: int) -> float:
     """Compute how evenly the samples of a reference set are decided by prototypes.
 

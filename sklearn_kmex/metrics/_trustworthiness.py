@@ -3,7 +3,17 @@
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
+from sklearn_kmex._compat import validate_params
 
+_LABELS = ["array-like", "sparse matrix"]
+_TWO_MODELS = {
+    "y_black_box": _LABELS,
+    "y_sem": _LABELS,
+    "sample_weight": ["array-like", None],
+}
+
+
+@validate_params({"y": _LABELS, **_TWO_MODELS}, prefer_skip_nested_validation=True)
 def accuracy_gap(
     y: ArrayLike,
     y_black_box: ArrayLike,
@@ -52,6 +62,7 @@ def accuracy_gap(
     return float(sem - black_box)
 
 
+@validate_params(_TWO_MODELS, prefer_skip_nested_validation=True)
 def fidelity_score(
     y_black_box: ArrayLike,
     y_sem: ArrayLike,

@@ -1,6 +1,5 @@
 """Predictions of the model and of its black box, from one pass of the encoder."""
 
-import copy
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,9 +13,9 @@ from sklearn_kmex._data.samples import len_of, numbered, take
 from sklearn_kmex._model.black_box import embedder_output, labels_if_any, one_pass
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.protocol import find_sem, levels
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex._rejecting import RejectingClassifier
+from sklearn_kmex.explain._rejection import accepted
 
 FIRST_BLOCK, BLOCK = 64, 2_048  # samples between two steps of the progress bar
 
@@ -99,16 +98,6 @@ def embed_block(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | None]
         return both
     found = embedder_output(psem, X)
     return embed(psem, X), found and labels_if_any(*found, find_sem(psem).classes_)
-
-
-def accepted(psem: Any, Z: Any) -> NDArray[np.bool_] | None:
-    """Mark the embeddings that a RejectingClassifier accepts, if psem has one."""
-    for level in levels(psem):
-        if isinstance(level, RejectingClassifier):
-            of_embeddings = copy.copy(level)
-            of_embeddings.estimator_ = find_sem(psem)
-            return of_embeddings.accept(Z)
-    return None
 
 
 def in_blocks(function: Callable, X: Any, bar: Any) -> Any:

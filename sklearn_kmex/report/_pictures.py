@@ -1,7 +1,6 @@
 """Images of samples, as small files inside the page."""
 
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn_kmex._draw.pictures import (
     Scale,
     as_file,
     channels_last,
+    check_image_shape,
     data_uri,
     in_unit_range,
     value_range,
@@ -65,7 +65,7 @@ def check_samples(
 ) -> SampleSet:
     """Check samples, labels and images as far as that is cheap.
 
-    The names X and y in messages end in the suffix.
+    The names X and y in messages end in the suffix, "" or "_train".
     """
     X = as_samples(X)
     if not len_of(X):
@@ -77,7 +77,7 @@ def check_samples(
             f"labels for {len_of(X)} rows."
         )
     if images is not None and not callable(images):
-        check_number(images, X)
+        check_number(images, X, "train_images" if suffix else "images")
         images = list(images) if isinstance(images, tuple) else images
     samples = SampleSet(X, labels, images, image_shape)
     samples.pictures([0])
@@ -93,20 +93,18 @@ def check_image_arguments(images: Any, image_shape: Any) -> None:
             "images and image_shape must not be given together; got image_shape="
             f"{image_shape!r} and {type(images).__name__} images. Leave one out."
         )
-    is_tuple = isinstance(image_shape, tuple) and len(image_shape) > 0
-    if not (is_tuple and all(isinstance(size, Integral) for size in image_shape)):
-        raise ValueError(
-            "image_shape must be a tuple of int, such as (h, w) or (h, w, 3); got "
-            f"{image_shape!r}."
-        )
+    check_image_shape(image_shape)
 
 
-def check_number(images: Any, X: Any) -> None:
-    if len_of(images) != len_of(X):
+def check_number(images: Any, X: Any, name: str) -> None:
+    """Check that there are as many images as rows."""
+    has_length = hasattr(images, "__len__") and getattr(images, "ndim", 1) > 0
+    if not has_length or len_of(images) != len_of(X):
+        got = f"{len_of(images)} images" if has_length else repr(images)
         raise ValueError(
-            "images must hold one image for each row, or be a function that makes "
-            f"images; got {len_of(images)} images for {len_of(X)} rows. For the "
-            "shape of images in flat rows, use image_shape."
+            f"{name} must hold one image for each row, or be a function that makes "
+            f"images; got {got} for {len_of(X)} rows. For the shape of images in flat "
+            "rows, use image_shape."
         )
 
 

@@ -52,7 +52,7 @@ def test_long_names_fit():
     found = contrast(model, np.eye(6)[:3] + 1e-7)
     found.feature_names[:] = "a column with a name that is longer than any axis is wide"
     no_caption_overlaps(found.plot())
-    assert not np.isnan(found.plot(n_features=0)[0].patches[0].get_width())
+    assert not np.isnan(found.plot(n_features=1)[0].patches[0].get_width())
     plt.close("all")
 
 

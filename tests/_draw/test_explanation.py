@@ -1,6 +1,7 @@
 """The pictures of explanations: what is in which axes, and that captions fit."""
 
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sems import Prototypes
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.exceptions import MissingDependencyError
-from sklearn_kmex.explain import explain
+from sklearn_kmex.explain import contrast, counterfactuals, explain
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -148,3 +149,28 @@ def test_plot_needs_matplotlib(psem, digits, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"pip install .*\[plot\]"):
         explain(psem, digits[1][:1]).plot()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"image_shape": "a"}, ValueError, "image_shape must be a tuple .*; got 'a'"),
+        ({"image_shape": 4}, ValueError, "image_shape must be a tuple .*; got 4"),
+        ({"image_shape": (-8, -8)}, ValueError, r"tuple .*; got \(-8, -8\)"),
+        ({"vmin": "a"}, ValueError, "vmin must be a number or None; got 'a'"),
+        ({"vmax": [1]}, ValueError, r"vmax must be a number or None; got \[1\]"),
+        ({"figure": 3}, TypeError, "figure must be a matplotlib Figure .*; got 3"),
+        ({"n_features": 0}, ValueError, "n_features must be an int .*; got 0"),
+        ({"n_features": 1.5}, ValueError, "n_features must be an int .*; got 1.5"),
+    ],
+)
+def test_settings_of_figures_that_are_none(psem, digits, settings, error, message):
+    X_test = digits[1][:1]
+    n_refused = 0
+    for function in (explain, counterfactuals, contrast):
+        found = function(psem, X_test)
+        if settings.keys() <= signature(found.plot).parameters.keys():
+            n_refused += 1
+            with pytest.raises(error, match=message):
+                found.plot(**settings)
+    assert n_refused >= 2

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from sklearn_kmex import make_kmex
-from sklearn_kmex.explain import explain
+from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex.explain import counterfactuals, explain
 
 pytest.importorskip("PIL")
 
@@ -58,9 +58,19 @@ def test_samples_alone(pictures):
     assert f"training row {explanation.training_rows[0, 0]}: " in html
 
 
-def test_rows_of_a_table_have_no_pictures(digits):
-    from sklearn_kmex import KMExClassifier
-
+def test_flat_rows_have_pictures_where_their_shape_is_given(digits, tmp_path):
     X, X_test, y, _ = digits
     psem = KMExClassifier(1, random_state=0).fit(X, y)
-    assert "<img" not in explain(psem, X_test[:2], X_train=X)._repr_html_()
+    explanation = explain(psem, X_test[:2], X_train=X)
+    others = counterfactuals(psem, X_test[:2], X_train=X, y_train=y)
+    for found, n_pictures in ((explanation, 2 + 2 * 3), (others, 2 + 2)):
+        assert "<img" not in found._repr_html_()
+        assert "<img" not in found.to_html()
+        page = found.to_html(image_shape=(8, 8))
+        assert page.count("<img") == n_pictures
+        found.write_html(tmp_path / "page.html", image_shape=(8, 8))
+        assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
+        with pytest.raises(ValueError, match=r"have the 64 values .* got \(3, 3\)"):
+            found.to_html(image_shape=(3, 3))
+        with pytest.raises(ValueError, match=r"image_shape must be a tuple .* got 'a'"):
+            found.to_html(image_shape="a")

@@ -457,6 +457,15 @@ def test_a_step_that_knows_no_names_and_a_frozen_one_inside(wine):
     assert found.feature_names[12] == "x12"
 
 
+@pytest.mark.parametrize("name", ["labels", "against"])
+def test_labels_of_another_number_than_the_samples(wine, name):
+    X, y = wine
+    psem = kmex().fit(X, y)
+    words = rf"{name} must be one label, or .* {len(X)} samples; .* shape \(2,\)"
+    with pytest.raises(ValueError, match=words):
+        contrast(psem, X, **{name: [1, 2]})
+
+
 def test_labels_to_speak_for_and_against(wine):
     X, y = wine
     psem = make_pipeline(StandardScaler(), kmex()).fit(X, y)

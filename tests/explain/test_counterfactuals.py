@@ -176,8 +176,8 @@ def test_html():
 def test_what_is_refused():
     X, y = load_iris(return_X_y=True)
     psem = KMExClassifier(1).fit(X, y)
-    for one in ({"X_train": X}, {"y_train": y}):
-        with pytest.raises(ValueError, match="X_train and y_train must be given toget"):
+    for one, missing in (({"X_train": X}, "y_train"), ({"y_train": y}, "X_train")):
+        with pytest.raises(ValueError, match=f"^{missing}, the .* must be given with"):
             counterfactuals(psem, X, **one)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         counterfactuals(psem, X, X_train=X, y_train=y[:9])

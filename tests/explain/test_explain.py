@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex._draw.explanation import examples_of
 from sklearn_kmex.explain import explain
 
@@ -152,6 +152,28 @@ def test_relevance_of_the_users_own(blobs):
         explain(psem, X, relevance=X[:3])
 
 
+@pytest.mark.parametrize(
+    ("relevance", "error", "message"),
+    [
+        (
+            "margin",
+            ValueError,
+            r"relevance must be True, .*'occlusion'.*; got 'margin'",
+        ),
+        ("epsilon_box", ValueError, r"got 'epsilon_box'.* pass functools.partial"),
+        (
+            lambda a, b: b,
+            TypeError,
+            r"as relevance\(psem, X, prototypes=prototypes\); .* takes \(a, b\)",
+        ),
+    ],
+)
+def test_relevance_that_cannot_be_computed(blobs, relevance, error, message):
+    psem = KMExClassifier(2, random_state=0).fit(*blobs)
+    with pytest.raises(error, match=message):
+        explain(psem, blobs[0], relevance=relevance)
+
+
 def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch):
     X, y = blobs
     psem = KMExClassifier(2, random_state=0).fit(X, y)
@@ -162,7 +184,7 @@ def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch)
         return np.zeros((*prototypes.shape, X.shape[1]))
 
     monkeypatch.setattr("sklearn_kmex.explain._explain.relevance_maps", relevance)
-    for asked, method in ((True, "default"), ("prp", "prp")):
+    for asked, method in ((True, "default"), ("epsilon", "epsilon")):
         found = explain(psem, X, n_prototypes=2, relevance=asked)
         assert found.relevance.shape == (90, 2, 4)
         assert calls[-1][0] is psem
@@ -182,6 +204,22 @@ def test_the_encoder_runs_once(digits):
     calls.clear()
     explain(psem, X_test)
     assert calls == [len(X_test)]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_rejections_are_those_of_the_model(digits, inside):
+    X, X_test, y, _ = digits
+    sem, settings = KMExClassifier(2, random_state=0), {"cv": 3, "quantile": 0.3}
+    psem = make_pipeline(StandardScaler(), RejectingClassifier(sem, **settings))
+    if inside:
+        inner = make_pipeline(StandardScaler(), sem)
+        psem = RejectingClassifier(inner, **settings)
+    psem.fit(X, y)
+    accepted = (
+        psem.accept(X_test) if inside else psem[-1].accept(psem[0].transform(X_test))
+    )
+    assert 0 < accepted.mean() < 1
+    assert_array_equal(explain(psem, X_test).accepted, accepted)
 
 
 def test_a_stream_whose_class_has_not_come():

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 from sems import Prototypes
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.explain import Counterfactuals, Explanation, explain
 from sklearn_kmex.explain._records import read_document, write_document
@@ -174,6 +174,63 @@ def test_frame_of_a_model_without_probabilities():
     assert "probability" not in table
     assert table["prototype_label"].tolist() == ["a", "b"]
     assert table["similarity"].tolist() == [-1, -8]
+
+
+@pytest.fixture(scope="module")
+def rejecting(digits):
+    """An explanation of five accepted and five rejected samples."""
+    X, X_test, y, _ = digits
+    inner = KMExClassifier(2, random_state=0)
+    psem = RejectingClassifier(inner, cv=3, quantile=0.3, reject_label=-1).fit(X, y)
+    accepted = psem.accept(X_test)
+    order = np.argsort(~accepted, kind="stable")
+    return explain(psem, X_test[np.concatenate([order[:5], order[-5:]])])
+
+
+def test_rejected_samples_are_marked(rejecting):
+    assert_array_equal(rejecting.accepted, np.arange(10) < 5)
+    assert -1 not in rejecting.predictions
+    assert_array_equal(rejecting[4:6].accepted, [True, False])
+    same(rejecting, Explanation.from_json(rejecting.to_json()))
+    for page in (rejecting.to_html(), rejecting.to_markdown()):
+        assert page.count("rejected") == 5
+    rows = rejecting.to_markdown().splitlines()[-10:]
+    assert ["rejected" in row for row in rows] == [False] * 5 + [True] * 5
+
+
+def test_frame_marks_rejected_samples(rejecting):
+    pytest.importorskip("pandas")
+    table = rejecting.frame()
+    assert_array_equal(table["accepted"], table["sample"] < 5)
+
+
+def test_figures_mark_rejected_samples(rejecting):
+    pytest.importorskip("matplotlib").use("Agg")
+    titles = [ax.get_title() for ax in rejecting.plot(image_shape=(8, 8))[:, 0]]
+    assert [title.endswith(", rejected") for title in titles] == [False] * 5 + [
+        True
+    ] * 5
+
+
+def test_a_model_that_rejects_nothing_has_no_such_field(explanation):
+    assert explanation.accepted is None
+    assert "rejected" not in explanation.to_html()
+
+
+@pytest.mark.parametrize("row", [30, -31, 99])
+def test_samples_that_are_none(explanation, row):
+    with pytest.raises(IndexError, match=f"Explanation of 30 samples must be .* {row}"):
+        explanation[row]
+    with pytest.raises(IndexError, match=f"one of 30 samples, .* got {row}"):
+        explanation.evidence(row)
+
+
+@pytest.mark.parametrize("key", ["a", 0.5, [True, False]])
+def test_keys_that_select_nothing(explanation, key):
+    with pytest.raises(IndexError, match="a slice, or a mask of 30 booleans; got"):
+        explanation[key]
+    with pytest.raises(IndexError, match="the position of one of 30 samples"):
+        explanation.evidence(key)
 
 
 def test_frame_needs_pandas(explanation, monkeypatch):

@@ -129,6 +129,12 @@ def test_robustness_by_its_parts(psem):
     assert found.local_lipschitz == pytest.approx(slope)
 
 
+def test_arguments_in_the_wrong_order(psem):
+    for one in (faithfulness, robustness):
+        with pytest.raises(TypeError, match="given before X; got ndarray first"):
+            one(X, psem)
+
+
 def test_robustness_is_within_its_ranges_and_repeats(psem, blobs):
     how = {"method": "gradient_x_input", "n_neighbors": 2}
     one, same, other = (robustness(psem, X, random_state=k, **how) for k in (0, 0, 1))
@@ -148,5 +154,5 @@ def test_robustness_is_within_its_ranges_and_repeats(psem, blobs):
 
 
 def test_a_model_that_is_no_psem_is_told(psem):
-    with pytest.raises(TypeError, match="psem must end in a TorchEmbedder"):
+    with pytest.raises(TypeError, match="psem has no torch encoder"):
         faithfulness(KMExClassifier(1).fit(X.reshape(12, -1), np.arange(12) % 3), X)

@@ -274,7 +274,7 @@ def test_smoothgrad_is_the_gradient_where_noise_is_little_and_repeats(table):
     assert_array_equal(torch.random.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("window", [None, 1, 3, 20])
+@pytest.mark.parametrize("window", [None, 1, 3, 8])
 def test_occlusion_is_what_a_window_takes_from_the_score(psem, window):
     side, base = window or 1, 0.5
     ids = psem.transform(X).argmax(axis=1)
@@ -551,6 +551,10 @@ def test_maps_have_the_dtype_of_the_network():
             "baseline must broadcast to a sample",
         ),
         ({"method": "occlusion", "baseline": [None]}, "baseline must be made of fini"),
+        (
+            {"method": "occlusion", "window": 99},
+            "window must be at most the side length of an input, 8; got 99",
+        ),
         ({"method": "lrp"}, "'method' parameter of relevance must be a str among"),
         ({"target": "score"}, "'target' parameter of relevance must be a str among"),
         ({"batch_size": 0}, "'batch_size' parameter of relevance must be"),
@@ -572,7 +576,7 @@ def test_settings_are_checked_whoever_passes_them_on(psem):
         for one in (relevance, black_box_relevance, faithfulness, robustness):
             with pytest.raises(ValueError, match=words):
                 one(psem, X, **given)
-    with pytest.raises(ValueError, match=r"among .*'smoothgrad'.* Got 'gradient'"):
+    with pytest.raises(ValueError, match=r"relevance .*'smoothgrad'.*; got 'gradient'"):
         explain(psem, X, relevance="gradient")
 
 
@@ -590,16 +594,18 @@ def test_what_has_no_torch_encoder_is_told(blobs):
     forest = RandomForestClassifier(5, random_state=0).fit(rows, y)
     between = make_pipeline(TorchEmbedder(mlp()), StandardScaler(), KMExClassifier(1))
     for psem, what in [
-        (make_kmex(forest, n_prototypes=1), "it has TreeEmbedder. For tables"),
-        (KMExClassifier(1), "it has no step at all"),
+        (make_kmex(forest, n_prototypes=1), "it has TreeEmbedder. Convert a"),
+        (KMExClassifier(1), "it has no steps"),
         (between, "it has TorchEmbedder, StandardScaler"),
     ]:
         psem.fit(rows, y)
         for one in (
             relevance, black_box_relevance, concept_maps, faithfulness, robustness,
         ):  # fmt: skip
-            with pytest.raises(TypeError, match=f"psem must end in .*{what}"):
+            with pytest.raises(TypeError, match=f"no torch encoder .*{what}") as error:
                 one(psem, rows)
+            is_score = one in (faithfulness, robustness)
+            assert str(error.value).endswith("table use contrast.") != is_score
     with pytest.raises(TypeError, match="must be a prototypical self-explainable"):
         relevance(forest, rows)
 

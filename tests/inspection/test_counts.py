@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier, KMExClassifierCV
+from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
 from sklearn_kmex.inspection import PrototypeCountDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -135,6 +135,11 @@ def test_what_is_no_such_search(data):
         TypeError, match=r"must be a fitted KMExClassifierCV.*without cv"
     ):
         draw(KMExClassifier())
+    rejecting = RejectingClassifier(KMExClassifier(1), cv=2).fit(*data)
+    with pytest.raises(
+        TypeError, match="got RejectingClassifier with KMExClassifier inside"
+    ):
+        draw(rejecting)
     found = search({"standardscaler__with_std": [True]}).fit(*data)
     with pytest.raises(ValueError, match="must have searched over one n_prototypes"):
         draw(found)

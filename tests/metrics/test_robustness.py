@@ -222,3 +222,9 @@ def test_refusals(settings, message):
     given = {"psem": None, "relevance": of_model(linear), "X": ROWS} | settings
     with pytest.raises(ValueError, match=message):
         local_lipschitz_error(**given)
+
+
+def test_a_function_that_takes_other_arguments_is_refused():
+    words = r"as relevance\(psem, X, labels=labels\); got one that takes \(psem, X\)"
+    with pytest.raises(TypeError, match=words):
+        local_lipschitz_error(None, ROWS, lambda psem, X: X, labels=[0, 1, 0])

@@ -232,6 +232,41 @@ def squares(psem, X, labels):
     return X**2
 
 
+@pytest.mark.parametrize("make", [make_faithfulness_scorer, make_robustness_scorer])
+@pytest.mark.parametrize(
+    ("relevance", "message"),
+    [
+        ("x", r"got 'x'.* pass functools.partial\(relevance, method='x'\)"),
+        (None, r"called as relevance\(psem, X, labels=labels\); got None"),
+        (lambda a, b: b, r"as relevance\(psem, X, labels=labels\); .* takes \(a, b\)"),
+    ],
+)
+def test_scorers_refuse_what_makes_no_maps(make, relevance, message):
+    with pytest.raises(TypeError, match=message):
+        make(relevance)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings"),
+    [
+        (make_robustness_scorer, {"n_neighbors": 0}),
+        (make_robustness_scorer, {"radius": 0.0}),
+        (make_faithfulness_scorer, {"keep": 0}),
+        (make_faithfulness_scorer, {"mask": "drop"}),
+    ],
+)
+def test_scorers_refuse_settings_when_they_are_made(make, settings):
+    ((name, value),) = settings.items()
+    words = f"'{name}' parameter of {make.__name__} must be .* Got {value!r}"
+    with pytest.raises(ValueError, match=words):
+        make(closeness, **settings)
+
+
+def test_maps_of_a_black_box_must_be_made_by_a_function():
+    with pytest.raises(TypeError, match="relevance_black_box must be a function"):
+        make_faithfulness_scorer(closeness, relevance_black_box="x")
+
+
 def test_refusals(digits):
     X, _, y, _ = digits
     logistic = LogisticRegression(max_iter=5000).fit(X[:200], y[:200])

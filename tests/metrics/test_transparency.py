@@ -140,3 +140,12 @@ def test_refusals(activations, n_prototypes, message):
     ):
         with pytest.raises(ValueError, match=message):
             metric(activations, n_prototypes)
+
+
+@pytest.mark.parametrize(
+    "metric", [ghosting_rate, prototype_usage, transparency_score, usage_entropy_score]
+)
+def test_a_refused_number_is_named_by_the_function_that_was_called(metric):
+    words = f"'n_prototypes' parameter of {metric.__name__} must be .* Got 0"
+    with pytest.raises(ValueError, match=words):
+        metric([0], 0)

@@ -77,3 +77,18 @@ def test_refusals():
         fidelity_score([0, 1], [0])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         accuracy_gap([0, 1], [0, 1], [0])
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "name"),
+    [
+        (fidelity_score, [Y, None], "y_sem"),
+        (fidelity_score, [None, Y], "y_black_box"),
+        (accuracy_gap, [None, Y, Y], "y"),
+        (accuracy_gap, [Y, Y, 3], "y_sem"),
+    ],
+)
+def test_refused_labels_are_named_by_the_function_that_was_called(metric, labels, name):
+    words = f"'{name}' parameter of {metric.__name__} must be"
+    with pytest.raises(ValueError, match=words):
+        metric(*labels)

@@ -103,6 +103,7 @@ def test_images_and_image_shape_are_not_given_together():
         ([], [], None, "X must hold at least one row; got none."),
         (FLAT, [0, 1], None, "y must hold a label for each row of X; got 2 labels for"),
         (FLAT, Y, FLAT[:3], "images must hold one image for each row, .* 3 images"),
+        (FLAT, Y, 3, "images must hold one image for each row, .* got 3 for 4 rows"),
         (FLAT, Y, (), "images must hold one image for each row, .* got 0 images"),
         (FLAT, Y, (3, 4), r"got 2 images for 4 rows\. .* use image_shape"),
         (FLAT, Y, FLAT, r"images must give one image .* got an array of shape \(1, "),
@@ -120,7 +121,7 @@ def test_what_does_not_fit_is_refused_before_any_work(X, y, images, message):
 @pytest.mark.parametrize(
     ("X", "image_shape", "message"),
     [
-        (FLAT, (3, 5), r"image_shape must hold the 12 values .*; got \(3, 5\)"),
+        (FLAT, (3, 5), r"image_shape must have the 12 values .*; got \(3, 5\)"),
         (FLAT, (12,), r"image_shape must be \(h, w\), .*; got \(12,\)"),
         (list("abcd"), (2, 2), r"image_shape must be None unless .*; got \(2, 2\)"),
     ],

@@ -229,6 +229,7 @@ def test_class_names_and_feature_names(iris, iris_psem):
             "feature_names must give one name for each of the 4",
         ),
         ({"images": np.zeros((3, 2, 2))}, "images must hold one image for each row"),
+        ({"X_train": np.eye(4), "train_images": 3}, "train_images must hold one image"),
         ({"images": np.zeros((75, 2))}, "images must give one image of shape"),
         (
             {"image_shape": (3, 3)},
