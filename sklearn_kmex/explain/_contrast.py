@@ -337,7 +337,8 @@ def _sides(
         codes = np.broadcast_to(class_codes(found.classes, given), n_samples)
     if against is not None:
         given = check_labels_shape(against, n_samples, "against")
-        others = np.broadcast_to(class_codes(found.classes, given), n_samples)
+        given = class_codes(found.classes, given, "against")
+        others = np.broadcast_to(given, n_samples)
         if (codes == others).any():
             row = int(np.argmax(codes == others))
             raise ValueError(

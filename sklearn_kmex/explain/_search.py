@@ -33,7 +33,9 @@ def nearest_rows(
         )
     X_train, labels = as_samples(X_train), column_or_1d(y_train)
     check_consistent_length(labels, range(len_of(X_train)))
-    absent = np.setdiff1d(found.runner_up, class_codes(found.classes, labels))
+    absent = np.setdiff1d(
+        found.runner_up, class_codes(found.classes, labels, "y_train")
+    )
     if len(absent):
         raise ValueError(
             "y_train must contain each runner-up; it has no row of "

@@ -137,7 +137,7 @@ class CoverageDisplay:
         Z = embed(estimator, X)
         found = decide(estimator, Z)
         check_consistent_length(found.predicted, labels)
-        codes = class_codes(found.classes, labels)
+        codes = class_codes(found.classes, labels, "y")
         scores = {"similarity": found.similarities.max(axis=1)}
         if "probability" in methods:
             chances = class_probabilities(sem, Z, found)

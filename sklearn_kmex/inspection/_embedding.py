@@ -165,7 +165,7 @@ class EmbeddingDisplay:
         sem, Z = find_sem(estimator), embed(estimator, X)
         classes = np.asarray(sem.classes_)
         labels = np.asarray(y) if y is not None else classes[decide(sem, Z).predicted]
-        class_codes(classes, labels)
+        class_codes(classes, labels, "y")
         points, prototype_points, axis_names = _two_columns(Z, sem.prototypes_, reducer)
         check_consistent_length(points, labels)
         display = cls(

@@ -277,9 +277,9 @@ class PrototypeDisplay:
         """List the classes to draw, with their prototypes."""
         names = class_texts(self.classes, self.class_names)
         codes = class_codes(self.classes, self.prototype_labels)
-        wanted = range(len(self.classes))
+        wanted = np.arange(len(self.classes))
         if show is not None:
-            wanted = class_codes(self.classes, np.asarray(show))  # type: ignore[assignment]
+            wanted = class_codes(self.classes, np.asarray(show), "show")
         groups = [(names[code], np.flatnonzero(codes == code)) for code in wanted]
         groups = [group for group in groups if len(group[1])]
         if not groups:

@@ -49,9 +49,9 @@ def check_arguments(
 ) -> None:
     """Refuse arguments that do not fit the model, without running it."""
     sem = find_sem(psem)
-    for some in (samples, training):
+    for name, some in (("y", samples), ("y_train", training)):
         if some is not None and some.y is not None:
-            class_codes(np.asarray(sem.classes_), some.y)
+            class_codes(np.asarray(sem.classes_), some.y, name)
     check_black_box(black_box)
     if samples.pictures([0]) is not None:
         check_dependency("PIL.Image", caller="SEMReport", extra="report")

@@ -181,7 +181,7 @@ def test_what_is_refused():
             counterfactuals(psem, X, **one)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         counterfactuals(psem, X, X_train=X, y_train=y[:9])
-    with pytest.raises(ValueError, match=r"labels must be among .* unknown: \[7\]"):
+    with pytest.raises(ValueError, match=r"y_train must be among .* unknown: \[7\]"):
         counterfactuals(psem, X, X_train=X, y_train=np.where(y == 0, 7, y))
     with pytest.raises(
         ValueError, match="must contain each runner-up; it has no row of"

@@ -60,7 +60,7 @@ def test_labels_may_be_those_predicted(blobs):
     X, y = blobs
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     assert_array_equal(draw(psem, X).labels, psem.predict(X))
-    with pytest.raises(ValueError, match="labels must be among the classes"):
+    with pytest.raises(ValueError, match="y must be among the classes"):
         draw(psem, X, y + 1)
 
 

@@ -117,7 +117,7 @@ def test_some_classes_alone():
     names = [t.get_text() for t in display.axes_[0].get_yticklabels()]
     assert names == ["c", "a"]
     assert_allclose(picture_of(display, 2, 2)[..., 0], [[0, 0], [1, 0]])
-    with pytest.raises(ValueError, match=r"labels must be among the classes.*'z'"):
+    with pytest.raises(ValueError, match=r"show must be among the classes.*'z'"):
         display.plot(show=["z"])
     with pytest.raises(ValueError, match="show must contain a class with prototypes"):
         display.plot(show=[])

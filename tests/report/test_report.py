@@ -217,7 +217,7 @@ def test_class_names_and_feature_names(iris, iris_psem):
         ({"y": None}, "y should be a 1d array"),
         (
             {"y": ["rose"] * 75},
-            r"labels must be among the classes .* unknown: \['rose'\]",
+            r"y must be among the classes .* unknown: \['rose'\]",
         ),
         ({"X": []}, "X must hold at least one row; got none."),
         (
@@ -257,7 +257,7 @@ def test_bad_input_is_named(iris, iris_psem, change, message):
             "X_train must hold the samples that psem was fitted to; got 10 rows, ",
         ),
         (75, ["setosa"], "y_train must hold a label for each row of X_train; got 1"),
-        (75, ["rose"] * 75, r"labels must be among the classes .* unknown: \['rose'\]"),
+        (75, ["rose"] * 75, r"y_train must be among the classes .* unknown: \['rose'\]"),
         (0, None, "X_train must hold at least one row; got none."),
     ],
 )
