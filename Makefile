@@ -31,7 +31,7 @@ help:
 	@echo "make test-slow    the slow ones: training, whole studies, large networks"
 	@echo "make test-cov     make test, with branch coverage and ten times the examples"
 	@echo "make test-browser pages and notebook output, in chromium (apt install chromium)"
-	@echo "make test-oldest  all tests without torch, on the oldest supported versions"
+	@echo "make test-oldest  make test without torch, on the oldest supported versions"
 	@echo "make test-sklearn17, make test-sklearn18"
 	@echo "                  the estimators and metrics, on scikit-learn 1.7 and 1.8"
 	@echo "make test-newest  the tests without torch, on the newest Python found here"
@@ -92,7 +92,7 @@ test-browser: $(VENV)/.browser
 	SKLEARN_KMEX_BROWSER=required $(BIN)/python -m pytest tests/browser
 
 test-oldest: .venv-oldest/.installed
-	.venv-oldest/bin/$(PYTEST)
+	.venv-oldest/bin/$(PYTEST) -m "not slow"
 
 test-sklearn17 test-sklearn18: test-%: .venv-%/.installed
 	.venv-$*/bin/$(PYTEST) -m "not slow" $(CONTRACT)

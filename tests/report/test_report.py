@@ -257,7 +257,11 @@ def test_bad_input_is_named(iris, iris_psem, change, message):
             "X_train must hold the samples that psem was fitted to; got 10 rows, ",
         ),
         (75, ["setosa"], "y_train must hold a label for each row of X_train; got 1"),
-        (75, ["rose"] * 75, r"y_train must be among the classes .* unknown: \['rose'\]"),
+        (
+            75,
+            ["rose"] * 75,
+            r"y_train must be among the classes .* unknown: \['rose'\]",
+        ),
         (0, None, "X_train must hold at least one row; got none."),
     ],
 )
