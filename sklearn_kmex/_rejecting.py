@@ -1,5 +1,6 @@
 """RejectingClassifier: a classifier that rejects the rows it is least certain of."""
 
+import copy
 from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -16,6 +17,7 @@ from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_score
 from sklearn_kmex._model.labels import class_codes, kind_of
+from sklearn_kmex._model.protocol import find_sem, levels
 
 
 def _estimator_has(name: str) -> Callable[[Any], bool]:
@@ -315,6 +317,16 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         if inner.classifier_tags is not None:
             tags.classifier_tags = inner.classifier_tags
         return tags
+
+
+def accepted(psem: Any, Z: Any) -> NDArray[np.bool_] | None:
+    """Mark the embeddings that a RejectingClassifier accepts, if psem has one."""
+    for level in levels(psem):
+        if isinstance(level, RejectingClassifier):
+            of_embeddings = copy.copy(level)
+            of_embeddings.estimator_ = find_sem(psem)
+            return of_embeddings.accept(Z)
+    return None
 
 
 def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:

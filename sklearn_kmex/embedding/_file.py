@@ -11,6 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_kmex._data.paths import path_to_write
 from sklearn_kmex._data.samples import (
     as_samples,
     chunk_rows,
@@ -21,7 +22,6 @@ from sklearn_kmex._data.samples import (
 )
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
-from sklearn_kmex.utils._paths import path_to_write
 
 
 def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
+from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
+from sklearn_kmex._rejecting import accepted
 from sklearn_kmex.explain._explanation import Explanation
-from sklearn_kmex.explain._rejection import accepted
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 from sklearn_kmex.explain._settings import METHODS
-from sklearn_kmex.utils._callables import check_takes
 
 
 @validate_params(

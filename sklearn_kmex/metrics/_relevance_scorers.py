@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_kmex._compat import validate_params
+from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import predict
@@ -19,7 +20,6 @@ from sklearn_kmex.metrics._faithfulness import (
 )
 from sklearn_kmex.metrics._robustness import NEIGHBORS, local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
-from sklearn_kmex.utils._callables import check_takes
 
 
 def _score_faithfulness(

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex.metrics._maps import check_maps, mean_of, unit_maps
-from sklearn_kmex.utils._callables import check_takes
 
 # Settings of the neighbors.
 NEIGHBORS = {

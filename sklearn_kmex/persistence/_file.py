@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_kmex._data.paths import as_path, path_to_write
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.persistence._archive import (
     NAME,
@@ -26,7 +27,6 @@ from sklearn_kmex.persistence._parts import (
 )
 from sklearn_kmex.persistence._refusal import Refusal, one_error
 from sklearn_kmex.utils import check_dependency
-from sklearn_kmex.utils._paths import as_path, path_to_write
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.types import Module

@@ -15,7 +15,7 @@ from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex.explain._rejection import accepted
+from sklearn_kmex._rejecting import accepted
 
 FIRST_BLOCK, BLOCK = 64, 2_048  # samples between two steps of the progress bar
 
