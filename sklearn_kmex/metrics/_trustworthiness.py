@@ -13,9 +13,9 @@ _TWO_MODELS = {
 }
 
 
-@validate_params({"y": _LABELS, **_TWO_MODELS}, prefer_skip_nested_validation=True)
+@validate_params({"y_true": _LABELS, **_TWO_MODELS}, prefer_skip_nested_validation=True)
 def accuracy_gap(
-    y: ArrayLike,
+    y_true: ArrayLike,
     y_black_box: ArrayLike,
     y_sem: ArrayLike,
     *,
@@ -29,7 +29,7 @@ def accuracy_gap(
 
     Parameters
     ----------
-    y : array-like of shape (n_samples,)
+    y_true : array-like of shape (n_samples,)
         True labels.
 
     y_black_box : array-like of shape (n_samples,)
@@ -57,8 +57,8 @@ def accuracy_gap(
     >>> accuracy_gap([0, 1, 1, 0], [0, 1, 1, 1], [0, 1, 0, 1])
     -0.25
     """
-    sem = accuracy_score(y, y_sem, sample_weight=sample_weight)
-    black_box = accuracy_score(y, y_black_box, sample_weight=sample_weight)
+    sem = accuracy_score(y_true, y_sem, sample_weight=sample_weight)
+    black_box = accuracy_score(y_true, y_black_box, sample_weight=sample_weight)
     return float(sem - black_box)
 
 

@@ -84,7 +84,7 @@ def test_refusals():
     [
         (fidelity_score, [Y, None], "y_sem"),
         (fidelity_score, [None, Y], "y_black_box"),
-        (accuracy_gap, [None, Y, Y], "y"),
+        (accuracy_gap, [None, Y, Y], "y_true"),
         (accuracy_gap, [Y, Y, 3], "y_sem"),
     ],
 )
