@@ -101,7 +101,7 @@ class MLPEmbedder(BaseEmbedder):
         return self.mlp.predict(X)
 
     def _check_mlp(self) -> None:
-        if not hasattr(self.mlp, "hidden_layer_sizes"):
+        if not hasattr(self.mlp, "activation"):
             raise TypeError(
                 "mlp must be a fitted MLPClassifier or MLPRegressor; got "
                 f"{type(self.mlp).__name__}."
