@@ -606,7 +606,9 @@ def test_what_has_no_torch_encoder_is_told(blobs):
                 one(psem, rows)
             is_score = one in (faithfulness, robustness)
             assert str(error.value).endswith("table use contrast.") != is_score
-    with pytest.raises(TypeError, match="must be a prototypical self-explainable"):
+    with pytest.raises(
+        TypeError, match=r"must decide by prototypes.*ForestClassifier has no"
+    ):
         relevance(forest, rows)
 
 
