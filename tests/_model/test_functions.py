@@ -25,4 +25,6 @@ def test_functions_that_cannot_be_called_so():
         check_takes(lambda psem, X: X, "relevance", "labels")
     with pytest.raises(TypeError, match=r"must be a function.*got 'occlusion'\. For a"):
         check_takes("occlusion", "relevance", "labels")
+    with pytest.raises(TypeError, match=r"relevance\(psem, X\); got None\.$"):
+        check_takes(None, "relevance")
     check_takes(lambda psem, X, **settings: X, "relevance", "labels")
