@@ -22,14 +22,16 @@ CONTRACT := tests/test_common.py tests/test_classifier.py tests/test_classifier_
 # What decides: every line and branch of it is tested.
 CORE := */_classifier.py,*/_fit/*,*/_model/*,*/_data/*
 
-.PHONY: help demo test test-slow test-cov test-browser $(VERSIONS:%=test-%) test-newest \
-	check format docs bench study study-quick clean
+.PHONY: help demo test test-slow test-properties test-cov test-browser \
+	$(VERSIONS:%=test-%) test-newest check format docs bench study study-quick clean
 
 help:
 	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
 	@echo "make test         the tests, but for the slow ones: minutes"
 	@echo "make test-slow    the slow ones: training, whole studies, large networks"
-	@echo "make test-cov     make test, with branch coverage and ten times the examples"
+	@echo "make test-properties"
+	@echo "                  the property tests, with ten times as many examples"
+	@echo "make test-cov     make test, with branch coverage"
 	@echo "make test-browser pages and notebook output, in chromium (apt install chromium)"
 	@echo "make test-oldest  make test without torch, on the oldest supported versions"
 	@echo "make test-sklearn17, make test-sklearn18"
@@ -78,13 +80,16 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m "not slow"
-	@echo "The rest: make test-slow test-browser test-oldest check docs; .ci/run runs all."
+	@echo "The rest: make test-slow test-properties test-browser test-oldest check docs; .ci/run runs all."
 
 test-slow: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m slow
 
+test-properties: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=ci $(BIN)/$(PYTEST) -m hypothesis
+
 test-cov: $(VENV)/.dev
-	HYPOTHESIS_PROFILE=ci $(BIN)/$(PYTEST) -m "not slow" --cov --cov-report=term
+	$(BIN)/$(PYTEST) -m "not slow" --cov --cov-report=term
 	$(BIN)/python -m coverage report --fail-under=100 --include="$(CORE)"
 
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
