@@ -5,7 +5,6 @@ from doctest import UnexpectedException
 from importlib.util import find_spec
 
 import pytest
-from _pytest.doctest import MultipleDoctestFailures
 
 # Files that cannot even be imported without a package; by what they need.
 NEEDS = {
@@ -27,10 +26,8 @@ def pytest_runtest_call(item):
     """Skip an example of the docs that asks for a package that is not installed."""
     try:
         return (yield)
-    except MultipleDoctestFailures as error:
-        for failure in error.failures:
-            if isinstance(failure, UnexpectedException):
-                skip_if_missing(failure.exc_info[1])
+    except UnexpectedException as failure:
+        skip_if_missing(failure.exc_info[1])
         raise
 
 

@@ -68,7 +68,7 @@ def test_refusals_and_sharing(digits):
 
 @pytest.mark.parametrize("method", ["fit", "transform", "black_box_output"])
 def test_a_model_without_hidden_layers_is_refused(digits, method):
-    logistic = LogisticRegression(max_iter=5000).fit(digits[0], digits[2])
+    logistic = LogisticRegression()
     with pytest.raises(TypeError, match=r"a fitted MLPClassifier .* got LogisticReg"):
         getattr(MLPEmbedder(logistic), method)(digits[0])
 
@@ -83,9 +83,8 @@ def test_names_of_columns_reach_the_network(library, digits):
     psem = make_kmex(mlp, n_prototypes=1).fit(table, digits[2])
     says = psem["embed"].black_box_output(table)
     assert_array_equal(says, mlp.predict_proba(table))
-    assert_array_equal(
-        psem["embed"].transform(table[:9]), MLPEmbedder(mlp).transform(table)[:9]
-    )
+    rows = table[:9]  # a product may round otherwise for another number of rows
+    assert_array_equal(psem["embed"].transform(rows), MLPEmbedder(mlp).transform(rows))
     with pytest.warns(UserWarning, match="X does not have valid .*, but MLPC"):
         MLPEmbedder(mlp).transform(digits[0])
     with pytest.raises(ValueError, match="feature names should match"):
