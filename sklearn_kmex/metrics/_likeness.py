@@ -107,23 +107,24 @@ def example_likeness_score(
     >>> example_likeness_score([[1, 0]], [2], Z_train, y_train)
     0.5
     """
-    Z, Z_train = as_rows(Z, "Z"), as_rows(Z_train, "Z_train")
-    if Z.shape[1] != Z_train.shape[1]:
+    samples, training = as_rows(Z, "Z"), as_rows(Z_train, "Z_train")
+    if samples.shape[1] != training.shape[1]:
         raise ValueError(
             "Z must have as many features as Z_train, "
-            f"{Z_train.shape[1]}; got {Z.shape[1]}."
+            f"{training.shape[1]}; got {samples.shape[1]}."
         )
-    rows, labels = check_rows(shown, Z_train.shape[0]), column_or_1d(y_train)
-    check_consistent_length(Z, rows)
-    check_consistent_length(Z_train, labels)
+    rows, labels = check_rows(shown, training.shape[0]), column_or_1d(y_train)
+    check_consistent_length(samples, rows)
+    check_consistent_length(training, labels)
     weights = _check_sample_weight(sample_weight, rows, dtype=np.float64)
     likeness = np.empty(len(rows))
     for label in np.unique(labels[rows]):
-        of_class = Z_train[np.flatnonzero(labels == label)]
+        of_class = training[np.flatnonzero(labels == label)]
         own = np.flatnonzero(labels[rows] == label)
         for some in gen_batches(len(own), BLOCK_ROWS):
             block = own[some]
-            likeness[block] = _likeness(Z[block], Z_train[rows[block]], of_class)
+            shown_rows = training[rows[block]]
+            likeness[block] = _likeness(samples[block], shown_rows, of_class)
     return float(np.average(likeness, weights=weights))
 
 
