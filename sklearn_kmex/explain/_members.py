@@ -73,7 +73,7 @@ def _owned(
     size = chunk_rows(X_train)
     for start in range(0, len(numbers), size):
         block = numbers[start : start + size]
-        with numbered(block):
+        with numbered(block.tolist()):
             Z = embed(psem, take(X_train, block))
         found = decide(sem, Z)
         of_rows = found.predicted if labels is None else codes[block]
