@@ -84,9 +84,9 @@ API_REFERENCE = {
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (
-            "Measures of transparency, diversity and trustworthiness. Higher is better "
-            "for names that end in `_score`; lower is better for `_rate`, `_loss` and "
-            "`_error`. An `accuracy_gap` of 0 means equal accuracy."
+            "Measures of transparency, diversity, likeness and trustworthiness. Higher "
+            "is better for names that end in `_score`; lower is better for `_rate`, "
+            "`_loss` and `_error`. An `accuracy_gap` of 0 means equal accuracy."
         ),
         "names": [
             "accuracy_gap",
