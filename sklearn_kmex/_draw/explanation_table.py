@@ -14,8 +14,7 @@ from sklearn_kmex._draw.explanation import (
 from sklearn_kmex._draw.pictures import thumbnails
 from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
 
-HEAD = ["sample", "prediction", "looks like"]
-MEMBERS = "members most like it"
+HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
 
 def explanation_table(
@@ -26,24 +25,27 @@ def explanation_table(
     evidence = [shown.evidence(row) for row in range(n_rows)]
     predictions = _predictions(shown)
     samples, examples, pictures = _pictures(shown, evidence, image_shape)
-    members = [
-        _members(members_of(shown, row), some) for row, some in enumerate(pictures)
-    ]
     rows = [
         [
             _sample(shown.sample_indices[row], predictions[row], samples[row]),
             predictions[row],
-            Cards(_card(one, examples[one.prototype]) for one in some)
-            if examples
-            else [_line(one) for one in some],
-            *([members[row]] if shown.members is not None else []),
+            [
+                *_examples(some, examples),
+                *_members(members_of(shown, row), pictures[row]),
+            ],
             shown.runner_up[row],
             f"{shown.margin[row]:.3g}",
         ]
         for row, some in enumerate(evidence)
     ]
-    head = [*HEAD, *([MEMBERS] if shown.members is not None else [])]
-    return Table(repr(explanation), [*head, "runner-up", "margin"], rows, n_more)
+    return Table(repr(explanation), HEAD, rows, n_more)
+
+
+def _examples(evidence: list[Evidence], pictures: dict[int, str]) -> list[Any]:
+    """Describe the prototypes that a sample looks like, with pictures if there are."""
+    if not pictures:
+        return [_line(one) for one in evidence]
+    return [Cards(_card(one, pictures[one.prototype]) for one in evidence)]
 
 
 def _predictions(explanation: ExplanationLike) -> list[list[str]]:
@@ -97,10 +99,14 @@ def _members(members: list[Member], pictures: list[str]) -> list[Any]:
         (f"training row {one.training_row}", f"likeness {one.likeness:.3f}")
         for one in members
     ]
+    if not described:
+        return []
+    head = "members most like it:"
     if not pictures:
-        return [Line([Words(", ".join(words))]) for words in described]
+        return [Words(f"{head} {'; '.join(', '.join(words) for words in described)}")]
     both = zip(pictures, described, strict=True)
-    return Cards([Picture(source, words), *map(Words, words)] for source, words in both)
+    cards = ([Picture(source, words), *map(Words, words)] for source, words in both)
+    return [Words(head), Cards(cards)]
 
 
 def _line(one: Evidence) -> Line:

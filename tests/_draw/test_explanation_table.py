@@ -50,28 +50,30 @@ def test_the_same_example_is_the_same_picture(pictures):
     assert len(set(sources)) == 4
 
 
-def test_members_have_a_column_of_their_own(pictures):
+def test_members_are_below_the_prototypes(pictures):
     psem, X, samples = pictures
     found = explain(psem, samples, X_train=X, n_members=2)
     html = found._repr_html_()
-    assert '<th scope="col">members most like it</th>' in html
+    assert html.count("members most like it:") == 3
     described = re.findall(r'alt="(training row \d+, likeness .*?)"', html)
     pairs = zip(found.members.ravel(), found.member_likeness.ravel(), strict=True)
     assert described == [
         f"training row {row}, likeness {likeness:.3f}" for row, likeness in pairs
     ]
     assert html.count("<img") == 3 + 3 * 3 + 3 * 2
-    one = found.to_markdown().splitlines()[4].split(" | ")[3]
-    assert one.split("<br>") == described[:2]
+    cell = found.to_markdown().splitlines()[4].split(" | ")[2]
+    assert cell.endswith("<br>".join(["members most like it:", *described[:2]]))
 
 
 def test_few_members_in_a_table():
     X = np.array([[0.0, 1], [0.1, 1], [9, 0], [9, 0.1], [8, 0]])
     psem = KMExClassifier(1, random_state=0).fit(X, [0, 0, 1, 1, 1])
     found = explain(psem, X[[0, 2]], X_train=X, y_train=[0, 0, 1, 1, 1])
-    rows = [line.split(" | ")[3] for line in found.to_markdown().splitlines()[4:]]
-    assert [row.count("likeness") for row in rows] == [2, 3]
-    assert rows[0].startswith("training row 0, likeness 1.000<br>training row 1, ")
+    cells = [line.split(" | ")[2] for line in found.to_markdown().splitlines()[4:]]
+    assert [cell.count("likeness") for cell in cells] == [2, 3]
+    assert "<br>members most like it: training row 0, likeness 1.000; tr" in cells[0]
+    none = explain(psem, X[:1], X_train=X, y_train=[1, 1, 1, 1, 1])
+    assert "members" not in none.to_markdown()
 
 
 def test_samples_alone(pictures):
