@@ -101,7 +101,7 @@ def _members(members: list[Member], pictures: list[str]) -> list[Any]:
     ]
     if not described:
         return []
-    head = "members most like it:"
+    head = "members of the predicted prototype most like it:"
     if not pictures:
         return [Words(f"{head} {'; '.join(', '.join(words) for words in described)}")]
     both = zip(pictures, described, strict=True)

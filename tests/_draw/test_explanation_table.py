@@ -54,7 +54,7 @@ def test_members_are_below_the_prototypes(pictures):
     psem, X, samples = pictures
     found = explain(psem, samples, X_train=X, n_members=2)
     html = found._repr_html_()
-    assert html.count("members most like it:") == 3
+    assert html.count("members of the predicted prototype most like it:") == 3
     described = re.findall(r'alt="(training row \d+, likeness .*?)"', html)
     pairs = zip(found.members.ravel(), found.member_likeness.ravel(), strict=True)
     assert described == [
@@ -62,7 +62,7 @@ def test_members_are_below_the_prototypes(pictures):
     ]
     assert html.count("<img") == 3 + 3 * 3 + 3 * 2
     cell = found.to_markdown().splitlines()[4].split(" | ")[2]
-    assert cell.endswith("<br>".join(["members most like it:", *described[:2]]))
+    assert cell.endswith("<br>".join(["prototype most like it:", *described[:2]]))
 
 
 def test_few_members_in_a_table():
@@ -71,7 +71,7 @@ def test_few_members_in_a_table():
     found = explain(psem, X[[0, 2]], X_train=X, y_train=[0, 0, 1, 1, 1])
     cells = [line.split(" | ")[2] for line in found.to_markdown().splitlines()[4:]]
     assert [cell.count("likeness") for cell in cells] == [2, 3]
-    assert "<br>members most like it: training row 0, likeness 1.000; tr" in cells[0]
+    assert "prototype most like it: training row 0, likeness 1.000; tr" in cells[0]
     none = explain(psem, X[:1], X_train=X, y_train=[1, 1, 1, 1, 1])
     assert "members" not in none.to_markdown()
 
