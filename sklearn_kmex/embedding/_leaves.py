@@ -36,6 +36,13 @@ class LeafTable(NamedTuple):
     values: NDArray[np.float64]
 
 
+class Leaves(NamedTuple):
+    """Node of each row in each tree, of shape (n_rows, n_trees), and the trees."""
+
+    nodes: NDArray[np.intp]
+    tables: list[LeafTable]
+
+
 def is_tree_ensemble(model: Any) -> bool:
     """Whether a model is an ensemble of trees whose leaves can be read."""
     boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
@@ -47,34 +54,34 @@ def is_instance(model: Any, name: str) -> bool:
     return any(f"{kind.__module__}.{kind.__name__}" == name for kind in kinds)
 
 
-def nodes_of(ensemble: Any, X: Any) -> NDArray[np.intp]:
-    """Node of each row in each tree that `predict` uses."""
+def leaves_of(ensemble: Any, X: Any) -> Leaves:
+    """Find the leaf of each row in each tree that `predict` uses."""
+    tables = leaf_tables(ensemble)
     if isinstance(ensemble, HISTOGRAM):
         nodes = histogram_apply(ensemble, X)
     elif is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
         nodes = ensemble.predict(X, pred_leaf=True)
     else:
         nodes = ensemble.apply(X)
-    return nodes.reshape(len(nodes), -1).astype(np.intp)
+    nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
+    return Leaves(nodes, tables[: nodes.shape[1]])
 
 
-def leaf_values(ensemble: Any, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
+def leaf_values(leaves: Leaves) -> NDArray[np.float64]:
     """Value of the leaf of each row, one or several columns for each tree."""
-    _check_values(ensemble)
-    tables = leaf_tables(ensemble)[: nodes.shape[1]]
-    first = np.cumsum([0, *(len(table.values) for table in tables)])[:-1]
-    values = np.concatenate([table.values for table in tables])
-    return values[nodes + first].reshape(len(nodes), -1)
+    first = np.cumsum([0, *(len(table.values) for table in leaves.tables)])[:-1]
+    values = np.concatenate([table.values for table in leaves.tables])
+    return values[leaves.nodes + first].reshape(len(leaves.nodes), -1)
 
 
-def leaf_indicators(ensemble: Any, nodes: NDArray[np.intp]) -> sparse.csr_matrix:
+def leaf_indicators(leaves: Leaves) -> sparse.csr_matrix:
     """Which leaf each row is in: one column for each leaf, scaled by the trees."""
-    n_rows, n_trees = nodes.shape
-    masks = [table.is_leaf for table in leaf_tables(ensemble)[:n_trees]]
+    n_rows, n_trees = leaves.nodes.shape
+    masks = [table.is_leaf for table in leaves.tables]
     first = np.cumsum([0, *(mask.sum() for mask in masks)])
-    columns = np.empty(nodes.shape, dtype=np.intp)
+    columns = np.empty(leaves.nodes.shape, dtype=np.intp)
     for tree, mask in enumerate(masks):
-        columns[:, tree] = first[tree] + (np.cumsum(mask) - 1)[nodes[:, tree]]
+        columns[:, tree] = first[tree] + (np.cumsum(mask) - 1)[leaves.nodes[:, tree]]
     values = np.full(n_rows * n_trees, np.sqrt(0.5 / n_trees))
     ends = np.arange(n_rows + 1) * n_trees
     return sparse.csr_matrix(
@@ -149,7 +156,7 @@ def _lightgbm_text(ensemble: Any) -> str:
     return ensemble.booster_.model_to_string()  # its JSON takes ten times as long
 
 
-def _check_values(ensemble: Any) -> None:
+def check_values(ensemble: Any) -> None:
     """Refuse trees whose leaves have a linear model in place of a value."""
     if is_instance(ensemble, LIGHTGBM) and "\nis_linear=1\n" in _lightgbm_text(
         ensemble

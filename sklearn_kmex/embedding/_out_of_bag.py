@@ -1,9 +1,12 @@
 """Embeddings of training rows by the trees of a forest that do not know them."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sklearn_kmex.exceptions import KMExWarning
 
 
 class NoOutOfBagError(ValueError):
@@ -56,6 +59,34 @@ def fill_with_means(values: NDArray, drawn: NDArray[np.bool_]) -> NDArray:
     replaced = drawn & (counts > 0)[:, None]
     filled = np.where(replaced[:, :, None], means[:, None, :], by_tree)
     return filled.reshape(values.shape)
+
+
+def warn_if_sure(ensemble: Any, values: NDArray) -> None:
+    """Warn if the trees agree on each row without doubt, so that no two differ."""
+    n_classes = len(getattr(ensemble, "classes_", ()))
+    n_distinct = _count_distinct(values, n_classes)
+    if not n_distinct or not np.isin(values, (0, 1)).all():
+        return
+    warnings.warn(
+        f"The {len(values)} rows of X have only {n_distinct} different embeddings, "
+        "because all trees are sure of the class of each row. Trees that were grown "
+        "without bootstrap until each leaf has one class are sure of the rows they "
+        "were fitted on, but not of new rows: prototypes and probabilities will "
+        "mislead. Fit on rows that the ensemble was not fitted on, or fit the ensemble "
+        "with min_samples_leaf=5 or, a forest, with bootstrap=True.",
+        KMExWarning,
+        stacklevel=2,
+    )
+
+
+def _count_distinct(values: NDArray, n_classes: int) -> int:
+    """Count different rows; 0 if there are more than classes, or no more than rows."""
+    found: set[bytes] = set()
+    for row in values:
+        found.add(row.tobytes())
+        if len(found) > n_classes:
+            return 0
+    return len(found) if len(found) < len(values) else 0
 
 
 def _keeps_samples(forest: Any) -> bool:

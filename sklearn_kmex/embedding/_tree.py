@@ -13,15 +13,18 @@ from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import HasMethods, StrOptions
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._leaves import (
+    Leaves,
+    check_values,
     is_tree_ensemble,
     leaf_indicators,
     leaf_values,
-    nodes_of,
+    leaves_of,
 )
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
     bootstrap_mask,
     fill_with_means,
+    warn_if_sure,
 )
 
 
@@ -87,9 +90,9 @@ class TreeEmbedder(BaseEmbedder):
     Several values of one tree are next to each other. Boosting of more than two classes
     has a tree for each class and iteration, mostly in the order of the classes.
 
-    The sum of the columns of a class is the raw score of boosting, minus its initial
-    score, and their mean the probability by a forest (for LightGBM, the first trees
-    contain the initial score, and `boosting_type="rf"` averages).
+    For a forest, the mean over the trees is what `predict_proba` or `predict` returns.
+    For boosting, the sum of the columns of a class is the raw score without the initial
+    score, which the first trees of LightGBM contain.
 
     The trees are those that `predict` uses: after early stopping, those up to the best
     iteration. X is passed on in the form that the ensemble takes: a DataFrame keeps its
@@ -135,12 +138,12 @@ class TreeEmbedder(BaseEmbedder):
         self.out_of_bag = out_of_bag
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:
-        """Check the input, and embed X, by the trees that do not know a row if asked.
+        """Check the input, and embed X; rows of the forest as `out_of_bag` says.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows that the ensemble takes. See `out_of_bag` for those it was fitted on.
+            Rows that the ensemble takes.
 
         y : None
             Ignored.
@@ -157,27 +160,30 @@ class TreeEmbedder(BaseEmbedder):
             fitted on other rows or in another order, or leaves is not "value".
         """
         with unchanged_on_error(self):
-            checked = self.fit(X)._check_input(X, reset=False)
+            checked = self.fit(X, y)._check_input(X, reset=False)
             return self._embed_training(checked)
 
     def _embed_training(self, X: Any) -> Any:
         """Embed rows; those of the forest by the trees that do not know them."""
-        if self.out_of_bag is True and self.leaves == "identity":
+        required = self.out_of_bag and self.out_of_bag != "auto"
+        if required and self.leaves == "identity":
             raise ValueError(
                 "out_of_bag=True requires leaves='value'; got leaves='identity'. The "
                 "identity of a leaf has no mean over trees."
             )
-        nodes = nodes_of(self.ensemble, X)
-        embeddings = self._encode(nodes)
-        if self.out_of_bag is False or self.leaves == "identity":
+        leaves = self._leaves(X)
+        embeddings = self._encode(leaves)
+        if self.leaves == "identity":
             return embeddings
-        try:
-            drawn = bootstrap_mask(self.ensemble, nodes)
-        except NoOutOfBagError:
-            if self.out_of_bag == "auto":
-                return embeddings
-            raise
-        return fill_with_means(embeddings, drawn)
+        if self.out_of_bag:
+            try:
+                drawn = bootstrap_mask(self.ensemble, leaves.nodes)
+                return fill_with_means(embeddings, drawn)
+            except NoOutOfBagError:
+                if required:
+                    raise
+        warn_if_sure(self.ensemble, embeddings)
+        return embeddings
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         self._check_ensemble()
@@ -211,13 +217,16 @@ class TreeEmbedder(BaseEmbedder):
         check_is_fitted(self.ensemble)
 
     def _embed(self, X: Any) -> Any:
-        return self._encode(nodes_of(self.ensemble, X))
+        return self._encode(self._leaves(X))
 
-    def _encode(self, nodes: NDArray[np.intp]) -> Any:
-        """Embed rows by their nodes in each tree."""
+    def _leaves(self, X: Any) -> Leaves:
         if self.leaves == "value":
-            return leaf_values(self.ensemble, nodes)
-        return leaf_indicators(self.ensemble, nodes)
+            check_values(self.ensemble)
+        return leaves_of(self.ensemble, X)
+
+    def _encode(self, leaves: Leaves) -> Any:
+        """Embed rows by their leaves."""
+        return (leaf_values if self.leaves == "value" else leaf_indicators)(leaves)
 
     def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):
