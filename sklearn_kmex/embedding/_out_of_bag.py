@@ -22,7 +22,7 @@ def bootstrap_mask(forest: Any, nodes: NDArray[np.intp]) -> NDArray[np.bool_]:
     if not (getattr(forest, "bootstrap", False) and _keeps_samples(forest)):
         raise NoOutOfBagError(
             "ensemble must be a forest of scikit-learn that was fitted with "
-            "bootstrap=True for out_of_bag=True; got a "
+            "bootstrap=True for out_of_bag=True; got "
             f"{type(forest).__name__}{_setting(forest)}. Set out_of_bag=False, and fit "
             "on rows that the ensemble was not fitted on."
         )
