@@ -20,8 +20,8 @@ from sklearn_kmex.embedding import (
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._cached import FROZEN
 from sklearn_kmex.embedding._function import FunctionEmbedder
+from sklearn_kmex.embedding._leaves import is_tree_ensemble
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._tree import is_tree_ensemble
 
 NETWORKS: tuple[tuple[str, str, Any], ...] = (
     ("torch.nn", "Module", TorchEmbedder),
