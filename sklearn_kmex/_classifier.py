@@ -370,7 +370,7 @@ class KMExClassifier(PrototypeStream):
                 metrics = self._set_metric(training, folds)  # of the decision
                 self._set_temperature(training, folds, metrics)  # of probabilities
                 self._settle(training.X)
-            if self.merge_threshold is None:
+            if self.merge_threshold is None and not self._searches():
                 warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
         return self
 
