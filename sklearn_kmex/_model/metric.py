@@ -75,7 +75,10 @@ def unit_rows(X: Any) -> Any:
 
 def _divide_by_length(X: Any) -> Any:
     xp, *_ = get_namespace_and_device(X)
-    X = X / xp.max(abs(X), axis=1, keepdims=True)  # squares neither over- nor underflow
+    largest = xp.max(abs(X), axis=1, keepdims=True)
+    end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
+    safe = (largest < end) & (largest > 1 / end)
+    X = X / xp.where(safe, xp.ones_like(largest), largest)
     return X / xp.sqrt(squared_norms(X))[:, None]
 
 
