@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.utils import check_dependency
@@ -116,9 +118,12 @@ default=None
     check_dependency("torch", caller="concept_maps", extra="torch")
     from sklearn_kmex._torch.concepts import concepts
 
-    ids = prototype_ids(prototypes, np.asarray(compare(psem, X)))
-    network = found.network(batch_size)
+    ids = prototype_ids(prototypes, decide(found.sem, embed(psem, X)))
     maps = concepts(
-        network, found.inputs, found.sem.prototypes_, ids.reshape(len(ids), -1)
+        found.network(batch_size),
+        found.inputs,
+        rule_of(found.sem),
+        found.layers(),
+        ids.reshape(len(ids), -1),
     )
     return maps if ids.ndim == 2 else maps[:, 0]

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.steps import compare, embed
 from sklearn_kmex.explain._network import FoundNetwork, find_network, steps_to_network
 from sklearn_kmex.explain._relevance import relevance
 from sklearn_kmex.explain._settings import (
@@ -298,7 +299,8 @@ def robustness(
     """
     steps_to_network(psem, has_contrast=False)
     samples, similarity = np.asarray(X, dtype=np.float32), partial(compare, psem)
-    prototypes = np.asarray(similarity(samples)).argmax(axis=1)
+    decision = decide(psem, embed(psem, samples))
+    prototypes = decision.nearest_of(decision.predicted)
     seed = as_seed(random_state)
     settings = (method, bounds, 0.0, n_steps, noise, window, seed)
     how = dict(zip(METHOD_SETTINGS, settings, strict=True))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
@@ -196,30 +197,29 @@ default=None
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Prototypes, Target
+    from sklearn_kmex._torch.scores import Target
 
-    sem, similar = found.sem, np.asarray(compare(psem, X))
-    ids = prototype_ids(prototypes, similar)
-    codes = explained_codes(psem, X, labels, sem.classes_)
-    owners = class_codes(sem.classes_, sem.prototype_classes_)
-    others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
+    decision = decide(found.sem, embed(psem, X))
+    ids = prototype_ids(prototypes, decision)
+    if labels is None:
+        labels = decision.classes[decision.predicted]
+    codes = explained_codes(psem, X, labels, decision.classes)
+    rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     explained = Target(
         what,
         rule or ("neuralized" if what == "margin" else "prp"),
         codes,
-        owners[others.argmax(axis=1)],
+        decision.owners[rivals],
         ids.reshape(len(ids), -1),
-    )
-    known = Prototypes(
-        sem.prototypes_,
-        owners,
-        getattr(sem, "similarity_", "log"),
-        getattr(sem, "epsilon", 1e-4),
-        getattr(sem, "aggregation_", "max"),
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
-        found.network(batch_size), found.inputs, explained, known, how
+        found.network(batch_size),
+        found.inputs,
+        explained,
+        rule_of(found.sem),
+        found.layers(),
+        how,
     )
     several = what == "similarity" and ids.ndim == 2
     return warn_if_zero(found.as_given(maps if several else maps[:, 0]))

@@ -9,12 +9,25 @@ from numpy.testing import assert_allclose, assert_array_equal
 torch = pytest.importorskip("torch")
 pytest.importorskip("zennit")
 
-from sklearn_kmex._torch.scores import Prototypes, Target, make_score, prp
+from sklearn_kmex._model.metric import Metric
+from sklearn_kmex._model.rule import Rule
+from sklearn_kmex._torch import scores
+from sklearn_kmex._torch.scores import Prototypes, Target, prp
 
 
-def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):
+def known(vectors, codes, similarity="log", aggregation="max", **how):
+    """Prototypes and how they decide; all weigh the same unless `weights` are given."""
+    codes = np.asarray(codes)
+    how = {"weights": np.ones(len(codes)), "metric": Metric(), **how}
     vectors = np.asarray(vectors, dtype=float)
-    return Prototypes(vectors, np.asarray(codes), similarity, epsilon, aggregation)
+    return Rule(
+        vectors, codes, codes.max() + 1,
+        similarity=similarity, aggregation=aggregation, **how,
+    )  # fmt: skip
+
+
+def make_score(target, rule, reference, layers=()):
+    return scores.make_score(target, Prototypes.of(rule, layers, reference))
 
 
 def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
@@ -25,7 +38,7 @@ def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
 
 def shares(Z, vectors, scores=1.0):
     Z, vectors = torch.tensor([Z]), torch.tensor([[vectors]])
-    return prp(Z, vectors, torch.tensor([[scores]])).numpy()[0, 0]
+    return prp(Z, Z[:, None] - vectors, torch.tensor([[scores]])).numpy()[0, 0]
 
 
 def test_prp_gives_more_to_channels_that_agree():
@@ -63,7 +76,7 @@ def test_prp_sums_to_the_similarity(seed, n_features, scale):
     Z = torch.tensor(scale * rng.normal(size=(4, n_features)))
     vectors = torch.tensor(scale * rng.normal(size=(4, 3, n_features)))
     scores = torch.tensor(rng.uniform(0.1, 9, size=(4, 3)))
-    found = prp(Z, vectors, scores)
+    found = prp(Z, Z[:, None] - vectors, scores)
     assert_allclose(found.sum(-1), scores)
     assert (found >= 0).all()
 
