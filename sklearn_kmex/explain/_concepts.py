@@ -40,9 +40,10 @@ def concept_maps(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with any metric.
+        Between these two, it may have affine steps, such as scalers or PCA, and
+        `Normalizer`. A fitted search, a `FrozenEstimator` or a `RejectingClassifier`
+        around one is accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
@@ -50,7 +51,7 @@ def concept_maps(
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
         Prototypes to look for, as indices of `prototypes_`. None is the most similar
-        one.
+        one of the predicted class, by weighted similarity.
 
     batch_size : int, default=32
         Number of samples in a batch.
@@ -64,7 +65,8 @@ default=None
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         If the embedding is neither the mean of locations nor a class token next to
@@ -84,6 +86,10 @@ default=None
     that depends on both sample and prototype, so the map splits this term exactly. The
     distance of each location to p would not be useful: a prototype is a mean over
     objects and their surroundings, and no single location is close to it.
+
+    With another metric, or steps between the network and the classifier, f goes through
+    the same steps as z, and the product is f'Mp with the matrix M of the metric. Rows
+    are divided by the length of z, so that the mean over the locations is z'Mp.
 
     Maps have the resolution of the feature map and are enlarged by interpolation. The
     idea is inspired by [1]_, where maps come from clusters of locations; the inner

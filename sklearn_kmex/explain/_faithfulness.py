@@ -58,9 +58,10 @@ def faithfulness(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with any metric.
+        Between these two, it may have affine steps, such as scalers or PCA, and
+        `Normalizer`. A fitted search, a `FrozenEstimator` or a `RejectingClassifier`
+        around one is accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, preferably of a set that the model was not fitted on.
@@ -112,7 +113,8 @@ def faithfulness(
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         As for `relevance`.
@@ -209,7 +211,8 @@ def robustness(
 ) -> Bunch:
     """Measure the effect of masks, and the stability of maps between neighbors.
 
-    The maps explain the similarity to the most similar prototype.
+    The maps explain the similarity to the prototype that decides, the most similar one
+    of the predicted class.
 
     Read more in the :ref:`User Guide <relevance>`.
 
@@ -217,10 +220,11 @@ def robustness(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`
-        with the log similarity. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with the log
+        similarity and any metric. Between these two, it may have affine steps, such as
+        scalers or PCA, and `Normalizer`. A fitted search, a `FrozenEstimator` or a
+        `RejectingClassifier` around one is accepted; the classifier inside is
+        explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as an array.
@@ -269,7 +273,8 @@ def robustness(
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         As for `relevance` and the metrics.
