@@ -202,11 +202,11 @@ def test_bad_input_is_named():
     zero = X.copy()
     zero[7] = 0
     for metric in ("cosine", "cosine_mahalanobis"):
-        with pytest.raises(ValueError, match=r"no row of zeros .* got 1"):
+        with pytest.raises(ValueError, match=r"no row of zeros .* got at least one.*'euclidean'"):
             KMExClassifier(metric=metric).fit(zero, y)
         psem = KMExClassifier(metric=metric).fit(X, y)
         for method in ("predict", "predict_proba", "transform", "score_samples"):
-            with pytest.raises(ValueError, match=r"got 1, the first at position 7"):
+            with pytest.raises(ValueError, match="no row of zeros"):
                 getattr(psem, method)(zero)
     for rows in (sparse.csr_matrix(zero), zero.astype(np.float32)):
         with pytest.raises(ValueError, match="no row of zeros"):

@@ -85,12 +85,11 @@ def _divide_by_length(X: Any) -> Any:
 def _check_lengths(largest: Any) -> None:
     """Raise an error if the largest absolute value of a row is 0."""
     xp, *_ = get_namespace_and_device(largest)
-    zero = xp.nonzero(largest == 0)[0]
-    if zero.shape[0]:
+    if xp.any(largest == 0):
         raise ValueError(
-            "X must have no row of zeros for the cosine metric, because such a row "
-            f"has no direction; got {zero.shape[0]}, the first at position {int(zero[0])}. "
-            "Leave such rows out, or use metric='euclidean'."
+            "X must have no row of zeros for the cosine metric, because such a row has "
+            "no direction; got at least one. Keep the rows X[X.any(axis=1)], or use "
+            "metric='euclidean'."
         )
 
 
