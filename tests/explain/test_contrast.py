@@ -261,7 +261,7 @@ def test_prototypes_in_the_columns_before_a_rotation_are_embedded_where_they_are
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "max"])
 def test_rows_that_are_divided_by_their_length(wine, norm):
-    """A column gets what its share of the row got; its prototype has the same length."""
+    """A column gets what its share of the row got; prototypes have that length."""
     X, y = wine
     psem = make_pipeline(Normalizer(norm), kmex()).fit(X, y)
     found = contrast(psem, X)
