@@ -19,7 +19,7 @@ from sklearn_kmex._draw.figures import (
 )
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import activations
 from sklearn_kmex.metrics import prototype_usage
 from sklearn_kmex.utils import check_dependency
 
@@ -144,7 +144,7 @@ class UsageDisplay:
         """
         sem, labels = find_sem(estimator), np.asarray(y)
         owners, classes = np.asarray(sem.prototype_classes_), np.asarray(sem.classes_)
-        active = np.asarray(sem.transform(embed(estimator, X))).argmax(axis=1)
+        active = activations(estimator, X)
         check_consistent_length(active, labels)
         right = active[owners[active] == labels]
         display = cls(
