@@ -28,7 +28,8 @@ class UsageDisplay:
     """How often each prototype decides, how often correctly, and which never do.
 
     A prototype decides on the samples that are more similar to it than to any other
-    prototype. The decision is correct for samples of its class.
+    prototype, by weighted similarity if prototypes have unequal weights. The decision
+    is correct for samples of its class.
 
     Read more in the :ref:`User Guide <displays>`.
 
