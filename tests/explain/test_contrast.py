@@ -381,6 +381,10 @@ def test_sparse_rows_are_walked_through():
         assert found.space == "input"
         assert found.contributions.shape == (4, 300)
         check_sum(psem, X[:4], found)
+    psem = kmex(metric="cosine").fit(X, y)
+    found = contrast(psem, X[:4])
+    assert found.space == "input"
+    assert_allclose(found.contributions, margins(psem, X[:4], found), atol=1e-9)
 
 
 def test_text_in_a_column_of_its_own():

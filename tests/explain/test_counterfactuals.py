@@ -136,6 +136,19 @@ def test_the_nearest_row_is_nearest_of_all(kind, monkeypatch):
     assert_allclose(chosen, apart.min(axis=1), rtol=1e-5)
 
 
+def test_sparse_rows_are_compared_by_cosine():
+    X, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, metric="cosine", random_state=0).fit(X, y)
+    wanted = counterfactuals(psem, X, X_train=X, y_train=y)
+    rows = sparse.csr_matrix(X)
+    found = counterfactuals(psem, rows, X_train=rows, y_train=y)
+    assert_allclose(found.distances, wanted.distances, atol=1e-7)
+    assert_array_equal(found.removed, wanted.removed)
+    assert_allclose(
+        counterfactuals(psem, rows).distances, counterfactuals(psem, X).distances
+    )
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_nearest_row_is_nearest_in_the_metric(metric, dtype):
