@@ -37,6 +37,16 @@ def test_counts_by_hand():
     assert texts == ["correct", "wrong", "never decides (1)"]
 
 
+def test_counts_are_by_weighted_similarity():
+    X, y = np.array([[0.0]] * 98 + [[1.0], [9.0]]), np.array(["a"] * 99 + ["b"])
+    psem = KMExClassifier(
+        {"a": 2, "b": 1}, priors="prototype", similarity="gaussian", temperature=1.0
+    ).fit(X, y)
+    display = UsageDisplay.from_estimator(psem, X, y)
+    assert sorted(display.usage) == [0, 1, 99]
+    assert display.usage[psem.prototypes_.ravel() == 1] == 0  # nearest to its own row
+
+
 def test_wrong_bars_are_told_apart_without_colour():
     psem = Prototypes([[0], [9]], [0, 1])
     display = UsageDisplay.from_estimator(psem, [[0], [9]], [1, 0])
