@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from saved import make_models
 from scipy import sparse
-from served import SETTINGS, assert_same, embed
+from served import RULES, SETTINGS, assert_same, embed, fit_rule, four_digits
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, BisectingKMeans
 from sklearn.compose import make_column_transformer
@@ -58,6 +58,45 @@ def test_the_classifier(name, dtype, digits):
     answers = serve(to_onnx(psem, X, n_prototypes=4), X_test)
     assert answers[1].dtype == answers[3].dtype == dtype
     assert_same(answers, psem, X_test)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", RULES, ids="-".join)
+def test_every_rule(rule, dtype, digits):
+    X, y, X_test = four_digits(digits, dtype)
+    psem = fit_rule(rule, X, y)
+    answers = serve(to_onnx(psem, X, n_prototypes=4), X_test)
+    assert answers[1].dtype == answers[3].dtype == dtype
+    assert_same(answers, psem, X_test)
+    assert_array_equal(answers[1].argmax(axis=1), answers[0])
+
+
+def test_parameters_that_were_chosen(digits):
+    X, y, X_test = four_digits(digits)
+    names = ("metric", "similarity", "aggregation", "priors")
+    chosen = dict.fromkeys(names, "auto")
+    psem = KMExClassifier(2, **chosen, n_init=1, random_state=0).fit(X, y)
+    graph = to_onnx(psem, X)
+    assert_same(serve(graph, X_test), psem, X_test)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    rule = json.loads(session.get_modelmeta().custom_metadata_map["rule"])
+    assert rule == {name: getattr(psem, f"{name}_") for name in names}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_rows_of_zeros_have_nan_probabilities(metric, digits):
+    X, y, X_test = four_digits(digits)
+    psem = fit_rule((metric, "class", "log", "max"), X, y)
+    rows = np.concatenate([X_test[:3], np.zeros((2, 64)), X_test[3:] * 1e-200])
+    label, chances, prototypes, similar = serve(to_onnx(psem, X), rows)
+    zero = np.repeat([False, True, False], [3, 2, len(X_test) - 3])
+    assert_array_equal(np.isnan(chances), np.tile(zero[:, np.newaxis], 4))
+    assert_array_equal(np.isnan(similar), np.tile(zero[:, np.newaxis], 3))
+    assert set(label[zero]) <= set(psem.classes_)
+    answers = [part[~zero] for part in (label, chances, prototypes, similar)]
+    assert_same(answers, psem, X_test)
+    with pytest.raises(ValueError, match="no row of zeros for the cosine metric"):
+        psem.predict(rows)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
