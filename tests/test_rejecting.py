@@ -86,7 +86,7 @@ def test_no_more_are_rejected_than_asked_in_any_metric(rule, method, digits):
     answers = careful.predict(X_test)
     kept = answers != -1
     assert_array_equal(answers[kept], psem.predict(X_test)[kept])
-    noise = np.random.RandomState(0).permuted(X_test, axis=1)
+    noise = np.random.default_rng(0).permuted(X_test, axis=1)
     if method == "similarity":
         assert careful.accept(noise).mean() < 0.5 < careful.accept(X_test).mean()
 

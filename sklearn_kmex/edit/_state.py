@@ -112,7 +112,8 @@ def prototypes_of_class(own: State, n_iter: int) -> ClassPrototypes | None:
 def combine(state: State, into: NDArray[np.intp]) -> State:
     """Assign the members of prototype i to prototype `into[i]`.
 
-    Prototypes with `into[i] == i` remain, with their vectors and nearest samples.
+    Prototypes with `into[i] == i` remain, with their vectors and nearest samples. Means
+    and squared distances are Euclidean, as in k-means, whatever metric decides.
     """
     kept, group = np.unique(into, return_inverse=True)
     counts = np.bincount(group, weights=state.counts).astype(np.float64)

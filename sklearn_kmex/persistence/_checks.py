@@ -101,7 +101,7 @@ def _check_rule(kmex: KMExClassifier) -> dict[str, bool]:
     square = (kmex.n_features_in_, kmex.n_features_in_)
     if valid["metric_"] and metric_of(kmex).mapped:
         products, fourth = kmex._scatter
-        valid["metric_map_"] = _is_finite(kmex.metric_map_, square)
+        valid["metric_map_"] = _is_finite(np.asarray(kmex.metric_map_), square)
         valid["_scatter"] = _is_finite(products, square) and 0 <= fourth < np.inf
     else:
         valid["metric_map_"] = kmex.metric_map_ is None

@@ -31,7 +31,7 @@ def update_earlier(psem: Any, made: str) -> None:
                 _update_attributes(model)
 
 
-def _update_parameters(model: KMExClassifier) -> None:
+def _update_parameters(model: Any) -> None:
     state = vars(model)
     state.update(PARAMETERS)
     if isinstance(model, KMExClassifierCV) and "n_prototypes" in state:
@@ -40,7 +40,7 @@ def _update_parameters(model: KMExClassifier) -> None:
         model.priors = "class"
 
 
-def _check_decisions(model: KMExClassifier, made: str) -> None:
+def _check_decisions(model: Any, made: str) -> None:
     """Refuse a sum of similarities that were not divided by the temperature."""
     several = bool((model.n_prototypes_ > 1).any())
     if model.aggregation == "sum" and several and model.temperature_ != 1:
@@ -53,7 +53,7 @@ def _check_decisions(model: KMExClassifier, made: str) -> None:
         )
 
 
-def _update_attributes(model: KMExClassifier) -> None:
+def _update_attributes(model: Any) -> None:
     state = vars(model)
     state.update(ATTRIBUTES)
     for name in ("similarity", "aggregation", "priors"):
@@ -66,7 +66,7 @@ def _update_attributes(model: KMExClassifier) -> None:
         _update_search(model, state.pop("cv_threshold_"))
 
 
-def _update_search(model: KMExClassifier, wanted: float) -> None:
+def _update_search(model: Any, wanted: float) -> None:
     """Give the results of a search their present form.
 
     Standard errors, which were those of the best candidate alone, become nan.

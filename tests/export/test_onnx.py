@@ -71,6 +71,21 @@ def test_every_rule(rule, dtype, digits):
     assert_array_equal(answers[1].argmax(axis=1), answers[0])
 
 
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_scores_decide_before_they_are_rounded(aggregation):
+    """In float32, all scores of these rows are equal."""
+    X = np.array([[0.0, 1], [0, 3], [0, -1], [0, -3]], dtype=np.float32)
+    psem = KMExClassifier(
+        2, similarity="gaussian", aggregation=aggregation, temperature=1e9
+    ).fit(X, [1, 1, 0, 0])
+    beside = np.linspace(-0.5, 0.5, 20, dtype=np.float32)
+    rows = np.stack([np.full(20, 1e6, dtype=np.float32), beside], axis=1)
+    label, chances, *_ = serve(to_onnx(psem, X), rows)
+    assert_array_equal(label, beside > 0)
+    assert_array_equal(chances.argmax(axis=1), label)
+    assert_array_equal(psem.predict(rows), label)
+
+
 def test_parameters_that_were_chosen(digits):
     X, y, X_test = four_digits(digits)
     names = ("metric", "similarity", "aggregation", "priors")
@@ -210,16 +225,17 @@ def test_labels_without_a_type_in_onnx_are_refused(digits):
         to_onnx(psem, X)
 
 
-def test_a_stream_that_waits_for_a_class(digits):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+@pytest.mark.parametrize("priors", ["uniform", "prototype"])
+def test_a_stream_that_waits_for_a_class(priors, aggregation, dtype, digits):
     X, X_test, y, _ = digits
-    seen = y < 8
-    psem = KMExClassifier(2, random_state=0)
+    X, X_test, seen = X.astype(dtype), X_test.astype(dtype), y < 8
+    psem = KMExClassifier(2, aggregation=aggregation, priors=priors, random_state=0)
     psem.partial_fit(X[seen], y[seen], classes=np.arange(10))
-    for aggregation in ("max", "sum"):
-        psem.set_params(aggregation=aggregation)
-        answers = serve(to_onnx(psem, X), X_test)
-        assert_same(answers, psem, X_test)
-        assert not answers[1][:, 8:].any()
+    answers = serve(to_onnx(psem, X), X_test)
+    assert_same(answers, psem, X_test)
+    assert not answers[1][:, 8:].any()
 
 
 @pytest.mark.parametrize("name", ["kmex", "scaled", "mlp", "behind", "forest"])

@@ -17,12 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import (
-    KMExClassifier,
-    KMExClassifierCV,
-    RejectingClassifier,
-    make_kmex,
-)
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
 from sklearn_kmex.exceptions import MissingDependencyError, ModelFileError
 from sklearn_kmex.persistence import load_psem, save_psem
@@ -30,7 +25,6 @@ from sklearn_kmex.persistence import load_psem, save_psem
 pytest.importorskip("skops")
 pytest.importorskip("safetensors")
 from saved import NAMES, predict_elsewhere
-from served import PRIORS, RULES, fit_rule, four_digits
 
 TREE = "sklearn.tree._tree.Tree"
 
@@ -43,35 +37,6 @@ def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_pat
     for name, (labels, chances) in zip(NAMES, answers, strict=True):
         assert_array_equal(labels, models[name][0].predict(digits[1]))
         assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
-
-
-@pytest.mark.parametrize("rule", RULES, ids="-".join)
-def test_every_rule_is_loaded_as_it_was(rule, digits, tmp_path):
-    X, y, X_test = four_digits(digits)
-    psem = fit_rule(rule, X[:200], y[:200], temperature=2.0)
-    save_psem(psem, tmp_path / "psem")
-    loaded = load_psem(tmp_path / "psem")
-    assert set(vars(loaded)) == set(vars(psem))
-    assert_array_equal(loaded.predict_proba(X_test), psem.predict_proba(X_test))
-    for model in (psem, loaded):
-        model.partial_fit(X[200:], y[200:])
-    assert_array_equal(loaded.predict_proba(X_test), psem.predict_proba(X_test))
-
-
-@pytest.mark.parametrize("priors", [*PRIORS, "auto"])
-@pytest.mark.parametrize("kind", [KMExClassifierCV, KMExClassifier])
-def test_results_of_its_own_search_are_loaded(kind, priors, digits, tmp_path):
-    X, y, X_test = four_digits(digits)
-    psem = kind(2, metric="auto", priors=PRIORS.get(priors, priors), random_state=0)
-    save_psem(psem.fit(X, y), tmp_path / "psem")
-    loaded = load_psem(tmp_path / "psem")
-    assert_array_equal(loaded.predict_proba(X_test), psem.predict_proba(X_test))
-    assert loaded.best_params_ == psem.best_params_
-    assert loaded.best_index_ == psem.best_index_
-    assert loaded.cv_results_["params"] == psem.cv_results_["params"]
-    assert set(loaded.cv_results_) == set(psem.cv_results_)
-    for name, column in loaded.cv_results_.items():
-        assert_array_equal(column, psem.cv_results_[name])
 
 
 def test_trees_must_be_trusted_to_load(models, tmp_path):
