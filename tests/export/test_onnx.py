@@ -71,12 +71,13 @@ def test_every_rule(rule, dtype, digits):
     assert_array_equal(answers[1].argmax(axis=1), answers[0])
 
 
+@pytest.mark.parametrize("temperature", [1e4, 1e12])
 @pytest.mark.parametrize("aggregation", ["max", "sum"])
-def test_scores_decide_before_they_are_rounded(aggregation):
+def test_scores_decide_before_they_are_rounded(aggregation, temperature):
     """In float32, all scores of these rows are equal."""
     X = np.array([[0.0, 1], [0, 3], [0, -1], [0, -3]], dtype=np.float32)
     psem = KMExClassifier(
-        2, similarity="gaussian", aggregation=aggregation, temperature=1e9
+        2, similarity="gaussian", aggregation=aggregation, temperature=temperature
     ).fit(X, [1, 1, 0, 0])
     beside = np.linspace(-0.5, 0.5, 20, dtype=np.float32)
     rows = np.stack([np.full(20, 1e6, dtype=np.float32), beside], axis=1)
@@ -84,6 +85,7 @@ def test_scores_decide_before_they_are_rounded(aggregation):
     assert_array_equal(label, beside > 0)
     assert_array_equal(chances.argmax(axis=1), label)
     assert_array_equal(psem.predict(rows), label)
+    assert_allclose(chances, psem.predict_proba(rows), rtol=1e-4)
 
 
 def test_parameters_that_were_chosen(digits):
