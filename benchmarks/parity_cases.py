@@ -20,7 +20,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
 from study import data
 from study.black_boxes import network, pretrained
 from study.networks import SmallNet
@@ -132,10 +131,8 @@ def hidden(model, X):
 
 
 def leaf_probabilities(model, X):
-    """Return the class probabilities of each tree's leaf; of two classes, the second's."""
-    trees = np.stack([tree.predict_proba(X) for tree in model[-1].estimators_], axis=1)
-    trees = trees[:, :, 1:] if trees.shape[2] == 2 else trees
-    return trees.reshape(len(X), -1)
+    """Return the class probabilities of each tree's leaf, side by side."""
+    return np.hstack([tree.predict_proba(X) for tree in model[-1].estimators_])
 
 
 def stage_values(model, X):
@@ -200,7 +197,10 @@ KINDS = {
         hidden,
     ),
     "forest": (make_pipeline(AS_IT_IS, RandomForestClassifier()), leaf_probabilities),
-    "boosting": (make_pipeline(AS_IT_IS, HistGradientBoostingClassifier()), stage_values),
+    "boosting": (
+        make_pipeline(AS_IT_IS, HistGradientBoostingClassifier()),
+        stage_values,
+    ),
 }
 IMAGES = {
     "digits": "digits",
