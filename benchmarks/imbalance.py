@@ -26,7 +26,7 @@ TABLES = "tab_mammography", "tab_annthyroid"
 SHARES = [0.001, 0.002, 0.004, 0.008]
 BALANCED = {"scoring": "balanced_accuracy"}
 GAUSSIAN = {"similarity": "gaussian"}
-EMPIRICAL = {"priors": "empirical"}
+EMPIRICAL = {"priors": "class"}
 OPTIONS = {
     "5 for each class": KMExClassifier(5),
     "5, priors": KMExClassifier(5, **EMPIRICAL),

@@ -84,9 +84,9 @@ API_REFERENCE = {
     "sklearn_kmex.metrics": {
         "title": "Metrics",
         "description": (
-            "Measures of transparency, diversity and trustworthiness. Higher is better "
-            "for names that end in `_score`; lower is better for `_rate`, `_loss` and "
-            "`_error`. An `accuracy_gap` of 0 means equal accuracy."
+            "Measures of transparency, diversity, likeness and trustworthiness. Higher "
+            "is better for names that end in `_score`; lower is better for `_rate`, "
+            "`_loss` and `_error`. An `accuracy_gap` of 0 means equal accuracy."
         ),
         "names": [
             "accuracy_gap",
@@ -95,12 +95,16 @@ API_REFERENCE = {
             "average_drop_loss",
             "average_increase_score",
             "coverage_curve",
+            "distinct_examples_score",
+            "distinct_examples_scorer",
             "diversity_score",
             "diversity_scorer",
+            "example_likeness_score",
             "fidelity_score",
             "fidelity_scorer",
             "ghosting_rate",
             "local_lipschitz_error",
+            "make_example_likeness_scorer",
             "make_faithfulness_scorer",
             "make_robustness_scorer",
             "prototype_usage",

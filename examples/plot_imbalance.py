@@ -59,8 +59,8 @@ models = {
         candidates=10, scoring="balanced_accuracy", per_class=True, random_state=0
     ),
     "in proportion\n(0.002)": KMExClassifier(0.002, random_state=0),
-    "5 for each class,\nempirical priors": KMExClassifier(
-        5, similarity="gaussian", priors="empirical", random_state=0
+    "5 for each class,\nclass priors": KMExClassifier(
+        5, similarity="gaussian", priors="class", random_state=0
     ),
 }
 scores = {name: {} for name in tables}

@@ -1,6 +1,6 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,11 +20,13 @@ from sklearn_kmex._compat import (
 from sklearn_kmex._data.arrays import asarray_like, to_numpy, widest_float
 from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.classes import class_weights, counts_by_share
-from sklearn_kmex._fit.counts import AUTO_COUNTS, few_folds, search_counts
+from sklearn_kmex._fit.choice import choose
+from sklearn_kmex._fit.folds import few_folds
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.merging import fit_merged
 from sklearn_kmex._fit.prototypes import ClassPrototypes, Plan
-from sklearn_kmex._fit.streaming import FITTED_ARRAYS, PrototypeStream
+from sklearn_kmex._fit.search import open_search
+from sklearn_kmex._fit.streaming import FITTED_ARRAYS, RULE, PrototypeStream
 from sklearn_kmex._fit.temperature import Fold
 from sklearn_kmex._fit.validation import (
     check_training,
@@ -32,6 +34,11 @@ from sklearn_kmex._fit.validation import (
     prototypes_per_class,
     warn_of_fewer,
 )
+from sklearn_kmex._model.metric import METRICS, preparation
+
+
+# Numbers of prototypes that "auto" compares.
+AUTO_COUNTS = (1, 2, 5, 10, 20)
 
 
 class KMExClassifier(PrototypeStream):
@@ -54,32 +61,45 @@ class KMExClassifier(PrototypeStream):
         from 1 to 10 whose held-out accuracy is within one standard error of the best,
         as chosen by `KMExClassifierCV`.
 
-    similarity : {"log", "gaussian"}, default="log"
-        Similarity of a sample at Euclidean distance d from a prototype: "log" is
+    metric : {"euclidean", "cosine", "mahalanobis", "cosine_mahalanobis", "auto"}, \
+            default="euclidean"
+        Distance of a sample to a prototype in every decision: "euclidean"; "cosine",
+        the Euclidean distance of rows of length one, which are also clustered;
+        "mahalanobis", the distance in the pooled within-class covariance of the
+        training rows, while prototypes are found in X as it is; or
+        "cosine_mahalanobis", the same for rows of length one. "auto" chooses, see
+        Notes.
+
+    shrinkage : float in [0, 1] or "auto", default="auto"
+        Share by which the correlations of the covariance of "mahalanobis" are shrunk
+        towards 0. "auto" is that of Ledoit and Wolf [2]_.
+
+    similarity : {"log", "gaussian", "auto"}, default="log"
+        Similarity of a sample at distance d from a prototype: "log" is
         `log((d + 1) / (d + epsilon))`, between 0 and `-log(epsilon)`; "gaussian"
         is `-d**2 / 2`, at most 0. Larger is more similar.
 
     epsilon : float in (0, 1), default=1e-4
         Constant of the log similarity, which is at most `-log(epsilon)`.
 
-    aggregation : {"max", "sum"}, default="max"
-        Score of a class from the similarities to its prototypes: "max" is the
-        largest of them, the nearest-prototype rule of the paper; "sum" is the
-        logarithm of the sum of their exponentials.
+    aggregation : {"max", "sum", "auto"}, default="max"
+        Score of a class from the similarities s to its prototypes, at temperature T:
+        "max" is the largest `s + T * log(weight)`, the nearest-prototype rule of the
+        paper; "sum" is `T * log(sum(weight * exp(s / T)))`, a mixture.
 
-    priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
-            default="uniform"
-        Prior probabilities of the classes, in the order of `classes_`:
-        `temperature_ * log(priors)` is added to the class scores. "empirical" is the
-        share of the weight of their training rows. With unequal priors, the class of
-        the most similar prototype may differ from the predicted class.
+    priors : {"uniform", "class", "prototype", "auto"} or array-like of shape \
+            (n_classes,), default="uniform"
+        Weights of the prototypes in the class scores: "uniform" weighs all equally;
+        "class" weighs each by the share of its class in the training weight;
+        "prototype" by its own share, that of its members. An array has the prior
+        probability of each class, in the order of `classes_`.
 
     temperature : float or "auto", default="auto"
-        Class scores are divided by it before the softmax that gives probabilities;
-        with uniform priors it changes no decision. "auto" fits it by cross-validation:
-        the training rows of each of three folds are scored by prototypes of the other
-        two, without priors. Smoothed targets keep it positive if the classes are
-        separable.
+        Class scores are divided by it before the softmax that gives probabilities.
+        With uniform priors and `aggregation="max"` it changes no decision. "auto"
+        fits it by cross-validation: the training rows of each of three folds are
+        scored by prototypes of the other two, without priors given as an array.
+        Smoothed targets keep it positive if the classes are separable.
 
     prototype : {"centroid", "medoid"}, default="centroid"
         Vector of a prototype: the k-means center, or the training row of the class
@@ -146,6 +166,19 @@ class KMExClassifier(PrototypeStream):
     class_prior_ : ndarray of shape (n_classes,), dtype=float64
         Prior probability of each class.
 
+    prototype_weights_ : ndarray of shape (n_prototypes_total,), dtype=float64
+        Weight of each prototype in the class scores; only ratios matter.
+
+    metric_, similarity_, aggregation_ : str
+        The parameters of these names, with "auto" resolved.
+
+    priors_ : str or array-like of shape (n_classes,)
+        The parameter `priors`, with "auto" resolved.
+
+    metric_map_ : ndarray of shape (n_features, n_features) or None
+        For "mahalanobis", the distance of two rows is the Euclidean distance of
+        `X @ metric_map_`, float64. None for other metrics.
+
     inertia_ : ndarray of shape (n_classes,), dtype=float64
         Weighted sum of squared distances of the training rows of each class to
         the nearest prototype of that class.
@@ -181,6 +214,10 @@ class KMExClassifier(PrototypeStream):
     k is equivalent to k copies of it. Probabilities are not part of the paper: at
     temperature 1, the log similarity would give almost uniform ones.
 
+    With "auto" for one or more of `n_prototypes`, `metric`, `similarity`, `aggregation`
+    and `priors`, these are chosen together by held-out log-loss, as
+    :class:`KMExClassifierCV` does with default settings.
+
     The cost of `fit` is that of the clusterer on each class; the cost of `predict` is
     O(n_samples * n_prototypes_total * n_features), in blocks of rows.
 
@@ -193,6 +230,8 @@ class KMExClassifier(PrototypeStream):
     ----------
     .. [1] S. Gautam, A. Boubekki, M. Höhne and M. Kampffmeyer, "Prototypical
        Self-Explainable Models Without Re-training", 2024, arXiv:2312.07822.
+    .. [2] O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional
+       covariance matrices", Journal of Multivariate Analysis 88(2), 2004.
 
     Examples
     --------
@@ -214,10 +253,15 @@ class KMExClassifier(PrototypeStream):
             Mapping,
             StrOptions({"auto"}),
         ],
-        "similarity": [StrOptions({"log", "gaussian"})],
+        "metric": [StrOptions({*METRICS, "auto"})],
+        "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
+        "similarity": [StrOptions({"log", "gaussian", "auto"})],
         "epsilon": [Interval(Real, 0, 1, closed="neither")],
-        "aggregation": [StrOptions({"max", "sum"})],
-        "priors": [StrOptions({"uniform", "empirical"}), "array-like"],
+        "aggregation": [StrOptions({"max", "sum", "auto"})],
+        "priors": [
+            StrOptions({"uniform", "class", "prototype", "auto"}),
+            "array-like",
+        ],
         "temperature": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
@@ -241,10 +285,12 @@ class KMExClassifier(PrototypeStream):
         self,
         n_prototypes: float | Mapping[Any, int] | Literal["auto"] = 5,
         *,
-        similarity: Literal["log", "gaussian"] = "log",
+        metric: str = "euclidean",
+        shrinkage: float | Literal["auto"] = "auto",
+        similarity: Literal["log", "gaussian", "auto"] = "log",
         epsilon: float = 1e-4,
-        aggregation: Literal["max", "sum"] = "max",
-        priors: Literal["uniform", "empirical"] | ArrayLike = "uniform",
+        aggregation: Literal["max", "sum", "auto"] = "max",
+        priors: str | ArrayLike = "uniform",
         temperature: float | Literal["auto"] = "auto",
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
@@ -257,6 +303,8 @@ class KMExClassifier(PrototypeStream):
         n_jobs: int | None = None,
     ) -> None:
         self.n_prototypes = n_prototypes
+        self.metric = metric
+        self.shrinkage = shrinkage
         self.similarity = similarity
         self.epsilon = epsilon
         self.aggregation = aggregation
@@ -305,29 +353,57 @@ class KMExClassifier(PrototypeStream):
         with unchanged_on_error(self):
             training = check_training(self, X, y, sample_weight)
             self._start_anew()
-            with open_task(self, training, self._searches_counts()) as training:
-                counts = self._choose_counts(training)  # of prototypes, for each class
-                plans = self._plans(counts)  # how each class is clustered
+            with open_task(self, training, self._searches()) as training:
+                counts = self._choose(training)  # of prototypes, for each class
+                training = training._replace(prepare=preparation(self.metric_))
+                plans = self._plans([[n] for n in counts])  # how each class is clustered
                 prototypes, folds = self._fit_classes(training, plans)  # k-means
                 self._set_prototypes(training.classes, prototypes)
-                self._set_temperature(training, folds)  # of the probabilities
+                metrics = self._set_metric(training, folds)  # of the decision
+                self._set_temperature(training, folds, metrics)  # of probabilities
                 self._settle(training.X)
             if self.merge_threshold is None:
-                wanted = [tried[0] for tried in counts]
-                warn_of_fewer(wanted, to_numpy(self.n_prototypes_), training.classes)
+                warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
         return self
 
-    def _choose_counts(self, training: Training) -> list[list[int]]:
-        """Resolve `n_prototypes` to the counts of a `Plan` for each class."""
-        if isinstance(self.n_prototypes, str):
-            splits = few_folds(training.y, training.weights)
-            candidates = np.tile(AUTO_COUNTS, (len(training.classes), 1))
-            return search_counts(self, training, splits, candidates)[0]
+    def _choose(self, training: Training) -> list[int]:
+        """Resolve "auto", and `n_prototypes` to a count for each class."""
+        self._set_rule()
+        if self._searches():
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            auto = isinstance(self.n_prototypes, str)
+            numbers = AUTO_COUNTS if auto else [self.n_prototypes]
+            counts = (
+                np.tile(AUTO_COUNTS, (len(training.classes), 1))
+                if auto
+                else np.array(self._given_counts(training))[:, np.newaxis]
+            )
+            return self._search(training, few_folds(training, seed), counts, numbers)
+        return self._given_counts(training)
+
+    def _search(
+        self,
+        training: Training,
+        splits: Iterable[tuple[NDArray, NDArray]],
+        counts: NDArray,
+        numbers: Sequence[Any],
+        scoring: str = "neg_log_loss",
+        **rule: Any,
+    ) -> list[int]:
+        """Choose by the held-out rows of splits; return counts of each class."""
+        search = open_search(self, training, list(splits), counts, scoring)
+        chosen = choose(search, numbers, **rule)
+        self.cv_results_, self.best_index_ = chosen.results, chosen.index
+        self.best_params_ = chosen.params
+        for name in RULE:
+            setattr(self, f"{name}_", chosen.params[name])
+        return chosen.counts
+
+    def _given_counts(self, training: Training) -> list[int]:
+        """Resolve `n_prototypes` to a count for each class."""
         if isinstance(self.n_prototypes, Integral | Mapping):
-            counts = prototypes_per_class(self.n_prototypes, training.classes)
-        else:
-            counts = counts_by_share(training, self.n_prototypes).tolist()
-        return [[count] for count in counts]
+            return prototypes_per_class(self.n_prototypes, training.classes)
+        return counts_by_share(training, self.n_prototypes).tolist()
 
     def _plans(
         self,
@@ -386,8 +462,9 @@ class KMExClassifier(PrototypeStream):
                 setattr(self, name, asarray_like(array, X, dtype))
         self.n_samples_seen_ += X.shape[0]
 
-    def _searches_counts(self) -> bool:
-        return isinstance(self.n_prototypes, str)
+    def _searches(self) -> bool:
+        chosen = [getattr(self, name) for name in ("n_prototypes", *RULE)]
+        return any(isinstance(value, str) and value == "auto" for value in chosen)
 
-    def _chooses_counts(self) -> bool:
-        return not isinstance(self.n_prototypes, Integral | Mapping)
+    def _needs_all_rows(self) -> bool:
+        return self._searches() or not isinstance(self.n_prototypes, Integral | Mapping)

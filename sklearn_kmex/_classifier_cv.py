@@ -1,4 +1,4 @@
-"""KMExClassifierCV: the number of prototypes chosen by cross-validation."""
+"""KMExClassifierCV: prototypes and how they decide, chosen by cross-validation."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -9,59 +9,70 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
-from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._classifier import AUTO_COUNTS, KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
 from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.classes import counts_by_share
-from sklearn_kmex._fit.counts import Choice, search_counts
 
 
 class KMExClassifierCV(KMExClassifier):
-    """KMExClassifier with the number of prototypes chosen by cross-validation.
+    """KMExClassifier whose parameters are chosen together by cross-validation.
 
-    All candidates together cost little more than the largest one: in each fold, the
-    fit of a candidate starts from the merged prototypes of the next larger candidate.
-    The smallest candidate whose held-out accuracy is within a tolerance of the best is
-    chosen.
+    The metric, the number of prototypes, the similarity, the aggregation and the
+    priors are compared by the score of held-out rows. Of the candidates that are as
+    good as the best within a tolerance, the one closest to the setting of the paper is
+    chosen, then the one with the fewest prototypes. All candidates share the clusters
+    and the distances of the folds. A parameter other than "auto" stays as given.
 
     Read more in the :ref:`User Guide <counts>`.
 
     Parameters
     ----------
-    candidates : int, or sequence of int or of float in (0, 1), default=10
+    candidates : int, or sequence of int or of float in (0, 1), default=(1, 2, 5, 10, 20)
         Numbers of prototypes of each class to choose from; an int stands for 1 to
-        that number. Floats are shares of the distinct rows of each class, rounded up.
+        that number, `[5]` for five of each class. Floats are shares of the distinct
+        rows of each class, rounded up.
 
     cv : int, cross-validation generator or iterable, default=None
         Folds, as in :func:`~sklearn.model_selection.check_cv`. None is 5 stratified
         folds.
 
-    scoring : {"accuracy", "balanced_accuracy"}, default="accuracy"
-        Score of the held-out rows. "balanced_accuracy" gives each class the same
-        weight.
+    scoring : {"neg_log_loss", "accuracy", "balanced_accuracy"}, \
+            default="neg_log_loss"
+        Score of the held-out rows. "neg_log_loss" is the mean logarithm of the
+        probability of the true class, a proper score. "balanced_accuracy" gives each
+        class the same weight.
 
     tolerance : float or "standard_error", default="standard_error"
-        Largest difference from the best mean held-out accuracy that is accepted for
-        fewer prototypes. "standard_error" is the standard error of the best mean over
-        the folds, the one-standard-error rule [1]_.
+        Largest difference from the best mean score that is accepted. "standard_error"
+        is the standard error of the mean difference over the held-out rows, the
+        one-standard-error rule [1]_ for paired scores.
 
     per_class : bool, default=False
         Whether classes may have different numbers of prototypes. The tolerance is then
         divided among the classes.
 
-    similarity : {"log", "gaussian"}, default="log"
+    metric : {"auto", "euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"}, \
+            default="auto"
+        Distance that decides, as in `KMExClassifier`. "auto" leaves out cosine metrics
+        if a row is zero, and those with a covariance for sparse X or more than 4,096
+        features.
+
+    shrinkage : float in [0, 1] or "auto", default="auto"
+        Shrinkage of the covariance of "mahalanobis", as in `KMExClassifier`.
+
+    similarity : {"auto", "log", "gaussian"}, default="auto"
         Similarity of a sample to a prototype, as in `KMExClassifier`.
 
     epsilon : float in (0, 1), default=1e-4
         Constant of the log similarity, as in `KMExClassifier`.
 
-    aggregation : {"max", "sum"}, default="max"
+    aggregation : {"auto", "max", "sum"}, default="auto"
         Score of a class from the similarities to its prototypes.
 
-    priors : {"uniform", "empirical"} or array-like of shape (n_classes,), \
-            default="uniform"
-        Prior probabilities of the classes, as in `KMExClassifier`; the search uses
-        them, too.
+    priors : {"auto", "uniform", "class", "prototype"} or array-like of shape \
+            (n_classes,), default="auto"
+        Weights of the prototypes in the class scores, as in `KMExClassifier`.
 
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax.
@@ -74,7 +85,8 @@ class KMExClassifierCV(KMExClassifier):
         runs anew for each candidate.
 
     n_init : int, default=10
-        Number of restarts of the default clusterer, for the largest candidate.
+        Number of restarts of the default clusterer in the final fit; in the search, it
+        runs once.
 
     max_iter : int, default=100
         Largest number of iterations of a restart of the default clusterer.
@@ -115,13 +127,29 @@ class KMExClassifierCV(KMExClassifier):
     n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
         Number of prototypes of each class.
 
-    cv_results_ : dict of str to ndarray
-        Scores of each candidate, used for all classes: "n_prototypes",
-        "split0_test_score" and so on, "mean_test_score" and "std_test_score", each of
-        shape (n_candidates,).
+    cv_results_ : dict of str to ndarray or list
+        One item for each candidate: "params", "param_n_prototypes" and so on,
+        "split0_test_score" and so on, "mean_test_score", "std_test_score",
+        "rank_test_score", "standard_error", that of the mean difference from the best,
+        and "accepted", whether the mean is within the tolerance of the best.
 
-    cv_threshold_ : float
-        Mean held-out accuracy that the chosen numbers had to reach.
+    best_index_ : int
+        Index of the chosen candidate.
+
+    best_params_ : dict of str to object
+        Parameters of the chosen candidate.
+
+    metric_, similarity_, aggregation_ : str
+        The chosen parameters.
+
+    priors_ : str or array-like of shape (n_classes,)
+        The chosen priors, or those given.
+
+    metric_map_ : ndarray of shape (n_features, n_features) or None
+        Map of "mahalanobis", as in `KMExClassifier`.
+
+    prototype_weights_ : ndarray of shape (n_prototypes_total,), dtype=float64
+        Weight of each prototype in the class scores; only ratios matter.
 
     class_prior_ : ndarray of shape (n_classes,), dtype=float64
         Prior probability of each class.
@@ -157,8 +185,8 @@ class KMExClassifierCV(KMExClassifier):
     -----
     It is a class of its own, as `LogisticRegressionCV` in scikit-learn, because the
     fits of the candidates share their work. The result can be used wherever a
-    `KMExClassifier` can. `KMExClassifier(n_prototypes="auto")` does the same with
-    default settings. There is no `partial_fit`.
+    `KMExClassifier` can, which does the same with default settings for parameters that
+    are "auto". There is no `partial_fit`.
 
     References
     ----------
@@ -170,9 +198,9 @@ class KMExClassifierCV(KMExClassifier):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_kmex import KMExClassifierCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> psem = KMExClassifierCV(5, random_state=0).fit(X, y)
-    >>> psem.cv_results_["mean_test_score"].shape
-    (5,)
+    >>> psem = KMExClassifierCV([1, 2, 5], random_state=0).fit(X, y)
+    >>> psem.best_params_["metric"]
+    'mahalanobis'
     >>> len(psem.prototypes_) == int(psem.n_prototypes_.sum())
     True
     """
@@ -181,7 +209,7 @@ class KMExClassifierCV(KMExClassifier):
         **KMExClassifier._parameter_constraints,
         "candidates": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "cv": ["cv_object"],
-        "scoring": [StrOptions({"accuracy", "balanced_accuracy"})],
+        "scoring": [StrOptions({"neg_log_loss", "accuracy", "balanced_accuracy"})],
         "tolerance": [
             StrOptions({"standard_error"}),
             Interval(Real, 0, None, closed="left"),
@@ -192,16 +220,18 @@ class KMExClassifierCV(KMExClassifier):
 
     def __init__(
         self,
-        candidates: int | Sequence[float] = 10,
+        candidates: int | Sequence[float] = AUTO_COUNTS,
         *,
         cv: int | BaseCrossValidator | None = None,
-        scoring: Literal["accuracy", "balanced_accuracy"] = "accuracy",
+        scoring: str = "neg_log_loss",
         tolerance: float | Literal["standard_error"] = "standard_error",
         per_class: bool = False,
-        similarity: Literal["log", "gaussian"] = "log",
+        metric: str = "auto",
+        shrinkage: float | Literal["auto"] = "auto",
+        similarity: Literal["log", "gaussian", "auto"] = "auto",
         epsilon: float = 1e-4,
-        aggregation: Literal["max", "sum"] = "max",
-        priors: Literal["uniform", "empirical"] | ArrayLike = "uniform",
+        aggregation: Literal["max", "sum", "auto"] = "auto",
+        priors: str | ArrayLike = "auto",
         temperature: float | Literal["auto"] = "auto",
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
@@ -218,6 +248,8 @@ class KMExClassifierCV(KMExClassifier):
         self.scoring = scoring
         self.tolerance = tolerance
         self.per_class = per_class
+        self.metric = metric
+        self.shrinkage = shrinkage
         self.similarity = similarity
         self.epsilon = epsilon
         self.aggregation = aggregation
@@ -233,13 +265,11 @@ class KMExClassifierCV(KMExClassifier):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def _searches_counts(self) -> bool:
+    def _searches(self) -> bool:
         return True
 
-    def _chooses_counts(self) -> bool:
-        return True
-
-    def _choose_counts(self, training: Training) -> list[list[int]]:
+    def _choose(self, training: Training) -> list[int]:
+        self._set_rule()
         numbers = _numbers_to_try(self.candidates)
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
@@ -247,18 +277,15 @@ class KMExClassifierCV(KMExClassifier):
         rows = np.flatnonzero(training.weights)
         y = training.y[rows]
         folds = check_cv(self.cv, y, classifier=True).split(rows, y)
-        chosen, choice = search_counts(
-            self,
+        return self._search(
             training,
             [(rows[train], rows[test]) for train, test in folds],
             counts,
+            numbers.tolist(),
+            self.scoring,
             tolerance=self.tolerance,
             per_class=self.per_class,
-            balanced=self.scoring == "balanced_accuracy",
         )
-        self.cv_results_ = _search_results(numbers, choice)
-        self.cv_threshold_ = float(choice.wanted)
-        return chosen
 
 
 def _numbers_to_try(candidates: Any) -> NDArray:
@@ -277,14 +304,3 @@ def _numbers_to_try(candidates: Any) -> NDArray:
             f"shares between 0 and 1; got {candidates!r}."
         )
     return np.unique(numbers)
-
-
-def _search_results(numbers: NDArray, choice: Choice) -> dict[str, NDArray]:
-    """Return the scores in the form of `cv_results_` of scikit-learn's searches."""
-    splits = enumerate(choice.curve.T)
-    return {
-        "n_prototypes": numbers,
-        **{f"split{number}_test_score": scores for number, scores in splits},
-        "mean_test_score": choice.curve.mean(axis=1),
-        "std_test_score": choice.curve.std(axis=1),
-    }

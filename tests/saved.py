@@ -32,7 +32,7 @@ def make_models(X, y):
     forest = RandomForestClassifier(10, max_depth=6, random_state=0)
     behind = make_pipeline(StandardScaler(), mlp).fit(X, y)
     kmex = KMExClassifier(3, random_state=np.random.RandomState(0))
-    scaled = KMExClassifierCV(3, aggregation="sum", priors="empirical")
+    scaled = KMExClassifierCV(3, aggregation="sum", priors="class")
     careful = RejectingClassifier(
         make_pipeline(StandardScaler(), KMExClassifier(2, random_state=0)),
         cv=3,

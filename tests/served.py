@@ -11,7 +11,7 @@ SETTINGS = {
     "mass, no two counts alike": {"aggregation": "sum", "n_prototypes": 0.02},
     "gaussian": {"similarity": "gaussian"},
     "gaussian mass": {"similarity": "gaussian", "aggregation": "sum"},
-    "empirical priors": {"priors": "empirical"},
+    "class priors": {"priors": "class"},
     "a class that is rare": {"priors": [0.91, *(0.01,) * 9]},
     "sharp": {"temperature": 1e-3},
     "flat": {"temperature": 50.0},

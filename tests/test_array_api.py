@@ -44,7 +44,7 @@ pytestmark = [
 seeded = partial(KMExClassifier, random_state=0)
 ESTIMATORS = [
     seeded(),
-    seeded(3, aggregation="sum", priors="empirical"),
+    seeded(3, aggregation="sum", priors="class"),
     seeded(3, similarity="gaussian", prototype="medoid"),
     seeded(3, priors=[0.3, 0.7], temperature=0.5, max_samples=0.8),
     seeded(2, clusterer=KMeans(n_init=1, random_state=0)),
@@ -107,7 +107,7 @@ def test_scikit_learn_checks_of_other_places(estimator):
     "asked",
     [
         {},
-        {"aggregation": "sum", "priors": "empirical"},
+        {"aggregation": "sum", "priors": "class"},
         {"similarity": "gaussian", "prototype": "medoid"},
         {"n_prototypes": dict.fromkeys(range(10), 2) | {4: 7, 9: 1}},
         {"clusterer": KMeans(n_init=1)},

@@ -343,7 +343,7 @@ def test_priors_from_weights(blobs):
     weights = np.where(y == 0, 4.0, 1.0)
     uniform = KMExClassifier(2, random_state=0).fit(X, y, weights)
     assert_allclose(uniform.class_prior_, np.full(3, 1 / 3))
-    psem = KMExClassifier(2, priors="empirical", random_state=0).fit(X, y, weights)
+    psem = KMExClassifier(2, priors="class", random_state=0).fit(X, y, weights)
     assert_allclose(psem.class_prior_, [4 / 6, 1 / 6, 1 / 6])
     assert_array_equal(psem.prototypes_, uniform.prototypes_)
 

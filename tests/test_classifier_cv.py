@@ -186,11 +186,11 @@ def test_priors_decide_in_the_search_too(rings, temperature):
 
 def test_a_class_of_one_row_and_priors():
     X = np.array([[0.0], [0.2], [0.4], [0.6], [5.0], [0.8]])
-    psem = KMExClassifier("auto", priors="empirical", random_state=0)
+    psem = KMExClassifier("auto", priors="class", random_state=0)
     psem.fit(X, [0, 0, 0, 0, 1, 0])
     assert_array_equal(psem.n_prototypes_, [1, 1])
     split = [([0, 1, 2], [3, 4, 5])] * 2  # no fold has a row of class 1 to learn from
-    searched = KMExClassifierCV(2, cv=split, priors="empirical", random_state=0)
+    searched = KMExClassifierCV(2, cv=split, priors="class", random_state=0)
     assert_array_equal(searched.fit(X, [0, 0, 0, 0, 1, 0]).n_prototypes_, [1, 1])
 
 

@@ -57,11 +57,11 @@ def instances():
         KMExClassifier(1, similarity="gaussian", aggregation="sum"),
         KMExClassifier(2, prototype="medoid", temperature=0.5, max_samples=0.5),
         KMExClassifier(2, clusterer=KMeans(n_init=2, random_state=0)),
-        KMExClassifier(3, priors="empirical", merge_threshold=0.5),
-        KMExClassifier(0.3, aggregation="sum", priors="empirical"),
+        KMExClassifier(3, priors="class", merge_threshold=0.5),
+        KMExClassifier(0.3, aggregation="sum", priors="class"),
         KMExClassifierCV(3, cv=2, n_init=1),
         KMExClassifierCV(
-            [0.1, 0.3], priors="empirical", per_class=True, cv=2, n_init=1
+            [0.1, 0.3], priors="class", per_class=True, cv=2, n_init=1
         ),
         RejectingClassifier(KMExClassifier(1, n_init=1, random_state=0), cv=2),
         RejectingClassifier(LogisticRegression(), method="probability", cv=3),

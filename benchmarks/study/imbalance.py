@@ -18,7 +18,7 @@ from study import _store, answers, data, embedded
 RATIOS = 1, 10, 50, 200  # common rows for each rare one
 FRAGMENTS = "numbers", "figures", "tables"  # of the pages, see tables.py
 NAMES = "mnist", "fashion_mnist", "adult", "bank_marketing", "annthyroid", "mammography"
-EMPIRICAL = {"priors": "empirical"}
+EMPIRICAL = {"priors": "class"}
 SEARCH = {"scoring": "balanced_accuracy", "per_class": True}
 OPTIONS = {
     "5 for each class": KMExClassifier(5, temperature=1.0),

@@ -42,6 +42,7 @@ class Training(NamedTuple):
     first_row: int = 0  # row number of the first row of X, in a stream
     n_jobs: int | None = None
     task: Task | None = None  # reported to callbacks
+    prepare: Callable[[Any], Any] | None = None  # applied to the rows of a class
 
 
 def split_by_class(
@@ -82,9 +83,12 @@ def map_classes(
     worker process for a mapped file, a dask worker for a dask array.
     """
     X, task, first_row = training.X, training.task, training.first_row
-    groups, weights = training.groups, training.weights
+    groups, weights, prepare = training.groups, training.weights, training.prepare
     calls = (
-        (partial(_on_rows, function, rows + first_row, weights[rows], own), rows)
+        (
+            partial(_on_rows, function, rows + first_row, weights[rows], own, prepare),
+            rows,
+        )
         for rows, *own in zip(groups, *arguments, strict=True)
         if len(rows)
     )
@@ -106,8 +110,10 @@ def _on_rows(
     numbers: NDArray,
     weights: NDArray,
     arguments: Sequence[Any],
+    prepare: Callable[[Any], Any] | None,
     values: Any,
 ) -> Any:
+    values = values if prepare is None else prepare(values)
     return function(Rows(values, numbers, weights), *arguments)
 
 

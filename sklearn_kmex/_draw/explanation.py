@@ -1,7 +1,8 @@
 """The figure of an explanation: samples, the examples they look like, and maps."""
 
 from collections.abc import Sequence
-from textwrap import fill
+from itertools import pairwise
+from textwrap import fill, wrap
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -27,7 +28,13 @@ from sklearn_kmex._draw.pictures import (
 )
 from sklearn_kmex._draw.table import clipped
 
-COLOURS = {"predicted": PREDICTED, "runner-up": RUNNER_UP, "": OTHER}
+COLOURS = {
+    "predicted": PREDICTED,
+    "member": PREDICTED,
+    "runner-up": RUNNER_UP,
+    "": OTHER,
+}
+THICK = ("predicted", "runner-up")
 HEAT = "RdBu_r"  # red supports the decision, blue opposes it
 
 
@@ -39,6 +46,13 @@ class Evidence(NamedTuple):
     prototype_label: Any
     similarity: float
     training_row: int
+
+
+class Member(NamedTuple):
+    """A training row of the winning prototype that is like the sample."""
+
+    training_row: int
+    likeness: float  # cosine similarity of embeddings
 
 
 class ExplanationLike(Protocol):
@@ -66,6 +80,12 @@ class ExplanationLike(Protocol):
     def example_prototypes(self) -> NDArray[np.intp] | None: ...
     @property
     def examples(self) -> NDArray | None: ...  # a row for each of example_prototypes
+    @property
+    def members(self) -> NDArray[np.intp] | None: ...  # -1 is none
+    @property
+    def member_likeness(self) -> NDArray[np.float64] | None: ...
+    @property
+    def member_samples(self) -> NDArray | None: ...
     def evidence(self, row: int) -> list[Evidence]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
@@ -76,13 +96,14 @@ class Pictures(NamedTuple):
 
     samples: NDArray | None
     examples: NDArray | None
+    members: list[Any]  # of each sample, (n, h, w[, channels])
     sample_heat: NDArray | None  # (n, h, w)
     prototype_heat: NDArray | None  # (n, n_prototypes, h, w)
     low: float
     high: float
 
 
-NO_PICTURES = Pictures(None, None, None, None, 0, 1)
+NO_PICTURES = Pictures(None, None, [], None, None, 0, 1)
 
 
 def plot_explanation(
@@ -113,19 +134,48 @@ def examples_of(
     return explanation.examples[np.searchsorted(known, prototypes)]
 
 
+def members_of(explanation: ExplanationLike, i: int) -> list[Member]:
+    """List the members most like a sample, if they are known."""
+    if explanation.members is None or explanation.member_likeness is None:
+        return []
+    pairs = zip(explanation.members[i], explanation.member_likeness[i], strict=True)
+    return [Member(int(row), float(likeness)) for row, likeness in pairs if row >= 0]
+
+
 def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
     """Read samples, examples and maps as pictures, if they are."""
-    samples, examples = explanation.samples, explanation.examples
-    if samples is not None:
-        samples = channels_last(samples, scale.image_shape)
+    samples, examples, members = (
+        None if some is None else channels_last(some, scale.image_shape)
+        for some in (
+            explanation.samples,
+            explanation.examples,
+            all_members(explanation),
+        )
+    )
     if samples is None:
         return NO_PICTURES
-    if examples is not None:
-        examples = channels_last(examples, scale.image_shape)
-    there = [some for some in (samples, examples) if some is not None and some.size]
+    known = [some for some in (samples, examples, members) if some is not None]
+    there = [some for some in known if some.size]
     low, high = value_range(there, scale) if there else (0, 1)
     heat = _find_heat(explanation, samples.shape[1:3], scale)
-    return Pictures(samples, examples, *heat, low, high)
+    return Pictures(
+        samples, examples, by_sample(explanation, members), *heat, low, high
+    )
+
+
+def all_members(explanation: ExplanationLike) -> NDArray | None:
+    """Return the values of the members of all samples, (n, ...), if they are known."""
+    if explanation.members is None or explanation.member_samples is None:
+        return None
+    return explanation.member_samples[explanation.members >= 0]
+
+
+def by_sample(explanation: ExplanationLike, members: Any) -> list[Any]:
+    """Split what there is of `all_members` into a list for each sample."""
+    if explanation.members is None or members is None:
+        return [[] for _ in range(len(explanation))]
+    ends = np.count_nonzero(explanation.members >= 0, axis=1).cumsum().tolist()
+    return [members[a:b] for a, b in pairwise([0, *ends])]
 
 
 def _find_heat(
@@ -151,8 +201,9 @@ def _find_heat(
 def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
     title, evidence = _headline(explanation, i), explanation.evidence(i)
+    members = members_of(explanation, i)
     if pictures.samples is None:
-        return [[_bars_cell(evidence, title)]]
+        return [[_bars_cell(evidence, title, _list_members(members))]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
     first: list[Cell | None] = [Cell(draw_picture, (sample, title), *PICTURE)]
     if pictures.sample_heat is not None:
@@ -161,14 +212,21 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
         first.append(Cell(_draw_heat, shown, *PICTURE))
     examples = _example_cells(explanation, evidence, pictures)
     second = _heat_cells(explanation, i, sample, evidence, pictures)
+    if examples:  # members are drawn beside the example of their prototype
+        place = 1 + [one.role for one in evidence].index("predicted")
+        cells = _member_cells(members, pictures.members[i], pictures)
+        examples[place:place] = cells
+        second[place:place] = [None] * len(cells) if second else []
     if examples and second:
         return [first + examples, [None] * len(first) + second]
     return [first + (examples or second or [_bars_cell(evidence, "")])]
 
 
-def _bars_cell(evidence: list[Evidence], title: str) -> Cell:
-    """Lay out the similarities to prototypes as bars."""
-    return Cell(draw_bars, (evidence, title), BARS, bars_height(len(evidence)))
+def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:
+    """Lay out the similarities to prototypes as bars, below a title in some lines."""
+    title = "\n".join([title.replace("\n", ", "), *more])
+    height = bars_height(len(evidence)) + 0.15 * len(more)
+    return Cell(draw_bars, (evidence, title), BARS, height)
 
 
 def _example_cells(
@@ -186,6 +244,20 @@ def _example_cells(
             *PICTURE,
         )
         for example, one in zip(pictures.examples[rows], evidence, strict=True)
+    ]
+
+
+def _member_cells(
+    members: list[Member], values: Any, pictures: Pictures
+) -> list[Cell | None]:
+    """Lay out the members most like a sample."""
+    return [
+        Cell(
+            draw_picture,
+            (in_unit_range(value, *pictures[-2:]), _describe_member(one), "member"),
+            *PICTURE,
+        )
+        for one, value in zip(members, values, strict=False)
     ]
 
 
@@ -232,6 +304,16 @@ def _caption(one: Evidence) -> str:
     return f"{_prototype_name(one)}\n{one.similarity:.4g}{role}"
 
 
+def _describe_member(one: Member) -> str:
+    return f"row {one.training_row}\nlikeness {one.likeness:.3f}\nmember"
+
+
+def _list_members(members: list[Member]) -> list[str]:
+    """Name members in lines that are not wider than bars."""
+    rows = ", ".join(str(one.training_row) for one in members)
+    return wrap(f"members most like it: rows {rows}", 55) if rows else []
+
+
 def _prototype_name(one: Evidence) -> str:
     where = f"row {one.training_row}"
     if one.training_row < 0:
@@ -247,7 +329,7 @@ def draw_picture(
     ax.set_title(_fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
-        spine.set(color=COLOURS[role or ""], linewidth=2.5 if role else 0.8)
+        spine.set(color=COLOURS[role or ""], linewidth=2.5 if role in THICK else 0.8)
 
 
 def _draw_heat(
@@ -284,7 +366,7 @@ def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
     ax.set_xlabel("similarity", **FONT)
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(title.replace("\n", ", "), loc="left", **FONT)
+    ax.set_title(title, loc="left", **FONT)
 
 
 def _fill_lines(text: str) -> str:

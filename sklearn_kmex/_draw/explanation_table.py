@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from sklearn_kmex._draw.explanation import Evidence, ExplanationLike, examples_of
+from sklearn_kmex._draw.explanation import (
+    Evidence,
+    ExplanationLike,
+    Member,
+    all_members,
+    by_sample,
+    examples_of,
+    members_of,
+)
 from sklearn_kmex._draw.pictures import thumbnails
 from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
 
@@ -13,27 +21,36 @@ def explanation_table(
     explanation: ExplanationLike, n_rows: int, image_shape: tuple[int, ...] | None
 ) -> Table:
     """Describe the first samples, with pictures where they can be drawn."""
-    evidence = [explanation.evidence(row) for row in range(n_rows)]
-    predictions = _predictions(explanation, n_rows)
-    samples, examples = _pictures(explanation, evidence, image_shape)
+    shown, n_more = explanation[:n_rows], len(explanation) - n_rows
+    evidence = [shown.evidence(row) for row in range(n_rows)]
+    predictions = _predictions(shown)
+    samples, examples, pictures = _pictures(shown, evidence, image_shape)
     rows = [
         [
-            _sample(explanation.sample_indices[row], predictions[row], samples[row]),
+            _sample(shown.sample_indices[row], predictions[row], samples[row]),
             predictions[row],
-            Cards(_card(one, examples[one.prototype]) for one in shown)
-            if examples
-            else [_line(one) for one in shown],
-            explanation.runner_up[row],
-            f"{explanation.margin[row]:.3g}",
+            [
+                *_examples(some, examples),
+                *_members(members_of(shown, row), pictures[row]),
+            ],
+            shown.runner_up[row],
+            f"{shown.margin[row]:.3g}",
         ]
-        for row, shown in enumerate(evidence)
+        for row, some in enumerate(evidence)
     ]
-    return Table(repr(explanation), HEAD, rows, len(explanation) - n_rows)
+    return Table(repr(explanation), HEAD, rows, n_more)
 
 
-def _predictions(explanation: ExplanationLike, n_rows: int) -> list[list[str]]:
+def _examples(evidence: list[Evidence], pictures: dict[int, str]) -> list[Any]:
+    """Describe the prototypes that a sample looks like, with pictures if there are."""
+    if not pictures:
+        return [_line(one) for one in evidence]
+    return [Cards(_card(one, pictures[one.prototype]) for one in evidence)]
+
+
+def _predictions(explanation: ExplanationLike) -> list[list[str]]:
     """List the lines that describe each prediction."""
-    lines = [[str(label)] for label in explanation.predictions[:n_rows]]
+    lines = [[str(label)] for label in explanation.predictions]
     for row, one in enumerate(lines):
         if explanation.probability is not None:
             one.append(f"p = {explanation.probability[row]:.3g}")
@@ -46,18 +63,19 @@ def _pictures(
     explanation: ExplanationLike,
     evidence: list[list[Evidence]],
     image_shape: tuple[int, ...] | None,
-) -> tuple[list[str] | list[None], dict[int, str]]:
-    """Draw each sample, and each training example shown, where they are pictures."""
-    samples = explanation.samples
+) -> tuple[list[str] | list[None], dict[int, str], list[list[str]]]:
+    """Draw samples, training examples and members, where they are pictures."""
     shown = sorted({one.prototype for some in evidence for one in some})
-    if samples is not None:
-        samples = samples[: len(evidence)]
-    sources, of_examples = thumbnails(
-        samples, examples_of(explanation, shown), image_shape=image_shape
+    sources, of_examples, of_members = thumbnails(
+        explanation.samples,
+        examples_of(explanation, shown),
+        all_members(explanation),
+        image_shape=image_shape,
     )
     return (
         sources or [None] * len(evidence),
         dict(zip(shown, of_examples or [], strict=False)),
+        by_sample(explanation, of_members),
     )
 
 
@@ -73,6 +91,22 @@ def _card(one: Evidence, source: str) -> list[Any]:
     label = f"class {one.prototype_label}"
     image = Picture(source, (_where(one), label, similarity))
     return [image, _with_role(one, one.prototype_label), similarity, _where(one)]
+
+
+def _members(members: list[Member], pictures: list[str]) -> list[Any]:
+    """Describe the members most like a sample, with pictures if there are any."""
+    described = [
+        (f"training row {one.training_row}", f"likeness {one.likeness:.3f}")
+        for one in members
+    ]
+    if not described:
+        return []
+    head = "members of the predicted prototype most like it:"
+    if not pictures:
+        return [Words(f"{head} {'; '.join(', '.join(words) for words in described)}")]
+    both = zip(pictures, described, strict=True)
+    cards = ([Picture(source, words), *map(Words, words)] for source, words in both)
+    return [Words(head), Cards(cards)]
 
 
 def _line(one: Evidence) -> Line:

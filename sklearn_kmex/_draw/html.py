@@ -26,6 +26,7 @@ STYLE = """<style>
   max-width: none; object-fit: contain; width: 48px; }
 .kmex-cards { display: flex; flex-wrap: wrap; gap: 0.4em 1.5em; }
 .kmex-cards > div { max-width: 12em; }
+div:has(> .kmex-cards) + div { margin-top: 0.5em; }
 .kmex-long { overflow-wrap: anywhere; }
 </style>"""
 

@@ -171,7 +171,7 @@ def _standardize(rows: Rows) -> tuple[Any, Any, float]:
         scale = np.ldexp(1.0, np.frexp(abs(rows.values).max())[1])
         return rows.values / of_dtype(scale), of_dtype(0), scale
     xp, *_ = get_namespace_and_device(rows.values)
-    center = _mean(rows)
+    center = weighted_mean(rows)
     values = rows.values - asarray_like(center, rows.values)
     farthest = max(float(xp.max(values)), -float(xp.min(values)))
     scale = math.ldexp(1.0, math.frexp(farthest)[1])
@@ -222,7 +222,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
-        np.stack([_mean(points.take(own)) for own in members]),
+        np.stack([weighted_mean(points.take(own)) for own in members]),
         np.array([points.weights[own].sum() for own in members]),
         nearest._replace(values=to_numpy(dense(nearest.values))),
         inertia if known is None else inertia + known.spread(),
@@ -252,7 +252,7 @@ def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -
     return rows.take(np.sort(drawn))
 
 
-def _mean(rows: Rows) -> NDArray:
+def weighted_mean(rows: Rows) -> NDArray:
     """Return the weighted mean, summed in float64 without a float64 copy."""
     values, weights = rows.values, rows.weights
     if sparse.issparse(values):

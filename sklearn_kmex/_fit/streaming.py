@@ -1,24 +1,32 @@
 """partial_fit: prototypes learned from a stream, one batch at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows, Training, split_by_class
+from sklearn_kmex._fit.covariance import fit_scatters, known_scatter, metric_maps
 from sklearn_kmex._fit.prototypes import ClassPrototypes
-from sklearn_kmex._fit.temperature import Fold, fit_temperature, held_out_scores
+from sklearn_kmex._fit.temperature import (
+    N_FOLDS,
+    Fold,
+    compare_held_out,
+    fit_temperature,
+)
 from sklearn_kmex._fit.validation import (
     check_rows,
     check_stream_classes,
     prototypes_per_class,
 )
+from sklearn_kmex._model.metric import Metric, preparation
 from sklearn_kmex._model.predictor import PrototypePredictor
+from sklearn_kmex._model.rule import Rule, prototype_weights
 
 # Attributes in the library and on the device of X.
 FITTED_ARRAYS = (
@@ -34,14 +42,17 @@ FITTED_ARRAYS = (
     "_nearest_rows",
 )
 
+# Parameters of how prototypes decide.
+RULE = ("metric", "similarity", "aggregation", "priors")
+
 
 def _counts_are_given(classifier: Any) -> bool:
     """Return True, or raise an error if the counts are chosen from all rows."""
-    if classifier._chooses_counts():
+    if classifier._needs_all_rows():
         raise AttributeError(
             f"{type(classifier).__name__} has no partial_fit if the numbers of "
-            "prototypes are chosen from all rows. Use a KMExClassifier, and give it "
-            "n_prototypes as whole numbers."
+            "prototypes, or how they decide, are chosen from all rows. Use a "
+            "KMExClassifier, and give it n_prototypes as whole numbers and no 'auto'."
         )
     return True
 
@@ -126,34 +137,89 @@ class PrototypeStream(PrototypePredictor):
                 n_jobs=self.n_jobs,
             )
             before = [known.get(label) for label in labels]
+            self._set_rule()
+            training = training._replace(prepare=preparation(self.metric_))
             plans = self._plans([[count] for count in counts], before)
             prototypes, folds = self._fit_classes(training, plans)
             self._set_prototypes(labels, prototypes)
-            self._set_temperature(training, folds)
+            metrics = self._set_metric(training, folds, before)
+            self._set_temperature(training, folds, metrics)
             self._settle(X)
         return self
+
+    def _set_rule(self) -> None:
+        """Set the fitted attributes of how prototypes decide to the parameters."""
+        for name in RULE:
+            setattr(self, f"{name}_", getattr(self, name))
 
     def _start_anew(self) -> None:
         """Forget earlier batches and edits."""
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given, self.edit_log_ = False, []
 
-    def _set_temperature(self, training: Training, folds: list[list[Fold]]) -> None:
+    @property
+    def prototype_weights_(self) -> NDArray[np.float64]:
+        """Weight of each prototype in the class scores, (n_prototypes_total,)."""
+        fitted = (self.class_prior_, self.n_prototypes_, self.prototype_counts_)
+        class_prior, sizes, counts = map(to_numpy, fitted)
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        return prototype_weights(self.priors_, class_prior, owners, counts)
+
+    def _set_metric(
+        self,
+        training: Training,
+        folds: list[list[Fold]],
+        known: Sequence[ClassPrototypes | None] | None = None,
+    ) -> list[Metric]:
+        """Set the map of the metric; return the metric without each fold's rows."""
+        self.metric_map_, metric = None, Metric(self.metric_)
+        if not metric.mapped:
+            return [metric] * N_FOLDS
+        whole, left = fit_scatters(training, folds, self.random_state)
+        if known is not None and any(known):
+            old = known_scatter(*self._scatter, known)
+            whole, left = old.merge(whole), [old.merge(part) for part in left]
+        self._scatter = whole.products, whole.fourth
+        self.metric_map_, *maps = metric_maps([whole, *left], self.shrinkage)
+        return [metric._replace(map=of_fold) for of_fold in maps]
+
+    def _set_temperature(
+        self, training: Training, folds: list[list[Fold]], metrics: list[Metric]
+    ) -> None:
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
             return
-        scores, codes, weights = held_out_scores(
-            training.X,
-            training.first_row,
-            [of_class for of_class in folds if of_class],
-            self._class_scores,
-        )
-        new, n_rows = fit_temperature(scores, codes, weights, self._temperature_rows)
+        present = [code for code, of_class in enumerate(folds) if of_class]
+        folds = [folds[code] for code in present]
+        rules = [
+            self._rule_of_fold(fold, self.class_prior_[present], metric)
+            for fold, metric in zip(zip(*folds, strict=True), metrics, strict=True)
+        ]
+        parts = compare_held_out(training.X, training.first_row, folds, rules)
+        new, n_rows = fit_temperature(parts, self.aggregation_, self._temperature_rows)
         old = getattr(self, "temperature_", 1.0)
         total = self._temperature_rows + n_rows
         share = n_rows / total if total else 1.0
         self.temperature_ = float(old ** (1 - share) * new**share)
         self._temperature_rows = total
+
+    def _rule_of_fold(
+        self, fold: Sequence[Fold], class_prior: NDArray, metric: Metric
+    ) -> Rule:
+        """Return the rule of the prototypes of a fold; given priors are not used."""
+        owners = np.repeat(np.arange(len(fold)), [len(f.vectors) for f in fold])
+        counts = np.concatenate([f.counts for f in fold])
+        if not isinstance(self.priors_, str):
+            class_prior = np.ones(len(fold))
+        return Rule(
+            np.concatenate([f.vectors for f in fold]),
+            owners,
+            len(fold),
+            prototype_weights(self.priors_, class_prior, owners, counts),
+            metric,
+            self.similarity_,
+            self.epsilon,
+        )
 
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
         """Read the prototypes of each class from the fitted attributes."""

@@ -1,6 +1,6 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 
-from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.rows import Rows, gather
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
@@ -17,19 +17,46 @@ from sklearn_kmex._fit.prototypes import (
     byte_order,
     class_prototypes,
 )
+from sklearn_kmex._model.rule import Rule
+from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
-
-Score = Callable[[Any, NDArray, NDArray, int], Any]
-
 
 class Fold(NamedTuple):
     """Prototypes of one class, and rows of the class that were not used for them."""
 
     vectors: NDArray
+    counts: NDArray[np.float64]
     held_out: NDArray[np.intp]
     weights: NDArray[np.float64]
+
+
+class HeldOut(NamedTuple):
+    """Similarities of held-out rows to prototypes, as NumPy arrays."""
+
+    similar: NDArray  # (n_rows, n_prototypes)
+    owners: NDArray[np.intp]  # class code of each prototype, sorted
+    priors: NDArray[np.float64]  # weights of the prototypes
+    codes: NDArray[np.intp]  # true classes
+    weights: NDArray[np.float64]
+
+    def every(self, step: int) -> "HeldOut":
+        """Keep one of every `step` rows."""
+        return self._replace(
+            similar=self.similar[::step],
+            codes=self.codes[::step],
+            weights=self.weights[::step],
+        )
+
+    def with_best(self) -> "HeldOut":
+        """Keep the most similar prototype of each class, if that one decides alone.
+
+        Prototypes of a class must have equal weights.
+        """
+        owners, first = np.unique(self.owners, return_index=True)
+        similar = np.maximum.reduceat(self.similar, first, axis=1)
+        return self._replace(similar=similar, owners=owners, priors=self.priors[first])
 
 
 def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
@@ -52,7 +79,9 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
     for k in range(N_FOLDS):
         held_out = rows.take(order[part == k][:scored])
         fitted = class_prototypes(rows.take(order[part != k]), n_prototypes, plan)
-        folds.append(Fold(fitted.vectors, held_out.numbers, held_out.weights))
+        folds.append(
+            Fold(fitted.vectors, fitted.counts, held_out.numbers, held_out.weights)
+        )
     return folds
 
 
@@ -60,37 +89,34 @@ def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
     """Return the folds of a class without new rows: nothing is held out."""
     if known is None:
         return []
-    return [Fold(known.vectors, np.empty(0, np.intp), np.empty(0))] * N_FOLDS
+    nothing = np.empty(0, np.intp), np.empty(0)
+    return [Fold(known.vectors, known.counts, *nothing)] * N_FOLDS
 
 
-def held_out_scores(
-    X: Any, first_row: int, folds: Sequence[Sequence[Fold]], score: Score
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Return class scores of held-out rows, with their class codes and weights.
+def compare_held_out(
+    X: Any, first_row: int, folds: Sequence[Sequence[Fold]], rules: Sequence[Rule]
+) -> list[HeldOut]:
+    """Compare held-out rows of each fold with the prototypes of its rule.
 
-    `folds` holds the folds of each class; the k-th folds of all classes are one
-    classifier. The first row of X has the row number `first_row`.
+    `folds` holds the folds of each class. The first row of X has the row number
+    `first_row`.
     """
-    n_classes = len(folds)
     parts = []
-    for fold in zip(*folds, strict=True):
-        codes = np.repeat(np.arange(n_classes), [len(f.held_out) for f in fold])
-        if len(codes) == 0:
-            continue
-        owners = np.repeat(np.arange(n_classes), [len(f.vectors) for f in fold])
-        vectors = np.concatenate([f.vectors for f in fold])
-        rows = np.concatenate([f.held_out for f in fold]) - first_row
-        weights = np.concatenate([f.weights for f in fold])
-        scores = to_numpy(score(gather(X, rows), vectors, owners, n_classes))
-        parts.append((scores, codes, weights))
-    if not parts:
-        return np.empty((0, n_classes)), np.empty(0, np.intp), np.empty(0)
-    scores, codes, weights = map(np.concatenate, zip(*parts, strict=True))
-    return scores, codes, weights
+    for fold, rule in zip(zip(*folds, strict=True), rules, strict=True):
+        codes = np.repeat(np.arange(len(folds)), [len(f.held_out) for f in fold])
+        if len(codes):
+            rows = np.concatenate([f.held_out for f in fold]) - first_row
+            weights = np.concatenate([f.weights for f in fold])
+            similar = to_numpy(map_blocks(rule.similarities, gather(X, rows)))
+            parts.append(HeldOut(similar, rule.owners, rule.weights, codes, weights))
+    return parts
 
 
 def fit_temperature(
-    scores: NDArray, codes: NDArray, weights: NDArray, known: float = 0.0
+    parts: Sequence[HeldOut],
+    aggregation: str,
+    known: float = 0.0,
+    rough: bool = False,
 ) -> tuple[float, float]:
     """Return the temperature of least smoothed log-loss, and the number of rows used.
 
@@ -98,23 +124,49 @@ def fit_temperature(
     Platt (1999), 1 - 1 / (n + 2) instead of 1: if all rows are correctly classified,
     targets of 1 would give a temperature of 0. `n` is Kish's effective sample size,
     which does not depend on the scale of the weights, plus the `known` number of rows
-    of earlier batches. Without rows, or if all scores of each row are equal, the
-    temperature is 1.0, from 0 rows.
+    of earlier batches. Without rows, or if all similarities of each row are equal, the
+    temperature is 1.0, from 0 rows. A `rough` one is right to a few percent.
     """
-    scores = scores.astype(np.float64, copy=False)
-    spread = float(np.mean(np.ptp(scores, axis=1))) if len(scores) else 0.0
+    parts = [_simplify(part, aggregation) for part in parts]
+    weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
+    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
+    spread = float(np.mean(np.concatenate(spreads))) if parts else 0.0
     if spread == 0.0:
         return 1.0, 0.0
     share = weights / weights.max()
     n_rows = float(share.sum() ** 2 / (share**2).sum())
     smoothing = 1 / (known + n_rows + 2)
-    rows = np.arange(len(scores))
 
     def loss(log_temperature: float) -> float:
-        log_p = log_softmax(scores / np.exp(log_temperature), axis=1)
-        target = (1 - smoothing) * log_p[rows, codes] + smoothing * log_p.mean(axis=1)
-        return -np.average(target, weights=weights)
+        temperature = np.exp(log_temperature)
+        losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
+        return float(np.average(np.concatenate(losses), weights=weights))
 
+    options = {"xatol": 0.03 if rough else 1e-5}
     bounds = np.log(spread) + np.array([-12.0, 7.0])
-    best = minimize_scalar(loss, bounds=bounds, method="bounded")
+    best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
     return float(np.exp(best.x)), n_rows
+
+
+def smoothed_loss(
+    part: HeldOut, aggregation: str, temperature: float, smoothing: float = 0.0
+) -> NDArray[np.float64]:
+    """Return the log-loss of each row, with smoothed targets."""
+    log_p = log_softmax(class_logits(part, aggregation, temperature), axis=1)
+    loss = -(1 - smoothing) * log_p[np.arange(len(log_p)), part.codes]
+    return loss - smoothing * log_p.mean(axis=1) if smoothing else loss
+
+
+def class_logits(part: HeldOut, aggregation: str, temperature: float) -> NDArray:
+    """Return class scores over the temperature."""
+    logits = part.similar / temperature + log_weights(part.priors)
+    n_classes = part.owners[-1] + 1
+    return class_scores(logits, part.owners, n_classes, aggregation)
+
+
+def _simplify(part: HeldOut, aggregation: str) -> HeldOut:
+    """Drop prototypes that cannot decide at any temperature; use float64."""
+    part = part._replace(similar=part.similar.astype(np.float64, copy=False))
+    first = np.searchsorted(part.owners, part.owners)
+    equal = np.array_equal(part.priors, part.priors[first])
+    return part.with_best() if aggregation == "max" and equal else part

@@ -167,11 +167,8 @@ def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64
     """Resolve `priors` to a probability for each class, given its weight of rows."""
     mass = np.asarray(mass, dtype=np.float64)
     if isinstance(priors, str):
-        return (
-            mass / mass.sum()
-            if priors == "empirical"
-            else np.ones_like(mass) / len(mass)
-        )
+        equal = priors == "uniform"
+        return np.ones_like(mass) / len(mass) if equal else mass / mass.sum()
     given = np.asarray(priors, dtype=np.float64)
     if given.shape != mass.shape:
         raise ValueError(

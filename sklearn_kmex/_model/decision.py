@@ -9,7 +9,8 @@ from sklearn.utils import check_array
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.similarity import add_priors, class_scores, probabilities
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.similarity import class_scores, probabilities
 
 
 class Decision(NamedTuple):
@@ -22,7 +23,7 @@ class Decision(NamedTuple):
     classes: NDArray  # (n_classes,)
     owners: NDArray[np.intp]  # (n_prototypes,), class codes
     training_rows: NDArray[np.intp]  # (n_prototypes,), -1 where not known
-    shift: NDArray  # (n_classes,), what the priors add to the scores
+    shift: NDArray  # (n_prototypes,), what weights add to the similarities
 
     @property
     def margin(self) -> NDArray:
@@ -31,26 +32,26 @@ class Decision(NamedTuple):
         return self.scores[rows, self.predicted] - self.scores[rows, self.runner_up]
 
     def nearest_of(self, codes: NDArray) -> NDArray[np.intp]:
-        """Find the most similar prototype of one class, for each row."""
+        """Find the most similar prototype of one class, by weight, for each row."""
         return self.most_similar(self.owners == codes[:, np.newaxis])
 
     def most_similar(self, allowed: NDArray) -> NDArray[np.intp]:
-        """Find the most similar of the allowed prototypes, for each row."""
+        """Find the most similar of the allowed prototypes, by weight, for each row."""
         if not allowed.any(axis=1).all():
             raise ValueError(
                 "psem must have prototypes of each class to compare; a class of "
                 f"{self.classes.tolist()} has none."
             )
-        return np.where(allowed, self.similarities, -np.inf).argmax(axis=1)
+        weighted = self.similarities + self.shift
+        return np.where(allowed, weighted, -np.inf).argmax(axis=1)
 
 
 def decide(psem: Any, Z: Any) -> Decision:
     """Compute similarities, class scores and decisions for embeddings."""
     sem = find_sem(psem)
     classes = np.asarray(sem.classes_)
-    owners = class_codes(
-        classes, np.asarray(sem.prototype_classes_), "prototype_classes_"
-    )
+    rule = rule_of(sem)
+    owners = rule.owners
     similar = check_array(
         sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
     )
@@ -60,11 +61,16 @@ def decide(psem: Any, Z: Any) -> Decision:
             f"prototypes; got {similar.shape[1]} columns."
         )
     order = np.argsort(owners, kind="stable")
-    rule = getattr(sem, "aggregation", "max")
-    shift = _priors(sem, len(classes)).astype(similar.dtype)
-    scores = class_scores(similar[:, order], owners[order], len(classes), rule) + shift
+    shift = rule.shift.astype(similar.dtype)
+    scores = class_scores(
+        (similar + shift)[:, order],
+        owners[order],
+        len(classes),
+        rule.aggregation,
+        rule.temperature,
+    )
     predicted = scores.argmax(axis=1)
-    if hasattr(sem, "predict") and not _is_ours(sem, "predict"):
+    if hasattr(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)), "predicted labels")
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
@@ -85,14 +91,6 @@ def _is_ours(sem: Any, method: str) -> bool:
     """Return whether a method is the one of `PrototypePredictor`."""
     ours = getattr(PrototypePredictor, method)
     return getattr(type(sem), method, None) is ours
-
-
-def _priors(sem: Any, n_classes: int) -> NDArray:
-    """Return what the priors of a model add to its class scores."""
-    none = np.zeros((1, n_classes))
-    if not hasattr(sem, "class_prior_"):
-        return none[0]
-    return add_priors(none, sem.class_prior_, sem.temperature_)[0]
 
 
 def _second(scores: NDArray, predicted: NDArray) -> NDArray[np.intp]:

@@ -5,22 +5,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._model.similarity import add_priors
+from sklearn_kmex._model.rule import rule_of
 
 
 class Layout(NamedTuple):
     """Prototypes and class scores as constants of a graph.
 
     Rows and prototypes are compared after `center` is subtracted. `columns`, of shape
-    (n_classes, largest count), holds the prototypes of each class; `mask` is minus
-    infinity where a class has fewer. The scores are the similarities in `columns` plus
-    `mask`, aggregated over the last axis, plus `shift`.
+    (n_classes, largest count), holds the prototypes of each class. The scores are the
+    similarities in `columns` plus `shift`, aggregated over the last axis; the shift is
+    what the weights of prototypes add, and minus infinity where a class has fewer.
     """
 
     center: NDArray
     prototypes: NDArray
     columns: NDArray[np.int64]
-    mask: NDArray
     shift: NDArray
 
 
@@ -29,18 +28,18 @@ def lay_out(kmex: Any, dtype: Any) -> Layout:
 
     The center is rounded to that dtype, so that the same numbers are subtracted.
     """
+    rule = rule_of(kmex)
     center = kmex.prototypes_.mean(axis=0, dtype=np.float64).astype(dtype)
     counts = kmex.n_prototypes_
     first = np.cumsum(counts) - counts
     places = np.arange(max(counts))
     inside = places < counts[:, np.newaxis]
-    present = np.where(counts, kmex.class_prior_, 0)
+    columns = np.where(inside, first[:, np.newaxis] + places, 0).astype(np.int64)
     return Layout(
         center,
         kmex.prototypes_.astype(np.float64) - center,
-        np.where(inside, first[:, np.newaxis] + places, 0).astype(np.int64),
-        np.where(inside, 0, -np.inf).astype(dtype),
-        add_priors(np.zeros(len(counts), dtype), present, kmex.temperature_),
+        columns,
+        np.where(inside, rule.shift[columns], -np.inf).astype(dtype),
     )
 
 

@@ -13,6 +13,7 @@ from sklearn_kmex._data.arrays import (
     squared_norms,
     widest_float,
 )
+from sklearn_kmex._model.rule import Rule
 
 # Elements of a block of rows: 2 MiB in float32, which fit into the cache.
 BLOCK_ELEMENTS = 2**19
@@ -26,28 +27,31 @@ FEW = 128
 FAR = 4.0
 
 
-def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
-    """Find the prototype nearest to each row, and whether the result is certain.
+def sure_nearest(X: Any, rule: Rule) -> tuple[Any, Any]:
+    """Find the prototype of the largest similarity, and whether the result is certain.
 
-    It is certain if the largest x.p - |p|^2 / 2 exceeds all others by more than the
-    rounding errors: of the product in the dtype of X, of distances in float64, and of
-    similarities in the dtype of X, which may tie if distances do not. Rows that are not
-    finite, or too large to be squared, are never certain.
+    It is certain if the largest x.p - |p|^2 / 2, in the metric and plus the shift by
+    weights, exceeds all others by more than the rounding errors: of the product, and of
+    distances and similarities in float64, which may tie if distances do not. The
+    product is in the dtype of X, but in float64 for "mahalanobis", in which features
+    that nearly cancel decide. Rows that are not finite, or too large to be squared, are
+    never certain.
     """
     xp, *_ = get_namespace_and_device(X)
-    n_prototypes, n_features = prototypes.shape
+    dtype = widest_float(X) if rule.metric.mapped else X.dtype
+    n_prototypes, n_features = rule.prototypes.shape
     places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
     places = asarray_like(places, X, xp.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        whole = asarray_like(prototypes, X, widest_float(X))
-        center, exact = about_center(whole, X.dtype)
-        squares = squared_norms(exact)
-        right = xp.astype(exact, X.dtype)
-        half = xp.astype(squares / 2, X.dtype)[:, None]
-    lead = Lead.beyond_rounding(X, math.sqrt(xp.max(squares)), epsilon)
+        whole = asarray_like(rule.prototypes, X, widest_float(X))
+        center, exact = about_center(whole, dtype)
+        planes = Planes.of(rule, exact)
+        right = xp.astype(planes.normals, dtype)
+        half = xp.astype(planes.offsets, dtype)[:, None]
+    lead = Lead.beyond_rounding(whole, right, planes, rule.epsilon)
 
     def of_block(block: slice) -> Any:
-        rows = X[block, :]
+        rows = xp.astype(rule.metric.direction(X[block, :]), dtype, copy=False)
         if center is not None:
             rows = rows - center
         with np.errstate(over="ignore", invalid="ignore"):
@@ -64,6 +68,41 @@ def sure_nearest(X: Any, prototypes: Any, epsilon: float) -> tuple[Any, Any]:
     leading = xp.concat([of_block(block) for block in blocks], axis=1)
     sure = leading[0, :] == 1
     return xp.astype(xp.where(sure, leading[1, :], 0.0), xp.int64), sure
+
+
+class Planes(NamedTuple):
+    """Scores that rank prototypes and are linear in a row: x.normal - offset.
+
+    Squared distances in a metric M are ranked by x.Mp - p.Mp / 2. Both are divided by
+    a number that makes the longest normal as long as the longest prototype.
+    """
+
+    normals: Any  # (n_prototypes, n_features)
+    offsets: Any  # (n_prototypes,)
+    reach: float  # the largest norm of a prototype and of a normal
+    stretch: float  # bound on the ratio of a distance in the metric to a Euclidean one
+    scale: float  # what distances in the metric are divided by
+    spread: float  # of the shift by weights
+
+    @classmethod
+    def of(cls, rule: Rule, prototypes: Any) -> Self:
+        xp, *_ = get_namespace_and_device(prototypes)
+        squares = squared_norms(prototypes)
+        normals, stretch, scale = prototypes, 1.0, 1.0
+        reach = math.sqrt(xp.max(squares))
+        if rule.metric.mapped:
+            placed = rule.metric.place(prototypes)
+            squares = squared_norms(placed)
+            of_map = asarray_like(rule.metric.map, placed, placed.dtype)
+            normals = placed @ of_map.T
+            longest = math.sqrt(xp.max(squared_norms(normals)))
+            scale = math.sqrt(longest / reach) if longest * reach else 1.0
+            normals = normals / scale**2
+            # The Frobenius norm bounds the spectral one.
+            stretch = math.sqrt(xp.sum(of_map * of_map)) / scale
+        shift = rule.shift / scale**2
+        offsets = squares / (2 * scale**2) - asarray_like(shift, squares, squares.dtype)
+        return cls(normals, offsets, reach, stretch, scale, float(np.ptp(shift)))
 
 
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
@@ -105,14 +144,22 @@ class Lead(NamedTuple):
     least: float  # constant
 
     @classmethod
-    def beyond_rounding(cls, X: Any, reach: float, epsilon: float) -> Self:
-        xp, *_ = get_namespace_and_device(X)
-        limits, n_features = xp.finfo(X.dtype), X.shape[1]
-        ties = 2 * float(limits.eps) * math.log1p(1 / epsilon)
-        exact = float(xp.finfo(widest_float(X)).eps)
-        unit = rounding(n_features, float(limits.eps), exact) + ties
+    def beyond_rounding(
+        cls, exact: Any, rounded: Any, planes: Planes, epsilon: float
+    ) -> Self:
+        """Bound the errors of a product with `rounded`, and in the dtype of `exact`."""
+        xp, *_ = get_namespace_and_device(exact)
+        limits, n_features = xp.finfo(rounded.dtype), exact.shape[1]
+        eps, widest = float(limits.eps), float(xp.finfo(exact.dtype).eps)
+        stretch = planes.stretch
+        ties = 2 * widest * math.log1p(1 / epsilon)
+        least = 4 * n_features * float(limits.smallest_normal)
         return cls(
-            reach, unit, ties * epsilon, 4 * n_features * float(limits.smallest_normal)
+            planes.reach,
+            rounding(n_features, eps, widest * max(1.0, stretch**2))
+            + ties * stretch**2,
+            ties * epsilon * stretch / planes.scale,
+            least + 4 * eps * planes.spread,
         )
 
     def over(self, rows: Any) -> Any:

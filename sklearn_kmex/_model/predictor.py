@@ -26,21 +26,14 @@ from sklearn_kmex._data.arrays import (
 )
 from sklearn_kmex._data.chunked import chunkwise
 from sklearn_kmex._model.nearest import sure_nearest
-from sklearn_kmex._model.similarity import (
-    add_priors,
-    class_scores,
-    log_probabilities,
-    probabilities,
-    similarities,
-)
+from sklearn_kmex._model.rule import Rule, rule_of
+from sklearn_kmex._model.similarity import log_probabilities, probabilities, rounded
 
 
 class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     """Classifies by the similarity to `prototypes_`, which are grouped by class.
 
-    A subclass has the attributes `classes_`, `prototypes_`, `n_prototypes_`,
-    `temperature_` and `class_prior_`, and the parameters `similarity`, `epsilon` and
-    `aggregation`.
+    A subclass has the attributes that `rule_of` reads, and `n_prototypes_`.
     """
 
     @chunkwise
@@ -74,8 +67,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            Class scores before division by the temperature, plus `temperature_` times
-            the logarithm of the prior over the largest prior; for two classes, the
+            Class scores before division by the temperature; for two classes, the
             score of `classes_[1]` minus that of `classes_[0]`.
         """
         scores = self._scores(X, "decision_function")
@@ -129,15 +121,16 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Similarities, larger is more similar, in the dtype of X.
         """
         X = self._check_input(X, "transform")
-        return map_blocks(self._similarities, X)
+        rule = rule_of(self)
+        return map_blocks(lambda rows: rounded(rule.similarities(rows), X.dtype), X)
 
     def nearest_prototypes(
         self, X: ArrayLike, n: int = 1
     ) -> tuple[NDArray, NDArray[np.intp]]:
         """Find the most similar prototypes of each row.
 
-        With unequal priors, or `aggregation="sum"`, the first one may belong to another
-        class than the predicted one.
+        If prototypes have unequal weights, or with `aggregation="sum"`, the first one
+        may belong to another class than the predicted one.
 
         Parameters
         ----------
@@ -168,11 +161,12 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
                 f"{n_prototypes}; got {n!r}."
             )
         xp, *_ = get_namespace_and_device(X)
-        similar, ids = [], []
+        rule, similar, ids = rule_of(self), [], []
         for block in row_blocks(X):
-            values = self._similarities(block)
+            values = rule.similarities(block)
             ids.append(argsort_descending(values)[:, :n])
-            similar.append(xp.take_along_axis(values, ids[-1], axis=1))
+            largest = xp.take_along_axis(values, ids[-1], axis=1)
+            similar.append(rounded(largest, X.dtype))
         return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
 
     @chunkwise
@@ -245,57 +239,34 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Raise an error for arrays of another library or device than in fit."""
         check_same_namespace(X, self, attribute="prototypes_", method=method)
 
-    def _owners(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the class code of each prototype, and the priors of the classes.
-
-        The prior of a class without prototypes is 0.
-        """
-        counts, priors = to_numpy(self.n_prototypes_), to_numpy(self.class_prior_)
-        return np.repeat(np.arange(len(counts)), counts), np.where(counts, priors, 0)
-
     def _scores(self, X: ArrayLike, method: str) -> Any:
-        """Return class scores with priors, (n_samples, n_classes)."""
+        """Return class scores, (n_samples, n_classes)."""
         X = self._check_input(X, method)
-        owners, priors = self._owners()
-        scores = self._class_scores(X, self.prototypes_, owners, len(priors))
-        return add_priors(scores, priors, self.temperature_)
+        return rounded(rule_of(self).scores(X), X.dtype)
 
     def _winners(self, X: Any) -> Any:
         """Return the class of the largest score, by `sure_nearest` where possible."""
         check_is_fitted(self)
-        owners, priors = self._owners()
-        if self.aggregation == "max" and np.ptp(priors[owners]) == 0:
+        rule = rule_of(self)
+        if rule.is_linear:
             rows = self._check_input(X, "predict", ensure_all_finite=False)
             if not sparse.issparse(rows):
-                return self._nearest_owners(rows, owners, len(priors))
+                return self._nearest_owners(rows, rule)
         scores = self._scores(X, "predict")
         xp, *_ = get_namespace_and_device(scores)
         return xp.argmax(scores, axis=1)
 
-    def _nearest_owners(self, X: Any, owners: NDArray, n_classes: int) -> Any:
-        """Return the class of the nearest prototype of each row.
+    def _nearest_owners(self, X: Any, rule: Rule) -> Any:
+        """Return the class of the winning prototype of each row.
 
-        Rows whose nearest prototype is not certain are validated, and their class
+        Rows whose winning prototype is not certain are validated, and their class
         scores are computed.
         """
         xp, *_ = get_namespace_and_device(X)
-        nearest, sure = sure_nearest(X, self.prototypes_, self.epsilon)
-        winners = xp.take(asarray_like(owners, X), nearest)
+        nearest, sure = sure_nearest(X, rule)
+        winners = xp.take(asarray_like(rule.owners, X), nearest)
         if not xp.all(sure):
             rest = rows_at(X, xp.nonzero(~sure)[0])
             assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")
-            scores = self._class_scores(rest, self.prototypes_, owners, n_classes)
-            winners[~sure] = xp.argmax(scores, axis=1)
+            winners[~sure] = xp.argmax(rule.scores(rest), axis=1)
         return winners
-
-    def _class_scores(
-        self, X: Any, prototypes: Any, owners: NDArray, n_classes: int
-    ) -> Any:
-        def score(block: Any) -> Any:
-            similar = similarities(block, prototypes, self.similarity, self.epsilon)
-            return class_scores(similar, owners, n_classes, self.aggregation)
-
-        return map_blocks(score, X)
-
-    def _similarities(self, block: Any) -> Any:
-        return similarities(block, self.prototypes_, self.similarity, self.epsilon)

@@ -92,34 +92,55 @@ def log_similarity(distances: Any, epsilon: float) -> Any:
     return xp.log1p((1 - epsilon) / (distances + epsilon))
 
 
-def similarities(X: Any, prototypes: Any, similarity: str, epsilon: float) -> Any:
-    """Return the similarity of each row to each prototype, in the dtype of X."""
-    xp, *_ = get_namespace_and_device(X)
-    squared = squared_distances(X, prototypes)
+def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
+    """Return similarities at squared distances, which may be overwritten."""
+    xp, *_ = get_namespace_and_device(squared)
     if similarity == "gaussian":
         squared *= -0.5
-        least = float(xp.finfo(X.dtype).min)
-        result = xp.maximum(squared, xp.full_like(squared[:1, :1], least))
-    else:
-        result = log_similarity(xp.sqrt(squared), epsilon)
-    return xp.astype(result, X.dtype, copy=False)
+        return squared
+    return log_similarity(xp.sqrt(squared), epsilon)
+
+
+def rounded(values: Any, dtype: Any) -> Any:
+    """Round similarities or scores to a dtype; those below its range become its least.
+
+    The largest of each row stays the largest.
+    """
+    if values.dtype == dtype:
+        return values
+    xp, *_ = get_namespace_and_device(values)
+    least = float(xp.finfo(dtype).min)
+    low = xp.isfinite(values) & (values < least)
+    result = xp.astype(xp.where(low, least, values), dtype)
+    return keep_winner(result, values)
+
+
+def log_weights(weights: NDArray) -> NDArray[np.float64]:
+    """Return the logarithms of weights of prototypes, of which the largest is 0."""
+    return np.log(weights / weights.max()) if len(weights) else weights
 
 
 def class_scores(
-    similarities: Any, prototype_codes: NDArray, n_classes: int, aggregation: str
+    weighted: Any,
+    prototype_codes: NDArray,
+    n_classes: int,
+    aggregation: str,
+    temperature: float = 1.0,
 ) -> Any:
-    """Return the score of each class from the similarities to its prototypes.
+    """Return the score of each class from the weighted similarities to its prototypes.
 
     `prototype_codes` holds the sorted class code of each prototype; a class
     without a prototype scores minus infinity.
     """
-    xp, *_ = get_namespace_and_device(similarities)
+    xp, *_ = get_namespace_and_device(weighted)
     codes, starts = np.unique(prototype_codes, return_index=True)
-    scores = reduce_columns(np.maximum, similarities, starts)
+    scores = reduce_columns(np.maximum, weighted, starts)
     if aggregation == "sum":
         of_prototype = asarray_like(np.searchsorted(codes, prototype_codes), scores)
-        mass = xp.exp(similarities - xp.take(scores, of_prototype, axis=1))
-        scores += xp.log(reduce_columns(np.add, mass, starts))
+        below = weighted - xp.take(scores, of_prototype, axis=1)
+        with np.errstate(over="ignore"):  # a tiny temperature
+            mass = xp.exp(below / temperature)
+        scores += temperature * xp.log(reduce_columns(np.add, mass, starts))
     if len(codes) == n_classes:
         return scores
     none = xp.full_like(scores[:, :1], -xp.inf)
@@ -127,17 +148,6 @@ def class_scores(
     places[codes] = np.arange(len(codes))
     scores = xp.concat([scores, none], axis=1)
     return xp.take(scores, asarray_like(places, scores), axis=1)
-
-
-def add_priors(scores: Any, priors: NDArray, temperature: float) -> Any:
-    """Shift scores so that their softmax over the temperature has these priors.
-
-    The shift of the most frequent class is 0; equal priors change no score. The score
-    of a class of prior 0 is minus infinity.
-    """
-    with np.errstate(divide="ignore", over="ignore"):
-        shift = temperature * np.log(priors / priors.max())
-        return scores + asarray_like(shift, scores, scores.dtype)
 
 
 def log_probabilities(scores: Any, temperature: float) -> Any:

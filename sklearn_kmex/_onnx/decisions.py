@@ -27,7 +27,7 @@ class Decide(NamedTuple):
     def class_scores(self, squared: str) -> str:
         """Score of each class, including its prior."""
         graph, layout, axis = self.graph, lay_out(self.kmex, self.dtype), np.array([2])
-        if self.kmex.aggregation == "max":
+        if self.kmex.aggregation_ == "max":
             own = _by_class(graph, squared, layout, graph.Sub, np.float64)
             scores = self.similarity(graph.ReduceMin(own, axis, keepdims=0))
         else:
@@ -40,7 +40,7 @@ class Decide(NamedTuple):
         """Similarity for squared distances, as in `_model.similarity`."""
         graph = self.graph
         squared = graph.Max(squared, np.float64(0))
-        if self.kmex.similarity == "gaussian":
+        if self.kmex.similarity_ == "gaussian":
             values = graph.Div(squared, np.float64(-2))
         else:
             values = _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)

@@ -126,7 +126,6 @@ class PrototypeNetwork(nn.Module):
     center: Tensor
     prototypes: Tensor
     columns: Tensor
-    mask: Tensor
     shift: Tensor
 
     def __init__(self, parts: list[nn.Module], kmex: Any, n_prototypes: int) -> None:
@@ -138,8 +137,8 @@ class PrototypeNetwork(nn.Module):
             constant = torch.tensor(values) if is_index else _as_float32(values)
             self.register_buffer(name, constant)
         self.n_prototypes = n_prototypes
-        self.similarity, self.epsilon = kmex.similarity, float(kmex.epsilon)
-        self.aggregation, self.temperature = kmex.aggregation, kmex.temperature_
+        self.similarity, self.epsilon = kmex.similarity_, float(kmex.epsilon)
+        self.aggregation, self.temperature = kmex.aggregation_, kmex.temperature_
         self.classes_ = kmex.classes_.tolist()
         self.prototype_indices_ = kmex.prototype_indices_.tolist()
 
@@ -157,10 +156,11 @@ class PrototypeNetwork(nn.Module):
         }
 
     def class_scores(self, similar: Tensor) -> Tensor:
-        """Score of each class, including its prior."""
-        own = similar[:, self.columns] + self.mask
-        best = own.amax(dim=2) if self.aggregation == "max" else own.logsumexp(dim=2)
-        return best + self.shift
+        """Score of each class, from weighted similarities."""
+        own = similar[:, self.columns] + self.shift
+        if self.aggregation == "max":
+            return own.amax(dim=2)
+        return self.temperature * (own / self.temperature).logsumexp(dim=2)
 
 
 def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:

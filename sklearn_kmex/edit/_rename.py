@@ -85,8 +85,8 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
         if isinstance(given, Mapping):
             table = dict(pairs)
             copy.n_prototypes = {table[c]: n for c, n in given.items()}
-        if not isinstance(copy.priors, str):
-            copy.priors = np.asarray(copy.priors)[order].tolist()
+        if not isinstance(copy.priors_, str):
+            copy.priors = copy.priors_ = np.asarray(copy.priors_)[order].tolist()
 
     return apply_edit(psem, edit, reason, adapt=adapt)
 

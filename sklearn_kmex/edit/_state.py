@@ -61,7 +61,7 @@ def set_prototypes(
     learned = [prototypes_of_class(state.of(own), sem.n_iter_) for own in groups]
     sem._set_prototypes(classes, learned)
     mass = [state.counts[own].sum() for own in groups]
-    sem.class_prior_ = class_priors(sem.priors, mass)
+    sem.class_prior_ = class_priors(sem.priors_, mass)
     return state.ids[np.concatenate(groups)]
 
 

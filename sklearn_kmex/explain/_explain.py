@@ -18,12 +18,16 @@ from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
 from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._members import most_alike_members
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 from sklearn_kmex.explain._settings import METHODS
 
 
 @validate_params(
-    {"n_prototypes": [Interval(Integral, 1, None, closed="left")]},
+    {
+        "n_prototypes": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 0, None, closed="left")],
+    },
     prefer_skip_nested_validation=False,  # relevance checks the method it is given
 )
 def explain(
@@ -32,6 +36,8 @@ def explain(
     *,
     n_prototypes: int = 3,
     X_train: Any = None,
+    y_train: ArrayLike | None = None,
+    n_members: int = 3,
     relevance: Any = None,
 ) -> Explanation:
     """Explain decisions by the prototypes that samples are most similar to.
@@ -57,7 +63,20 @@ def explain(
 
     X_train : array-like, frame, list or Dataset, default=None
         The rows that `psem` was fitted on, in the same order. The rows that represent
-        the prototypes shown are kept. None keeps only their row numbers.
+        the prototypes shown are kept, and the members of the winning prototype that are
+        most like the sample. None keeps only the row numbers of the former.
+
+    y_train : array-like of shape (n_train,), default=None
+        Labels of `X_train`, which tell the classes of members. None takes the classes
+        that `psem` predicts for `X_train`.
+
+    n_members : int, default=3
+        Number of members to keep for each sample. Members of a prototype are the
+        training rows of its class that are more similar to it than to the other
+        prototypes of the class. Those with the largest cosine similarity to the sample
+        are kept, compared by their embeddings before the classifier. This embeds the
+        rows of `X_train` of the predicted classes, or all of them without `y_train`. 0
+        keeps no members and embeds none.
 
     relevance : True, str, array-like or callable, default=None
         Relevance maps of the samples: an array of shape (n_samples, ...) or
@@ -71,8 +90,8 @@ def explain(
     -------
     Explanation
         Predictions, probabilities, nearest prototypes with their labels, training
-        rows and similarities, the runner-up and the margin. `accepted` marks the
-        samples that a `RejectingClassifier` accepts.
+        rows and similarities, the members most like each sample, the runner-up and the
+        margin. `accepted` marks the samples that a `RejectingClassifier` accepts.
 
     Raises
     ------
@@ -81,8 +100,8 @@ def explain(
         cannot be called in this way.
 
     ValueError
-        If it has prototypes of only one class, or if `X_train` or `relevance` does not
-        fit.
+        If it has prototypes of only one class, if `X_train`, `y_train` or `relevance`
+        does not fit, or if `y_train` is given without `X_train`.
 
     See Also
     --------
@@ -100,6 +119,8 @@ def explain(
     >>> explanation = explain(psem, X[:1], n_prototypes=1)
     >>> explanation.predictions, explanation.training_rows, explanation.runner_up
     (array([0]), array([[48]]), array([1]))
+    >>> explain(psem, X[:1], X_train=X, y_train=y, n_members=2).members
+    array([[ 0, 10]])
     """
     sem, X = find_sem(psem), as_samples(X)
     Z = embed(psem, X)
@@ -118,6 +139,7 @@ def explain(
         prototype_rows=found.training_rows,
         **_two_classes(found),
         **_examples(found, order, X_train),
+        **_members(psem, Z, found, X_train, y_train, n_members),
     )
 
 
@@ -154,6 +176,26 @@ def _examples(
             f"{np.unique(rows).tolist()} (-1 is unknown)."
         )
     return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
+
+
+def _members(
+    psem: Any,
+    Z: Any,
+    found: Decision,
+    X_train: Any,
+    y_train: ArrayLike | None,
+    n_members: int,
+) -> dict[str, Any]:
+    """Find the members of the winning prototypes that are most like the samples."""
+    if X_train is None and y_train is not None:
+        raise ValueError(
+            "y_train must be given with X_train, whose labels it holds; got no X_train."
+        )
+    if X_train is None or n_members == 0:
+        return {}
+    winners = found.nearest_of(found.predicted)
+    X_train = as_samples(X_train)
+    return most_alike_members(psem, Z, winners, X_train, y_train, n_members)
 
 
 def _maps(

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import Evidence, examples_of, plot_explanation
+from sklearn_kmex._draw.explanation import (
+    Evidence,
+    examples_of,
+    members_of,
+    plot_explanation,
+)
 from sklearn_kmex._draw.explanation_table import explanation_table
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
@@ -99,6 +104,20 @@ class Explanation(PictureRecords):
     examples : ndarray of shape (n_examples, ...), default=None
         These training rows, if they are arrays of numbers.
 
+    members : ndarray of shape (n_samples, n_members), dtype=intp, default=None
+        Training rows that belong to `predicted_prototype` and are most like the
+        sample, the most alike first and of equally similar ones the first row; -1
+        where the prototype has fewer. None if training rows were not given.
+
+    member_likeness : ndarray of shape (n_samples, n_members), dtype=float64, \
+            default=None
+        Cosine similarity of these rows to the sample, in [-1, 1], by their embeddings
+        before the classifier and rounded to 10 digits. NaN where there is no row.
+
+    member_samples : ndarray of shape (n_samples, n_members, ...), default=None
+        Values of these rows, if they are arrays of numbers; zeros where there is no
+        row.
+
     Attributes
     ----------
     prototype_labels : ndarray of shape (n_samples, n_prototypes)
@@ -154,6 +173,9 @@ class Explanation(PictureRecords):
     relevance: NDArray | None = None
     example_prototypes: NDArray[np.intp] | None = field(default=None, metadata=SHARED)
     examples: NDArray | None = field(default=None, metadata=SHARED)
+    members: NDArray[np.intp] | None = None
+    member_likeness: NDArray[np.float64] | None = None
+    member_samples: NDArray | None = None
 
     @property
     def prototype_labels(self) -> NDArray:
@@ -242,7 +264,9 @@ class Explanation(PictureRecords):
             known), `runner_up`, `margin`, `role`, `prototype`, `prototype_label`,
             `similarity` and `training_row`; for each sample the most similar prototype
             first. The nearest prototypes of the predicted class and of the runner-up
-            are always included.
+            are always included. If `members` are known, each of them is a row of the
+            role "member" below its prototype, with its own `training_row`, and the
+            column `likeness` holds its likeness; it is NaN in rows of prototypes.
 
         Raises
         ------
@@ -250,8 +274,8 @@ class Explanation(PictureRecords):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        evidence = [self.evidence(row) for row in range(len(self))]
-        counts = [len(some) for some in evidence]
+        shown = [self._shown(row) for row in range(len(self))]
+        counts = [len(some) for some in shown]
         of_samples = {
             "sample": self.sample_indices,
             "prediction": self.predictions,
@@ -265,9 +289,23 @@ class Explanation(PictureRecords):
             for name, values in of_samples.items()
             if values is not None
         }
-        flat = [one for some in evidence for one in some]
-        found = pandas.DataFrame(flat, columns=Evidence._fields)
+        flat = [one for some in shown for one in some]
+        found = pandas.DataFrame(flat, columns=[*Evidence._fields, "likeness"])
+        if self.members is None:
+            del found["likeness"]
         return pandas.concat([pandas.DataFrame(columns), found], axis=1)
+
+    def _shown(self, row: int) -> list[tuple]:
+        """List the evidence with members, and the likeness of these."""
+        shown: list[tuple] = []
+        for one in self.evidence(row):
+            shown.append((*one, np.nan))
+            members = members_of(self, row) if one.role == "predicted" else []
+            shown += [
+                (*one._replace(role="member", training_row=number), likeness)
+                for number, likeness in members
+            ]
+        return shown
 
     def plot(
         self,
@@ -281,10 +319,11 @@ class Explanation(PictureRecords):
         """Draw each sample and the prototypes that it is similar to.
 
         Samples that are pictures are drawn with the training examples of their
-        prototypes, if `explain` got `X_train`, and with relevance maps. For other
-        samples, and for prototypes without examples, the similarities are drawn as
-        bars. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4),
-        or (1, h, w) or (3, h, w).
+        prototypes and with the members most like them, if `explain` got `X_train`, and
+        with relevance maps. For other samples, and for prototypes without examples, the
+        similarities are drawn as bars, and members are listed by number. A picture is a
+        sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), or (1, h, w) or
+        (3, h, w).
 
         Parameters
         ----------

@@ -213,9 +213,9 @@ default=None
     known = Prototypes(
         sem.prototypes_,
         owners,
-        getattr(sem, "similarity", "log"),
+        getattr(sem, "similarity_", "log"),
         getattr(sem, "epsilon", 1e-4),
-        getattr(sem, "aggregation", "max"),
+        getattr(sem, "aggregation_", "max"),
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(

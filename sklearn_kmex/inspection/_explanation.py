@@ -20,9 +20,10 @@ from sklearn_kmex.utils import check_dependency
 class ExplanationDisplay:
     """Samples, the training examples that they look like, and relevance maps.
 
-    A sample is drawn with the training examples of its nearest prototypes, their
-    similarities, and relevance maps if there are any. For tables, and without training
-    examples, the similarities are drawn as bars.
+    A sample is drawn with the training examples of its nearest prototypes, the members
+    of the winning prototype that are most like it, the similarities, and relevance maps
+    if there are any. For tables, and without training examples, the similarities are
+    drawn as bars.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -71,6 +72,8 @@ class ExplanationDisplay:
         X: ArrayLike,
         *,
         X_train: Any = None,
+        y_train: ArrayLike | None = None,
+        n_members: int = 3,
         n_prototypes: int = 3,
         relevance: Any = None,
         class_names: Iterable[Any] | None = None,
@@ -95,6 +98,14 @@ class ExplanationDisplay:
         X_train : array-like, frame, list or Dataset, default=None
             The rows that `estimator` was fitted on, in the same order. None draws no
             training examples.
+
+        y_train : array-like of shape (n_train,), default=None
+            Labels of `X_train`. None takes the predicted classes.
+
+        n_members : int, default=3
+            Number of members of the winning prototype that are most like the sample, as
+            in :func:`~sklearn_kmex.explain.explain`. 0 draws none, and does not embed
+            `X_train`.
 
         n_prototypes : int, default=3
             Number of nearest prototypes of each sample.
@@ -131,7 +142,8 @@ class ExplanationDisplay:
             If `estimator` is not a prototypical self-explainable model.
 
         ValueError
-            If `X_train`, `relevance`, `class_names` or `image_shape` does not fit.
+            If `X_train`, `y_train`, `relevance`, `class_names` or `image_shape` does
+            not fit.
 
         MissingDependencyError
             If matplotlib is not installed.
@@ -141,6 +153,8 @@ class ExplanationDisplay:
             X,
             n_prototypes=n_prototypes,
             X_train=X_train,
+            y_train=y_train,
+            n_members=n_members,
             relevance=relevance,
         )
         if class_names is not None:

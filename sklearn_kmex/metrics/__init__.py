@@ -3,10 +3,18 @@
 from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._coverage import coverage_curve
 from sklearn_kmex.metrics._diversity import diversity_score
+from sklearn_kmex.metrics._example_scorers import (
+    distinct_examples_scorer,
+    make_example_likeness_scorer,
+)
 from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     average_increase_score,
     relevance_divergence_loss,
+)
+from sklearn_kmex.metrics._likeness import (
+    distinct_examples_score,
+    example_likeness_score,
 )
 from sklearn_kmex.metrics._relevance_scorers import (
     make_faithfulness_scorer,
@@ -35,12 +43,16 @@ __all__ = [
     "average_drop_loss",
     "average_increase_score",
     "coverage_curve",
+    "distinct_examples_score",
+    "distinct_examples_scorer",
     "diversity_score",
     "diversity_scorer",
+    "example_likeness_score",
     "fidelity_score",
     "fidelity_scorer",
     "ghosting_rate",
     "local_lipschitz_error",
+    "make_example_likeness_scorer",
     "make_faithfulness_scorer",
     "make_robustness_scorer",
     "prototype_usage",

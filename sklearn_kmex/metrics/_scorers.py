@@ -10,6 +10,10 @@ from sklearn_kmex._model.black_box import check_black_box, labels_of_both
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.metrics._diversity import diversity_score
+from sklearn_kmex.metrics._example_scorers import (
+    distinct_examples,
+    make_example_likeness_scorer,
+)
 from sklearn_kmex.metrics._scorer import SEMScorer
 from sklearn_kmex.metrics._transparency import transparency_score
 from sklearn_kmex.metrics._trustworthiness import accuracy_gap, fidelity_score
@@ -254,7 +258,12 @@ fidelity_scorer = SEMScorer("fidelity_scorer", fidelity)
 accuracy_gap_scorer = SEMScorer("accuracy_gap_scorer", gap)
 
 
-def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, Any]:
+def sem_scorers(
+    black_box: Any | Literal["embedder"] = "embedder",
+    *,
+    X_train: Any = None,
+    y_train: ArrayLike | None = None,
+) -> dict[str, Any]:
     """Return scorers for a search over prototypical self-explainable models.
 
     Read more in the :ref:`User Guide <scorers>`.
@@ -266,17 +275,29 @@ def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, 
         any other model must have a `predict` that takes the same X. None leaves out
         "fidelity" and "accuracy_gap".
 
+    X_train : array-like, frame, list or Dataset, default=None
+        The rows that the estimator was fitted on, in the same order, to score the
+        training samples that it shows. None leaves out "example_likeness" and
+        "distinct_examples". In cross-validation, where each split is fitted on other
+        rows, it must be None.
+
+    y_train : array-like of shape (n_train,), default=None
+        Labels of `X_train`; required with it.
+
     Returns
     -------
     dict of str to callable
-        Scorers "accuracy", "transparency", "diversity", "fidelity" and
-        "accuracy_gap", each called with a fitted estimator, X and y. Higher is better
-        for all of them.
+        Scorers "accuracy", "transparency", "diversity", "fidelity", "accuracy_gap",
+        "example_likeness" and "distinct_examples", each called with a fitted
+        estimator, X and y. Higher is better for all of them.
 
     Raises
     ------
     TypeError
         If `black_box` is none of these.
+
+    ValueError
+        If only one of `X_train` and `y_train` is given.
 
     See Also
     --------
@@ -284,6 +305,9 @@ def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, 
     diversity_scorer : How different the prototypes are from each other.
     fidelity_scorer : Share of samples with the same prediction as the black box.
     accuracy_gap_scorer : Accuracy of the model minus that of its black box.
+    make_example_likeness_scorer : How much the training samples shown look like the
+        samples.
+    distinct_examples_scorer : Share of prototypes with a training sample of their own.
 
     Examples
     --------
@@ -302,14 +326,28 @@ def sem_scorers(black_box: Any | Literal["embedder"] = "embedder") -> dict[str, 
     ['mean_test_accuracy', 'mean_test_diversity', 'mean_test_transparency']
     """
     check_black_box(black_box)
+    if (X_train is None) != (y_train is None):
+        missing = "X_train" if X_train is None else "y_train"
+        raise ValueError(
+            f"X_train and y_train must be given together; got no {missing}."
+        )
     scorers = {
         "accuracy": get_scorer("accuracy"),
         "transparency": transparency_scorer,
         "diversity": diversity_scorer,
     }
-    if black_box is None:
-        return scorers
-    settings = None if isinstance(black_box, str) else {"black_box": black_box}
-    fidelity_of = SEMScorer("fidelity_scorer", fidelity, settings)
-    gap_of = SEMScorer("accuracy_gap_scorer", gap, settings)
-    return {**scorers, "fidelity": fidelity_of, "accuracy_gap": gap_of}
+    if black_box is not None:
+        settings = None if isinstance(black_box, str) else {"black_box": black_box}
+        scorers |= {
+            "fidelity": SEMScorer("fidelity_scorer", fidelity, settings),
+            "accuracy_gap": SEMScorer("accuracy_gap_scorer", gap, settings),
+        }
+    if X_train is not None and y_train is not None:
+        distinct = {"X_train": X_train}
+        scorers |= {
+            "example_likeness": make_example_likeness_scorer(X_train, y_train),
+            "distinct_examples": SEMScorer(
+                "distinct_examples_scorer", distinct_examples, distinct
+            ),
+        }
+    return scorers

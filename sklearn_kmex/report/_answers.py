@@ -30,6 +30,7 @@ class Answers(NamedTuple):
     probabilities: NDArray | None
     black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown to psem
     accepted: NDArray[np.bool_] | None  # by a RejectingClassifier, if there is one
+    embeddings: Any
 
     def names(self, names: list[str]) -> dict[Any, str]:
         """Return the names of classes by label."""
@@ -68,6 +69,7 @@ def evaluate(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers
         class_probabilities(sem, Z, decision),
         None if labels is None else known_codes(decision.classes, labels),
         accepted(psem, Z),
+        Z,
     )
 
 

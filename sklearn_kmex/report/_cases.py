@@ -56,8 +56,9 @@ def case_cards(
     chosen: dict[str, list[int]],
     explanation: Explanation,
     names: list[str],
+    members: list[list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
-    """Describe each decision with its evidence."""
+    """Describe each decision with its evidence, and members of its prototype."""
     by_label = answers.names(names)
     kinds = [(kind, row) for kind, rows in chosen.items() for row in rows]
     cards = []
@@ -73,6 +74,7 @@ def case_cards(
                 "row": row,
                 "label": label,
                 **decision,
+                "members": members[place],
                 "black_box": None if codes is None else name_of(names, codes[row]),
                 **dict.fromkeys(
                     ["text", "picture", "relevance", "columns", "contributions"]

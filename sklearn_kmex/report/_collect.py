@@ -11,7 +11,7 @@ from sklearn_kmex._data.samples import len_of, take
 from sklearn_kmex._model.black_box import check_black_box
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.explain import explain
 from sklearn_kmex.report._answers import Answers, evaluate, in_blocks
@@ -19,6 +19,7 @@ from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._edits import describe_edits
 from sklearn_kmex.report._estimates import share
 from sklearn_kmex.report._findings import TrainingSet, find_problems, suspect_labels
+from sklearn_kmex.report._likeness import describe_examples, member_cards
 from sklearn_kmex.report._novelty import novelty
 from sklearn_kmex.report._performance import performance, predicates, reliability
 from sklearn_kmex.report._pictures import SampleSet
@@ -104,7 +105,8 @@ def collect(
         for label, name in zip(names, class_names, strict=True)
     ]
     content["reproduce"] = reproduce(psem, with_training=training is not None)
-    content["cases"] = case_cards(answers, chosen, explanation, names)
+    members = member_cards(find_sem(psem), answers, training_set, rows)
+    content["cases"] = case_cards(answers, chosen, explanation, names, members)
     show_samples(content, psem, samples, training, answers, explanation, feature_names)
     return content
 
@@ -112,11 +114,12 @@ def collect(
 def compare_training(
     psem: Any, training: SampleSet | None, bar: Any
 ) -> TrainingSet | None:
-    """Compute the similarities of training samples, if there are any."""
+    """Embed training samples and compare them with prototypes, if there are any."""
     if training is None:
         return None
-    similar = in_blocks(lambda X: compare(psem, X), training.X, bar)
-    return TrainingSet(training, check_array(similar, dtype=[np.float64, np.float32]))
+    Z = in_blocks(lambda X: embed(psem, X), training.X, bar)
+    similar = check_array(find_sem(psem).transform(Z), dtype=[np.float64, np.float32])
+    return TrainingSet(training, Z, similar)
 
 
 def describe(
@@ -137,7 +140,10 @@ def describe(
         "edits": describe_edits(sem),
         "data": describe_data(samples, training, findings, answers.names(names)),
         "performance": found,
-        "predicates": predicates(answers, sem.prototypes_, found["black_box"]),
+        "predicates": {
+            **predicates(answers, sem.prototypes_, found["black_box"]),
+            "examples": describe_examples(answers, training),
+        },
         "prototypes": prototype_cards(answers, sem, names, findings),
         "reliability": reliability(answers, getattr(sem, "temperature_", None)),
         "novelty": novelty(answers, known),

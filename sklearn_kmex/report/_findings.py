@@ -16,9 +16,10 @@ LOW_PURITY = 0.5
 
 
 class TrainingSet(NamedTuple):
-    """The training samples, and their similarities to each prototype."""
+    """The training samples, their embeddings, and similarities to each prototype."""
 
     samples: SampleSet
+    embeddings: Any
     similarities: NDArray
 
 

@@ -82,11 +82,14 @@ class SEMReport:
 
     X_train : array-like, frame, list or Dataset, default=None
         The samples that `psem` was fitted to, in the same order: prototypes are then
-        shown by their nearest training sample, and samples are compared with training
-        samples. Without them, prototypes are shown by the most similar samples.
+        shown by their nearest training sample, decisions also by the members of the
+        winning prototype that are most like the sample, and samples are compared with
+        training samples. Without them, prototypes are shown by the most similar
+        samples.
 
     y_train : array-like of shape (n_train,), default=None
-        Labels of the training samples: those that may be wrong are then listed.
+        Labels of the training samples: those that may be wrong are then listed, and the
+        likeness of the training samples shown is measured.
 
     train_images : array-like of shape (n_train, h, w[, channels]) or callable, \
             default=None
@@ -113,11 +116,13 @@ class SEMReport:
     --------
     sklearn_kmex.inspection.PrototypeDisplay : The prototypes as a figure.
     sklearn_kmex.metrics.audit : Suspect labels and prototypes.
+    sklearn_kmex.metrics.example_likeness_score : Likeness of what is shown.
     sklearn_kmex.explain.explain : The evidence for the decision on each sample.
 
     Notes
     -----
-    Each sample is embedded once, and those explained once more. Confidence intervals of
+    Each sample is embedded once, and those explained once more. Embeddings of training
+    samples are kept until the report is computed. Confidence intervals of
     shares are those of Wilson, that of the difference to the black box is that of
     Agresti and Min (2005), at 95 %. Images are reduced in size until all fit into
     3.2 MB.

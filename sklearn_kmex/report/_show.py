@@ -52,8 +52,9 @@ def shown_rows(content: dict[str, Any], side: str) -> Iterator[tuple[dict, int]]
     """Yield the cards that show a sample or a training sample, with its row."""
     evidence = [one for case in content["cases"] for one in case["evidence"]]
     nearest = [one for card in content["prototypes"] for one in card["nearest"]]
+    members = [one for case in content["cases"] for one in case["members"]]
     if side == "training":
-        cards, key = [*content["prototypes"], *evidence], "training_row"
+        cards, key = [*content["prototypes"], *evidence, *members], "training_row"
     else:
         cards, key = [*content["cases"], *nearest, *evidence], "row"
     for card in cards:

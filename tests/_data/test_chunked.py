@@ -38,7 +38,7 @@ def assert_same_model(one, other):
         KMExClassifier(),
         KMExClassifier(0.02, aggregation="sum", similarity="gaussian"),
         KMExClassifier({c: c + 1 for c in range(10)}, prototype="medoid"),
-        KMExClassifier(3, priors="empirical", max_samples=0.5, temperature=0.5),
+        KMExClassifier(3, priors="class", max_samples=0.5, temperature=0.5),
         KMExClassifier(5, merge_threshold=0.7),
     ],
     ids=repr,

@@ -68,6 +68,50 @@ def test_pictures_and_captions(psem, digits):
     assert "runner-up" in ends
 
 
+def test_members_are_drawn_beside_the_example_of_their_prototype(psem, digits):
+    X, X_test, y, _ = digits
+    found = explain(
+        psem, X_test[:2], X_train=X, y_train=y, relevance=np.ones((2, 3, 64))
+    )
+    axes = found.plot(image_shape=(8, 8))
+    no_caption_overlaps(axes)
+    first, second = axes[0], axes[1]
+    assert first[1].get_title().endswith("predicted")
+    for j in range(3):
+        ax = first[2 + j]
+        row, likeness = found.members[0, j], found.member_likeness[0, j]
+        assert ax.get_title() == f"row {row}\nlikeness {likeness:.3f}\nmember"
+        drawn = ax.images[0].get_array()
+        assert_allclose(drawn, X[row].reshape(8, 8) / 16)
+        assert not second[2 + j].axison
+    assert second[1].axison
+    assert second[5].axison  # the map of the next prototype, below its example
+
+
+def test_few_members_leave_the_scale_as_it_is():
+    """A place without a member draws nothing, and is not a black picture."""
+    X = 100.0 + np.array([[0, 1, 2, 3], [0, 1, 2, 4], [9, 0, 0, 0]])
+    y = [0, 0, 1]
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    found = explain(psem, X[[2, 0]], X_train=X, y_train=y)
+    axes = found.plot(image_shape=(2, 2))
+    titles = [[ax.get_title() for ax in row] for row in axes]
+    assert [sum("member" in title for title in row) for row in titles] == [1, 2]
+    assert_allclose(axes[0, 0].images[0].get_array(), [[1, 0], [0, 0]])
+
+
+def test_members_are_listed_above_bars(psem, digits):
+    X, X_test, y, _ = digits
+    found = explain(psem, X_test[:2], X_train=X, y_train=y, n_members=15)
+    axes = found.plot()
+    no_caption_overlaps(axes)
+    title = axes[1, 0].get_title(loc="left")
+    head, _, members = title.partition("\nmembers most like it: rows ")
+    assert head.startswith("sample 1: ")
+    rows = members.replace("\n", " ").split(", ")
+    assert list(map(int, rows)) == found.members[1].tolist()
+
+
 def test_bars(psem):
     model = Prototypes([[0], [3], [9]], ["a", "b", "c"])
     (ax,) = explain(model, [[1.0]], n_prototypes=2).plot().ravel()

@@ -77,7 +77,7 @@ def test_row_numbers_go_through_all_batches(digits):
 
 def test_priors_count_all_batches(blobs):
     X, y = blobs
-    psem = KMExClassifier(2, priors="empirical", random_state=0)
+    psem = KMExClassifier(2, priors="class", random_state=0)
     psem.partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
     assert_allclose(psem.class_prior_, [1 / 2, 1 / 2, 0])
     assert_array_equal(psem.predict_proba(X)[:, 2], 0)

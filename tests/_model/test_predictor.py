@@ -131,7 +131,7 @@ def priors_of(n_classes):
     """Equal ones half of the time, and unequal ones down to 1e-12."""
     some = st.lists(st.floats(1e-12, 1), min_size=n_classes, max_size=n_classes)
     given = some.map(lambda values: list(np.array(values) / np.sum(values)))
-    return st.one_of(st.just("uniform"), st.just("empirical"), given, given)
+    return st.one_of(st.just("uniform"), st.just("class"), st.just("prototype"), given, given)
 
 
 @st.composite

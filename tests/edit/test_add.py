@@ -80,7 +80,7 @@ def test_classes_fall_into_place(blobs):
 
 def test_priors_of_a_new_class(blobs):
     X, y = blobs
-    psem = KMExClassifier(1, priors="empirical").fit(X, y)
+    psem = KMExClassifier(1, priors="class").fit(X, y)
     edited = add_prototypes(psem, [[90.0] * 4], 3)
     assert_allclose(edited.class_prior_ * 91, [30, 30, 30, 1])
     psem = KMExClassifier(1, priors=[0.2, 0.3, 0.5]).fit(X, y)

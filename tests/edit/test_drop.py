@@ -43,7 +43,7 @@ def test_rows_count_for_the_prototype_of_their_class_nearest_to_them(psem):
 
 
 def test_empirical_priors_stay():
-    psem = KMExClassifier(2, priors="empirical", random_state=0).fit(X, Y)
+    psem = KMExClassifier(2, priors="class", random_state=0).fit(X, Y)
     edited = drop_prototypes(psem, [0, 2])
     assert_allclose(edited.class_prior_, [3 / 7, 4 / 7])
 

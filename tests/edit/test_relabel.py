@@ -29,7 +29,7 @@ def test_a_cluster_of_wrong_labels_is_put_right(digits):
 
 def test_rows_move_with_their_prototype(blobs):
     X, y = blobs
-    psem = KMExClassifier(3, priors="empirical", random_state=0).fit(X, y)
+    psem = KMExClassifier(3, priors="class", random_state=0).fit(X, y)
     edited = relabel_prototypes(psem, [0, 1], 2)
     moved = psem.prototype_counts_[:2].sum()
     assert_allclose(edited.class_prior_ * 90, [30 - moved, 30, 30 + moved])

@@ -30,7 +30,7 @@ X, Y = load_iris(return_X_y=True)
 FITTED = [
     KMExClassifier(4, random_state=0).fit(X, Y),
     KMExClassifier(
-        4, prototype="medoid", priors="empirical", aggregation="sum", random_state=0
+        4, prototype="medoid", priors="class", aggregation="sum", random_state=0
     ).fit(X, Y),
     KMExClassifier(3, similarity="gaussian", random_state=0).fit(
         X.astype(np.float32), Y, sample_weight=1 + Y

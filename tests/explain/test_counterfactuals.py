@@ -66,7 +66,7 @@ def test_priors_have_their_say():
     rng = np.random.RandomState(0)
     y = np.repeat([0, 1], [90, 10])
     X = rng.normal(size=(100, 2)) + y[:, np.newaxis]
-    psem = KMExClassifier(3, priors="empirical", random_state=0).fit(X, y)
+    psem = KMExClassifier(3, priors="class", random_state=0).fit(X, y)
     found, shown = counterfactuals(psem, X), explain(psem, X)
     assert_array_equal(found.predictions, psem.predict(X))
     assert (shown.margin >= 0).all()

@@ -49,6 +49,9 @@ def test_slices(explanation):
     assert_array_equal(some.margin, np.sort(explanation.margin)[:3])
     assert_array_equal(some.training_samples, explanation.training_samples[order])
     assert_array_equal(some.relevance, explanation.relevance[order])
+    assert_array_equal(some.members, explanation.members[order])
+    assert_array_equal(some.member_likeness, explanation.member_likeness[order])
+    assert_array_equal(some.member_samples, explanation.member_samples[order])
     assert len(explanation[[]]) == 0
     assert [one.sample_indices[0] for one in explanation] == list(range(30))
     with pytest.raises(IndexError):
@@ -71,7 +74,10 @@ def test_json(explanation):
     assert document["fields"]["predictions"]["shape"] == [30]
     same(explanation, Explanation.from_json(text))
     same(explanation[[]], Explanation.from_json(explanation[[]].to_json()))
-    bare = replace(explanation, samples=None, relevance=None, examples=None)
+    assert document["fields"]["members"]["values"] == explanation.members.tolist()
+    bare = replace(
+        explanation, samples=None, relevance=None, examples=None, members=None
+    )
     same(bare, Explanation.from_json(bare.to_json()))
 
 
@@ -156,22 +162,31 @@ def test_frame(explanation):
     assert list(table.columns) == [
         "sample", "prediction", "probability", "runner_up", "margin",
         "role", "prototype", "prototype_label", "similarity", "training_row",
+        "likeness",
     ]  # fmt: skip
     for sample, rows in table.groupby("sample"):
         one = explanation[sample]
+        members = rows[rows["role"] == "member"]
+        assert_array_equal(members["training_row"], one.members[0])
+        assert_array_equal(members["likeness"], one.member_likeness[0])
+        assert (members["prototype"] == one.predicted_prototype[0]).all()
+        assert (members["similarity"] == one.predicted_similarity[0]).all()
+        rows = rows[rows["role"] != "member"]
+        assert rows["likeness"].isna().all()
         assert (rows["similarity"].diff().dropna() <= 0).all()
         assert list(rows["prototype"][:3]) == one.prototypes[0].tolist()
         roles = rows.set_index("role")
         assert roles.loc["predicted", "prototype_label"] == one.predictions[0]
         assert roles.loc["runner-up", "prototype_label"] == one.runner_up[0]
         assert rows["probability"].unique() == one.probability
-    assert explanation[[]].frame().shape == (0, 10)
+    assert explanation[[]].frame().shape == (0, 11)
 
 
 def test_frame_of_a_model_without_probabilities():
     pytest.importorskip("pandas")
     table = explain(Prototypes([[0], [9]], ["a", "b"]), [[1.0]]).frame()
     assert "probability" not in table
+    assert "likeness" not in table
     assert table["prototype_label"].tolist() == ["a", "b"]
     assert table["similarity"].tolist() == [-1, -8]
 

@@ -258,7 +258,7 @@ def test_a_table_with_categories_as_users_have_it(load_data):
         (StandardScaler(), slice(0, 6)),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), slice(6, 14)),
     )
-    kmex = KMExClassifier(5, n_init=1, priors="empirical", random_state=0)
+    kmex = KMExClassifier(5, n_init=1, priors="class", random_state=0)
     psem = make_pipeline(encode, kmex).fit(X[:8000], adult["y_train"][:8000])
     assert_same(serve(to_onnx(psem, X), X_test), psem, X_test, atol=1e-9)
 

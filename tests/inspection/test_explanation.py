@@ -34,6 +34,14 @@ def test_the_same_picture(psem, digits):
             assert_array_equal(image.get_array(), same.get_array())
 
 
+def test_members_by_label(psem, digits):
+    X, X_test, y, _ = digits
+    given = {"X_train": X, "y_train": y, "n_members": 2}
+    display = ExplanationDisplay.from_estimator(psem, X_test[:2], **given)
+    members = explain(psem, X_test[:2], **given).members
+    assert_array_equal(display.explanation.members, members)
+
+
 def test_names_of_classes(psem, digits):
     display = ExplanationDisplay.from_estimator(psem, digits[1][:3], class_names=NAMES)
     found = explain(psem, digits[1][:3])

@@ -1,0 +1,188 @@
+"""The plainest setting that is as good as the best, on held-out rows."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from scipy.stats import rankdata
+
+from sklearn_kmex._fit.search import PARAMETERS, Search, Tried
+from sklearn_kmex._fit.temperature import class_logits
+
+
+class Choice(NamedTuple):
+    """The chosen setting, and what was compared."""
+
+    counts: list[int]  # of prototypes, for each class
+    params: dict[str, Any]
+    index: int  # of the chosen candidate in the results
+    results: dict[str, Any]
+
+
+def choose(
+    search: Search,
+    numbers: Sequence[Any],
+    tolerance: float | str = "standard_error",
+    per_class: bool = False,
+) -> Choice:
+    """Choose the plainest candidate whose mean score is within the tolerance.
+
+    "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
+    scores: a candidate is accepted if the mean difference of its scores from those of
+    the best is at most the standard error of that mean. Plainer is with fewer
+    prototypes, then closer to the setting of the paper. `numbers` are the values of
+    `n_prototypes` that are reported.
+    """
+    tried, failures = search.run()
+    if not tried:
+        raise ValueError(
+            "All settings to choose from failed; the first one with "
+            f"{failures[0]} Fix it, or use metric='euclidean'."
+        )
+    weights = search.row_weights()
+    folds = np.array([_fold_means(one, weights) for one in tried])
+    means = folds.mean(axis=1)
+    best = int(means.argmax())
+    errors = np.array([_standard_error(one, tried[best], weights) for one in tried])
+    allowed = errors if tolerance == "standard_error" else float(tolerance)
+    accepted = means >= means[best] - allowed
+    order = [
+        (search.counts[:, one.candidate.place].sum(), one.candidate.departures())
+        for one in tried
+    ]
+    plainest = min(np.flatnonzero(accepted), key=lambda i: (*order[i], -means[i]))
+    index = int(plainest)
+    chosen = tried[index].candidate
+    places = np.full(len(search.counts), chosen.place)
+    if per_class:
+        places = fewest(*_tables(search, tried, index), search.scoring)
+    params = [_params(one, numbers) for one in tried]
+    return Choice(
+        search.counts[np.arange(len(places)), places].tolist(),
+        params[index],
+        index,
+        _results(params, folds, errors, accepted),
+    )
+
+
+def _fold_means(one: Tried, weights: Sequence[NDArray]) -> list[float]:
+    pairs = zip(one.scores, weights, strict=True)
+    return [float(scores @ of_rows) for scores, of_rows in pairs]
+
+
+def _standard_error(one: Tried, best: Tried, weights: Sequence[NDArray]) -> float:
+    """Return the standard error of the mean difference of two candidates' scores."""
+    apart = np.concatenate(best.scores) - np.concatenate(one.scores)
+    share = np.concatenate(weights) / len(weights)
+    return float(np.sqrt(np.sum((share * (apart - share @ apart)) ** 2)))
+
+
+class Table(NamedTuple):
+    """Class scores over the temperature of held-out rows of a fold, by count."""
+
+    logits: NDArray[np.float64]  # (n_rows, n_classes, n_counts)
+    codes: NDArray[np.intp]
+    weights: NDArray[np.float64]  # of the sum 1
+
+    def by_count(
+        self, places: NDArray, code: int, scoring: str
+    ) -> NDArray[np.float64]:
+        """Return the mean score for each count of one class, others unchanged."""
+        others = self.logits[:, np.arange(len(places)), places]
+        others[:, code] = -np.inf
+        own, true = self.logits[:, code], self.codes[:, np.newaxis]
+        if scoring == "neg_log_loss":
+            of_true = np.take_along_axis(others, true, axis=1)
+            truth = np.where(true == code, own, of_true)
+            rest = logsumexp(others, axis=1)[:, np.newaxis]
+            return self.weights @ (truth - np.logaddexp(rest, own))
+        ahead = own > others.max(axis=1)[:, np.newaxis]
+        winner = others.argmax(axis=1)[:, np.newaxis]
+        return self.weights @ (np.where(ahead, code, winner) == true)
+
+
+def _tables(
+    search: Search, tried: Sequence[Tried], index: int
+) -> tuple[list[Table], int, int]:
+    """Return class scores by count in the chosen rule, the best place and the chosen.
+
+    A count that was not tried with this rule has the one that is equal to it.
+    """
+    chosen, n_classes = tried[index], len(search.counts)
+    rivals = [one for one in tried if one.candidate[1:3] == chosen.candidate[1:3]]
+    alike = [
+        min(
+            (one for one in rivals if one.candidate.place == place),
+            key=lambda one: sum(a != b for a, b in zip(one.candidate, chosen.candidate)),
+        )
+        for place in range(search.counts.shape[1])
+    ]
+    weights, tables = search.row_weights(), []
+    means = [np.mean(_fold_means(one, weights)) for one in alike]
+    for k, split in enumerate(search.splits):
+        parts = [one.folds[k] for one in alike]
+        logits = np.full((len(split.held_out), n_classes, len(alike)), -np.inf)
+        for place, part in enumerate(parts):
+            logits[:, split.present, place] = class_logits(
+                part, chosen.candidate.aggregation, chosen.temperature
+            )
+        tables.append(Table(logits, split.present[parts[0].codes], weights[k]))
+    return tables, int(np.argmax(means)), chosen.candidate.place
+
+
+def fewest(
+    tables: Sequence[Table], start: int, equal: int, scoring: str
+) -> NDArray[np.intp]:
+    """Choose counts by class: as good as `equal` for all, from `start` downwards.
+
+    The count of one class after the other is lowered. Each class may lower the score
+    by an equal share of what is left above that of `equal`.
+    """
+    n_classes = tables[0].logits.shape[1]
+    same = np.full(n_classes, equal)
+    wanted = np.mean([one.by_count(same, 0, scoring)[equal] for one in tables])
+    places = np.full(n_classes, start)
+    before = None
+    while before is None or not np.array_equal(places, before):
+        before = places.copy()
+        for code in range(n_classes):
+            reached = np.mean(
+                [one.by_count(places, code, scoring) for one in tables], axis=0
+            )
+            here = reached[places[code]]
+            bound = here - (here - wanted) / (n_classes - code)
+            lower = reached[: places[code]] >= bound
+            if lower.any():
+                places[code] = lower.argmax()
+    return min(same, places, key=np.sum)
+
+
+def _params(one: Tried, numbers: Sequence[Any]) -> dict[str, Any]:
+    place, *others = one.candidate
+    names = ("metric", *PARAMETERS)
+    return {"n_prototypes": numbers[place], **dict(zip(names, others, strict=True))}
+
+
+def _results(
+    params: list[dict[str, Any]], folds: NDArray, errors: NDArray, accepted: NDArray
+) -> dict[str, Any]:
+    """Return the scores in the form of `cv_results_` of scikit-learn's searches."""
+    means = folds.mean(axis=1)
+    return {
+        "params": params,
+        **{f"param_{name}": _objects([p[name] for p in params]) for name in params[0]},
+        **{f"split{k}_test_score": scores for k, scores in enumerate(folds.T)},
+        "mean_test_score": means,
+        "std_test_score": folds.std(axis=1),
+        "rank_test_score": rankdata(-means, method="min").astype(np.int32),
+        "standard_error": errors,
+        "accepted": accepted,
+    }
+
+
+def _objects(values: list[Any]) -> NDArray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

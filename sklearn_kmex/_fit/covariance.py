@@ -1,0 +1,260 @@
+"""The pooled within-class covariance of the rows, and the map of its metric."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular
+from sklearn.utils import check_random_state
+
+from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import asarray_like, row_blocks, to_numpy, widest_float
+from sklearn_kmex._data.rows import Rows, Training, gather
+from sklearn_kmex._fit.prototypes import ClassPrototypes, weighted_mean
+from sklearn_kmex._fit.temperature import Fold
+
+# The covariance is that of a sample of the rows if there are more.
+COVARIANCE_ROWS = 20_000
+MOST_FEATURES = 10_000
+PRODUCT_ROWS = 1024  # of small classes, multiplied at once
+
+
+class Scatter(NamedTuple):
+    """Sums over weighted rows, each minus the mean of its class."""
+
+    products: NDArray[np.float64]  # (n_features, n_features)
+    means: NDArray[np.float64]  # (n_classes, n_features)
+    mass: NDArray[np.float64]  # (n_classes,), weights of the rows
+    # Sum of fourth powers of the lengths of rows, each feature with a variance of 1.
+    fourth: float = 0.0
+
+    def merge(self, other: Self, sign: int = 1) -> "Scatter":
+        """Add the rows of another scatter, or take them away if the sign is -1.
+
+        See T. Chan, G. Golub and R. LeVeque, "Algorithms for computing the sample
+        variance", The American Statistician 37(3), 1983.
+        """
+        mass = np.maximum(self.mass + sign * other.mass, 0.0)
+        held = np.where(mass > 1e-9 * self.mass, mass, np.inf)[:, np.newaxis]
+        ours, theirs = self.mass[:, np.newaxis], sign * other.mass[:, np.newaxis]
+        apart = np.where(other.mass[:, np.newaxis] > 0, other.means - self.means, 0.0)
+        between = (apart * (ours * theirs / held)).T @ apart
+        return Scatter(
+            self.products + sign * other.products + between,
+            self.means + apart * theirs / held,
+            mass,
+            self.fourth + sign * other.fourth,
+        )
+
+    def covariance(self, shrinkage: float | str) -> NDArray[np.float64]:
+        """Return the covariance, its correlations shrunk towards 0.
+
+        "auto" is the shrinkage of Ledoit and Wolf (2004) for the features divided by
+        their standard deviations, as in scikit-learn's linear discriminant analysis.
+        """
+        covariance = self.products / self.mass.sum()
+        scales = standard_deviations(covariance)
+        covariance /= np.outer(scales, scales)
+        mean = np.trace(covariance) / len(covariance)
+        if mean == 0:
+            raise ValueError(
+                "X must vary within a class for metric='mahalanobis'; all rows of each "
+                "class are equal. Use metric='euclidean'."
+            )
+        if shrinkage == "auto":
+            shrinkage = self._best_shrinkage(covariance, mean)
+        covariance *= 1 - float(shrinkage)
+        covariance[np.diag_indices_from(covariance)] += float(shrinkage) * mean
+        return covariance * np.outer(scales, scales)
+
+    def _best_shrinkage(self, covariance: NDArray, mean: float) -> float:
+        n_rows, n_features = self.mass.sum(), len(covariance)
+        squares = float(np.sum(covariance**2))
+        noise = (self.fourth / n_rows - squares) / (n_rows * n_features)
+        signal = squares / n_features - mean**2
+        return float(np.clip(noise / signal, 0.0, 1.0)) if signal > 0 else 1.0
+
+
+def standard_deviations(covariance: NDArray) -> NDArray[np.float64]:
+    """Return the standard deviation of each feature, 1 for a constant one."""
+    variances = np.diag(covariance)
+    return np.sqrt(np.where(variances > 0, variances, 1.0))
+
+
+def metric_maps(
+    scatters: Sequence[Scatter], shrinkage: float | str
+) -> list[NDArray[np.float64]]:
+    """Return the map of each scatter; one without variance gets the first map."""
+    least = 1e-12 * np.trace(scatters[0].products)
+    first = metric_map(scatters[0].covariance(shrinkage))
+    return [first] + [
+        metric_map(one.covariance(shrinkage))
+        if np.trace(one.products) > least
+        else first
+        for one in scatters[1:]
+    ]
+
+
+def metric_map(covariance: NDArray) -> NDArray[np.float64]:
+    """Return the map that makes rows of this covariance uncorrelated, of variance 1.
+
+    Directions in which a singular covariance has no variance are left out.
+    """
+    scales = standard_deviations(covariance)
+    correlation = covariance / np.outer(scales, scales)
+    least = len(correlation) * np.finfo(np.float64).eps
+    try:
+        lower = cholesky(correlation, lower=True)
+        if np.diag(lower).min() ** 2 > least:
+            inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
+            return inverse.T / scales[:, np.newaxis]
+    except LinAlgError:
+        pass
+    values, vectors = eigh(correlation)
+    kept = values > least * values[-1]
+    whiten = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+    return whiten / scales[:, np.newaxis]
+
+
+def check_features(X: Any) -> None:
+    """Raise an error for rows that have no covariance matrix that fits in memory."""
+    n_features = X.shape[1]
+    if n_features > MOST_FEATURES:
+        size = 8 * n_features**2 / 2**30
+        raise ValueError(
+            f"X must have at most {MOST_FEATURES} features for metric='mahalanobis', "
+            f"whose covariance is a dense matrix; got {n_features}, which would take "
+            f"{size:.1f} GiB. Reduce X, for example with PCA, or use metric='cosine'."
+        )
+    if not hasattr(X, "shape") or hasattr(X, "tocsr"):
+        raise ValueError(
+            "X must be dense for metric='mahalanobis', because the covariance of "
+            "sparse rows is dense; got a sparse matrix. Reduce X, for example with "
+            "TruncatedSVD, or use metric='cosine'."
+        )
+
+
+def scatter_of(
+    training: Training, groups: Sequence[tuple[NDArray, NDArray]]
+) -> Scatter:
+    """Return the scatter of some rows; `groups` has rows and weights of each class."""
+    X, prepare = training.X, training.prepare or (lambda values: values)
+    classes = [
+        Rows(prepare(gather(X, rows)), rows, weights) if len(rows) else None
+        for rows, weights in groups
+    ]
+    means = np.zeros((len(groups), X.shape[1]))
+    for code, rows in enumerate(classes):
+        if rows is not None:
+            means[code] = weighted_mean(rows)
+    mass = np.array([weights.sum() for _, weights in groups], dtype=np.float64)
+    products: Any = np.zeros((X.shape[1], X.shape[1]))
+    for block, _ in _centered(classes, means):
+        products = products + to_numpy(block.T @ block)
+    scales = standard_deviations(products / mass.sum())
+    fourth = 0.0
+    for block, weights in _centered(classes, means):
+        block /= asarray_like(scales, block)
+        lengths = to_numpy((block * block).sum(axis=1))
+        fourth += float((lengths**2 / weights).sum())
+    return Scatter(products, means, mass, fourth)
+
+
+def _centered(
+    classes: Iterable[Rows | None], means: NDArray
+) -> Iterator[tuple[Any, NDArray]]:
+    """Yield rows minus the mean of their class, times the root of their weights.
+
+    Small classes are put together. The weights are yielded, too.
+    """
+    blocks: list[Any] = []
+    weights: list[NDArray] = []
+    for rows, mean in zip(classes, means, strict=True):
+        if rows is None:
+            continue
+        start = 0
+        for block in row_blocks(rows.values):
+            own = rows.weights[start : start + block.shape[0]]
+            start += block.shape[0]
+            of_dtype = widest_float(block)
+            roots = asarray_like(np.sqrt(own), block, of_dtype)
+            blocks.append((block - asarray_like(mean, block, of_dtype)) * roots[:, None])
+            weights.append(own)
+            if sum(map(len, weights)) >= PRODUCT_ROWS:
+                yield _join(blocks), np.concatenate(weights)
+                blocks, weights = [], []
+    if blocks:
+        yield _join(blocks), np.concatenate(weights)
+
+
+def _join(blocks: list[Any]) -> Any:
+    xp, *_ = get_namespace_and_device(blocks[0])
+    return xp.concat(blocks, axis=0)
+
+
+def fit_scatters(
+    training: Training, folds: Sequence[Sequence[Fold]], random_state: Any
+) -> tuple[Scatter, list[Scatter]]:
+    """Return the scatter of all rows, and that without the held-out rows of each fold.
+
+    If a sample of the rows is taken, it has no held-out row of any fold.
+    """
+    check_features(training.X)
+    groups = [(rows, training.weights[rows]) for rows in training.groups]
+    parts = [
+        [_held_out_rows(training, of_class, k) for of_class in folds]
+        for k in range(max(map(len, folds)))
+    ]
+    n_rows = sum(map(len, training.groups))
+    if n_rows <= COVARIANCE_ROWS:
+        whole = scatter_of(training, groups)
+        left_out = [scatter_of(training, part) for part in parts]
+        return whole, [whole.merge(part, -1) for part in left_out]
+    rng = check_random_state(random_state)
+    used = [rows for part in parts for rows, _ in part]
+    whole = scatter_of(training, _sample(groups, used, n_rows, rng))
+    share = sum(w.sum() for _, w in groups) / whole.mass.sum()
+    whole = Scatter(
+        whole.products * share, whole.means, whole.mass * share, whole.fourth * share
+    )
+    return whole, [whole] * len(parts)
+
+
+def _held_out_rows(
+    training: Training, folds: Sequence[Fold], k: int
+) -> tuple[NDArray, NDArray]:
+    """Return the rows and weights of a class that its k-th fold holds out."""
+    if not folds:
+        return np.empty(0, np.intp), np.empty(0)
+    return folds[k].held_out - training.first_row, folds[k].weights
+
+
+def _sample(
+    groups: Sequence[tuple[NDArray, NDArray]],
+    left_out: Sequence[NDArray],
+    n_rows: int,
+    rng: np.random.RandomState,
+) -> list[tuple[NDArray, NDArray]]:
+    """Draw the same share of the rows of each class, without rows left out."""
+    seen = np.concatenate([*left_out, np.empty(0, np.intp)])
+    drawn = []
+    for rows, weights in groups:
+        free = np.flatnonzero(~np.isin(rows, seen))
+        size = min(len(free), -(-len(rows) * COVARIANCE_ROWS // n_rows))
+        kept = np.sort(rng.choice(free, size, replace=False)) if size else free[:0]
+        drawn.append((rows[kept], weights[kept]))
+    return drawn
+
+
+def known_scatter(
+    products: NDArray, fourth: float, known: Sequence[ClassPrototypes | None]
+) -> Scatter:
+    """Return the scatter of earlier batches, with the means of their prototypes."""
+    means = np.zeros((len(known), len(products)))
+    mass = np.zeros(len(known))
+    for code, old in enumerate(known):
+        if old is not None:
+            mass[code] = old.counts.sum()
+            means[code] = old.counts @ old.means / mass[code]
+    return Scatter(products, means, mass, fourth)

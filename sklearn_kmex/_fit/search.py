@@ -1,0 +1,253 @@
+"""The comparison of settings by the held-out rows of folds."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from sklearn_kmex._data.arrays import map_blocks, to_numpy
+from sklearn_kmex._data.chunked import is_dask
+from sklearn_kmex._data.rows import Training, gather
+from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
+from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.temperature import HeldOut, class_logits, fit_temperature
+from sklearn_kmex._fit.validation import class_priors
+from sklearn_kmex._model.metric import METRICS, Metric, has_direction
+from sklearn_kmex._model.rule import prototype_weights
+from sklearn_kmex._model.similarity import similarities, squared_distances
+
+# How prototypes decide: similarity, aggregation and priors, the paper's first. Others
+# are not needed: they are as good or worse on all data sets of the guide.
+PARAMETERS = ("similarity", "aggregation", "priors")
+RULES = (
+    ("log", "max", "uniform"),
+    ("gaussian", "sum", "uniform"),
+    ("gaussian", "sum", "prototype"),
+)
+# Held-out rows that are scored, of all folds.
+SCORED_ROWS = 3_000
+# With more features, "auto" does not try metrics with a covariance.
+COVARIANCE_FEATURES = 4_096
+
+
+class Candidate(NamedTuple):
+    """A setting of the parameters that are chosen."""
+
+    place: int  # of the count, in the candidates of each class
+    metric: str
+    similarity: str
+    aggregation: str
+    priors: Any
+
+    def departures(self) -> int:
+        """Return how many parameters are not as in the paper."""
+        pairs = zip(self[1:], ("euclidean", *RULES[0]), strict=True)
+        return sum(ours is not paper and ours != paper for ours, paper in pairs)
+
+
+class Tried(NamedTuple):
+    """A candidate on held-out rows, one item for each fold."""
+
+    candidate: Candidate
+    temperature: float
+    folds: list[HeldOut]
+    scores: list[NDArray[np.float64]]  # of the rows, larger is better
+
+
+class Search(NamedTuple):
+    """What is compared, and on which folds."""
+
+    estimator: Any
+    training: Training
+    splits: list[Split]
+    counts: NDArray[np.intp]  # candidates of each class, ascending, a class in a row
+    metrics: list[str]
+    rules: list[tuple[str, str, Any]]
+    scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
+
+    def run(self) -> tuple[list[Tried], list[str]]:
+        """Return the scores of all candidates, and why metrics have none."""
+        tried: list[Tried] = []
+        failures: list[str] = []
+        paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
+        plans = self.estimator._plans(self.counts.tolist())
+        for metric in self.metrics:
+            unit = Metric(metric).unit
+            try:
+                if unit not in paths:
+                    paths[unit] = fit_paths(self.training, self.splits, plans, metric)
+                tried.extend(self._try_metric(metric, paths[unit]))
+            except ValueError as error:
+                failures.append(f"metric={metric!r}: {error}")
+        return tried, failures
+
+    def _try_metric(
+        self, metric: str, paths: list[list[list[ClassPrototypes]]]
+    ) -> Iterator[Tried]:
+        """Score all candidates of a metric; distances are computed once a count."""
+        folds = [
+            ComparedFold.of(self, split, metric, path)
+            for split, path in zip(self.splits, paths, strict=True)
+        ]
+        for place in range(self.counts.shape[1]):
+            compared = [fold.distances(place) for fold in folds]
+            single = all(len(set(p.owners)) == len(p.owners) for p in compared)
+            for rule in self._rules(single):
+                similar = [self._similar(part, rule[0]) for part in compared]
+                yield self._score(Candidate(place, metric, *rule), similar)
+
+    def _similar(self, part: HeldOut, similarity: str) -> HeldOut:
+        values = similarities(part.similar.copy(), similarity, self.estimator.epsilon)
+        return part._replace(similar=values)
+
+    def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
+        """Return the rules; with one prototype a class, "max" is equal to "sum"."""
+        if not single:
+            return self.rules
+        plainest = {
+            (similarity, _text(priors)): (similarity, aggregation, priors)
+            for similarity, aggregation, priors in reversed(self.rules)
+        }
+        return list(plainest.values())[::-1]
+
+    def _score(self, setting: Candidate, similar: Sequence[HeldOut]) -> Tried:
+        """Fit the temperature of a candidate, and score all held-out rows."""
+        mass = np.array([self.training.weights[g].sum() for g in self.training.groups])
+        prior = class_priors(setting.priors, mass)
+        parts = [
+            part._replace(
+                priors=prototype_weights(
+                    setting.priors, prior[split.present], part.owners, part.priors
+                )
+            )
+            for split, part in zip(self.splits, similar, strict=True)
+        ]
+        temperature = self.estimator.temperature
+        if temperature == "auto":
+            temperature, _ = fit_temperature(parts, setting.aggregation, rough=True)
+        scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
+        return Tried(setting, temperature, parts, scores)
+
+    def _of_rows(
+        self, part: HeldOut, aggregation: str, temperature: float
+    ) -> NDArray[np.float64]:
+        logits = class_logits(part, aggregation, temperature)
+        return row_scores(logits, part.codes, self.scoring)
+
+    def row_weights(self) -> list[NDArray[np.float64]]:
+        """Return the weights of held-out rows, of the sum 1 in each fold."""
+        return [self._weights_of(split) for split in self.splits]
+
+    def _weights_of(self, split: Split) -> NDArray[np.float64]:
+        weights = self.training.weights[split.held_out]
+        if self.scoring == "balanced_accuracy":
+            _, codes = np.unique(self.training.y[split.held_out], return_inverse=True)
+            weights = weights / np.bincount(codes, weights)[codes]
+        return weights / weights.sum()
+
+
+class ComparedFold(NamedTuple):
+    """Held-out rows and prototypes of a fold in the space of a metric."""
+
+    rows: Any
+    placed: list[Any]  # prototypes for each count
+    owners: list[NDArray[np.intp]]  # positions among the classes of the fold
+    counts: list[NDArray[np.float64]]
+    codes: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        search: Search,
+        split: Split,
+        name: str,
+        paths: Sequence[Sequence[ClassPrototypes]],
+    ) -> "ComparedFold":
+        training = search.training
+        metric = fold_metric(training, split, name, search.estimator.shrinkage)
+        by_count = list(zip(*paths, strict=True))
+        vectors = [np.concatenate([p.vectors for p in found]) for found in by_count]
+        center = vectors[-1].mean(axis=0, dtype=np.float64)
+        tests = gather(training.X, split.held_out)
+        labels = training.classes[split.present]
+        return cls(
+            map_blocks(lambda block: metric.project(block, center), tests),
+            [metric.place(one, center) for one in vectors],
+            [
+                np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
+                for found in by_count
+            ],
+            [np.concatenate([p.counts for p in found]) for found in by_count],
+            np.searchsorted(labels, training.y[split.held_out]),
+            training.weights[split.held_out],
+        )
+
+    def distances(self, place: int) -> HeldOut:
+        """Return squared distances of the rows to the prototypes of a count."""
+        placed = self.placed[place]
+        squared = map_blocks(lambda block: squared_distances(block, placed), self.rows)
+        return HeldOut(
+            to_numpy(squared).astype(np.float64, copy=False),
+            self.owners[place],
+            self.counts[place],
+            self.codes,
+            self.weights,
+        )
+
+
+def open_search(
+    estimator: Any,
+    training: Training,
+    splits: Sequence[tuple[NDArray, NDArray]],
+    counts: NDArray[np.intp],
+    scoring: str = "neg_log_loss",
+) -> Search:
+    """Prepare the comparison of all settings that the estimator leaves open."""
+    if is_dask(training.X):
+        raise ValueError(
+            "X must be in memory to choose from its rows; got a dask array. Choose "
+            "with a sample of the rows, and pass the chosen parameters to "
+            "KMExClassifier."
+        )
+    opened = open_splits(training, splits, SCORED_ROWS)
+    metrics = _metrics(estimator.metric, training.X)
+    given = [getattr(estimator, name) for name in PARAMETERS]
+    rules = {
+        tuple(map(_text, rule)): rule
+        for rule in (_with_given(rule, given) for rule in RULES)
+    }
+    rules = list(rules.values())
+    return Search(estimator, training, opened, counts, metrics, rules, scoring)
+
+
+def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[Any, ...]:
+    """Replace the parameters of a rule that are given."""
+    pairs = zip(rule, given, strict=True)
+    return tuple(ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs)
+
+
+def _text(value: Any) -> str:
+    """Return a parameter as a text, so that arrays can be compared."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def _metrics(given: str, X: Any) -> list[str]:
+    """Return the metrics to compare; "auto" leaves out those that X does not allow."""
+    if given != "auto":
+        return [given]
+    metrics = [Metric(name) for name in METRICS]
+    if hasattr(X, "tocsr") or X.shape[1] > COVARIANCE_FEATURES:
+        metrics = [metric for metric in metrics if not metric.mapped]
+    if not has_direction(X):
+        metrics = [metric for metric in metrics if not metric.unit]
+    return [metric.name for metric in metrics]
+
+
+def row_scores(logits: NDArray, codes: NDArray, scoring: str) -> NDArray[np.float64]:
+    """Score the prediction of each row; larger is better."""
+    if scoring == "neg_log_loss":
+        return log_softmax(logits, axis=1)[np.arange(len(codes)), codes]
+    return (logits.argmax(axis=1) == codes).astype(np.float64)

@@ -1,0 +1,99 @@
+"""The metric of the decision: rows in the space where it is the Euclidean distance."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import asarray_like, squared_norms, widest_float
+
+METRICS = ("euclidean", "cosine", "mahalanobis", "cosine_mahalanobis")
+
+
+class Metric(NamedTuple):
+    """How far a row is from a prototype: the Euclidean distance after `project`.
+
+    If `unit`, rows of length one are compared with prototypes as they are, which are
+    means of such rows. If `mapped`, `X @ map` is compared with `prototypes @ map`.
+    """
+
+    name: str = "euclidean"
+    map: Any = None  # (n_features, n_features)
+
+    @property
+    def unit(self) -> bool:
+        """Return whether rows are divided by their length."""
+        return self.name.startswith("cosine")
+
+    @property
+    def mapped(self) -> bool:
+        """Return whether the distance is that of the pooled covariance."""
+        return self.name.endswith("mahalanobis")
+
+    def project(self, X: Any, center: Any = None) -> Any:
+        """Map rows into the space in which the metric is the Euclidean distance.
+
+        A `center` is subtracted first where a product follows, so that a large offset
+        of all rows costs no precision.
+        """
+        return self.place(unit_rows(X) if self.unit else X, center)
+
+    def direction(self, X: Any) -> Any:
+        """Return rows as they are compared, before the map; zeros become nan."""
+        if not self.unit:
+            return X
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _divide_by_length(X)
+
+    def place(self, prototypes: Any, center: Any = None) -> Any:
+        """Map prototypes into the same space."""
+        if not self.mapped:
+            return prototypes
+        of_dtype = widest_float(prototypes)
+        center = asarray_like(0 if center is None else center, prototypes, of_dtype)
+        return (prototypes - center) @ asarray_like(self.map, prototypes, of_dtype)
+
+
+def preparation(metric: str) -> Callable[[Any], Any] | None:
+    """Return what is done to the rows of a class before they are clustered."""
+    return unit_rows if Metric(metric).unit else None
+
+
+def unit_rows(X: Any) -> Any:
+    """Divide each row by its length; a row of zeros raises a ValueError."""
+    if sparse.issparse(X):
+        _check_lengths(abs(X).max(axis=1).toarray().ravel())
+        return normalize(normalize(X, norm="max"))
+    xp, *_ = get_namespace_and_device(X)
+    _check_lengths(xp.max(abs(X), axis=1))
+    return _divide_by_length(X)
+
+
+def _divide_by_length(X: Any) -> Any:
+    xp, *_ = get_namespace_and_device(X)
+    X = X / xp.max(abs(X), axis=1, keepdims=True)  # squares neither over- nor underflow
+    return X / xp.sqrt(squared_norms(X))[:, None]
+
+
+def _check_lengths(largest: Any) -> None:
+    """Raise an error if the largest absolute value of a row is 0."""
+    xp, *_ = get_namespace_and_device(largest)
+    zero = xp.nonzero(largest == 0)[0]
+    if zero.shape[0]:
+        raise ValueError(
+            "X must have no row of zeros for the cosine metric, because such a row "
+            f"has no direction; got {zero.shape[0]}, the first at position {int(zero[0])}. "
+            "Leave such rows out, or use metric='euclidean'."
+        )
+
+
+def has_direction(X: Any) -> NDArray | Any:
+    """Return whether all rows have a direction."""
+    xp, *_ = get_namespace_and_device(X)
+    if sparse.issparse(X):
+        return bool(np.all(np.diff(X.indptr) > 0) and np.all(X.data != 0))
+    return bool(xp.all(xp.any(X != 0, axis=1)))

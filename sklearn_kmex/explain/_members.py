@@ -1,0 +1,112 @@
+"""Members of the winning prototype that are most like a sample."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import column_or_1d, gen_batches
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_consistent_length
+
+from sklearn_kmex._data.samples import (
+    chunk_rows,
+    len_of,
+    numbered,
+    stacked,
+    take,
+)
+from sklearn_kmex._data.unit_rows import as_rows, unit_rows
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed
+
+BLOCK_SAMPLES = 2_048
+DIGITS = 10  # of cosine similarities, so that equal rows are equally similar
+
+
+def most_alike_members(
+    psem: Any,
+    Z: Any,
+    winners: NDArray[np.intp],
+    X_train: Any,
+    y_train: ArrayLike | None,
+    n_members: int,
+) -> dict[str, Any]:
+    """Find the members of the winning prototypes that are most like the samples."""
+    samples = unit_rows(as_rows(Z, "embeddings of X"))
+    rows = np.full((len(winners), n_members), -1)
+    likeness = np.full((len(winners), n_members), -np.inf)
+    for numbers, owners, Z_part in _owned(psem, winners, X_train, y_train):
+        for k in np.intersect1d(owners, winners):
+            theirs = np.flatnonzero(owners == k)
+            members = unit_rows(Z_part[theirs])
+            mine = np.flatnonzero(winners == k)
+            for some in gen_batches(len(mine), BLOCK_SAMPLES):
+                new = safe_sparse_dot(
+                    samples[mine[some]], members.T, dense_output=True
+                ).round(DIGITS)
+                _merge(rows, likeness, mine[some], numbers[theirs], new)
+    return {
+        "members": rows,
+        "member_likeness": np.where(rows < 0, np.nan, likeness),
+        "member_samples": _values(X_train, rows),
+    }
+
+
+def _owned(
+    psem: Any, winners: NDArray, X_train: Any, y_train: ArrayLike | None
+) -> Iterator[tuple[NDArray, NDArray, Any]]:
+    """Yield numbers of training rows, the prototype each belongs to, and embeddings.
+
+    A row belongs to the most similar prototype of its class, which is the predicted one
+    if labels are unknown. Rows of classes that no winner is of are left out.
+    """
+    sem, numbers, labels = find_sem(psem), np.arange(len_of(X_train)), None
+    if y_train is not None:
+        labels = column_or_1d(y_train)
+        check_consistent_length(numbers, labels)
+        codes = class_codes(np.asarray(sem.classes_), labels, "y_train")
+        wanted = np.asarray(sem.prototype_classes_)[winners]
+        numbers = np.flatnonzero(np.isin(labels, wanted))
+    size = chunk_rows(X_train)
+    for start in range(0, len(numbers), size):
+        block = numbers[start : start + size]
+        with numbered(block.tolist()):
+            Z = embed(psem, take(X_train, block))
+        found = decide(sem, Z)
+        of_rows = found.predicted if labels is None else codes[block]
+        own = found.owners == of_rows[:, np.newaxis]
+        owners = np.where(own, found.similarities, -np.inf).argmax(axis=1)
+        yield block, owners, as_rows(Z, "embeddings of X_train")
+
+
+def _merge(
+    rows: NDArray,
+    likeness: NDArray,
+    samples: NDArray,
+    new_rows: NDArray,
+    new_likeness: NDArray,
+) -> None:
+    """Keep the most alike of the rows known for some samples and of new, later rows.
+
+    Of equally similar rows the first in X_train comes first.
+    """
+    there = np.broadcast_to(new_rows, new_likeness.shape)
+    both = np.concatenate([likeness[samples], new_likeness], axis=1)
+    numbers = np.concatenate([rows[samples], there], axis=1)
+    order = np.argsort(-both, axis=1, kind="stable")[:, : rows.shape[1]]
+    likeness[samples] = np.take_along_axis(both, order, axis=1)
+    rows[samples] = np.take_along_axis(numbers, order, axis=1)
+
+
+def _values(X_train: Any, rows: NDArray) -> NDArray | None:
+    """Return training rows, zeros in place of -1, if they are arrays of numbers."""
+    known, places = np.unique(np.maximum(rows, 0), return_inverse=True)
+    values = stacked(X_train, known)
+    if values is None:
+        return None
+    found = values[places.reshape(rows.shape)]
+    found[rows < 0] = 0
+    return found
