@@ -2,9 +2,9 @@
 Explaining a random forest by similar cases
 ===========================================
 
-A forest assigns each sample to one leaf of each tree. Samples are similar if many trees
-assign them to the same leaf. `make_kmex` finds prototypes in this space, here patients,
-and the most similar one decides.
+A forest assigns each sample to one leaf of each tree. With `leaves="identity"`, samples
+are similar if many trees assign them to the same leaf. `make_kmex` finds prototypes in
+this space, here patients, and the most similar one decides.
 """
 
 # %%
@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.metrics import accuracy_gap, fidelity_score
 
 data = load_breast_cancer()
@@ -23,7 +24,8 @@ X_train, X_test, y_train, y_test = train_test_split(
     data.data, data.target_names[data.target], stratify=data.target, random_state=0
 )
 forest = RandomForestClassifier(200, random_state=0).fit(X_train, y_train)
-psem = make_kmex(forest, n_prototypes=3, random_state=0).fit(X_train, y_train)
+embedder = TreeEmbedder(forest, leaves="identity")
+psem = make_kmex(embedder, n_prototypes=3, random_state=0).fit(X_train, y_train)
 kmex = psem[-1]
 
 # %%

@@ -101,6 +101,12 @@ class KMExClassifier(PrototypeStream):
         scored by prototypes of the other two, without priors given as an array.
         Smoothed targets keep it positive if the classes are separable.
 
+    teacher : estimator, default=None
+        Fitted model with `predict_proba` for rows of X, whose probabilities replace
+        the labels where "auto" chooses, and where the temperature is fitted. It makes
+        probabilities honest on rows that a network or trees were trained on.
+        `make_kmex` passes the last layer of the model. None uses the labels.
+
     prototype : {"centroid", "medoid"}, default="centroid"
         Vector of a prototype: the k-means center, or the training row of the class
         that is nearest to it.
@@ -158,7 +164,7 @@ class KMExClassifier(PrototypeStream):
         than to the other prototypes of the class; more than 0.
 
     prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
-        Row number of the training row of the same class nearest to each prototype.
+        Row number of the member nearest to each prototype, a training row of its class.
 
     n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
         Number of prototypes of each class.
@@ -266,6 +272,7 @@ class KMExClassifier(PrototypeStream):
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "teacher": [HasMethods(["predict_proba"]), None],
         "prototype": [StrOptions({"centroid", "medoid"})],
         "clusterer": [HasMethods(["fit", "get_params", "set_params"]), None],
         "n_init": [Interval(Integral, 1, None, closed="left")],
@@ -292,6 +299,7 @@ class KMExClassifier(PrototypeStream):
         aggregation: Literal["max", "sum", "auto"] = "max",
         priors: str | ArrayLike = "uniform",
         temperature: float | Literal["auto"] = "auto",
+        teacher: Any = None,
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
         n_init: int = 10,
@@ -310,6 +318,7 @@ class KMExClassifier(PrototypeStream):
         self.aggregation = aggregation
         self.priors = priors
         self.temperature = temperature
+        self.teacher = teacher
         self.prototype = prototype
         self.clusterer = clusterer
         self.n_init = n_init

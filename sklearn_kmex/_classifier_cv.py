@@ -77,6 +77,9 @@ class KMExClassifierCV(KMExClassifier):
     temperature : float or "auto", default="auto"
         Class scores are divided by it before the softmax.
 
+    teacher : estimator, default=None
+        Fitted model whose probabilities replace the labels, as in `KMExClassifier`.
+
     prototype : {"centroid", "medoid"}, default="centroid"
         Vector of a prototype, as in `KMExClassifier`.
 
@@ -122,7 +125,7 @@ class KMExClassifierCV(KMExClassifier):
         than to the other prototypes of the class; more than 0.
 
     prototype_indices_ : ndarray of shape (n_prototypes_total,), dtype=intp
-        Row number of the training row of the same class nearest to each prototype.
+        Row number of the member nearest to each prototype, a training row of its class.
 
     n_prototypes_ : ndarray of shape (n_classes,), dtype=intp
         Number of prototypes of each class.
@@ -233,6 +236,7 @@ class KMExClassifierCV(KMExClassifier):
         aggregation: Literal["max", "sum", "auto"] = "auto",
         priors: str | ArrayLike = "auto",
         temperature: float | Literal["auto"] = "auto",
+        teacher: Any = None,
         prototype: Literal["centroid", "medoid"] = "centroid",
         clusterer: BaseEstimator | None = None,
         n_init: int = 10,
@@ -255,6 +259,7 @@ class KMExClassifierCV(KMExClassifier):
         self.aggregation = aggregation
         self.priors = priors
         self.temperature = temperature
+        self.teacher = teacher
         self.prototype = prototype
         self.clusterer = clusterer
         self.n_init = n_init

@@ -60,7 +60,7 @@ __all__ = [
     "check_same_namespace",
     "get_namespace_and_device",
     "has_callbacks",
-    "histogram_leaves",
+    "histogram_apply",
     "histogram_nodes",
     "open_fit_task",
     "share_callbacks",
@@ -93,21 +93,18 @@ def histogram_nodes(ensemble: Any) -> list[NDArray]:
     return [tree.nodes for iteration in ensemble._predictors for tree in iteration]
 
 
-def histogram_leaves(
-    ensemble: Any, X: NDArray
-) -> tuple[NDArray[np.intp], list[NDArray[np.bool_]]]:
-    """Return the node of each row in each tree, and which nodes are leaves.
+def histogram_apply(ensemble: Any, X: NDArray) -> NDArray[np.intp]:
+    """Return the node of each row in each tree.
 
     A HistGradientBoosting model has no `apply`. Copies of its trees are used, in which
     each node predicts its own number.
     """
     X = ensemble._preprocess_X(X, reset=False)
     known = ensemble._bin_mapper.make_known_categories_bitsets()
-    nodes, leaf_masks = [], []
+    found = []
     for tree in (tree for iteration in ensemble._predictors for tree in iteration):
         numbered = copy.copy(tree)
         numbered.nodes = tree.nodes.copy()
         numbered.nodes["value"] = np.arange(len(tree.nodes))
-        nodes.append(numbered.predict(X, *known, n_threads=1).astype(np.intp))
-        leaf_masks.append(tree.nodes["is_leaf"].astype(bool))
-    return np.stack(nodes, axis=1), leaf_masks
+        found.append(numbered.predict(X, *known, n_threads=1).astype(np.intp))
+    return np.stack(found, axis=1)

@@ -18,10 +18,11 @@ from sklearn_kmex.embedding import (
     TreeEmbedder,
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._head import EmbeddingHead
 from sklearn_kmex.embedding._cached import FROZEN
 from sklearn_kmex.embedding._function import FunctionEmbedder
+from sklearn_kmex.embedding._leaves import is_tree_ensemble
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._tree import is_tree_ensemble
 
 NETWORKS: tuple[tuple[str, str, Any], ...] = (
     ("torch.nn", "Module", TorchEmbedder),
@@ -103,6 +104,7 @@ def make_kmex(
     embedder = _make_embedder(model, layer)
     if memory is not None and isinstance(embedder, FROZEN):
         embedder, memory = CachedEmbedder(embedder, memory), None
+    kmex_params = {"teacher": EmbeddingHead(embedder), **kmex_params}
     kmex = KMExClassifier(n_prototypes, **kmex_params)
     return Pipeline([("embed", embedder), ("kmex", kmex)], memory=memory)
 

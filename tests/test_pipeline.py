@@ -105,7 +105,7 @@ def test_unsupported_models(model, layer, message):
     [
         MLPClassifier((32,), max_iter=300, random_state=0),
         RandomForestClassifier(50, random_state=0),
-        ExtraTreesClassifier(50, random_state=0),
+        ExtraTreesClassifier(50, bootstrap=True, random_state=0),
         GradientBoostingClassifier(n_estimators=50, max_features=8, random_state=0),
         HistGradientBoostingClassifier(max_iter=30, random_state=0),
     ],

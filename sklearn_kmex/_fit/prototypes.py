@@ -218,7 +218,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     kept = np.unique(owner)  # centers without members are dropped
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
-    nearest = candidates.take(_first_nearest(apart))
+    nearest = candidates.take(_nearest_members(apart))
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
@@ -238,6 +238,18 @@ def _first_nearest(distances: NDArray) -> NDArray[np.intp]:
     """
     near = distances <= (1 + AS_NEAR) * distances.min(axis=0)
     return near.argmax(axis=0)
+
+
+def _nearest_members(distances: NDArray) -> NDArray[np.intp]:
+    """Return the member nearest to each prototype, so that each has its own row.
+
+    A prototype without members among these rows has the nearest of all.
+    """
+    owner, places = distances.argmin(axis=1), np.arange(distances.shape[1])
+    members = owner[:, np.newaxis] == places
+    return _first_nearest(
+        np.where(members | ~members.any(axis=0), distances, np.inf)
+    )
 
 
 def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:

@@ -12,7 +12,13 @@ from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
 from sklearn_kmex._fit.prototypes import ClassPrototypes
-from sklearn_kmex._fit.temperature import HeldOut, class_logits, fit_temperature
+from sklearn_kmex._fit.teacher import targets_of
+from sklearn_kmex._fit.temperature import (
+    HeldOut,
+    class_logits,
+    fit_temperature,
+    log_likelihood,
+)
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
@@ -134,7 +140,9 @@ class Search(NamedTuple):
         self, part: HeldOut, aggregation: str, temperature: float
     ) -> NDArray[np.float64]:
         logits = class_logits(part, aggregation, temperature)
-        return row_scores(logits, part.codes, self.scoring)
+        if self.scoring == "neg_log_loss":
+            return log_likelihood(log_softmax(logits, axis=1), part)
+        return (logits.argmax(axis=1) == part.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""
@@ -157,6 +165,7 @@ class ComparedFold(NamedTuple):
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
     weights: NDArray[np.float64]
+    targets: NDArray | None
 
     @classmethod
     def of(
@@ -183,6 +192,7 @@ class ComparedFold(NamedTuple):
             [np.concatenate([p.counts for p in found]) for found in by_count],
             np.searchsorted(labels, training.y[split.held_out]),
             training.weights[split.held_out],
+            targets_of(search.estimator.teacher, labels, tests),
         )
 
     def distances(self, place: int) -> HeldOut:
@@ -195,6 +205,7 @@ class ComparedFold(NamedTuple):
             self.counts[place],
             self.codes,
             self.weights,
+            self.targets,
         )
 
 
@@ -244,10 +255,3 @@ def _metrics(given: str, X: Any) -> list[str]:
     if not has_direction(X):
         metrics = [metric for metric in metrics if not metric.unit]
     return [metric.name for metric in metrics]
-
-
-def row_scores(logits: NDArray, codes: NDArray, scoring: str) -> NDArray[np.float64]:
-    """Score the prediction of each row; larger is better."""
-    if scoring == "neg_log_loss":
-        return log_softmax(logits, axis=1)[np.arange(len(codes)), codes]
-    return (logits.argmax(axis=1) == codes).astype(np.float64)

@@ -1,6 +1,7 @@
 """partial_fit: prototypes learned from a stream, one batch at a time."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows, Training, split_by_class
 from sklearn_kmex._fit.covariance import fit_scatters, known_scatter, metric_maps
 from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import (
     N_FOLDS,
     Fold,
@@ -195,7 +197,10 @@ class PrototypeStream(PrototypePredictor):
             self._rule_of_fold(fold, self.class_prior_[present], metric)
             for fold, metric in zip(zip(*folds, strict=True), metrics, strict=True)
         ]
-        parts = compare_held_out(training.X, training.first_row, folds, rules)
+        parts = compare_held_out(
+            *(training.X, training.first_row, folds, rules),
+            partial(targets_of, self.teacher, training.classes[present]),
+        )
         new, n_rows = fit_temperature(parts, self.aggregation_, self._temperature_rows)
         old = getattr(self, "temperature_", 1.0)
         total = self._temperature_rows + n_rows

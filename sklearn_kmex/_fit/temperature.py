@@ -1,6 +1,6 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,14 +40,7 @@ class HeldOut(NamedTuple):
     priors: NDArray[np.float64]  # weights of the prototypes
     codes: NDArray[np.intp]  # true classes
     weights: NDArray[np.float64]
-
-    def every(self, step: int) -> "HeldOut":
-        """Keep one of every `step` rows."""
-        return self._replace(
-            similar=self.similar[::step],
-            codes=self.codes[::step],
-            weights=self.weights[::step],
-        )
+    targets: NDArray | None = None  # probabilities of the classes, by a teacher
 
     def with_best(self) -> "HeldOut":
         """Keep the most similar prototype of each class, if that one decides alone.
@@ -94,12 +87,16 @@ def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
 
 
 def compare_held_out(
-    X: Any, first_row: int, folds: Sequence[Sequence[Fold]], rules: Sequence[Rule]
+    X: Any,
+    first_row: int,
+    folds: Sequence[Sequence[Fold]],
+    rules: Sequence[Rule],
+    teach: Callable[[Any], NDArray | None],
 ) -> list[HeldOut]:
     """Compare held-out rows of each fold with the prototypes of its rule.
 
     `folds` holds the folds of each class. The first row of X has the row number
-    `first_row`.
+    `first_row`. `teach` returns targets of rows.
     """
     parts = []
     for fold, rule in zip(zip(*folds, strict=True), rules, strict=True):
@@ -107,8 +104,10 @@ def compare_held_out(
         if len(codes):
             rows = np.concatenate([f.held_out for f in fold]) - first_row
             weights = np.concatenate([f.weights for f in fold])
-            similar = to_numpy(map_blocks(rule.similarities, gather(X, rows)))
-            parts.append(HeldOut(similar, rule.owners, rule.weights, codes, weights))
+            values = gather(X, rows)
+            similar = to_numpy(map_blocks(rule.similarities, values))
+            known = (rule.owners, rule.weights, codes, weights, teach(values))
+            parts.append(HeldOut(similar, *known))
     return parts
 
 
@@ -149,12 +148,19 @@ def fit_temperature(
 
 
 def smoothed_loss(
-    part: HeldOut, aggregation: str, temperature: float, smoothing: float = 0.0
+    part: HeldOut, aggregation: str, temperature: float, smoothing: float
 ) -> NDArray[np.float64]:
     """Return the log-loss of each row, with smoothed targets."""
     log_p = log_softmax(class_logits(part, aggregation, temperature), axis=1)
-    loss = -(1 - smoothing) * log_p[np.arange(len(log_p)), part.codes]
-    return loss - smoothing * log_p.mean(axis=1) if smoothing else loss
+    loss = -log_likelihood(log_p, part)
+    return (1 - smoothing) * loss - smoothing * log_p.mean(axis=1)
+
+
+def log_likelihood(log_p: NDArray, part: HeldOut) -> NDArray[np.float64]:
+    """Return the mean logarithm of the probability of the target classes."""
+    if part.targets is None:
+        return log_p[np.arange(len(log_p)), part.codes]
+    return np.einsum("ij,ij->i", part.targets, log_p)
 
 
 def class_logits(part: HeldOut, aggregation: str, temperature: float) -> NDArray:

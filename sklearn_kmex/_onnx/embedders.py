@@ -17,6 +17,7 @@ from sklearn_kmex._onnx.graph import (
 )
 from sklearn_kmex._onnx.trees import Tree, Trees, trees_of
 from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
+from sklearn_kmex.embedding._leaves import leaf_tables
 
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 
@@ -47,39 +48,58 @@ def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _shape_tree(operator: Any) -> None:
-    trees = trees_of(operator.raw_operator.ensemble).trees
-    width = sum(len(_leaves_of(tree)) for tree in trees)
+    embedder = operator.raw_operator
+    trees = trees_of(embedder.ensemble).trees
+    if embedder.leaves == "value":
+        width = _leaf_values(embedder, len(trees)).shape[1] * len(trees)
+    else:
+        width = sum(len(_leaves_of(tree)) for tree in trees)
     operator.outputs[0].type = DoubleTensorType([None, width])
 
 
 def _convert_tree(scope: Any, operator: Any, container: Any) -> None:
-    """Add an ensemble of trees that returns the column of a leaf for each tree."""
-    found, graph = trees_of(operator.raw_operator.ensemble), Graph(scope, container)
+    """Add an ensemble of trees that returns the number of a leaf for each tree."""
+    embedder, graph = operator.raw_operator, Graph(scope, container)
+    found = trees_of(embedder.ensemble)
     X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # dtype of thresholds
-    n_trees, width = len(found.trees), operator.outputs[0].type.shape[1]
-    leaves = graph.TreeEnsembleRegressor(
+    numbers = graph.TreeEnsembleRegressor(
         X,
         op_domain="ai.onnx.ml",
         op_version=3,
-        n_targets=n_trees,
+        n_targets=len(found.trees),
         **_ensemble_attributes(found),
     )
-    size = graph.Concat(graph.Shape(X, start=0, end=1), np.array([width]), axis=0)
+    leaves = graph.Cast(numbers, to=INT64)
+    width = operator.outputs[0].type.shape[1]
+    if embedder.leaves == "value":
+        values = graph.Gather(_leaf_values(embedder, len(found.trees)), leaves, axis=0)
+        Z = graph.Reshape(values, np.array([-1, width]))
+    else:
+        Z = _indicators(graph, leaves, len(found.trees), width)
+    graph.set_outputs(operator.outputs, Z)
+
+
+def _leaf_values(embedder: TreeEmbedder, n_trees: int) -> NDArray[np.float64]:
+    """Values of all leaves, in the order of their numbers."""
+    tables = leaf_tables(embedder.ensemble)[:n_trees]
+    return np.concatenate([table.values[table.is_leaf] for table in tables])
+
+
+def _indicators(graph: Graph, leaves: str, n_trees: int, width: int) -> str:
+    """Add rows with one entry for each tree, in the column of its leaf."""
+    size = graph.Concat(graph.Shape(leaves, start=0, end=1), np.array([width]), axis=0)
     zeros = graph.Expand(np.float64(0), size)
-    columns = graph.Cast(leaves, to=INT64)
-    value = graph.Expand(np.sqrt(0.5 / n_trees), graph.Shape(columns))
-    graph.set_outputs(
-        operator.outputs, graph.ScatterElements(zeros, columns, value, axis=1)
-    )
+    entries = graph.Expand(np.sqrt(0.5 / n_trees), graph.Shape(leaves))
+    return graph.ScatterElements(zeros, leaves, entries, axis=1)
 
 
 def _leaves_of(tree: Tree) -> NDArray[np.intp]:
-    """Numbers of the nodes that are leaves, in the order of their columns."""
+    """Numbers of the nodes that are leaves, in the order of their numbers."""
     return np.flatnonzero((tree.left == -1) & (tree.feature != -1))
 
 
 def _ensemble_attributes(found: Trees) -> dict[str, Any]:
-    """Nodes of all trees, with the column of each leaf as its target.
+    """Nodes of all trees, with the number of each leaf as its target.
 
     Numbers are stored as tensors; other attributes cannot be float64.
     """

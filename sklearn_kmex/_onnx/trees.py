@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._compat import histogram_nodes
 from sklearn_kmex._onnx.graph import NoConverter
-from sklearn_kmex.embedding._tree import (
+from sklearn_kmex.embedding._leaves import (
     HISTOGRAM,
     LIGHTGBM,
     PRUNED,

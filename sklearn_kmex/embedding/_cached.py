@@ -32,6 +32,12 @@ def _has_black_box(self: "CachedEmbedder") -> bool:
     return hasattr(self.embedder, "black_box_output")
 
 
+def _embeds_training_rows_apart(embedder: Any) -> bool:
+    """Whether `fit_transform` may differ from `transform`, as of a forest."""
+    last = embedder[-1] if isinstance(embedder, EmbeddingPipeline) else embedder
+    return bool(getattr(last, "out_of_bag", False))
+
+
 class CachedEmbedder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator
 ):
@@ -152,6 +158,8 @@ class CachedEmbedder(
                     setattr(self, name, getattr(self.embedder_, name))
             embeddings = self._cached(X, "transform")
             self._n_features_out = embeddings.shape[1]
+            if _embeds_training_rows_apart(self.embedder_):
+                return self.embedder_.fit_transform(X)  # as without a cache
             return embeddings
 
     def transform(self, X: ArrayLike) -> Any:

@@ -1,35 +1,40 @@
 """TreeEmbedder: embed rows by the leaves of an ensemble of trees."""
 
-import json
-import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_kmex._compat import HasMethods, histogram_leaves
+from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._compat import HasMethods, StrOptions
 from sklearn_kmex.embedding._base import BaseEmbedder
-
-HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-# Recognized by name, so that neither library is imported here.
-LIGHTGBM, XGBOOST = "lightgbm.sklearn.LGBMModel", "xgboost.sklearn.XGBModel"
-PRUNED = 2**31 - 1  # feature of a node that XGBoost has pruned
+from sklearn_kmex.embedding._leaves import (
+    Leaves,
+    check_values,
+    is_tree_ensemble,
+    leaf_indicators,
+    leaf_values,
+    leaves_of,
+    probabilities_of_values,
+)
+from sklearn_kmex.embedding._out_of_bag import (
+    NoOutOfBagError,
+    bootstrap_mask,
+    fill_with_means,
+    warn_if_sure,
+)
 
 
 class TreeEmbedder(BaseEmbedder):
     """Embed rows by the leaves of a fitted ensemble of trees.
 
-    Each leaf is a column, with the value `sqrt(1 / (2 * n_trees))` for the rows in it
-    and 0 for the others. The squared distance of two rows is thus the share of trees in
-    which they are in different leaves, one minus the forest proximity of Breiman [1]_.
+    By default, each tree has one column, or one for each class, with the value of the
+    leaf that a row falls into: what the tree says. The ensemble adds these values up,
+    or averages them. With `leaves="identity"`, each leaf is a column instead.
     The ensemble stays unchanged, and `clone` shares it.
 
     Read more in the :ref:`User Guide <embedding>`.
@@ -43,6 +48,29 @@ class TreeEmbedder(BaseEmbedder):
         `LGBMClassifier` of LightGBM, the regressor or ranker of one of them, or a
         single decision tree. Other models raise a `TypeError`, and a booster without
         trees raises a `ValueError`.
+
+    leaves : {"value", "identity"}, default="value"
+        What of a leaf is embedded.
+
+        - "value": its value, in a dense array. For a forest or a tree, these are the
+          class probabilities in the leaf, in [0, 1],
+          or the mean of the target. For boosting, it is the leaf's share of
+          the raw score, times the learning rate: log-odds for most classifiers.
+        - "identity": which leaf it is, in a sparse matrix with a column for each leaf:
+          `sqrt(1 / (2 * n_trees))` for the rows in it and 0 for the others. The squared
+          distance of two rows is the share of trees in which they are in different
+          leaves, one minus the forest proximity of Breiman [1]_.
+
+    out_of_bag : bool or "auto", default="auto"
+        How `fit_transform` embeds the rows that a forest with `bootstrap=True` was
+        fitted on, if `leaves="value"`. A tree is too sure of the rows that it was grown
+        on. For each row, the values of these trees are replaced by the mean over its
+        other trees, which do not know it.
+
+        - "auto": where the rows of X are those of the forest, in their order. Other
+          rows are embedded as `transform` does.
+        - True: raise a `ValueError` where they are not.
+        - False: never.
 
     Attributes
     ----------
@@ -59,6 +87,14 @@ class TreeEmbedder(BaseEmbedder):
 
     Notes
     -----
+    Embeddings are float64. Their columns follow the trees in the order of the ensemble.
+    Several values of one tree are next to each other. Boosting of more than two classes
+    has a tree for each class and iteration, mostly in the order of the classes.
+
+    For a forest, the mean over the trees is what `predict_proba` or `predict` returns.
+    For boosting, the sum of the columns of a class is the raw score without the initial
+    score, which the first trees of LightGBM contain.
+
     The trees are those that `predict` uses: after early stopping, those up to the best
     iteration. X is passed on in the form that the ensemble takes: a DataFrame keeps its
     names and categories, and a sparse matrix stays sparse if the ensemble supports it.
@@ -74,15 +110,81 @@ class TreeEmbedder(BaseEmbedder):
     >>> from sklearn_kmex.embedding import TreeEmbedder
     >>> X, y = load_iris(return_X_y=True)
     >>> forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    >>> leaves = TreeEmbedder(forest).transform(X)
+    >>> values = TreeEmbedder(forest).transform(X)
+    >>> values.shape  # 10 trees, 3 classes
+    (150, 30)
+    >>> mean = values.reshape(150, 10, 3).mean(axis=1)
+    >>> bool(abs(mean - forest.predict_proba(X)).max() < 1e-12)
+    True
+    >>> leaves = TreeEmbedder(forest, leaves="identity").transform(X)
     >>> leaves.format, int(leaves[[0]].nnz)  # one leaf in each tree
     ('csr', 10)
     """
 
-    _parameter_constraints: ClassVar[dict] = {"ensemble": [HasMethods(["predict"])]}
+    _parameter_constraints: ClassVar[dict] = {
+        "ensemble": [HasMethods(["predict"])],
+        "leaves": [StrOptions({"value", "identity"})],
+        "out_of_bag": ["boolean", StrOptions({"auto"})],
+    }
 
-    def __init__(self, ensemble: BaseEstimator) -> None:
+    def __init__(
+        self,
+        ensemble: BaseEstimator,
+        *,
+        leaves: Literal["value", "identity"] = "value",
+        out_of_bag: bool | Literal["auto"] = "auto",
+    ) -> None:
         self.ensemble = ensemble
+        self.leaves = leaves
+        self.out_of_bag = out_of_bag
+
+    def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:
+        """Check the input, and embed X; rows of the forest as `out_of_bag` says.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows that the ensemble takes.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_features_out)
+            Embeddings.
+
+        Raises
+        ------
+        ValueError
+            If `out_of_bag` is True, and the ensemble keeps no bootstrap samples, or was
+            fitted on other rows or in another order, or leaves is not "value".
+        """
+        with unchanged_on_error(self):
+            checked = self.fit(X, y)._check_input(X, reset=False)
+            return self._embed_training(checked)
+
+    def _embed_training(self, X: Any) -> Any:
+        """Embed rows; those of the forest by the trees that do not know them."""
+        required = self.out_of_bag and self.out_of_bag != "auto"
+        if required and self.leaves == "identity":
+            raise ValueError(
+                "out_of_bag=True requires leaves='value'; got leaves='identity'. The "
+                "identity of a leaf has no mean over trees."
+            )
+        leaves = self._leaves(X)
+        embeddings = self._encode(leaves)
+        if self.leaves == "identity":
+            return embeddings
+        if self.out_of_bag:
+            try:
+                drawn = bootstrap_mask(self.ensemble, leaves.nodes)
+                return fill_with_means(embeddings, drawn)
+            except NoOutOfBagError:
+                if required:
+                    raise
+        warn_if_sure(self.ensemble, embeddings)
+        return embeddings
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         self._check_ensemble()
@@ -116,18 +218,26 @@ class TreeEmbedder(BaseEmbedder):
         check_is_fitted(self.ensemble)
 
     def _embed(self, X: Any) -> Any:
-        columns, n_leaves = _leaves(self.ensemble, X)
-        n_rows, n_trees = columns.shape
-        values = np.full(n_rows * n_trees, np.sqrt(0.5 / n_trees))
-        ends = np.arange(n_rows + 1) * n_trees
-        return sparse.csr_matrix(
-            (values, columns.ravel(), ends), shape=(n_rows, n_leaves)
-        )
+        return self._encode(self._leaves(X))
+
+    def _leaves(self, X: Any) -> Leaves:
+        if self.leaves == "value":
+            check_values(self.ensemble)
+        return leaves_of(self.ensemble, X)
+
+    def _encode(self, leaves: Leaves) -> Any:
+        """Embed rows by their leaves."""
+        return (leaf_values if self.leaves == "value" else leaf_indicators)(leaves)
 
     def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):
             return self.ensemble.predict_proba(X)
         return self.ensemble.predict(X)
+
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        if self.leaves != "value":
+            return None
+        return probabilities_of_values(self.ensemble, Z)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -137,67 +247,8 @@ class TreeEmbedder(BaseEmbedder):
         return tags
 
 
-def is_tree_ensemble(model: Any) -> bool:
-    """Whether a model is an ensemble of trees whose leaves can be read."""
-    boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
-    return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
-
-
-def is_instance(model: Any, name: str) -> bool:
-    kinds = type(model).__mro__
-    return any(f"{kind.__module__}.{kind.__name__}" == name for kind in kinds)
-
-
 def _takes_arrays(ensemble: Any) -> bool:
     """Whether a forest was fitted without column names, and thus takes arrays."""
     return hasattr(ensemble, "estimators_") and not hasattr(
         ensemble, "feature_names_in_"
     )
-
-
-def _leaves(ensemble: Any, X: Any) -> tuple[NDArray[np.intp], int]:
-    """Column of the leaf of each row in each tree, and the number of leaves in all."""
-    nodes, leaf_masks = _nodes(ensemble, X)
-    nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
-    leaf_masks = leaf_masks[: nodes.shape[1]]  # up to the best iteration
-    first = np.cumsum([0, *(mask.sum() for mask in leaf_masks)])
-    columns = np.empty(nodes.shape, dtype=np.intp)
-    for tree, mask in enumerate(leaf_masks):
-        columns[:, tree] = first[tree] + (np.cumsum(mask) - 1)[nodes[:, tree]]
-    return columns, int(first[-1])
-
-
-def _nodes(ensemble: Any, X: Any) -> tuple[NDArray, list[NDArray[np.bool_]]]:
-    """Node of each row in each tree, and masks of the nodes that are leaves."""
-    if isinstance(ensemble, HISTOGRAM):
-        return histogram_leaves(ensemble, X)
-    if is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
-        model = ensemble.booster_.model_to_string()  # its JSON takes ten times as long
-        n_leaves = re.findall(r"^num_leaves=(\d+)$", model, re.MULTILINE)
-        leaf_masks = [np.ones(int(n), dtype=bool) for n in n_leaves]
-        return ensemble.predict(X, pred_leaf=True), leaf_masks
-    if is_instance(ensemble, XGBOOST):
-        leaf_masks = [
-            (np.array(tree["left_children"]) == -1)
-            & (np.array(tree["split_indices"]) != PRUNED)
-            for tree in xgboost_trees(ensemble)
-        ]
-    else:
-        trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-        leaf_masks = [tree.tree_.children_left == -1 for tree in trees]
-    return ensemble.apply(X), leaf_masks
-
-
-def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
-    """Read the trees of XGBoost in its JSON format."""
-    model = json.loads(ensemble.get_booster().save_raw("json"))
-    booster = model["learner"]["gradient_booster"]
-    trees = booster.get("gbtree", booster)["model"].get(
-        "trees"
-    )  # dart contains a gbtree
-    if not trees:
-        raise ValueError(
-            f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
-            f"{booster['name']!r} has none. Fit it with booster='gbtree'."
-        )
-    return trees

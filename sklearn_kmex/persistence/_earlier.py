@@ -1,4 +1,4 @@
-"""Files of earlier versions, in which parameters and log entries had other names."""
+"""Files of earlier versions, whose parameters and log entries differ from today's."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from sklearn_kmex.persistence._parts import models_in
 
 # Of each estimator, the former and the present name of parameters.
 PARAMETERS = {"KMExClassifierCV": {"n_prototypes": "candidates"}}
+# Of each estimator, parameters that came later, and what it did without them.
+LATER = {"TreeEmbedder": {"leaves": "identity", "out_of_bag": False}}
 # Former and present keys of the entries in `edit_log_`.
 LOG_KEYS = {"why": "reason"}
 
@@ -20,6 +22,8 @@ def rename_earlier(psem: Any) -> None:
 
 def _rename_parameters(model: Any) -> None:
     state = vars(model)
+    for name, value in LATER.get(type(model).__name__, {}).items():
+        state.setdefault(name, value)
     for former, present in PARAMETERS.get(type(model).__name__, {}).items():
         if former in state and present in type(model)._get_param_names():
             state[present] = state.pop(former)

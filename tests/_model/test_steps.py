@@ -21,6 +21,7 @@ from sklearn_kmex._model.steps import (
     steps_before,
     uncached_steps,
 )
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.explain import contrast, counterfactuals, explain
 from sklearn_kmex.metrics import audit, sem_scorers
 from sklearn_kmex.report import SEMReport
@@ -46,7 +47,8 @@ def wrapped(request, tmp_path):
     """A wrapped model behind a cached forest, the Pipeline inside it, X and y."""
     X, y = load_iris(return_X_y=True)
     forest = RandomForestClassifier(5, max_depth=3, random_state=0).fit(X, y)
-    psem = make_kmex(forest, n_prototypes=2, memory=tmp_path, random_state=0)
+    embedder = TreeEmbedder(forest, leaves="identity")
+    psem = make_kmex(embedder, n_prototypes=2, memory=tmp_path, random_state=0)
     model = wrap(request.param, psem, X, y)
     plain = {
         "search": lambda: model.best_estimator_,

@@ -1,4 +1,4 @@
-"""to_onnx with boosted trees: each row falls into the same leaves."""
+"""to_onnx with boosted trees: each row gets the same leaves, and the same values."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from sklearn.ensemble import (
 )
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.export import to_onnx
 
 pytest.importorskip("skl2onnx")
@@ -24,6 +25,12 @@ pytestmark = pytest.mark.filterwarnings(
 def serve(psem, X):
     session = onnxruntime.InferenceSession(to_onnx(psem, X).SerializeToString())
     return session.run(None, {"X": X})
+
+
+def leaves_of(ensemble, leaves):
+    """An unfitted model on the values or the identity of leaves."""
+    embedder = TreeEmbedder(ensemble, leaves=leaves)
+    return make_kmex(embedder, n_prototypes=2, n_init=1, random_state=0)
 
 
 def boosted(kind, **settings):
@@ -57,20 +64,22 @@ def tables(load_data):
 
 
 @pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost"])
-@pytest.mark.parametrize("name", ["adult", "bank_marketing"])
-def test_tables_with_missing_values(kind, name, tables):
+@pytest.mark.parametrize(
+    ("name", "leaves"), [("adult", "value"), ("bank_marketing", "identity")]
+)
+def test_tables_with_missing_values(kind, name, leaves, tables):
     X, y, X_test = tables(name)
-    psem = make_kmex(boosted(kind).fit(X, y), n_prototypes=2, n_init=1, random_state=0)
-    psem.fit(X, y)
+    psem = leaves_of(boosted(kind).fit(X, y), leaves).fit(X, y)
     assert_same(serve(psem, X_test), psem, X_test, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost"])
+@pytest.mark.parametrize("leaves", ["value", "identity"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_values_on_a_threshold_go_to_the_same_side(kind, dtype, digits):
+def test_values_on_a_threshold_go_to_the_same_side(kind, dtype, leaves, digits):
     X, X_test, y, _ = digits
     X, X_test = (x.astype(dtype) / 3 for x in (X, X_test))  # not exact in binary
-    psem = make_kmex(boosted(kind).fit(X, y), n_prototypes=2, random_state=0).fit(X, y)
+    psem = leaves_of(boosted(kind).fit(X, y), leaves).fit(X, y)
     both = np.concatenate([X, X_test])
     assert_same(serve(psem, both), psem, both, atol=1e-6)
     if dtype == np.float64:
@@ -78,7 +87,8 @@ def test_values_on_a_threshold_go_to_the_same_side(kind, dtype, digits):
         assert_same(serve(psem, nearly), psem, nearly, atol=1e-6)
 
 
-def test_trees_of_early_stopping_of_one_leaf_and_pruned(digits):
+@pytest.mark.parametrize("leaves", ["value", "identity"])
+def test_trees_of_early_stopping_of_one_leaf_and_pruned(leaves, digits):
     X, _, y, _ = digits
     xgboost = pytest.importorskip("xgboost")
     stopped = xgboost.XGBClassifier(
@@ -90,8 +100,9 @@ def test_trees_of_early_stopping_of_one_leaf_and_pruned(digits):
     pruned = boosted("xgboost", gamma=8.0).fit(X, y)
     stumps = boosted("lightgbm", min_child_samples=400).fit(X, y > 4)
     regressor = HistGradientBoostingRegressor(max_iter=5).fit(X, y)
-    for ensemble in (stopped, pruned, stumps, regressor):
-        psem = make_kmex(ensemble, n_prototypes=2, random_state=0).fit(X, y)
+    vectors = boosted("xgboost", multi_strategy="multi_output_tree").fit(X, y)
+    for ensemble in (stopped, pruned, stumps, regressor, vectors):
+        psem = leaves_of(ensemble, leaves).fit(X, y)
         assert_same(serve(psem, X), psem, X, atol=1e-6)
 
 

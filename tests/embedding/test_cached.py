@@ -171,14 +171,29 @@ def test_output_of_the_model_is_cached_besides_its_embedding(digits, memory):
 
 def test_leaves_stay_sparse(digits, memory):
     X, X_test, y, _ = digits
-    trees = TreeEmbedder(RandomForestClassifier(10, random_state=0).fit(X, y))
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    trees = TreeEmbedder(forest, leaves="identity")
     embedder = CachedEmbedder(trees, memory).fit(X)
     kept, new = embedder.transform(X_test), trees.transform(X_test)
     assert sparse.issparse(kept)
     assert kept.shape == new.shape
     assert (kept != new).nnz == 0
-    psem = make_kmex(trees.ensemble, memory=memory, random_state=0).fit(X, y)
-    plain = make_kmex(trees.ensemble, random_state=0).fit(X, y)
+
+
+def test_out_of_bag_embeddings_with_a_cache(digits, memory):
+    X, X_test, y, _ = digits
+    for forest in (
+        RandomForestClassifier(10, max_depth=5, random_state=0),
+        make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)),
+    ):
+        forest.fit(X, y)
+        cached, plain = make_kmex(forest, memory=memory)[0], make_kmex(forest)[0]
+        found, seen = cached.fit_transform(X), cached.transform(X)
+        assert_array_equal(found, plain.fit_transform(X))
+        assert_array_equal(seen, plain.transform(X))
+        assert (found != seen).mean() > 0.05
+    psem = make_kmex(forest, memory=memory, random_state=0).fit(X, y)
+    plain = make_kmex(forest, random_state=0).fit(X, y)
     assert_array_equal(psem.predict_proba(X_test), plain.predict_proba(X_test))
 
 

@@ -189,9 +189,10 @@ def test_refusals(digits, folder):
     X, _, y, _ = digits
     with pytest.raises(ValueError, match="at least one sample; got none"):
         embed_to_file(frozen(np.sqrt), X[:0], folder / "X.npy")
-    forest = TreeEmbedder(RandomForestClassifier(3, random_state=0).fit(X, y))
+    forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    leaves = TreeEmbedder(forest, leaves="identity")
     with pytest.raises(TypeError, match=r"dense embeddings .* got sparse"):
-        embed_to_file(forest, X, folder / "X.npy")
+        embed_to_file(leaves, X, folder / "X.npy")
     widening = frozen(lambda X: X if X[0, 0] == 0 else X[:, :3])
     growing = np.r_[np.zeros((ROWS, 4)), np.ones((ROWS, 4))]
     with pytest.raises(ValueError, match=r"as many columns.*got shape \(3,\)"):

@@ -1,4 +1,4 @@
-"""TreeEmbedder: squared distance is the share of trees in which two rows part."""
+"""TreeEmbedder: leaf identity, whose squared distance is the share of parting trees."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +57,11 @@ def boosted(package, name, **params):
     return kind(**{"n_estimators": 6, "n_jobs": 1, **quiet, **params})
 
 
+def identity(ensemble):
+    """An embedder of which leaf each row is in."""
+    return TreeEmbedder(ensemble, leaves="identity")
+
+
 def own_leaves(model, X):
     """What the library itself says of the leaves of each row."""
     leaves = (
@@ -76,7 +81,7 @@ def assert_parted_as(leaves, out):
 def test_squared_distance_is_the_share_of_trees_that_part(digits, ensemble):
     X, X_test, y, _ = digits
     ensemble = clone(ensemble).fit(X, y)
-    out = TreeEmbedder(ensemble).transform(X_test[:80])
+    out = identity(ensemble).transform(X_test[:80])
     assert_parted_as(own_leaves(ensemble, X_test[:80]), out)
 
 
@@ -85,10 +90,10 @@ def test_squared_distance_is_the_share_of_trees_that_part(digits, ensemble):
 def test_boosted_trees_part_rows_as_their_library_says(digits, package, name, params):
     X, X_test, y, _ = digits
     model = boosted(package, name, **params).fit(X, y)
-    out = TreeEmbedder(model).transform(X_test[:80])
+    out = identity(model).transform(X_test[:80])
     assert_parted_as(own_leaves(model, X_test[:80]), out)
     # Each leaf has a column, whether or not these rows come there.
-    every = TreeEmbedder(model).fit(X[:1]).transform(X)
+    every = identity(model).fit(X[:1]).transform(X)
     assert_array_equal(np.unique(every.indices), np.arange(every.shape[1]))
     assert out.shape[1] == every.shape[1]
 
@@ -116,7 +121,7 @@ def test_histogram_gradient_boosting_with_categories_and_missing_values():
     model = HistGradientBoostingClassifier(
         max_iter=10, categorical_features=[2], random_state=0
     ).fit(X, y)
-    embedder = TreeEmbedder(model).fit(X)
+    embedder = identity(model).fit(X)
     leaves = embedder.transform(X).indices.reshape(600, 10)
     assert_leaves_have_values(leaves, leaf_values(model, X))
     assert len(np.unique(leaves)) > 30
@@ -164,10 +169,10 @@ def test_early_stopping_leaves_out_the_trees_that_predict_does(digits, package, 
         n_rounds = model.booster_.current_iteration()  # it has dropped the rest itself
         model.booster_.best_iteration = used = n_rounds - 1
     assert 1 < used < n_rounds < 99
-    out = TreeEmbedder(model).transform(X_test[:80])
+    out = identity(model).transform(X_test[:80])
     assert out.nnz == 80 * 10 * used
     assert_parted_as(own_leaves(model, X_test[:80]), out)
-    every = TreeEmbedder(model).transform(X)
+    every = identity(model).transform(X)
     assert_array_equal(np.unique(every.indices), np.arange(every.shape[1]))
 
 
@@ -175,7 +180,7 @@ def test_early_stopping_leaves_out_the_trees_that_predict_does(digits, package, 
 def test_trees_of_one_leaf_part_no_rows(name):
     X = np.ones((50, 2))
     model = boosted(*name.split()).fit(X, np.arange(50))
-    out = TreeEmbedder(model).transform(X)
+    out = identity(model).transform(X)
     assert out.shape[1] * 50 == out.nnz
     assert euclidean_distances(out).max() == 0
 
@@ -197,7 +202,7 @@ def test_frames_reach_boosted_trees_with_their_categories(passengers, package, n
     X, y = passengers
     params = {"enable_categorical": True} if package == "xgboost" else {}
     model = boosted(package, name, max_depth=4, **params).fit(X, y)
-    embedder = TreeEmbedder(model).fit(X)
+    embedder = identity(model).fit(X)
     out = embedder.transform(X)
     assert_parted_as(own_leaves(model, X), out)
     assert_array_equal(embedder.black_box_output(X), model.predict_proba(X))
@@ -205,7 +210,7 @@ def test_frames_reach_boosted_trees_with_their_categories(passengers, package, n
     assert (embedder.transform(X[30:40]) != out[30:40]).nnz == 0
     # The codes of the categories are others in this frame, the categories are not.
     port = X["port"].cat.reorder_categories(X["port"].cat.categories[::-1])
-    assert (TreeEmbedder(model).transform(X.assign(port=port)) != out).nnz == 0
+    assert (identity(model).transform(X.assign(port=port)) != out).nnz == 0
     with pytest.raises(ValueError, match="names"):
         embedder.transform(X.rename(columns={"port": "gate"}))
 
@@ -221,7 +226,7 @@ def test_frames_reach_histogram_gradient_boosting(passengers, kind):
     model = HistGradientBoostingClassifier(
         max_iter=6, max_leaf_nodes=6, categorical_features="from_dtype", random_state=0
     ).fit(X, y)
-    out = TreeEmbedder(model).transform(X)
+    out = identity(model).transform(X)
     assert_leaves_have_values(out.indices.reshape(400, 6), leaf_values(model, X))
     assert np.unique(out.indices).size == out.shape[1] > 6 * 3
     assert_array_equal(TreeEmbedder(model).black_box_output(X), model.predict_proba(X))
@@ -231,15 +236,15 @@ def test_polars_frames_reach_xgboost(passengers):
     X, y = passengers
     X = pl.DataFrame({"age": X["age"].to_numpy(), "deck": X["deck"].astype(int)})
     model = boosted("xgboost", "XGBClassifier").fit(X, y)
-    assert_parted_as(own_leaves(model, X), TreeEmbedder(model).fit(X).transform(X))
+    assert_parted_as(own_leaves(model, X), identity(model).fit(X).transform(X))
 
 
 def test_a_forest_takes_frames_and_arrays_without_a_word_about_names(digits):
     X, _, y, _ = digits
     frame = pd.DataFrame(X).add_prefix("pixel_")
     named, plain = (clone(ENSEMBLES[0]).fit(rows, y) for rows in (frame, X))
-    assert_parted_as(named.apply(frame[:80]), TreeEmbedder(named).transform(frame[:80]))
-    embedder = TreeEmbedder(plain).fit(frame)
+    assert_parted_as(named.apply(frame[:80]), identity(named).transform(frame[:80]))
+    embedder = identity(plain).fit(frame)
     assert_parted_as(plain.apply(X[:80]), embedder.transform(frame[:80]))
     with pytest.raises(ValueError, match="feature names should match"):
         embedder.transform(frame[frame.columns[::-1]])
@@ -251,7 +256,7 @@ def test_sparse_rows_where_the_ensemble_takes_them(digits, container, index):
     X, X_test, y, _ = digits
     model = [*ENSEMBLES[::2], *(boosted(*c) for c in CLASSIFIERS)][index]
     model = clone(model).fit(sparse.csr_matrix(X), y)
-    embedder = TreeEmbedder(model).fit(container(X))
+    embedder = identity(model).fit(container(X))
     assert get_tags(embedder).input_tags.sparse
     leaves = own_leaves(model, sparse.csr_matrix(X_test[:80]))
     assert_parted_as(leaves, embedder.transform(container(X_test[:80])))
@@ -275,7 +280,7 @@ def test_missing_values_and_precision_are_the_librarys(package, name, dtype):
     y = X[:, 0] > X[:, 1]
     X[rng.random(X.shape) < 0.1] = np.nan
     model = boosted(package, name).fit(X, y)
-    assert_parted_as(own_leaves(model, X), TreeEmbedder(model).transform(X))
+    assert_parted_as(own_leaves(model, X), identity(model).transform(X))
 
 
 @pytest.mark.parametrize(("package", "name"), CLASSIFIERS)
@@ -287,7 +292,6 @@ def test_make_kmex_of_boosted_trees(digits, package, name, scaled):
         model = make_pipeline(StandardScaler(), model).fit(X, y)
     before = pickle.dumps(model)
     psem = make_kmex(model, random_state=0).fit(X, y)
-    assert sparse.issparse(psem[:-1].transform(X))
     assert psem.score(X_test, y_test) > model.score(X_test, y_test) - 0.04
     assert fidelity_score(model.predict(X_test), psem.predict(X_test)) > 0.93
     out = psem["embed"].black_box_output(X_test)
@@ -300,7 +304,7 @@ def test_threads_share_a_model_that_stays_as_it_is(digits, package, name):
     X, X_test, y, _ = digits
     model = boosted(package, name).fit(X, y)
     before, params = pickle.dumps(model), model.get_params()
-    embedder = TreeEmbedder(model)
+    embedder = identity(model)
     alone = embedder.transform(X_test)
     with ThreadPoolExecutor(2) as threads:
         for out in threads.map(embedder.transform, [X_test] * 8):
@@ -316,7 +320,7 @@ def test_rankers_and_subclasses(digits, name):
     model = type("Own", (kind,), {})(**boosted(*name.split()).get_params())
     groups = {"group": [len(X)]} if "LGBM" in name else {"qid": np.zeros(len(X))}
     model.fit(X, y, **groups)
-    out = make_kmex(model)["embed"].transform(X_test[:80])
+    out = identity(make_kmex(model)["embed"].ensemble).transform(X_test[:80])
     assert_parted_as(own_leaves(model, X_test[:80]), out)
     out = TreeEmbedder(model).black_box_output(X_test)
     assert_array_equal(out, model.predict(X_test))

@@ -29,6 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.export import to_onnx
 
 pytest.importorskip("skl2onnx")
@@ -206,12 +207,14 @@ def test_networks_of_float32_stay_float32(activation):
 @pytest.mark.parametrize(
     "kind", [ExtraTreesClassifier, GradientBoostingClassifier, RandomForestRegressor]
 )
-def test_ensembles_of_trees(kind, digits):
+@pytest.mark.parametrize("leaves", ["value", "identity"])
+def test_ensembles_of_trees(kind, leaves, digits):
     X, X_test, y, _ = digits
     # Halves of float32 are where thresholds lie: the sides must be the same.
     X, X_test = (x.astype(np.float32) / 3 for x in (X, X_test))
     ensemble = kind(n_estimators=8, max_depth=5, random_state=0).fit(X, y)
-    psem = make_kmex(ensemble, n_prototypes=2, random_state=0).fit(X, y)
+    embedder = TreeEmbedder(ensemble, leaves=leaves)
+    psem = make_kmex(embedder, n_prototypes=2, random_state=0).fit(X, y)
     both = np.concatenate([X, X_test])
     assert_same(serve(to_onnx(psem, X), both), psem, both, atol=1e-6)
 
@@ -219,7 +222,7 @@ def test_ensembles_of_trees(kind, digits):
 def test_a_tree_and_missing_values():
     X, y = load_iris(return_X_y=True)
     X[::7, 2] = np.nan
-    tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0).fit(X, y)
     psem = make_kmex(tree, n_prototypes=1, random_state=0).fit(X, y)
     assert_same(serve(to_onnx(psem, X), X), psem, X)
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex._draw.figures import style
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.inspection import EmbeddingDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -112,7 +113,8 @@ def test_classes_left_out_of_a_small_legend_are_counted():
 def test_sparse_embeddings():
     X, y = load_iris(return_X_y=True)
     forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    leaves = TreeEmbedder(forest, leaves="identity")
+    psem = make_kmex(leaves, n_prototypes=2, random_state=0).fit(X, y)
     Z = psem[:-1].transform(X)
     assert sparse.issparse(Z)
     display = draw(psem, X, y)

@@ -69,3 +69,14 @@ def test_earlier_file_keeps_its_parameters(kind):
 
 def test_every_kind_is_there():
     assert len(KINDS) == 9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+def test_earlier_trees_embed_which_leaf_a_row_is_in(tmp_path):
+    pytest.importorskip("safetensors")
+    pytest.importorskip("skops")
+    psem = load("forest")
+    assert (psem["embed"].leaves, psem["embed"].out_of_bag) == ("identity", False)
+    save_psem(psem, tmp_path / "psem")
+    again = load_psem(tmp_path / "psem", trusted=TREES)["embed"]
+    assert (again.leaves, again.out_of_bag) == ("identity", False)

@@ -204,7 +204,7 @@ def test_arrays_of_pictures_without_those_of_training_rows(digits, digit_psem):
 def test_black_box_of_the_embedder(iris, model):
     X, X_test, y, y_test = (np.asarray(some) for some in iris)
     model.fit(X, y)
-    psem = make_kmex(model, n_prototypes=2, random_state=0).fit(X, y)
+    psem = make_kmex(model, n_prototypes=1, random_state=0).fit(X, y)
     content, page = check_report(SEMReport(psem, X_test, y_test, X_train=X))
     theirs = content["performance"]["black_box"]
     assert theirs["accuracy"]["value"] == model.score(X_test, y_test)
@@ -214,7 +214,7 @@ def test_black_box_of_the_embedder(iris, model):
 def test_comparison_with_the_black_box_can_be_left_out(iris):
     X, X_test, y, y_test = (np.asarray(some) for some in iris)
     forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    psem = make_kmex(forest, n_prototypes=1, random_state=0).fit(X, y)
     content, page = check_report(SEMReport(psem, X_test, y_test, black_box=None))
     assert content["performance"]["black_box"] is None
     assert "There is no black box to compare with." in page.text
@@ -272,7 +272,7 @@ def test_other_models_reject_nothing(iris_report):
 def test_cached_embedder(iris, tmp_path):
     X, X_test, y, y_test = (np.asarray(some) for some in iris)
     forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    psem = make_kmex(forest, memory=str(tmp_path), n_prototypes=2)
+    psem = make_kmex(forest, memory=str(tmp_path), n_prototypes=1)
     psem.set_params(kmex__random_state=0).fit(X, y)
     assert isinstance(psem[0], CachedEmbedder)
     content, _ = check_report(SEMReport(psem, X_test, y_test))

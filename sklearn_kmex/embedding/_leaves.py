@@ -1,0 +1,208 @@
+"""Leaves of the trees of several libraries: their numbers and their values."""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+
+from sklearn_kmex._compat import histogram_apply, histogram_nodes
+from sklearn_kmex.embedding._head import probabilities_of_scores
+
+GRADIENT = (GradientBoostingClassifier, GradientBoostingRegressor)
+HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+# Recognized by name, so that neither library is imported here.
+LIGHTGBM, XGBOOST = "lightgbm.sklearn.LGBMModel", "xgboost.sklearn.XGBModel"
+PRUNED = 2**31 - 1  # feature of a node that XGBoost has pruned
+
+
+class LeafTable(NamedTuple):
+    """Which nodes of a tree are leaves, and what a row in each node gets.
+
+    `is_leaf` is of shape (n_nodes,), and `values` of shape (n_nodes, n_values). Values
+    of nodes that are not leaves have no meaning.
+    """
+
+    is_leaf: NDArray[np.bool_]
+    values: NDArray[np.float64]
+
+
+class Leaves(NamedTuple):
+    """Node of each row in each tree, of shape (n_rows, n_trees), and the trees."""
+
+    nodes: NDArray[np.intp]
+    tables: list[LeafTable]
+
+
+def is_tree_ensemble(model: Any) -> bool:
+    """Whether a model is an ensemble of trees whose leaves can be read."""
+    boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
+    return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
+
+
+def is_instance(model: Any, name: str) -> bool:
+    kinds = type(model).__mro__
+    return any(f"{kind.__module__}.{kind.__name__}" == name for kind in kinds)
+
+
+def leaves_of(ensemble: Any, X: Any) -> Leaves:
+    """Find the leaf of each row in each tree that `predict` uses."""
+    tables = leaf_tables(ensemble)
+    if isinstance(ensemble, HISTOGRAM):
+        nodes = histogram_apply(ensemble, X)
+    elif is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
+        nodes = ensemble.predict(X, pred_leaf=True)
+    else:
+        nodes = ensemble.apply(X)
+    nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
+    return Leaves(nodes, tables[: nodes.shape[1]])
+
+
+def leaf_values(leaves: Leaves) -> NDArray[np.float64]:
+    """Value of the leaf of each row, one or several columns for each tree."""
+    first = np.cumsum([0, *(len(table.values) for table in leaves.tables)])[:-1]
+    values = np.concatenate([table.values for table in leaves.tables])
+    return values[leaves.nodes + first].reshape(len(leaves.nodes), -1)
+
+
+def leaf_indicators(leaves: Leaves) -> sparse.csr_matrix:
+    """Which leaf each row is in: one column for each leaf, scaled by the trees."""
+    n_rows, n_trees = leaves.nodes.shape
+    masks = [table.is_leaf for table in leaves.tables]
+    first = np.cumsum([0, *(mask.sum() for mask in masks)])
+    columns = np.empty(leaves.nodes.shape, dtype=np.intp)
+    for tree, mask in enumerate(masks):
+        columns[:, tree] = first[tree] + (np.cumsum(mask) - 1)[leaves.nodes[:, tree]]
+    values = np.full(n_rows * n_trees, np.sqrt(0.5 / n_trees))
+    ends = np.arange(n_rows + 1) * n_trees
+    return sparse.csr_matrix(
+        (values, columns.ravel(), ends), shape=(n_rows, int(first[-1]))
+    )
+
+
+def leaf_tables(ensemble: Any) -> list[LeafTable]:
+    """Read all trees, also those that `predict` leaves out after early stopping."""
+    if isinstance(ensemble, HISTOGRAM):
+        return [
+            LeafTable(nodes["is_leaf"].astype(bool), _columns(nodes["value"]))
+            for nodes in histogram_nodes(ensemble)
+        ]
+    if is_instance(ensemble, LIGHTGBM):
+        texts = re.findall(r"^leaf_value=(.*)$", _lightgbm_text(ensemble), re.MULTILINE)
+        values = [np.array(text.split(), dtype=np.float64) for text in texts]
+        return [LeafTable(np.ones(len(v), dtype=bool), _columns(v)) for v in values]
+    if is_instance(ensemble, XGBOOST):
+        return list(_of_xgboost(ensemble))
+    trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
+    scale = ensemble.learning_rate if isinstance(ensemble, GRADIENT) else 1.0
+    return [
+        LeafTable(tree.tree_.children_left == -1, scale * _sklearn_values(tree))
+        for tree in trees
+    ]
+
+
+def _columns(values: Any) -> NDArray[np.float64]:
+    """Values with one row for each node."""
+    values = np.asarray(values, dtype=np.float64)
+    return values.reshape(len(values), -1)
+
+
+def _sklearn_values(tree: Any) -> NDArray[np.float64]:
+    """Means, or class probabilities."""
+    return _columns(tree.tree_.value)
+
+
+def _of_xgboost(ensemble: Any) -> Iterator[LeafTable]:
+    for tree in xgboost_trees(ensemble):
+        ends = np.array(tree["left_children"]) == -1
+        is_leaf = ends & (np.array(tree["split_indices"]) != PRUNED)
+        values = np.array(tree["split_conditions"], dtype=np.float32)  # of a leaf
+        n_values = int(tree["tree_param"]["size_leaf_vector"])
+        if n_values > 1:  # the right child of a leaf is the number of its vector
+            vectors = np.array(tree["leaf_weights"], dtype=np.float32)
+            places = np.where(is_leaf, tree["right_children"], 0)
+            values = vectors.reshape(-1, n_values)[places]
+        yield LeafTable(is_leaf, tree["weight"] * _columns(values))
+
+
+def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
+    """Read the trees of XGBoost in its JSON format, each with its weight."""
+    model = json.loads(ensemble.get_booster().save_raw("json"))
+    booster = model["learner"]["gradient_booster"]
+    trees = booster.get("gbtree", booster)["model"].get("trees")  # dart has a gbtree
+    if not trees:
+        raise ValueError(
+            f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
+            f"{booster['name']!r} has none. Fit it with booster='gbtree'."
+        )
+    weights = booster.get("weight_drop", [1.0] * len(trees))  # of dart
+    pairs = zip(trees, weights, strict=True)
+    return [{**tree, "weight": weight} for tree, weight in pairs]
+
+
+def _lightgbm_text(ensemble: Any) -> str:
+    return ensemble.booster_.model_to_string()  # its JSON takes ten times as long
+
+
+def check_values(ensemble: Any) -> None:
+    """Refuse trees whose leaves have a linear model in place of a value."""
+    if is_instance(ensemble, LIGHTGBM) and "\nis_linear=1\n" in _lightgbm_text(
+        ensemble
+    ):
+        raise ValueError(
+            "ensemble must have one value in each leaf for leaves='value'; this "
+            f"{type(ensemble).__name__} was fitted with linear_tree=True. Fit it "
+            "without, or set leaves='identity'."
+        )
+
+
+def probabilities_of_values(ensemble: Any, values: NDArray) -> NDArray | None:
+    """Return class probabilities from leaf values, or None where this is not known.
+
+    A forest averages them. Boosting adds them to initial scores, which are found with a
+    row of zeros; its probabilities must be the softmax of these sums for this row.
+    """
+    if not is_classifier(ensemble) or np.ndim(getattr(ensemble, "n_classes_", 2)):
+        return None
+    n_classes = len(ensemble.classes_)
+    if not _is_boosted(ensemble):
+        return values.reshape(len(values), -1, n_classes).mean(axis=1)
+    n_scores = 1 if n_classes == 2 else n_classes
+    zeros = np.zeros((1, ensemble.n_features_in_))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names of columns
+        try:
+            at_zeros = leaf_values(leaves_of(ensemble, zeros))
+            true = ensemble.predict_proba(zeros)
+        except (TypeError, ValueError):  # columns must have names or categories
+            return None
+    if len(values) == 0 or at_zeros.shape[1] % n_scores:
+        return None
+    sums, at_zeros = (
+        part.reshape(len(part), -1, n_scores).sum(axis=1) for part in (values, at_zeros)
+    )
+    initial = _scores_of(true) - at_zeros
+    return probabilities_of_scores(sums + initial)
+
+
+def _is_boosted(ensemble: Any) -> bool:
+    return isinstance(ensemble, (*GRADIENT, *HISTOGRAM)) or any(
+        is_instance(ensemble, name) for name in (LIGHTGBM, XGBOOST)
+    )
+
+
+def _scores_of(probabilities: NDArray) -> NDArray:
+    """Return scores with these probabilities; of two classes, one for the second."""
+    logs = np.log(np.maximum(probabilities, 1e-300))
+    return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs
