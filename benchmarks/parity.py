@@ -17,6 +17,7 @@ from scipy.stats import t as student
 from sklearn.metrics import log_loss
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex.metrics import distinct_examples_score, example_likeness_score
 
 RESULTS = Path(__file__).parent / "results" / "parity.json"
 AUTO = dict.fromkeys(
@@ -30,35 +31,55 @@ OPTIONS = {
 # The largest values allowed: of each case, and of the mean over all cases.
 LIMITS = {"chosen": (0.01, 0.002), "five": (np.inf, 0.006)}
 LIKENESS, FIDELITY, LOSS = 0.8, 0.9, 1.05
-N_COMPARED = 1000
 
 
-def chosen(Z, y, **fixed):
-    """Fit a classifier that chooses what is not fixed."""
-    return KMExClassifier(**AUTO | {"random_state": 0} | fixed).fit(Z, y)
+class Remembered:
+    """A teacher that knows the probabilities of the training rows."""
+
+    def __init__(self, Z, P):
+        self.known = {row.tobytes(): of for row, of in zip(Z, P, strict=True)}
+
+    def predict_proba(self, Z):
+        return np.stack([self.known[row.tobytes()] for row in Z])
+
+    def __sklearn_clone__(self):
+        return self
+
+
+def chosen(Z, y, P, **fixed):
+    """Fit a classifier that chooses what is not fixed, as `make_kmex` does.
+
+    P are the probabilities of the encoder's last layer, without columns if it has none.
+    """
+    teacher = Remembered(Z, P) if P.shape[1] else None
+    settings = AUTO | {"random_state": 0, "teacher": teacher} | fixed
+    return KMExClassifier(**settings).fit(Z, y)
 
 
 def judge(case, **fixed):
-    """Measure one classifier on the test rows of one case."""
+    """Measure one classifier on the test rows of one case, and say what it is."""
     start = time.process_time()
-    sem = chosen(case.Z, case.y, **fixed)
+    sem = chosen(case.Z, case.y, case.P, **fixed)
     seconds = time.process_time() - start
     probability = sem.predict_proba(case.Z_test)
     labels, of_box = sem.predict(case.Z_test), case.P_test.argmax(axis=1)
     losses = [loss(case.y_test, p) for p in (probability, case.P_test)]
     shown = sem.prototype_indices_
-    return {
+    decided = shown[winners(sem, case.Z_test)]
+    measured = {
         "accuracy": np.mean(labels == case.y_test),
         "lost": np.mean(of_box == case.y_test) - np.mean(labels == case.y_test),
         "log-loss": losses[0],
         "log-loss of the black box": losses[1],
         "fidelity": np.mean(labels == of_box),
-        "likeness": likeness(sem, case),
-        "distinct": len(np.unique(shown)) / len(shown),
+        "likeness": example_likeness_score(case.Z_test, decided, case.Z, case.y),
+        "distinct": distinct_examples_score(shown),
         "prototypes": len(shown),
         "ghosts": len(shown) - len(np.unique(winners(sem, case.Z))),
         "seconds": seconds,
     }
+    made = sem.metric_, sem.similarity_, sem.aggregation_, sem.priors_
+    return measured, f"{max(sem.n_prototypes_)} {' '.join(made)}"
 
 
 def loss(y, probability):
@@ -67,31 +88,8 @@ def loss(y, probability):
 
 def winners(sem, Z):
     """Return the prototype that decides each row."""
-    return (sem.transform(Z) + shift(sem)).argmax(axis=1)
-
-
-def shift(sem):
-    return sem.temperature_ * np.log(sem.prototype_weights_)
-
-
-def likeness(sem, case):
-    """Return how like the rows shown are: mean percentile among rows of their class."""
-    Z = case.Z_test[:N_COMPARED]
-    shown = sem.prototype_indices_[winners(sem, Z)]
-    cosines = unit(Z) @ unit(case.Z).T
-    of_shown = cosines[np.arange(len(Z)), shown]
-    below = cosines <= of_shown[:, None]
-    same = case.y == case.y[shown][:, None]
-    return np.mean((below & same).sum(axis=1) / same.sum(axis=1))
-
-
-def unit(Z):
-    lengths = np.linalg.norm(Z, axis=1, keepdims=True)
-    return Z / np.where(lengths == 0, 1, lengths)
-
-
-def settings(sem):
-    return {key: getattr(sem, f"{key}_") for key in AUTO}
+    shift = sem.temperature_ * np.log(sem.prototype_weights_)
+    return (sem.transform(Z) + shift).argmax(axis=1)
 
 
 def mean_of(judged):
@@ -132,7 +130,7 @@ def average(rows, key):
 
 
 def show(name, rows):
-    keys = list(next(iter(rows.values())))
+    keys = [key for key in next(iter(rows.values())) if key != "made"]
     print(f"\n{name:32}" + "".join(f"{key[:12]:>14}" for key in keys))
     for case, row in rows.items():
         print(f"{case:32}" + "".join(f"{row[key]['mean']:14.4f}" for key in keys))
@@ -141,14 +139,26 @@ def show(name, rows):
         print(f"  falls short: {line}")
 
 
+def at_hand(case, cache):
+    """Return whether a case can be made; say what it lacks if not."""
+    try:
+        load(case, 0, cache)
+    except (FileNotFoundError, ModuleNotFoundError) as missing:
+        print(f"skipped: {case}: {missing}")
+        return False
+    return True
+
+
 def main(n_splits, cache, only):
     result = {"splits": n_splits}
+    cases = [case for case in only or CASES if at_hand(case, cache)]
     for name, fixed in OPTIONS.items():
         result[name] = {}
-        for case in only or CASES:
+        for case in cases:
             judged = [judge(load(case, s, cache), **fixed) for s in range(n_splits)]
-            result[name][case] = mean_of(judged)
-            print(f"{name}, {case}: {result[name][case]['lost']}", flush=True)
+            measured, made = zip(*judged, strict=True)
+            result[name][case] = mean_of(measured) | {"made": list(made)}
+            print(f"{name}, {case}: {result[name][case]['lost']} {made}", flush=True)
         show(name, result[name])
         if name in LIMITS:
             result[f"{name}, falls short"] = short(name, result[name])
@@ -159,7 +169,7 @@ def main(n_splits, cache, only):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--cache", type=Path, default=Path("parity-cache"))
+    parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="names of cases")
     arguments = parser.parse_args()
     main(arguments.splits, arguments.cache, arguments.only)

@@ -9,7 +9,6 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
@@ -19,10 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from study import data
 from study.black_boxes import network, pretrained
 from study.networks import SmallNet
+
+from sklearn_kmex import make_kmex
+from sklearn_kmex.embedding._head import EmbeddingHead
 
 N_TRAIN, N_TEST = 6000, 4000
 TABLES = "adult", "bank_marketing", "annthyroid", "mammography"
@@ -37,7 +39,7 @@ class Case(NamedTuple):
     Z_test: NDArray
     y_test: NDArray
     P_test: NDArray  # (n_test_samples, n_classes), probabilities of the black box
-    P: NDArray  # (n_samples, n_classes), the same for training rows
+    P: NDArray  # those of the encoder's last layer for training rows, if it has one
 
 
 def load(name, seed, folder):
@@ -68,27 +70,20 @@ def rows(name):
     return X, np.concatenate([found.y_train, found.y_test]).astype(np.intp)
 
 
-def case(model, embed, X, y, X_test, y_test):
-    Z, Z_test = (np.asarray(embed(model, of), np.float32) for of in (X, X_test))
-    return Case(Z, y, Z_test, y_test, *map(model.predict_proba, (X_test, X)))
+def case(model, X, y, X_test, y_test):
+    """Embed rows as `make_kmex` does, and let the last layer of the model teach."""
+    embedder = make_kmex(model)[0]
+    Z, Z_test = embedder.fit_transform(X), embedder.transform(X_test)
+    P = EmbeddingHead(embedder).predict_proba(Z)
+    Z, Z_test = Z.astype(np.float32), Z_test.astype(np.float32)
+    return Case(Z, y, Z_test, y_test, model.predict_proba(X_test), P)
 
 
 def images(name, seed):
-    """Train a small network; its embedding is the input of the last layer."""
+    """Train a small network."""
     X, y, *test = split(*rows(name), seed)
-    return case(network_of(X, y, seed), last_input, X, y, *test)
-
-
-def network_of(X, y, seed):
     settings = {"shape": X.shape[1:], "n_classes": int(y.max()) + 1}
-    return network(SmallNet, X, y, seed, 10, settings)
-
-
-def last_input(net, X):
-    module = net.module_.eval()
-    with torch.no_grad():
-        parts = torch.from_numpy(X).split(500)
-        return torch.cat([module.hidden(module.body(part)) for part in parts]).numpy()
+    return case(network(SmallNet, X, y, seed, 10, settings), X, y, *test)
 
 
 def cifar10(seed):
@@ -102,61 +97,32 @@ def cifar10(seed):
         kept = np.random.default_rng(seed).permutation(len(y))[:n_rows]
         parts += [X[kept], y[kept].astype(np.intp)]
     model = pretrained(*parts[:2], seed, 0)
-    return case(model, pooled, *parts)
-
-
-def pooled(model, X):
-    module = model[-1].module_.eval()
-    found = []
-    handle = module.linear.register_forward_pre_hook(lambda _, x: found.append(x[0]))
-    model.predict_proba(X)
-    handle.remove()
-    return torch.cat(found).numpy()
+    return case(model, *parts)
 
 
 def table(name, kind, seed):
-    """Train a model on a table; its embedding is what its last layer or trees get."""
+    """Train a model on a table."""
     X, y, *test = split(*rows(name), seed)
-    model, embed = KINDS[kind]
-    model = clone(model).set_params(**{f"{model.steps[-1][0]}__random_state": seed})
-    return case(model.fit(X, y), embed, X, y, *test)
+    model = clone(KINDS[kind])
+    last = model[-1] if kind == "MLP" else model
+    last.set_params(random_state=seed)
+    return case(model.fit(X, y), X, y, *test)
 
 
-def hidden(model, X):
-    Z, net = model[:-1].transform(X), model[-1]
-    layers = zip(net.coefs_[:-1], net.intercepts_[:-1], strict=True)
-    for weights, bias in layers:
-        Z = np.maximum(Z @ weights + bias, 0)
-    return Z
-
-
-def leaf_probabilities(model, X):
-    """Return the class probabilities of each tree's leaf, side by side."""
-    return np.hstack([tree.predict_proba(X) for tree in model[-1].estimators_])
-
-
-def stage_values(model, X):
-    """Return what each boosting stage adds to the raw prediction of each class."""
-    raw = np.stack(list(model[-1].staged_decision_function(X)))
-    raw = raw.reshape(len(raw), len(X), -1)
-    steps = np.concatenate([raw[:1], np.diff(raw, axis=0)])
-    return steps.transpose(1, 0, 2).reshape(len(X), -1)
-
-
-def logistic(X, y, seed):
-    """Take the rows themselves as embeddings, and a logistic regression of them."""
-    model = LogisticRegression(max_iter=2000)
-    X, y, *test = split(X, y, seed)
-    return case(model.fit(X, y), lambda _, Z: Z, X, y, *test)
+def behind(Z, y, Z_test, y_test):
+    """Fit a logistic regression behind an encoder that knows no classes."""
+    Z, Z_test = Z.astype(np.float32), Z_test.astype(np.float32)
+    P_test = LogisticRegression(max_iter=2000).fit(Z, y).predict_proba(Z_test)
+    return Case(Z, y, Z_test, y_test, P_test, np.empty((len(y), 0)))
 
 
 def features(name, seed):
-    return logistic(*rows(name), seed)
+    return behind(*split(*rows(name), seed))
 
 
 def digits_pixels(seed):
     X, y = rows("digits")
-    return logistic(X.reshape(len(X), -1), y, seed)
+    return behind(*split(X.reshape(len(X), -1), y, seed))
 
 
 @cache
@@ -179,28 +145,22 @@ def sentences(name):
 
 
 def minilm(name, seed):
-    return logistic(sentences(name), texts(name)[1], seed)
+    return behind(*split(sentences(name), texts(name)[1], seed))
 
 
 def tfidf(name, seed):
-    X, y, *test = split(*texts(name), seed)
+    X, y, X_test, y_test = split(*texts(name), seed)
     vectors = TfidfVectorizer(sublinear_tf=True, min_df=2)
-    svd = TruncatedSVD(100, random_state=seed)
-    model = make_pipeline(vectors, svd, LogisticRegression(max_iter=2000))
-    return case(model.fit(X, y), lambda m, Z: m[:-1].transform(Z), X, y, *test)
+    encoder = make_pipeline(vectors, TruncatedSVD(100, random_state=seed)).fit(X)
+    return behind(encoder.transform(X), y, encoder.transform(X_test), y_test)
 
 
-AS_IT_IS = FunctionTransformer()
 KINDS = {
-    "MLP": (
-        make_pipeline(StandardScaler(), MLPClassifier((64, 64), early_stopping=True)),
-        hidden,
+    "MLP": make_pipeline(
+        StandardScaler(), MLPClassifier((64, 64), early_stopping=True)
     ),
-    "forest": (make_pipeline(AS_IT_IS, RandomForestClassifier()), leaf_probabilities),
-    "boosting": (
-        make_pipeline(AS_IT_IS, HistGradientBoostingClassifier()),
-        stage_values,
-    ),
+    "forest": RandomForestClassifier(),
+    "boosting": HistGradientBoostingClassifier(),
 }
 IMAGES = {
     "digits": "digits",
