@@ -19,6 +19,7 @@ from sklearn_kmex import (
 KMEX = "sklearn_kmex._classifier.KMExClassifier"
 CV = "sklearn_kmex._classifier_cv.KMExClassifierCV"
 REJECTING = "sklearn_kmex._rejecting.RejectingClassifier"
+HEAD = "sklearn_kmex.embedding._head.EmbeddingHead"
 MLP = "sklearn_kmex.embedding._mlp.MLPEmbedder"
 TREE = "sklearn_kmex.embedding._tree.TreeEmbedder"
 STEPS = "sklearn_kmex.embedding._pipeline.EmbeddingPipeline"
