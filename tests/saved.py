@@ -45,7 +45,10 @@ def make_models(X, y):
         "scaled": (make_pipeline(StandardScaler(), scaled), [CV]),
         "mlp": (make_kmex(mlp.fit(X, y)), [ADAM, KMEX, HEAD, MLP]),
         "behind": (make_kmex(behind), [ADAM, KMEX, HEAD, MLP, STEPS]),
-        "forest": (make_kmex(forest.fit(X, y), n_prototypes=2), [NODES, KMEX, HEAD, TREE]),
+        "forest": (
+            make_kmex(forest.fit(X, y), n_prototypes=2),
+            [NODES, KMEX, HEAD, TREE],
+        ),
         "careful": (careful, [KMEX, REJECTING]),
     }
 
