@@ -19,6 +19,7 @@ from sklearn_kmex.embedding import (
     TreeEmbedder,
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._head import EmbeddingHead
 from sklearn_kmex.embedding._cached import FROZEN
 from sklearn_kmex.embedding._function import FunctionEmbedder
 from sklearn_kmex.embedding._leaves import is_tree_ensemble
@@ -118,7 +119,9 @@ def make_kmex(
     -----
     `make_kmex(model)` chooses all five parameters by held-out log-loss, on at most
     20,000 rows; the final fit uses all rows. `make_kmex(model, n_prototypes=5)` chooses
-    the other four for five prototypes of each class. The setting of the paper is
+    the other four for five prototypes of each class. If the encoder knows the last
+    layer of the model, its probabilities replace the labels in this choice (`teacher`
+    of `KMExClassifier`). The setting of the paper is
     `make_kmex(model, n_prototypes=5, metric="euclidean", similarity="log",
     aggregation="max", priors="uniform")`, which compares nothing. A
     :class:`KMExClassifier` alone has it by default.
@@ -139,6 +142,7 @@ def make_kmex(
     embedder = _make_embedder(model, layer)
     if memory is not None and isinstance(embedder, FROZEN):
         embedder, memory = CachedEmbedder(embedder, memory), None
+    kmex_params = {"teacher": EmbeddingHead(embedder), **kmex_params}
     kmex = KMExClassifier(
         n_prototypes,
         metric=metric,

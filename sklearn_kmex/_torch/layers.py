@@ -62,6 +62,24 @@ def _last_linear(module: nn.Module, trial: Callable) -> str:
     return names[-1]
 
 
+def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
+    """Return the output of the only linear layer that takes rows as wide as Z, or None.
+
+    Z, and the result of shape (n_samples, n_outputs), are NumPy arrays.
+    """
+    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    fitting = [part for part in linear if part.in_features == Z.shape[1]]
+    if len(fitting) != 1:
+        return None
+    with torch.no_grad():
+        head = fitting[0]
+        weight = head.weight.detach().to("cpu", torch.float64).numpy()
+        scores = Z @ weight.T
+        if head.bias is not None:
+            scores = scores + head.bias.detach().to("cpu", torch.float64).numpy()
+    return scores
+
+
 def _final_runs(
     module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
 ) -> list[LinearRun]:

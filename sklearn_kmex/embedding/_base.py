@@ -99,6 +99,10 @@ class BaseEmbedder(
         """Return the first sample of checked input as input for `_embed`."""
         return X[:1]
 
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        """Return class probabilities of embeddings, if these determine the output."""
+        return None
+
     @abstractmethod
     def _embed(self, X: Any) -> Any:
         """Embed checked input."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from sklearn.ensemble import (
 )
 
 from sklearn_kmex._compat import histogram_apply, histogram_nodes
+from sklearn_kmex.embedding._head import probabilities_of_scores
 
 GRADIENT = (GradientBoostingClassifier, GradientBoostingRegressor)
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -117,11 +119,8 @@ def _columns(values: Any) -> NDArray[np.float64]:
 
 
 def _sklearn_values(tree: Any) -> NDArray[np.float64]:
-    """Means, or class probabilities; of two classes only that of the second."""
-    values = tree.tree_.value
-    if is_classifier(tree) and values.shape[1:] == (1, 2):
-        values = values[:, :, 1]
-    return _columns(values)
+    """Means, or class probabilities."""
+    return _columns(tree.tree_.value)
 
 
 def _of_xgboost(ensemble: Any) -> Iterator[LeafTable]:
@@ -166,3 +165,44 @@ def check_values(ensemble: Any) -> None:
             f"{type(ensemble).__name__} was fitted with linear_tree=True. Fit it "
             "without, or set leaves='identity'."
         )
+
+
+def probabilities_of_values(ensemble: Any, values: NDArray) -> NDArray | None:
+    """Return class probabilities from leaf values, or None where this is not known.
+
+    A forest averages them. Boosting adds them to initial scores, which are found with a
+    row of zeros; its probabilities must be the softmax of these sums for this row.
+    """
+    if not is_classifier(ensemble) or np.ndim(getattr(ensemble, "n_classes_", 2)):
+        return None
+    n_classes = len(ensemble.classes_)
+    if not _is_boosted(ensemble):
+        return values.reshape(len(values), -1, n_classes).mean(axis=1)
+    n_scores = 1 if n_classes == 2 else n_classes
+    zeros = np.zeros((1, ensemble.n_features_in_))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names of columns
+        try:
+            at_zeros = leaf_values(leaves_of(ensemble, zeros))
+            true = ensemble.predict_proba(zeros)
+        except (TypeError, ValueError):  # columns must have names or categories
+            return None
+    if len(values) == 0 or at_zeros.shape[1] % n_scores:
+        return None
+    sums, at_zeros = (
+        part.reshape(len(part), -1, n_scores).sum(axis=1) for part in (values, at_zeros)
+    )
+    initial = _scores_of(true) - at_zeros
+    return probabilities_of_scores(sums + initial)
+
+
+def _is_boosted(ensemble: Any) -> bool:
+    return isinstance(ensemble, (*GRADIENT, *HISTOGRAM)) or any(
+        is_instance(ensemble, name) for name in (LIGHTGBM, XGBOOST)
+    )
+
+
+def _scores_of(probabilities: NDArray) -> NDArray:
+    """Return scores with these probabilities; of two classes, one for the second."""
+    logs = np.log(np.maximum(probabilities, 1e-300))
+    return logs[:, 1:] - logs[:, :1] if logs.shape[1] == 2 else logs

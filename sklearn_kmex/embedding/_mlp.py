@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._head import probabilities_of_scores
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -99,6 +100,13 @@ class MLPEmbedder(BaseEmbedder):
         if is_classifier(self.mlp):
             return self.mlp.predict_proba(X)
         return self.mlp.predict(X)
+
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        self._check_mlp()
+        n_hidden = len(self.mlp.coefs_) - 1
+        if not is_classifier(self.mlp) or self.layer % n_hidden != n_hidden - 1:
+            return None
+        return probabilities_of_scores(Z @ self.mlp.coefs_[-1] + self.mlp.intercepts_[-1])
 
     def _check_mlp(self) -> None:
         if not hasattr(self.mlp, "activation"):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._compat import HasMethods, StrOptions
+from sklearn_kmex.embedding._head import probabilities_of_scores
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
@@ -102,6 +103,13 @@ class SkorchEmbedder(TorchInputEmbedder):
         from sklearn_kmex._torch.run import private_net
 
         return private_net(self.net).predict_proba(X)
+
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        from sklearn_kmex._torch.layers import scores_of_last_linear
+
+        module = self.net.module_
+        scores = scores_of_last_linear(module, Z) if self.layer is None else None
+        return None if scores is None else probabilities_of_scores(scores)
 
     def _content(self) -> dict[str, Any]:
         check_is_fitted(self.net)

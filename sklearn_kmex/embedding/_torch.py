@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex.embedding._head import probabilities_of_scores
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.utils import check_dependency
 
@@ -158,6 +159,12 @@ class TorchEmbedder(TorchInputEmbedder):
             self.module, X, self.layer, self.pooling, self._run_settings(), scores
         )
         return rows, np.concatenate(scores)
+
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        from sklearn_kmex._torch.layers import scores_of_last_linear
+
+        scores = scores_of_last_linear(self.module, Z) if self.layer is None else None
+        return None if scores is None else probabilities_of_scores(scores)
 
     def _content(self) -> dict[str, Any]:
         names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")

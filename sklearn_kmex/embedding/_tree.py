@@ -19,6 +19,7 @@ from sklearn_kmex.embedding._leaves import (
     leaf_indicators,
     leaf_values,
     leaves_of,
+    probabilities_of_values,
 )
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
@@ -52,8 +53,8 @@ class TreeEmbedder(BaseEmbedder):
         What of a leaf is embedded.
 
         - "value": its value, in a dense array. For a forest or a tree, these are the
-          class probabilities in the leaf, in [0, 1] (of two classes only that of the
-          second), or the mean of the target. For boosting, it is the leaf's share of
+          class probabilities in the leaf, in [0, 1],
+          or the mean of the target. For boosting, it is the leaf's share of
           the raw score, times the learning rate: log-odds for most classifiers.
         - "identity": which leaf it is, in a sparse matrix with a column for each leaf:
           `sqrt(1 / (2 * n_trees))` for the rows in it and 0 for the others. The squared
@@ -232,6 +233,11 @@ class TreeEmbedder(BaseEmbedder):
         if is_classifier(self.ensemble):
             return self.ensemble.predict_proba(X)
         return self.ensemble.predict(X)
+
+    def _probabilities(self, Z: NDArray) -> NDArray | None:
+        if self.leaves != "value":
+            return None
+        return probabilities_of_values(self.ensemble, Z)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
