@@ -115,7 +115,7 @@ def _tables(
     alike = [
         min(
             (one for one in rivals if one.candidate.place == place),
-            key=lambda one: sum(a != b for a, b in zip(one.candidate, chosen.candidate)),
+            key=lambda one: one.candidate.differences(chosen.candidate),
         )
         for place in range(search.counts.shape[1])
     ]

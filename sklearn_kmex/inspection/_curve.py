@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._model.compared import score_name
 from sklearn_kmex._model.protocol import innermost, levels
 
 
@@ -45,11 +46,6 @@ def find_curve(estimator: Any, scoring: str | None) -> Curve:
         )
     read = _of_our_search if "accepted" in results else _of_other_search
     return read(search, numbers, np.array(rows)[first], parameter, scoring)
-
-
-def score_name(sem: Any) -> str:
-    """Return the name of the scores by which one of our classifiers chose."""
-    return getattr(sem, "scoring", "neg_log_loss").replace("_", " ")
 
 
 def _of_our_search(

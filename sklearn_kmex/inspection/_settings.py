@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._draw.figures import COLOURS, Labels, one_axes, set_labels
+from sklearn_kmex._model.compared import compared_settings
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.settings import Settings, compared_settings
 from sklearn_kmex.utils import check_dependency
 
 
@@ -195,8 +197,9 @@ class SearchDisplay:
         self.errors_ = ax.errorbar(means, places, **bars, markerfacecolor="white")
         self.errors_.set_label("± one standard error")
         kept = means[self.accepted], places[self.accepted]
-        (self.accepted_,) = ax.plot(*kept, "o", color=blue, label="accepted")
-        look = {"color": "black", "markersize": 7, "markerfacecolor": "none"}
+        filled = {"color": blue, "label": "accepted", "zorder": 3}
+        (self.accepted_,) = ax.plot(*kept, "o", **filled)
+        look = {"color": "black", "markersize": 9, "markerfacecolor": "none"}
         (self.chosen_,) = ax.plot(self.chosen_score, self.chosen, "s", **look)
         self.chosen_.set_label(f"chosen, {_number(self.chosen_n_prototypes)}")
 
@@ -238,3 +241,12 @@ class SearchDisplay:
 
 
 ABOVE: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
+
+
+def _number(n_prototypes: Any) -> str:
+    """Name a number of prototypes, a share of the rows, or numbers by class."""
+    if isinstance(n_prototypes, Mapping):
+        return "given numbers of prototypes"
+    if isinstance(n_prototypes, Integral):
+        return f"{n_prototypes} prototype{'' if n_prototypes == 1 else 's'}"
+    return f"{n_prototypes:.3g} of the rows"
