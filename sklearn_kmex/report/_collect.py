@@ -30,6 +30,7 @@ from sklearn_kmex.report._provenance import (
     describe_system,
     reproduce,
 )
+from sklearn_kmex.report._rule import describe_rule
 from sklearn_kmex.report._show import show_samples
 from sklearn_kmex.report._summary import find_warnings, summarize
 from sklearn_kmex.report._table import as_table
@@ -137,6 +138,7 @@ def describe(
     found = performance(answers, names)
     content = {
         "model": describe_model(psem, sem),
+        "rule": describe_rule(sem),
         "edits": describe_edits(sem),
         "data": describe_data(samples, training, findings, answers.names(names)),
         "performance": found,
