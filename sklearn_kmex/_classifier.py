@@ -38,7 +38,7 @@ from sklearn_kmex._model.metric import METRICS, preparation
 
 
 # Numbers of prototypes that "auto" compares.
-AUTO_COUNTS = (1, 2, 5, 10, 20)
+AUTO_COUNTS = (2, 5, 10, 20)
 
 
 class KMExClassifier(PrototypeStream):
@@ -57,9 +57,8 @@ class KMExClassifier(PrototypeStream):
     n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
         Number of prototypes of each class. A class with fewer distinct rows gets one
         prototype for each of them, and a `KMExWarning` names it. A float is a share of
-        the distinct rows of each class, rounded up. "auto" is the smallest number
-        from 1 to 10 whose held-out accuracy is within one standard error of the best,
-        as chosen by `KMExClassifierCV`.
+        the distinct rows of each class, rounded up. "auto" chooses among 2, 5, 10 and
+        20, see Notes.
 
     metric : {"euclidean", "cosine", "mahalanobis", "cosine_mahalanobis", "auto"}, \
             default="euclidean"

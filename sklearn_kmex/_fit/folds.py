@@ -74,7 +74,13 @@ def open_splits(
         test = test[known]
         by_class = test[np.argsort(codes[test], kind="stable")]
         held_out = np.sort(by_class[::step])
-        opened.append(Split(np.split(order, first[1:]), present, held_out))
+        if len(held_out):
+            opened.append(Split(np.split(order, first[1:]), present, held_out))
+    if not opened:
+        raise ValueError(
+            "cv must hold out a row of a class that has training rows in its fold; "
+            "got no such fold. Use stratified folds."
+        )
     return opened
 
 

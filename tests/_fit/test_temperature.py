@@ -12,7 +12,15 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._fit.temperature import fit_temperature
+from sklearn_kmex._fit.temperature import HeldOut
+from sklearn_kmex._fit.temperature import fit_temperature as fit_to_parts
+
+
+def fit_temperature(scores, codes, weights):
+    """Fit to rows of one fold, with one prototype of each class."""
+    n = scores.shape[1]
+    part = HeldOut(scores, np.arange(n), np.ones(n), codes, weights)
+    return fit_to_parts([part] if len(codes) else [], "max")
 
 
 def scores_and_labels(scale=1.0, n=400):
@@ -72,6 +80,30 @@ def test_scores_that_are_worse_than_chance_become_uniform():
 def test_nothing_to_learn_from(scores):
     codes = np.zeros(len(scores), dtype=int)
     assert fit_temperature(scores, codes, np.ones(len(scores))) == (1.0, 0.0)
+
+
+def test_targets_of_a_teacher_take_the_place_of_labels():
+    scores, codes = scores_and_labels()
+    part = HeldOut(scores, np.arange(3), np.ones(3), codes, np.ones(400))
+    logits = scores / 2.5
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert_allclose(fit_to_parts([part._replace(targets=p)], "max")[0], 2.5, rtol=0.02)
+    labels = np.eye(3)[codes]
+    same = fit_to_parts([part._replace(targets=labels)], "max")
+    assert_allclose(same, fit_to_parts([part], "max"), rtol=1e-4)
+
+
+def test_a_mixture_is_fitted_inside_the_sum():
+    """Rows of two normal distributions a class: the temperature is their variance."""
+    rng = np.random.RandomState(0)
+    centers, owners = np.array([0.0, 10.0, 4.0, 14.0]), np.array([0, 0, 1, 1])
+    drawn = rng.choice(4, 4000, p=[0.4, 0.1, 0.1, 0.4])
+    x = centers[drawn] + np.sqrt(3.0) * rng.normal(size=4000)
+    similar = -((x[:, np.newaxis] - centers) ** 2) / 2
+    weights = np.array([0.4, 0.1, 0.1, 0.4])
+    part = HeldOut(similar, owners, weights, owners[drawn], np.ones(4000))
+    temperature, _ = fit_to_parts([part], "sum")
+    assert_allclose(temperature, 3.0, rtol=0.15)
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])

@@ -9,7 +9,9 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.nearest import sure_nearest
+from sklearn_kmex._model.rule import Rule, rule_of
 
 POINTS = arrays(np.float64, (6, 3), elements=st.floats(-3, 3, width=16))
 OFFSETS, UNITS = st.sampled_from([0.0, 1e4]), st.sampled_from([1e-25, 1e-6, 1.0, 1e12])
@@ -24,12 +26,18 @@ def fitted(prototypes, similarity="log"):
     return psem
 
 
+def rule(prototypes, **settings):
+    """One prototype for each class, of equal weights."""
+    n = len(prototypes)
+    return Rule(prototypes, np.arange(n), n, np.ones(n), **settings)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_nearest_by_hand(dtype, offset):
     prototypes = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]], dtype) + dtype(offset)
     X = np.array([[1.0, 0.5], [3.0, 1.0], [0.0, 9.0], [2.0, 0.0]], dtype)
-    nearest, sure = sure_nearest(X + dtype(offset), prototypes, 1e-4)
+    nearest, sure = sure_nearest(X + dtype(offset), rule(prototypes))
     assert_array_equal(sure, [True, True, True, False])  # the last is half way
     assert_array_equal(nearest[:3], [0, 1, 2])
 
@@ -37,9 +45,26 @@ def test_nearest_by_hand(dtype, offset):
 @given(POINTS, POINTS, OFFSETS, UNITS, DTYPES)
 def test_what_is_sure_is_so(X, prototypes, offset, unit, dtype):
     X, prototypes = ((unit * (a + offset)).astype(dtype) for a in (X, prototypes))
-    nearest, sure = sure_nearest(X, prototypes, 1e-4)
+    nearest, sure = sure_nearest(X, rule(prototypes))
     apart = cdist(X / dtype(unit), prototypes / dtype(unit), "sqeuclidean")
     assert_array_equal(nearest[sure], apart.argmin(axis=1)[sure])
+
+
+MAPS = arrays(np.float64, (3, 3), elements=st.floats(-3, 3, width=16))
+
+
+@given(POINTS, POINTS, MAPS, OFFSETS, UNITS, DTYPES, st.booleans())
+def test_what_is_sure_is_so_in_a_metric_and_with_weights(
+    X, prototypes, of_metric, offset, unit, dtype, weighted
+):
+    X, prototypes = ((unit * (a + offset)).astype(dtype) for a in (X, prototypes))
+    metric = Metric("mahalanobis", of_metric / unit)
+    weights = np.geomspace(1, 100, 6) if weighted else np.ones(6)
+    how = rule(prototypes, metric=metric, similarity="gaussian")
+    how = how._replace(weights=weights, temperature=0.7)
+    nearest, sure = sure_nearest(X, how)
+    scores = how.weigh(how.similarities(X))
+    assert_array_equal(nearest[sure], scores.argmax(axis=1)[sure])
 
 
 @given(POINTS, POINTS, OFFSETS, UNITS, DTYPES, st.sampled_from(["log", "gaussian"]))
@@ -73,7 +98,7 @@ def test_most_rows_are_sure(digits):
     X, X_test, y, _ = digits
     psem = KMExClassifier(5, temperature=1.0, random_state=0).fit(X, y)
     for dtype in (np.float32, np.float64):
-        sure = sure_nearest(X_test.astype(dtype), psem.prototypes_, 1e-4)[1]
+        sure = sure_nearest(X_test.astype(dtype), rule_of(psem))[1]
         assert sure.mean() > 0.98
 
 
@@ -98,7 +123,7 @@ def test_many_prototypes_and_several_blocks(monkeypatch):
     X, prototypes = rng.normal(size=(300, 4)), rng.normal(size=(200, 4))
     monkeypatch.setattr("sklearn_kmex._model.nearest.BLOCK_ROWS", 64)
     monkeypatch.setattr("sklearn_kmex._model.nearest.BLOCK_ELEMENTS", 4)
-    nearest, sure = sure_nearest(X, prototypes, 1e-4)
+    nearest, sure = sure_nearest(X, rule(prototypes))
     assert sure.all()
     assert_array_equal(nearest, cdist(X, prototypes).argmin(axis=1))
 

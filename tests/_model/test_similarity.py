@@ -8,11 +8,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 
+from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import (
-    add_priors,
     class_scores,
     keep_winner,
     log_similarity,
+    rounded,
     squared_distances,
 )
 
@@ -58,21 +59,33 @@ def test_class_scores_by_hand():
     assert_allclose(np.exp(mass), [[3, 0, 4], [4, 0, 1]])
 
 
-def test_priors_by_hand():
-    scores = np.array([[1.0, 2.0, -np.inf], [0.0, 0.0, 5.0]])
-    shifted = add_priors(scores, np.array([0.8, 0.1, 0.1]), 3.0)
+def test_a_temperature_is_inside_the_sum():
+    similar = np.array([[1.0, 2.0, 4.0]])
+    owners = np.array([0, 0, 1])
+    mixture = class_scores(similar, owners, 2, "sum", temperature=2.0)
+    by_hand = [2 * np.log(np.exp(0.5) + np.exp(1.0)), 4.0]
+    assert_allclose(mixture, [by_hand])
+    assert_allclose(class_scores(similar, owners, 2, "sum", 1e-300), [[2, 4]])
+
+
+def test_weights_by_hand():
+    similar = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]])
+    owners = np.array([0, 0, 1])
+    rule = Rule(np.zeros((3, 1)), owners, 2, np.array([0.8, 0.1, 0.1]), temperature=3.0)
     down = 3 * np.log(8)
-    assert_allclose(shifted, [[1, 2 - down, -np.inf], [0, -down, 5 - down]])
-    assert_array_equal(add_priors(scores, np.full(3, 1 / 3), 1e300), scores)
-    never = add_priors(scores, np.array([0.0, 0.5, 0.5]), 1.0)
-    assert_array_equal(never[:, 0], [-np.inf, -np.inf])
+    assert_allclose(rule.weigh(similar), similar - [0, down, down])
+    assert_allclose(rule.class_scores(similar), [[1, 3 - down], [0, 5 - down]])
+    equal = rule._replace(weights=np.full(3, 0.2), temperature=1e300)
+    assert_array_equal(equal.weigh(similar), similar)
 
 
-def test_priors_at_a_temperature_beyond_float32():
-    scores = np.zeros((1, 2), dtype=np.float32)
-    shifted = add_priors(scores, np.array([0.3, 0.7]), 1e300)
-    assert shifted.dtype == np.float32
-    assert_array_equal(shifted, [[-np.inf, 0]])
+def test_rounding_keeps_the_winner_and_what_is_below_the_range():
+    scores = np.array([[1.0, 1.0 + 1e-12], [-1e300, -np.inf]])
+    values = rounded(scores, np.float32)
+    assert values.dtype == np.float32
+    assert values[0, 1] > values[0, 0]
+    assert values[1, 0] == np.finfo(np.float32).min
+    assert values[1, 1] == -np.inf
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
