@@ -42,7 +42,8 @@ def find_curve(estimator: Any, scoring: str | None) -> Curve:
     if len(numbers) == 1:
         raise ValueError(
             "estimator must have compared several numbers of prototypes; it compared "
-            f"only n_prototypes={numbers[0]}. SearchDisplay shows what else it compared."
+            f"only n_prototypes={numbers[0]}. SearchDisplay shows the other parameters "
+            "that were compared."
         )
     read = _of_our_search if "accepted" in results else _of_other_search
     return read(search, numbers, np.array(rows)[first], parameter, scoring)
@@ -131,7 +132,9 @@ def _comparable(search: Any, parameter: str) -> list[int]:
     """List candidates that differ from the best only in the number of prototypes."""
     candidates = search.cv_results_["params"]
     best = candidates[getattr(search, "best_index_", 0)]
-    rows = [r for r, one in enumerate(candidates) if _differing(one, best) <= {parameter}]
+    rows = [
+        r for r, one in enumerate(candidates) if _differing(one, best) <= {parameter}
+    ]
     if len(rows) < len(candidates) and not hasattr(search, "best_index_"):
         raise ValueError(
             "estimator must know its best candidate if it searched over other "
@@ -142,9 +145,9 @@ def _comparable(search: Any, parameter: str) -> list[int]:
         known = [candidates[row][parameter] for row in rows]
         rows += [
             row
-            for row, one in enumerate(candidates)
-            if _differing(one, best) == {parameter, "aggregation"}
-            and one[parameter] not in known
+            for row, names in enumerate(differing)
+            if names == {parameter, "aggregation"}
+            and candidates[row][parameter] not in known
         ]
     return rows
 

@@ -84,12 +84,13 @@ def rule_sentences(rule: Rule, priors: Any, sem: Any) -> Iterator[str]:
     if not equal:
         low, high = rule.weights.min(), rule.weights.max()
         yield f"The largest weight is {high / low:.3g} times the smallest."
-    fitted = getattr(sem, "temperature", None) == "auto"
+    source = "given by the user"
+    if getattr(sem, "temperature", None) == "auto":
+        source = "fitted to training samples that were held out"
     yield (
         "Probabilities are computed from the class scores divided by the temperature, "
-        f"{rule.temperature:.3g}, which was {'fitted to' if fitted else 'given, not to'}"
-        " training samples that were held out. A higher temperature makes probabilities"
-        " more even."
+        f"{rule.temperature:.3g}, which was {source}. A higher temperature makes "
+        "probabilities more even."
     )
 
 

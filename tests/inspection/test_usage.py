@@ -62,3 +62,17 @@ def test_classes_without_prototypes_and_labels_of_no_class():
     assert display.n_correct.tolist() == [1, 0]
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         UsageDisplay.from_estimator(psem, [[0], [9]], ["a"])
+
+
+def test_weights_count(blobs):
+    X, y = blobs
+    rng = np.random.RandomState(0)
+    rows = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:3]]
+    X, y = X[rows] + 3 * rng.normal(size=(len(rows), X.shape[1])), y[rows]
+    psem = KMExClassifier(1, similarity="gaussian", priors="class", random_state=0)
+    psem.fit(X, y)
+    plain = psem.transform(X).argmax(axis=1)
+    assert (plain != psem.predict(X)).any()
+    display = UsageDisplay.from_estimator(psem, X, y)
+    assert_array_equal(display.usage, np.bincount(psem.predict(X), minlength=2))
+    assert display.n_correct.sum() == (psem.predict(X) == y).sum()

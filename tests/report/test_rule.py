@@ -58,7 +58,9 @@ def test_weights(blobs):
     assert "share of its class in the training samples" in said
     assert "The largest weight is 2 times the smallest." in said
     assert "The prototype with the highest weighted similarity decides" in said
-    said = texts(KMExClassifier(2, priors="prototype", aggregation="sum", **rule).fit(X, y))
+    said = texts(
+        KMExClassifier(2, priors="prototype", aggregation="sum", **rule).fit(X, y)
+    )
     assert "share of the training samples that it represents" in said
     assert "whose prototypes, weighted, are most similar" in said
     given = KMExClassifier(1, priors=[0.2, 0.8], **rule).fit(X, y)
