@@ -86,9 +86,7 @@ class Table(NamedTuple):
     codes: NDArray[np.intp]
     weights: NDArray[np.float64]  # of the sum 1
 
-    def by_count(
-        self, places: NDArray, code: int, scoring: str
-    ) -> NDArray[np.float64]:
+    def by_count(self, places: NDArray, code: int, scoring: str) -> NDArray[np.float64]:
         """Return the mean score for each count of one class, others unchanged."""
         others = self.logits[:, np.arange(len(places)), places]
         others[:, code] = -np.inf

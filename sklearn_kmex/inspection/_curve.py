@@ -132,9 +132,8 @@ def _comparable(search: Any, parameter: str) -> list[int]:
     """List candidates that differ from the best only in the number of prototypes."""
     candidates = search.cv_results_["params"]
     best = candidates[getattr(search, "best_index_", 0)]
-    rows = [
-        r for r, one in enumerate(candidates) if _differing(one, best) <= {parameter}
-    ]
+    differing = [_differing(one, best) for one in candidates]
+    rows = [row for row, names in enumerate(differing) if names <= {parameter}]
     if len(rows) < len(candidates) and not hasattr(search, "best_index_"):
         raise ValueError(
             "estimator must know its best candidate if it searched over other "
