@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
+from sklearn_kmex._classifier import AUTO_COUNTS
 from sklearn_kmex.inspection import PrototypeCountDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -70,7 +71,7 @@ def test_a_classifier_that_chooses_for_itself(data):
     psem = KMExClassifier("auto", n_init=1, random_state=0).fit(*data)
     display = draw(psem)
     assert_allclose(display.mean_scores, psem.cv_results_["mean_test_score"])
-    assert_array_equal(display.n_prototypes, [1, 2, 5, 10, 20])
+    assert_array_equal(display.n_prototypes, AUTO_COUNTS)
     assert display.score_name == "neg log loss"
 
 
