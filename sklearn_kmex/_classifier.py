@@ -38,7 +38,7 @@ from sklearn_kmex._model.metric import METRICS, preparation
 
 
 # Numbers of prototypes that "auto" compares.
-AUTO_COUNTS = (2, 5, 10, 20)
+AUTO_COUNTS = (1, 2, 5, 10, 20)
 
 
 class KMExClassifier(PrototypeStream):
@@ -57,8 +57,8 @@ class KMExClassifier(PrototypeStream):
     n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
         Number of prototypes of each class. A class with fewer distinct rows gets one
         prototype for each of them, and a `KMExWarning` names it. A float is a share of
-        the distinct rows of each class, rounded up. "auto" chooses among 2, 5, 10 and
-        20, see Notes.
+        the distinct rows of each class, rounded up. "auto" chooses among 1, 2, 5,
+        10 and 20, see Notes.
 
     metric : {"euclidean", "cosine", "mahalanobis", "cosine_mahalanobis", "auto"}, \
             default="euclidean"
@@ -370,7 +370,7 @@ class KMExClassifier(PrototypeStream):
                 metrics = self._set_metric(training, folds)  # of the decision
                 self._set_temperature(training, folds, metrics)  # of probabilities
                 self._settle(training.X)
-            if self.merge_threshold is None:
+            if self.merge_threshold is None and not self._searches():
                 warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
         return self
 

@@ -28,7 +28,7 @@ class KMExClassifierCV(KMExClassifier):
 
     Parameters
     ----------
-    candidates : int, or sequence of int or of float in (0, 1), default=(2, 5, 10, 20)
+    candidates : int, or sequence of int or of float in (0, 1), default=(1, 2, 5, 10, 20)
         Numbers of prototypes of each class to choose from; an int stands for 1 to
         that number, `[5]` for five of each class. Floats are shares of the distinct
         rows of each class, rounded up.

@@ -77,7 +77,7 @@ def test_rule_and_results_are_what_they_say(digits):
     X, _, y, _ = digits
     psem = KMExClassifierCV([4, 1, 2, 4], cv=3, random_state=0).fit(X, y)
     results = psem.cv_results_
-    assert [p["n_prototypes"] for p in results["params"][:8]] == [1, 1, 2, 2, 2, 4, 4, 4]
+    assert [p["n_prototypes"] for p in results["params"][:9]] == [1] * 3 + [2] * 3 + [4] * 3
     assert {p["metric"] for p in results["params"]} == {"euclidean", "mahalanobis"} | {
         "cosine",
         "cosine_mahalanobis",
@@ -93,17 +93,18 @@ def test_rule_and_results_are_what_they_say(digits):
     assert_array_equal(results["accepted"], accepted)
     assert psem.best_params_ == results["params"][psem.best_index_]
     assert accepted[psem.best_index_]
-    fewest_accepted = min(results["param_n_prototypes"][accepted])
-    assert set(psem.n_prototypes_) == {fewest_accepted}
+    counts = results["param_n_prototypes"][accepted]
+    assert set(psem.n_prototypes_) == {min(counts, key=lambda n: (n == 1, n))}
     for name in PAPER:
         assert getattr(psem, f"{name}_") == psem.best_params_[name]
         assert getattr(psem, name) == "auto"
 
 
 def test_any_tolerance_gives_the_plainest_and_none_the_best(digits):
+    """One prototype, the mean of a class, comes last: it looks like none of its rows."""
     X, _, y, _ = digits
     patient = KMExClassifierCV([1, 2, 4], cv=3, tolerance=100.0, random_state=0)
-    assert patient.fit(X, y).best_params_ == {"n_prototypes": 1} | PAPER
+    assert patient.fit(X, y).best_params_ == {"n_prototypes": 2} | PAPER
     strict = KMExClassifierCV([1, 2, 4], cv=3, tolerance=0.0, random_state=0).fit(X, y)
     assert strict.cv_results_["rank_test_score"][strict.best_index_] == 1
 
@@ -121,17 +122,15 @@ def test_what_is_given_stays_as_given(digits):
     assert {p["aggregation"] for p in params} == {"max"}
     plain = KMExClassifier(5, random_state=0).fit(X, y)
     assert not hasattr(plain, "cv_results_")
-    chosen = KMExClassifier(5, random_state=0, **ALL).set_params(n_prototypes=5)
-    for name, value in PAPER.items():
-        chosen.set_params(**{name: value})
-    assert_array_equal(chosen.fit(X, y).prototypes_, plain.prototypes_)
+    paper = KMExClassifier(random_state=0, **ALL).set_params(n_prototypes=5, **PAPER)
+    assert_array_equal(paper.fit(X, y).prototypes_, plain.prototypes_)
 
 
 def test_overlapping_classes_of_any_scale_need_a_metric():
     """The first claim of the package: a choice by held-out rows loses no accuracy."""
     rng = np.random.RandomState(0)
-    y = rng.choice(3, 1500, p=[0.7, 0.2, 0.1])
-    X = rng.normal(size=(1500, 8)) + np.eye(3, 8)[y] * 2
+    y = rng.choice(3, 6000, p=[0.7, 0.2, 0.1])
+    X = rng.normal(size=(6000, 8)) + np.eye(3, 8)[y] * 2
     X = X @ rng.normal(size=(8, 8)) * np.geomspace(1, 100, 8)
     A, B, a, b = X[:1000], X[1000:], y[:1000], y[1000:]
     black_box = LinearDiscriminantAnalysis().fit(A, a).score(B, b)
@@ -266,11 +265,14 @@ def test_priors_decide_in_the_search_too(rings, temperature):
     cv = StratifiedKFold(3)
     search = {"cv": cv, "scoring": "accuracy", "tolerance": 0}
     search |= {name: PAPER[name] for name in ("metric", "similarity", "aggregation")}
-    psem = KMExClassifierCV([1, 4], **search, **settings).fit(X, y)
+    psem = KMExClassifierCV([4, 8], **search, **settings).fit(X, y)
     curve = psem.cv_results_["mean_test_score"]
-    for number, mean in zip([1, 4], curve, strict=True):
-        kmex = KMExClassifier(number, **settings)
-        assert_allclose(cross_val_score(kmex, X, y, cv=cv).mean(), mean, atol=0.03)
+    plain = KMExClassifierCV([4, 8], **search, random_state=0).fit(X, y)
+    assert (curve < plain.cv_results_["mean_test_score"] - 0.05).all()
+    if temperature != "auto":  # the search fits it to other rows
+        for number, mean in zip([4, 8], curve, strict=True):
+            kmex = KMExClassifier(number, **settings)
+            assert_allclose(cross_val_score(kmex, X, y, cv=cv).mean(), mean, atol=0.03)
     auto = KMExClassifier("auto", **settings).fit(X, y)
     assert_allclose(auto.class_prior_, [0.02, 0.98])
 
@@ -279,10 +281,10 @@ def test_a_class_of_one_row_and_priors():
     X = np.array([[0.0], [0.2], [0.4], [0.6], [5.0], [0.8]])
     psem = KMExClassifier("auto", priors="class", random_state=0)
     psem.fit(X, [0, 0, 0, 0, 1, 0])
-    assert_array_equal(psem.n_prototypes_, [1, 1])
+    assert psem.n_prototypes_[1] == 1
     split = [([0, 1, 2], [3, 4, 5])] * 2  # no fold has a row of class 1 to learn from
     searched = KMExClassifierCV(2, cv=split, priors="class", random_state=0)
-    assert_array_equal(searched.fit(X, [0, 0, 0, 0, 1, 0]).n_prototypes_, [1, 1])
+    assert searched.fit(X, [0, 0, 0, 0, 1, 0]).n_prototypes_[1] == 1
 
 
 def test_refusals(digits):

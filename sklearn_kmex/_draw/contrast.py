@@ -23,6 +23,14 @@ class ContrastLike(Protocol):
     @property
     def margin(self) -> NDArray[np.float64]: ...
     @property
+    def similarity_margin(self) -> NDArray[np.float64]: ...
+    @property
+    def weight_margin(self) -> NDArray[np.float64]: ...
+    @property
+    def weight_contribution(self) -> NDArray[np.float64]: ...
+    @property
+    def decided_by_weights(self) -> NDArray[np.bool_]: ...
+    @property
     def labels(self) -> NDArray: ...
     @property
     def against(self) -> NDArray: ...
@@ -58,13 +66,27 @@ def contrast_table(contrast: ContrastLike, n_rows: int) -> Table:
             contrast.sample_indices[i],
             contrast.labels[i],
             contrast.against[i],
-            f"{contrast.margin[i]:.3g}",
+            _margin(contrast, i, "; "),
             [_contribution(contrast, i, column) for column in order[i, :N_LARGEST]],
         ]
         for i in range(n_rows)
     ]
     caption = f"{contrast!r}, columns of {contrast.space}"
     return Table(caption, HEAD, rows, len(contrast) - n_rows)
+
+
+def _margin(contrast: ContrastLike, i: int, separator: str) -> str:
+    """Write the margin, and what the weights of the prototypes add to it."""
+    margin = f"{contrast.margin[i]:.3g}"
+    if not contrast.weight_margin[i]:
+        return margin
+    weights = f"weights {contrast.weight_contribution[i]:+.3g}"
+    if np.isnan(contrast.weight_contribution[i]):
+        weights = f"in similarity {contrast.similarity_margin[i]:+.3g}, "
+        weights += f"weights {contrast.weight_margin[i]:+.3g}"
+    if contrast.decided_by_weights[i]:
+        weights += ": the weights decide"
+    return f"{margin}{separator}{weights}"
 
 
 def _contribution(contrast: ContrastLike, i: int, column: int) -> Line:
@@ -82,6 +104,7 @@ def plot_contrast(
     check_figure(figure)
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
+    n_bars += bool(np.nan_to_num(contrast.weight_contribution).any())
     if figure is None:
         size = (7.2, len(shown) * (0.9 + 0.22 * n_bars) + 0.4)
         figure = pyplot.figure(figsize=size, layout="constrained")
@@ -103,7 +126,8 @@ def _draw_contributions(
     ax.set_xlabel("contribution to the margin in squared distance", **FONT)
     label, against = clipped(contrast.labels[i], 18), clipped(contrast.against[i], 18)
     title = f"sample {contrast.sample_indices[i]}: {label}, not {against}"
-    ax.set_title(f"{title}; margin {contrast.margin[i]:.3g}", loc="left", **FONT)
+    margin = _margin(contrast, i, "\n")
+    ax.set_title(f"{title}; margin {margin}", loc="left", **FONT)
 
 
 def draw_signed_bars(
@@ -123,7 +147,7 @@ def draw_signed_bars(
 def _largest(
     contrast: ContrastLike, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Return names and sizes of the bars; the last one is the sum of the others."""
+    """Return names and sizes of the bars, also for other columns and the weights."""
     order = by_size(contrast.contributions)[i]
     first, rest = order[:n_features], order[n_features:]
     names, values = contrast.feature_names, contrast.values[i]
@@ -132,4 +156,7 @@ def _largest(
     if len(rest):
         shown.append(f"{len(rest)} others")
         sizes = np.append(sizes, contrast.contributions[i, rest].sum())
+    if added := np.nan_to_num(contrast.weight_contribution[i]):
+        shown.append("weights of the prototypes")
+        sizes = np.append(sizes, added)
     return shown, sizes

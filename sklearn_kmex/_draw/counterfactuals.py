@@ -50,6 +50,8 @@ class CounterfactualsLike(Protocol):
     @property
     def similarities(self) -> NDArray: ...
     @property
+    def shift(self) -> NDArray[np.float64]: ...
+    @property
     def removed(self) -> NDArray[np.bool_]: ...
     @property
     def removed_to(self) -> NDArray: ...
@@ -227,7 +229,8 @@ def _draw_differences(
 
 def _removed_cell(found: CounterfactualsLike, i: int, title: str) -> Cell:
     """Lay out the prototypes to remove, and the one that is most similar then."""
-    similar, removed = found.similarities[i], np.flatnonzero(found.removed[i])
+    similar = found.similarities[i] + found.shift
+    removed = np.flatnonzero(found.removed[i])
     removed = removed[np.argsort(-similar[removed], kind="stable")]
     rest = ~found.removed[i] & (found.prototype_classes == found.removed_to[i])
     then = int(np.where(rest, similar, -np.inf).argmax())
@@ -245,4 +248,14 @@ def _removed_cell(found: CounterfactualsLike, i: int, title: str) -> Cell:
     if len(removed) > MAX_REMOVED:
         what = f"{len(removed)} prototypes (the first {MAX_REMOVED} are shown)"
     title += f"prediction without {what}: {clipped(found.removed_to[i], 18)}"
-    return Cell(draw_bars, (evidence, title), WIDTH, bars_height(len(evidence)))
+    axis = "weighted similarity" if np.any(found.shift) else "similarity"
+    cell = evidence, title, axis
+    return Cell(_draw_similarities, cell, WIDTH, bars_height(len(evidence)))
+
+
+def _draw_similarities(
+    ax: Any, evidence: list[Evidence], title: str, axis: str
+) -> None:
+    """Draw what is compared before and after the removal."""
+    draw_bars(ax, evidence, title)
+    ax.set_xlabel(axis, **FONT)

@@ -32,7 +32,8 @@ def choose(
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
     scores: a candidate is accepted if the mean difference of its scores from those of
     the best is at most the standard error of that mean. Plainer is with fewer
-    prototypes, then closer to the setting of the paper. `numbers` are the values of
+    prototypes, then closer to the setting of the paper; but one prototype of each class
+    comes last, because the mean of a class looks like none of its rows. `numbers` are the values of
     `n_prototypes` that are reported.
     """
     tried, failures = search.run()
@@ -48,10 +49,7 @@ def choose(
     errors = np.array([_standard_error(one, tried[best], weights) for one in tried])
     allowed = errors if tolerance == "standard_error" else float(tolerance)
     accepted = means >= means[best] - allowed
-    order = [
-        (search.counts[:, one.candidate.place].sum(), one.candidate.departures())
-        for one in tried
-    ]
+    order = [_plainness(search, one) for one in tried]
     plainest = min(np.flatnonzero(accepted), key=lambda i: (*order[i], -means[i]))
     index = int(plainest)
     chosen = tried[index].candidate
@@ -65,6 +63,12 @@ def choose(
         index,
         _results(params, folds, errors, accepted),
     )
+
+
+def _plainness(search: Search, one: Tried) -> tuple[bool, int, int]:
+    """Return a key that is smaller for a plainer candidate."""
+    counts = search.counts[:, one.candidate.place]
+    return bool((counts == 1).all()), int(counts.sum()), one.candidate.departures()
 
 
 def _fold_means(one: Tried, weights: Sequence[NDArray]) -> list[float]:

@@ -152,7 +152,7 @@ def scatter_of(
     products: Any = np.zeros((X.shape[1], X.shape[1]))
     for block, _ in _centered(classes, means):
         products = products + to_numpy(block.T @ block)
-    scales = standard_deviations(products / mass.sum())
+    scales = standard_deviations(products / max(mass.sum(), 1e-300))
     fourth = 0.0
     for block, weights in _centered(classes, means):
         block /= asarray_like(scales, block)

@@ -123,22 +123,32 @@ class Search(NamedTuple):
         return list(plainest.values())[::-1]
 
     def _score(self, setting: Candidate, similar: Sequence[HeldOut]) -> Tried:
-        """Fit the temperature of a candidate, and score all held-out rows."""
-        mass = np.array([self.training.weights[g].sum() for g in self.training.groups])
-        prior = class_priors(setting.priors, mass)
-        parts = [
+        """Fit the temperature of a candidate, and score all held-out rows.
+
+        Priors given as an array are not those of the held-out rows: it is fitted
+        without them.
+        """
+        parts = self._weighted(setting.priors, similar)
+        temperature = self.estimator.temperature
+        if temperature == "auto":
+            named = isinstance(setting.priors, str)
+            seen = parts if named else self._weighted("uniform", similar)
+            temperature, _ = fit_temperature(seen, setting.aggregation, rough=True)
+        scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
+        return Tried(setting, temperature, parts, scores)
+
+    def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
+        """Set the weights of prototypes, from the counts of their members."""
+        mass = [self.training.weights[rows].sum() for rows in self.training.groups]
+        prior = class_priors(priors, mass)
+        return [
             part._replace(
                 priors=prototype_weights(
-                    setting.priors, prior[split.present], part.owners, part.priors
+                    priors, prior[split.present], part.owners, part.priors
                 )
             )
             for split, part in zip(self.splits, similar, strict=True)
         ]
-        temperature = self.estimator.temperature
-        if temperature == "auto":
-            temperature, _ = fit_temperature(parts, setting.aggregation, rough=True)
-        scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
-        return Tried(setting, temperature, parts, scores)
 
     def _of_rows(
         self, part: HeldOut, aggregation: str, temperature: float
@@ -187,7 +197,7 @@ class ComparedFold(NamedTuple):
         tests = gather(training.X, split.held_out)
         labels = training.classes[split.present]
         return cls(
-            map_blocks(lambda block: metric.project(block, center), tests),
+            metric.project(tests, center),
             [metric.place(one, center) for one in vectors],
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])

@@ -75,19 +75,21 @@ def unit_rows(X: Any) -> Any:
 
 def _divide_by_length(X: Any) -> Any:
     xp, *_ = get_namespace_and_device(X)
-    X = X / xp.max(abs(X), axis=1, keepdims=True)  # squares neither over- nor underflow
+    largest = xp.max(abs(X), axis=1, keepdims=True)
+    end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
+    safe = (largest < end) & (largest > 1 / end)
+    X = X / xp.where(safe, xp.ones_like(largest), largest)
     return X / xp.sqrt(squared_norms(X))[:, None]
 
 
 def _check_lengths(largest: Any) -> None:
     """Raise an error if the largest absolute value of a row is 0."""
     xp, *_ = get_namespace_and_device(largest)
-    zero = xp.nonzero(largest == 0)[0]
-    if zero.shape[0]:
+    if xp.any(largest == 0):
         raise ValueError(
-            "X must have no row of zeros for the cosine metric, because such a row "
-            f"has no direction; got {zero.shape[0]}, the first at position {int(zero[0])}. "
-            "Leave such rows out, or use metric='euclidean'."
+            "X must have no row of zeros for the cosine metric, because such a row has "
+            "no direction; got at least one. Keep the rows X[X.any(axis=1)], or use "
+            "metric='euclidean'."
         )
 
 

@@ -71,7 +71,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             score of `classes_[1]` minus that of `classes_[0]`.
         """
         scores = self._scores(X, "decision_function")
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+        if scores.shape[1] > 2:
+            return scores
+        with np.errstate(over="ignore"):
+            return scores[:, 1] - scores[:, 0]
 
     @chunkwise
     def predict_proba(self, X: ArrayLike) -> NDArray:

@@ -102,17 +102,17 @@ def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
 
 
 def rounded(values: Any, dtype: Any) -> Any:
-    """Round similarities or scores to a dtype; those below its range become its least.
+    """Round similarities or scores to a dtype; those outside its range to its ends.
 
     The largest of each row stays the largest.
     """
     if values.dtype == dtype:
         return values
     xp, *_ = get_namespace_and_device(values)
-    least = float(xp.finfo(dtype).min)
-    low = xp.isfinite(values) & (values < least)
-    result = xp.astype(xp.where(low, least, values), dtype)
-    return keep_winner(result, values)
+    end = float(xp.finfo(dtype).max) * (1 - 4 * float(xp.finfo(dtype).eps))
+    inside = xp.where(values > end, end, xp.where(values < -end, -end, values))
+    inside = xp.where(xp.isfinite(values), inside, values)
+    return keep_winner(xp.astype(inside, dtype), values)
 
 
 def log_weights(weights: NDArray) -> NDArray[np.float64]:

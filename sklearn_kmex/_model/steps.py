@@ -8,12 +8,16 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem, levels
+from sklearn_kmex._model.rule import rule_of
 
 # Attributes of wrappers that hold other models.
 HELD_IN = ("estimator", "estimator_", "best_estimator_", "embedder", "embedder_")
@@ -75,6 +79,12 @@ def embed(psem: Any, X: Any) -> Any:
 def compare(psem: Any, X: Any) -> Any:
     """Compute the similarity of each sample to each prototype."""
     return find_sem(psem).transform(embed(psem, X))
+
+
+def activations(psem: Any, X: Any) -> NDArray[np.intp]:
+    """Find the prototype of the largest weighted similarity for each sample."""
+    similar = to_numpy(compare(psem, X))
+    return rule_of(find_sem(psem)).weigh(similar).argmax(axis=1)
 
 
 def predict(psem: Any, X: Any) -> Any:

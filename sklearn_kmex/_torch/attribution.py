@@ -1,6 +1,6 @@
 """Attribution: relevance of the input of a network to a score of its embedding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sklearn_kmex._data.samples import RowsError
+from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._torch.encoder import (
     Encoder,
     Network,
@@ -32,17 +33,24 @@ from sklearn_kmex._torch.lrp import (
     prepare,
     with_rules,
 )
+from sklearn_kmex._torch.projection import Affine, Length
 from sklearn_kmex._torch.run import copy_module, first_parameter, first_sample
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
 
 def explain_prototypes(
-    network: Network, X: Any, target: Target, prototypes: Prototypes, method: Method
+    network: Network,
+    X: Any,
+    target: Target,
+    rule: Rule,
+    layers: Sequence[Affine | Length],
+    method: Method,
 ) -> NDArray:
     """Make maps of a decision by prototypes, (n_samples, n_maps, ...)."""
 
     def score_of(twin: nn.Module) -> Score:
-        return make_score(target, prototypes, first_parameter(twin))
+        prototypes = Prototypes.of(rule, layers, first_parameter(twin))
+        return make_score(target, prototypes)
 
     return _attribute(network, X, score_of, method)
 
@@ -162,7 +170,7 @@ def _lrp(
         Z = encoder(X)
     check(X, Z.detach())
     with torch.no_grad():
-        relevance = score.relevance(Z.detach())
+        relevance = score.relevance(Z.detach()).to(Z)
     maps = [
         torch.autograd.grad(Z, X, one, retain_graph=True)[0]
         for one in relevance.unbind(1)

@@ -1,5 +1,6 @@
 """Concept maps: similarity of prototypes to the locations of a feature map."""
 
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
@@ -10,7 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._torch.encoder import Encoder, Network, float_batches, tap_of
+from sklearn_kmex._torch.projection import Affine, Length, Projection, to_precise
 from sklearn_kmex._torch.run import copy_module, first_parameter
 
 UPSAMPLING = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -38,28 +41,52 @@ class FeatureMaps(TorchFunctionMode):
 
 
 def concepts(
-    network: Network, X: Any, prototypes: NDArray, ids: NDArray
+    network: Network,
+    X: Any,
+    rule: Rule,
+    layers: Sequence[Affine | Length],
+    ids: NDArray,
 ) -> NDArray[np.float32]:
     """Inner product of each location with prototypes, (n_samples, n_maps, ...)."""
     twin = copy_module(network.module, network.settings.device)
     encoder = Encoder(twin, tap_of(twin, network.layer, network, X), network.pooling)
-    vectors = torch.as_tensor(prototypes).to(first_parameter(twin))
-    chosen = torch.as_tensor(ids, device=vectors.device)
+    reference = first_parameter(twin)
+    projection = Projection.of(layers, rule.metric, reference)
+    (points,) = to_precise([rule.prototypes], reference)
+    width = len(points[0] if projection.weight is None else projection.weight)
+    chosen = torch.as_tensor(ids, device=points.device)
     start, maps = 0, []
     for batch in float_batches(twin, X, network.settings):
-        located, size = _locations(encoder, batch, vectors.shape[1])
-        own = vectors[chosen[start : start + len(batch)]]
-        similar = torch.einsum("nc...,nkc->nk...", located, own)
+        located, Z, size = _locations(encoder, batch, width)
+        own = points[chosen[start : start + len(batch)]]
+        similar = _products(located, Z, own, projection)
         maps.append(_enlarge(similar, size).float().cpu().numpy())
         start += len(batch)
     return np.concatenate(maps)
 
 
+def _products(
+    located: Tensor, Z: Tensor, own: Tensor, projection: Projection
+) -> Tensor:
+    """Inner product of each location with prototypes, in the metric.
+
+    Locations are projected like the embedding Z, and by its length: the mean over the
+    locations is the product of the projected embedding.
+    """
+    rows, factor = projection.rows(Z)
+    slopes = projection.slopes(own) * factor[:, None]
+    whole = torch.einsum("nc,nkc->nk", rows, projection.in_metric(own))
+    offset = whole - torch.einsum("nc,nkc->nk", Z.to(slopes), slopes)
+    products = torch.einsum("nc...,nkc->nk...", located, slopes.to(located))
+    axes = [1] * (products.ndim - offset.ndim)
+    return products + offset.to(products).view(*offset.shape, *axes)
+
+
 @torch.inference_mode()
 def _locations(
     encoder: Encoder, X: Tensor, width: int
-) -> tuple[Tensor, tuple[int, ...]]:
-    """Return the vectors that each embedding is pooled from, and the input's size.
+) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Return the vectors that embeddings are pooled from, these, and the input's size.
 
     Channels are first. The input of a sequence model has channels last if the
     locations do.
@@ -72,7 +99,7 @@ def _locations(
             if view.shape[:2] == Z.shape and _is_pooled(view, values, Z):
                 is_last = X.ndim == 3 and view is not values
                 size = X.shape[1:2] if is_last else X.shape[min(X.ndim - 1, 2) :]
-                return view, size
+                return view, Z, size
     raise ValueError(
         f"The embedding of {type(encoder.twin).__name__} must be the mean over the "
         "locations of a feature map, the mean over tokens, or the class token, to have "

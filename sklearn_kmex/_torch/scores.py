@@ -1,5 +1,6 @@
 """Scores of an embedding that relevance maps explain, and their relevance to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -7,6 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from sklearn_kmex._model.rule import Rule
+from sklearn_kmex._torch.projection import Affine, Length, Projection, to_precise
 
 SMOOTHING = 0.1  # share of the mean squared difference that smooths prp
 
@@ -22,41 +26,56 @@ class Target(NamedTuple):
 
 
 class Prototypes(NamedTuple):
-    """Prototypes of a model, and how similarities to them are computed."""
+    """Prototypes of a model and how they decide, as tensors in float64."""
 
-    vectors: Any
-    codes: Any
-    similarity: str
-    epsilon: float
-    aggregation: str
+    points: Tensor  # (n_prototypes, n_features), `prototypes_`
+    owners: Tensor  # class code of each
+    shift: Tensor  # what the weights add to the similarities
+    projection: Projection
+    rule: Rule
 
-    def to(self, reference: Tensor) -> "Prototypes":
-        """Copy the arrays to the device and dtype of a tensor."""
-        vectors = torch.as_tensor(self.vectors).to(reference)
-        return self._replace(
-            vectors=vectors, codes=torch.as_tensor(self.codes).to(vectors.device)
-        )
-
-    def distances(self, Z: Tensor) -> Tensor:
-        """Distance of each embedding to each prototype."""
-        return _distances(Z, self.vectors)
+    @classmethod
+    def of(
+        cls, rule: Rule, layers: Sequence[Affine | Length], reference: Tensor
+    ) -> Self:
+        points, shift = to_precise([rule.prototypes, rule.shift], reference)
+        owners = torch.as_tensor(rule.owners, device=reference.device)
+        projection = Projection.of(layers, rule.metric, reference)
+        return cls(points, owners, shift, projection, rule)
 
     def similarities(self, Z: Tensor) -> Tensor:
         """Similarity of each embedding to each prototype."""
-        return similarities(Z, self.vectors, self.similarity, self.epsilon)
+        center = self.points.mean(dim=0)
+        rows, points = (
+            self.projection.place(one - center)
+            for one in (self.projection.rows(Z)[0], self.points)
+        )
+        return similarities(rows, points, self.rule.similarity, self.rule.epsilon)
 
+    def prp(self, Z: Tensor, ids: Tensor, scores: Tensor) -> Tensor:
+        """Share scores among channels by their agreement with prototypes."""
+        apart = self.projection.rows(Z)[0][:, None] - self.points[ids]
+        scales = self.projection.scales(Z)
+        tiny = torch.finfo(scales.dtype).tiny
+        residuals = self.projection.slopes(apart) / scales.clamp(min=tiny)
+        return prp(Z * scales, residuals, scores)
 
-def _distances(Z: Tensor, vectors: Tensor) -> Tensor:
-    """Distance of each embedding to each vector.
+    def most_similar(self, Z: Tensor, allowed: Tensor, n: int = 1) -> Any:
+        """Find the most similar of the allowed prototypes, by weight."""
+        weighted = self.similarities(Z) + self.shift
+        return weighted.masked_fill(~allowed, -torch.inf).topk(n)
 
-    Differences are squared, not expanded into products: near vectors keep their digits.
-    """
-    return torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+    def of_class(self, codes: Tensor) -> Tensor:
+        """Mark the prototypes of the class of each row."""
+        return self.owners == codes[:, None]
 
 
 def similarities(Z: Tensor, vectors: Tensor, similarity: str, epsilon: float) -> Tensor:
-    """Similarity of each embedding to each vector."""
-    d = _distances(Z, vectors)
+    """Similarity of each embedding to each vector.
+
+    Differences are squared, not expanded into products: near vectors keep their digits.
+    """
+    d = torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
     if similarity == "gaussian":
         return d**2 / -2
     return torch.log1p((1 - epsilon) / (d + epsilon))
@@ -75,11 +94,10 @@ class Score(Protocol):
         """Relevance of each feature, (n_samples, n_maps, n_features)."""
 
 
-def make_score(target: Target, prototypes: Prototypes, reference: Tensor) -> Score:
-    """Make the score of a target, with tensors like the reference."""
-    prototypes = prototypes.to(reference)
+def make_score(target: Target, prototypes: Prototypes) -> Score:
+    """Make the score of a target."""
     codes, rivals, ids = (
-        torch.as_tensor(part, device=reference.device)
+        torch.as_tensor(part, device=prototypes.points.device)
         for part in (target.codes, target.rivals, target.prototypes)
     )
     if target.kind == "similarity":
@@ -91,14 +109,14 @@ def make_score(target: Target, prototypes: Prototypes, reference: Tensor) -> Sco
     return ClassScore(prototypes, codes)
 
 
-def prp(Z: Tensor, vectors: Tensor, scores: Tensor) -> Tensor:
-    """Share scores among features by their size and their distance to a prototype.
+def prp(Z: Tensor, residuals: Tensor, scores: Tensor) -> Tensor:
+    """Share scores among features by their size and their residual from a prototype.
 
-    A feature z with a squared difference d from the prototype gets a share
-    proportional to |z| / (d + m), where m is a tenth of the mean of d over the
-    features. Due to m, no feature takes nearly all, and each prototype has its own map.
+    A feature z with a squared residual d gets a share proportional to |z| / (d + m),
+    where m is a tenth of the mean of d over the features. Due to m, no feature takes
+    nearly all, and each prototype has its own map.
     """
-    squared = (Z[:, None] - vectors) ** 2
+    squared = residuals**2
     tiny = torch.finfo(Z.dtype).tiny
     m = (SMOOTHING * squared.mean(-1, keepdim=True)).clamp(min=tiny)
     size = torch.where((Z == 0).all(1, keepdim=True), 1, Z.abs())[:, None]
@@ -120,7 +138,7 @@ class Similarity:
         return self.prototypes.similarities(Z).gather(1, self.ids)
 
     def relevance(self, Z: Tensor) -> Tensor:
-        return prp(Z, self.prototypes.vectors[self.ids], self.values(Z))
+        return self.prototypes.prp(Z, self.ids, self.values(Z))
 
 
 @dataclass(frozen=True)
@@ -134,21 +152,26 @@ class ClassScore:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
-        return self._best(Z).values.logsumexp(1, keepdim=True)
+        return self._sum(self._best(Z).values)
 
     def relevance(self, Z: Tensor) -> Tensor:
+        """Relevance of the score without what the weights of prototypes add to it."""
         best = self._best(Z)
-        shares = best.values.softmax(1) * self.values(Z)
-        own = self.prototypes.vectors[best.indices]
-        return prp(Z, own, shares).sum(1, keepdim=True)
+        parts = (best.values / self.prototypes.rule.temperature).softmax(1)
+        added = (parts * self.prototypes.shift[best.indices]).sum(1, keepdim=True)
+        shares = parts * (self._sum(best.values) - added)
+        return self.prototypes.prp(Z, best.indices, shares).sum(1, keepdim=True)
 
     def _best(self, Z: Tensor) -> Any:
         """Most similar prototypes of the class: one for "max", and all for "sum"."""
-        similar = self.prototypes.similarities(Z)
-        others = self.prototypes.codes != self.codes[:, None]
-        is_max = self.prototypes.aggregation == "max"
-        n_best = 1 if is_max else int((~others).sum(1).max())
-        return similar.masked_fill(others, -torch.inf).topk(n_best)
+        is_max = self.prototypes.rule.aggregation == "max"
+        most = int(self.prototypes.owners.bincount().max())
+        own = self.prototypes.of_class(self.codes)
+        return self.prototypes.most_similar(Z, own, 1 if is_max else most)
+
+    def _sum(self, weighted: Tensor) -> Tensor:
+        temperature = self.prototypes.rule.temperature
+        return temperature * (weighted / temperature).logsumexp(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -173,7 +196,8 @@ class Margin:
     """Squared distance to the nearest prototype of other classes, minus of the class.
 
     With a the nearest prototype of the class and b that of the others, it is linear in
-    z, 2 (a - b)'(z - (a + b) / 2): the nearest-prototype rule as a layer of a network.
+    x, 2 (a - b)'M(x - (a + b) / 2): the nearest-prototype rule as a layer of a network.
+    M is the matrix of the metric, and x is linear in the embedding.
     """
 
     prototypes: Prototypes
@@ -183,17 +207,25 @@ class Margin:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
-        return self.relevance(Z).sum(-1)
+        place = self.prototypes.projection.place
+        apart, moved = self._apart(Z)
+        return (place(apart) * place(moved)).sum(1, keepdim=True)
 
     def relevance(self, Z: Tensor) -> Tensor:
-        others = self.prototypes.codes != self.codes[:, None]
+        projection = self.prototypes.projection
+        apart, moved = self._apart(Z)
+        return (projection.slopes(apart) * projection.shifts(moved))[:, None]
+
+    def _apart(self, Z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return 2 (a - b) and x - (a + b) / 2."""
+        points = self.prototypes.points
         with torch.no_grad():
-            d = self.prototypes.distances(Z)
+            own = self.prototypes.of_class(self.codes)
             a, b = (
-                self.prototypes.vectors[d.masked_fill(left_out, torch.inf).argmin(1)]
-                for left_out in (others, ~others)
+                points[self.prototypes.most_similar(Z, side).indices[:, 0]]
+                for side in (own, ~own)
             )
-        return (2 * (a - b) * (Z - (a + b) / 2))[:, None]
+        return 2 * (a - b), self.prototypes.projection.rows(Z)[0] - (a + b) / 2
 
 
 @dataclass(frozen=True)

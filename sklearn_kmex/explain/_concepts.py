@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import prototype_ids
 from sklearn_kmex.utils import check_dependency
@@ -38,9 +40,10 @@ def concept_maps(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with any metric.
+        Between these two, it may have affine steps, such as scalers or PCA, and
+        `Normalizer`. A fitted search, a `FrozenEstimator` or a `RejectingClassifier`
+        around one is accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
@@ -48,7 +51,7 @@ def concept_maps(
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
         Prototypes to look for, as indices of `prototypes_`. None is the most similar
-        one.
+        one of the predicted class, by weighted similarity.
 
     batch_size : int, default=32
         Number of samples in a batch.
@@ -62,7 +65,8 @@ default=None
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         If the embedding is neither the mean of locations nor a class token next to
@@ -82,6 +86,10 @@ default=None
     that depends on both sample and prototype, so the map splits this term exactly. The
     distance of each location to p would not be useful: a prototype is a mean over
     objects and their surroundings, and no single location is close to it.
+
+    With another metric, or steps between the network and the classifier, f goes through
+    the same steps as z, and the product is f'Mp with the matrix M of the metric. Rows
+    are divided by the length of z, so that the mean over the locations is z'Mp.
 
     Maps have the resolution of the feature map and are enlarged by interpolation. The
     idea is inspired by [1]_, where maps come from clusters of locations; the inner
@@ -116,9 +124,12 @@ default=None
     check_dependency("torch", caller="concept_maps", extra="torch")
     from sklearn_kmex._torch.concepts import concepts
 
-    ids = prototype_ids(prototypes, np.asarray(compare(psem, X)))
-    network = found.network(batch_size)
+    ids = prototype_ids(prototypes, decide(found.sem, embed(psem, X)))
     maps = concepts(
-        network, found.inputs, found.sem.prototypes_, ids.reshape(len(ids), -1)
+        found.network(batch_size),
+        found.inputs,
+        rule_of(found.sem),
+        found.layers(),
+        ids.reshape(len(ids), -1),
     )
     return maps if ids.ndim == 2 else maps[:, 0]

@@ -11,14 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._data.samples import as_samples, len_of
 from sklearn_kmex._draw.contrast import by_size, contrast_table, plot_contrast
 from sklearn_kmex._draw.table import Table
-from sklearn_kmex._model.decision import Decision, decide
-from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import steps_before
+from sklearn_kmex.explain._margin import (
+    margins_of_weights,
+    rivals_of,
+    sides,
+    split_margin,
+)
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
-from sklearn_kmex.explain._settings import check_labels_shape
-from sklearn_kmex.explain._walk import Split, column_names, forward, walk_back
+from sklearn_kmex.explain._walk import column_names, forward, walk_back
 from sklearn_kmex.utils import check_dependency
 
 
@@ -40,11 +45,25 @@ class Contrast(Records):
     contributions : ndarray of shape (n_samples, n_columns), dtype=float64
         Contribution of each column to the margin. Positive values support `labels`,
         negative values support `against`. The unit is that of squared distances
-        between embeddings.
+        in the metric of the model.
 
     margin : ndarray of shape (n_samples,), dtype=float64
         Squared distance to the prototype of `against` minus that to the prototype of
         `labels`: the sum of the contributions.
+
+    similarity_margin : ndarray of shape (n_samples,), dtype=float64
+        Similarity to the prototype of `labels` minus that to the prototype of
+        `against`. It has the sign of `margin`.
+
+    weight_margin : ndarray of shape (n_samples,), dtype=float64
+        What the weights of the two prototypes add to `similarity_margin`, in the unit
+        of similarities: the temperature times the logarithm of their ratio. It is 0 if
+        both have the same weight.
+
+    weight_contribution : ndarray of shape (n_samples,), dtype=float64
+        The same in the unit of `margin`: twice `weight_margin` for the gaussian
+        similarity. NaN for the log similarity if the weights differ, because they then
+        add to no function of squared distances.
 
     labels : ndarray of shape (n_samples,)
         Class that is explained.
@@ -53,10 +72,10 @@ class Contrast(Records):
         Class that it is compared with.
 
     prototypes : ndarray of shape (n_samples,), dtype=intp
-        The nearest prototype of `labels`.
+        The most similar prototype of `labels`, by weighted similarity.
 
     against_prototypes : ndarray of shape (n_samples,), dtype=intp
-        The nearest prototype of `against`.
+        The most similar prototype of `against`, by weighted similarity.
 
     values : ndarray of shape (n_samples, n_columns)
         The samples, in the same columns.
@@ -64,7 +83,8 @@ class Contrast(Records):
     prototype_values : ndarray of shape (n_samples, n_columns)
         `prototypes` in the same columns. None, or NaN if all columns are numeric, if a
         step has no inverse. A category is the most frequent one of the training rows
-        of the prototype.
+        of the prototype. Where rows are divided by their length, the prototype is
+        multiplied by the length of the sample.
 
     against_values : ndarray of shape (n_samples, n_columns)
         `against_prototypes` in the same columns.
@@ -79,6 +99,12 @@ class Contrast(Records):
     space : str
         Where these columns are: "input" for those of X; otherwise the name of the step
         in whose output they are, as they could not be taken back through this step.
+
+    Attributes
+    ----------
+    decided_by_weights : ndarray of shape (n_samples,), dtype=bool
+        Whether the prototype of `against` is nearer, but has so much less weight that
+        the prototype of `labels` has the larger weighted similarity.
 
     See Also
     --------
@@ -100,6 +126,9 @@ class Contrast(Records):
 
     contributions: NDArray[np.float64]
     margin: NDArray[np.float64]
+    similarity_margin: NDArray[np.float64]
+    weight_margin: NDArray[np.float64]
+    weight_contribution: NDArray[np.float64]
     labels: NDArray
     against: NDArray
     prototypes: NDArray[np.intp]
@@ -111,6 +140,12 @@ class Contrast(Records):
     feature_names: NDArray = field(metadata=SHARED)
     space: str = field(metadata=SHARED)
 
+    @property
+    def decided_by_weights(self) -> NDArray[np.bool_]:
+        """Whether `labels` has the larger weighted similarity by its weight alone."""
+        weighted = self.similarity_margin + self.weight_margin
+        return (self.similarity_margin < 0) & (weighted > 0)
+
     def frame(self) -> Any:
         """Return the contributions as a pandas DataFrame, a row for each column.
 
@@ -118,8 +153,9 @@ class Contrast(Records):
         -------
         pandas.DataFrame
             Columns `sample`, `label`, `against`, `feature`, `value`,
-            `prototype_value`, `against_value` and `contribution`; for each sample the
-            largest absolute contribution first.
+            `prototype_value`, `against_value` and `contribution`, for each sample the
+            largest absolute contribution first; and `margin`, `similarity_margin`,
+            `weight_margin` and `weight_contribution` of the sample, in each row.
 
         Raises
         ------
@@ -133,6 +169,12 @@ class Contrast(Records):
         def sorted_by_size(values: NDArray) -> NDArray:
             return np.take_along_axis(values, order, axis=1).ravel()
 
+        of_sample = [
+            "margin",
+            "similarity_margin",
+            "weight_margin",
+            "weight_contribution",
+        ]
         return pandas.DataFrame(
             {
                 "sample": np.repeat(self.sample_indices, n_columns),
@@ -143,6 +185,7 @@ class Contrast(Records):
                 "prototype_value": sorted_by_size(self.prototype_values),
                 "against_value": sorted_by_size(self.against_values),
                 "contribution": sorted_by_size(self.contributions),
+                **{n: np.repeat(getattr(self, n), n_columns) for n in of_sample},
             }
         )
 
@@ -150,6 +193,9 @@ class Contrast(Records):
         self, *, n_features: int = 10, max_samples: int = 10, figure: Any = None
     ) -> NDArray:
         """Draw the largest contributions of each sample as bars.
+
+        If the two prototypes differ in weight, the title says what their weights add,
+        and whether they decide. For the gaussian similarity there is a bar for it.
 
         Parameters
         ----------
@@ -196,11 +242,12 @@ def contrast(
 ) -> Contrast:
     r"""Split the margin between two classes over the columns of a table.
 
-    The margin is the squared distance of a sample to the nearest prototype of another
-    class, minus that to the nearest prototype of the predicted class. It is a sum over
-    the features of the embedding. The sum is taken back through the steps of a
-    `Pipeline` as long as each step treats its columns separately or is an affine map;
-    often as far as the columns of X.
+    The margin is the squared distance of a sample to the most similar prototype of
+    another class, minus that to the most similar prototype of the predicted class, in
+    the metric of the model. It is a sum over the features of the embedding. The sum is
+    taken back through the steps of a `Pipeline` as long as each step treats its columns
+    separately, is an affine map, or divides rows by their length; often as far as the
+    columns of X.
 
     Read more in the :ref:`User Guide <contrast>`.
 
@@ -221,7 +268,7 @@ def contrast(
 
     against : label or array-like of shape (n_samples,), default=None
         Class that it is compared with, one for all samples or one for each. None is the
-        class of the nearest prototype of any other class.
+        class of the most similar prototype of any other class.
 
     Returns
     -------
@@ -242,27 +289,37 @@ def contrast(
 
     Notes
     -----
-    With z the embedding of a sample, a and b the two prototypes, and d the Euclidean
-    distance,
+    With z the embedding of a sample, a and b the two prototypes, and :math:`d(z, p)^2 =
+    (z - p)^T M (z - p)` the squared distance in the metric of the model,
 
     .. math:: d(z, b)^2 - d(z, a)^2
-        = \sum_c (z_c - b_c)^2 - (z_c - a_c)^2
-        = \sum_c 2 (a_c - b_c) \left(z_c - \tfrac{a_c + b_c}{2}\right)
+        = \sum_c [2 M (a - b)]_c \left(z_c - \tfrac{a_c + b_c}{2}\right)
+
+    The terms of the sum are the contributions: a slope times the shift of the sample
+    from the middle of the two prototypes. M is the identity for the Euclidean distance,
+    and `metric_map_ @ metric_map_.T` for the Mahalanobis distance. For the cosine
+    metrics z is divided by its length. This length, and that of a row that a
+    `Normalizer` divides, is a factor that is held fixed: a column of the row gets the
+    contribution of the column divided by the length.
 
     If each output column of a step comes from one input column, as with scalers,
     imputers, selectors, one-hot encoders and combinations of these in a
     `ColumnTransformer`, an input column gets the sum of the contributions of its output
     columns. This is exact for any such step. An affine map A that mixes columns, such
-    as PCA, takes the slope :math:`2 (a - b)` back as :math:`A^T 2 (a - b)`, and the
+    as PCA, takes the slope :math:`2 M (a - b)` back as :math:`A^T 2 M (a - b)`, and the
     shift :math:`z - (a + b)/2` as the smallest change of the input that produces it,
     :math:`A^+ (z - (a + b)/2)`. The contributions are the products of the two. If A is
     diagonal, both rules agree. Each step is tested on some rows. If it does not keep
     its columns apart, or if the contributions would not sum to the margin, they are
     given for the output of this step, and `space` is its name.
 
-    The nearest prototypes are those of the model's own similarities. With
-    `aggregation="sum"` several prototypes decide. Then only the two nearest are
-    compared, and the margin can be negative.
+    The two prototypes are those of the largest weighted similarity: the similarity plus
+    T log w, with the temperature T and the weight w of the prototype. Weights are no
+    part of the margin in squared distance, so that it can be negative. For the gaussian
+    similarity, `margin + weight_contribution` is twice the difference of the weighted
+    similarities. For the log similarity, only `similarity_margin + weight_margin` is
+    that difference. With `aggregation="sum"` several prototypes decide. Then only the
+    two most similar are compared, and both margins can be negative.
 
     The split is an addition of this package. It uses the same identity as the
     neuralized k-means of J. Kauffmann et al., "From Clustering to Cluster Explanations
@@ -287,16 +344,18 @@ def contrast(
     steps = steps_before(psem)
     inputs = forward(steps, X)
     found = decide(psem, inputs[-1])
-    codes, others = _sides(found, labels, against)
+    codes, others = sides(found, labels, against)
     own = found.nearest_of(codes)
-    rivals = _rivals(found, codes, others)
-    split = _split_margin(rows_of(inputs[-1]), sem.prototypes_, own, rivals)
+    rivals = rivals_of(found, codes, others)
+    rule = rule_of(sem)
+    split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
     margin = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split)
     return Contrast(
         sample_indices=np.arange(len_of(X)),
         contributions=split.parts,
         margin=margin,
+        **margins_of_weights(found, rule, own, rivals),
         labels=found.classes[codes],
         against=found.classes[found.owners[rivals]],
         prototypes=own,
@@ -314,43 +373,3 @@ def _as_table(X: Any) -> Any:
     """Make an array of rows that are lists; return anything else unchanged."""
     rows = isinstance(X, list | tuple) and all(isinstance(r, list | tuple) for r in X)
     return as_samples(np.asarray(X) if rows else X)
-
-
-def _split_margin(
-    Z: NDArray, vectors: ArrayLike, own: NDArray, rivals: NDArray
-) -> Split:
-    """Split the margin over the features of embeddings."""
-    Z, P = Z.astype(np.float64), np.asarray(vectors, dtype=np.float64)
-    a, b = P[own], P[rivals]
-    slope, shift = 2 * (a - b), Z - (a + b) / 2
-    return Split(slope * shift, np.stack([a, b]), slope, shift)
-
-
-def _sides(
-    found: Decision, labels: ArrayLike | None, against: ArrayLike | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Return the codes of the classes to explain and to compare with, if given."""
-    n_samples = len(found.predicted)
-    codes, others = found.predicted, None
-    if labels is not None:
-        given = check_labels_shape(labels, n_samples, "labels")
-        codes = np.broadcast_to(class_codes(found.classes, given), n_samples)
-    if against is not None:
-        given = check_labels_shape(against, n_samples, "against")
-        given = class_codes(found.classes, given, "against")
-        others = np.broadcast_to(given, n_samples)
-        if (codes == others).any():
-            row = int(np.argmax(codes == others))
-            raise ValueError(
-                "against must be another class than the one that is explained; got "
-                f"{found.classes[others[row]].item()!r} for both at sample {row}."
-            )
-    return codes, others
-
-
-def _rivals(
-    found: Decision, codes: NDArray, others: NDArray | None
-) -> NDArray[np.intp]:
-    if others is not None:
-        return found.nearest_of(others)
-    return found.most_similar(found.owners != codes[:, np.newaxis])

@@ -17,11 +17,11 @@ from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.similarity import class_scores
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, PictureRecords
-from sklearn_kmex.explain._search import nearest_rows
+from sklearn_kmex.explain._search import nearest_rows, rows_of_prototypes
 from sklearn_kmex.explain._values import column_scales, values_at
 from sklearn_kmex.explain._walk import column_names
 from sklearn_kmex.utils import check_dependency
@@ -53,11 +53,11 @@ class Counterfactuals(PictureRecords):
 
     training_rows : ndarray of shape (n_samples,), dtype=intp
         Training row of the runner-up nearest to the sample. Without training rows, the
-        row that represents its nearest prototype (-1 if unknown).
+        row that represents its most similar prototype, by weight (-1 if unknown).
 
     distances : ndarray of shape (n_samples,), dtype=float64
-        Euclidean distance, between embeddings, to that training row; without training
-        rows, to that prototype.
+        Distance, between embeddings and in the metric of the model, to that training
+        row; without training rows, to that prototype.
 
     similarities : ndarray of shape (n_samples, n_prototypes_total)
         Similarity to each prototype of the model.
@@ -67,6 +67,10 @@ class Counterfactuals(PictureRecords):
 
     removed_to : ndarray of shape (n_samples,)
         Label predicted without that set.
+
+    shift : ndarray of shape (n_prototypes_total,), dtype=float64
+        What the weight of each prototype adds to its similarity when classes are
+        scored: 0 for the largest weight, negative for smaller ones.
 
     prototype_classes : ndarray of shape (n_prototypes_total,)
         Label of each prototype of the model.
@@ -116,6 +120,7 @@ class Counterfactuals(PictureRecords):
     similarities: NDArray
     removed: NDArray[np.bool_]
     removed_to: NDArray
+    shift: NDArray[np.float64] = field(metadata=SHARED)
     prototype_classes: NDArray = field(metadata=SHARED)
     samples: NDArray | None = None
     training_samples: NDArray | None = None
@@ -171,8 +176,9 @@ class Counterfactuals(PictureRecords):
         Samples that are pictures are drawn with the nearest training row of the
         runner-up. For tables, bars show the columns in which this row differs, in
         standard deviations of the training rows, the largest difference first. Both
-        need the training rows. More bars show the similarities to the prototypes to
-        remove, and to the prototype that is the most similar one of the new class.
+        need the training rows. More bars show the weighted similarities to the
+        prototypes to remove, and to the prototype that is then the most similar one of
+        the new class.
 
         Parameters
         ----------
@@ -247,7 +253,7 @@ def counterfactuals(
 
     X_train : array-like, frame, list or Dataset, default=None
         Training rows to search. Those of the runner-up classes are embedded, a chunk at
-        a time. None takes the row that represents the nearest prototype of the
+        a time. None takes the row that represents the most similar prototype of the
         runner-up.
 
     y_train : array-like of shape (n_train,), default=None
@@ -278,14 +284,16 @@ def counterfactuals(
     Notes
     -----
     Removing prototypes of other classes never changes a decision. The score of the
-    predicted class increases with each of its similarities, for both aggregations,
-    "max" and "sum". Of all sets of r of its prototypes, removing the r most similar
-    ones therefore gives the smallest score. Removing them one after the other, until
-    another class is predicted, finds a smallest set. With "max" these are the
-    prototypes that are at least as similar as the best of any other class (a tie goes
-    to the class that comes first in `classes_`). A class may lose all its prototypes,
-    and is then not predicted. Models without `aggregation` are taken to predict the
-    class of the nearest prototype.
+    predicted class increases with each of its weighted similarities, which are
+    similarities plus T log w with the temperature T and the weight w of the prototype,
+    for both aggregations, "max" and "sum". Of all sets of r of its prototypes, removing
+    the r with the largest weighted similarities therefore gives the smallest score.
+    Removing them one after the other, until another class is predicted, finds a
+    smallest set. With "max" these are the prototypes whose weighted similarity is at
+    least the best of any other class (a tie goes to the class that comes first in
+    `classes_`). The weights of the others stay as they are. A class may lose all its
+    prototypes, and is then not predicted. Models without `aggregation_` are taken to
+    predict the class of the nearest prototype.
 
     This function is an addition of this package.
 
@@ -305,9 +313,10 @@ def counterfactuals(
     Z = embed(psem, X)
     found = decide(psem, Z)
     _check_rule(found)
-    removed, decided = _smallest_removals(found, getattr(sem, "aggregation", "max"))
+    rule = rule_of(sem)
+    removed, decided = _smallest_removals(found, rule)
     if X_train is None and y_train is None:
-        rows, distances = _rows_of_prototypes(sem, Z, found)
+        rows, distances = rows_of_prototypes(rule, Z, found)
     else:
         rows, distances = nearest_rows(psem, Z, found, X_train, y_train)
     return Counterfactuals(
@@ -320,6 +329,7 @@ def counterfactuals(
         similarities=found.similarities,
         removed=removed,
         removed_to=found.classes[decided],
+        shift=rule.shift,
         prototype_classes=np.asarray(sem.prototype_classes_),
         **_shown(psem, X, X_train, rows),
     )
@@ -355,31 +365,26 @@ def _check_rule(found: Decision) -> None:
 
 
 def _smallest_removals(
-    found: Decision, aggregation: str
+    found: Decision, rule: Rule
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Remove the most similar prototypes of the predicted class until it loses."""
     order = np.argsort(found.owners, kind="stable")
+    weighted = rule.weigh(found.similarities.astype(np.float64))
     own = found.owners == found.predicted[:, np.newaxis]
     removed, decided = np.zeros_like(own), found.predicted.copy()
     rows = np.arange(len(own))
     while len(rows):
-        left = np.where(own & ~removed, found.similarities, -np.inf)[rows]
+        left = np.where(own & ~removed, weighted, -np.inf)[rows]
         removed[rows, left.argmax(axis=1)] = True
-        similar = np.where(removed, -np.inf, found.similarities)[rows]
+        kept = np.where(removed, -np.inf, weighted)[rows]
         with np.errstate(invalid="ignore"):  # of a class without prototypes
             scores = class_scores(
-                similar[:, order], found.owners[order], len(found.classes), aggregation
+                kept[:, order],
+                found.owners[order],
+                rule.n_classes,
+                rule.aggregation,
+                rule.temperature,
             )
-        scores += found.shift
         decided[rows] = np.nan_to_num(scores, nan=-np.inf).argmax(axis=1)
         rows = np.flatnonzero(decided == found.predicted)
     return removed, decided
-
-
-def _rows_of_prototypes(
-    sem: Any, Z: Any, found: Decision
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return rows that represent the runner-up's nearest prototypes, and distances."""
-    nearest = found.nearest_of(found.runner_up)
-    apart = rows_of(Z).astype(np.float64) - np.asarray(sem.prototypes_)[nearest]
-    return found.training_rows[nearest], np.linalg.norm(apart, axis=1)

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.steps import compare, embed
 from sklearn_kmex.explain._network import FoundNetwork, find_network, steps_to_network
 from sklearn_kmex.explain._relevance import relevance
 from sklearn_kmex.explain._settings import (
@@ -57,9 +58,10 @@ def faithfulness(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with any metric.
+        Between these two, it may have affine steps, such as scalers or PCA, and
+        `Normalizer`. A fitted search, a `FrozenEstimator` or a `RejectingClassifier`
+        around one is accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, preferably of a set that the model was not fitted on.
@@ -111,7 +113,8 @@ def faithfulness(
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         As for `relevance`.
@@ -208,7 +211,8 @@ def robustness(
 ) -> Bunch:
     """Measure the effect of masks, and the stability of maps between neighbors.
 
-    The maps explain the similarity to the most similar prototype.
+    The maps explain the similarity to the prototype that decides, the most similar one
+    of the predicted class.
 
     Read more in the :ref:`User Guide <relevance>`.
 
@@ -216,10 +220,11 @@ def robustness(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`
-        with the log similarity. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with the log
+        similarity and any metric. Between these two, it may have affine steps, such as
+        scalers or PCA, and `Normalizer`. A fitted search, a `FrozenEstimator` or a
+        `RejectingClassifier` around one is accepted; the classifier inside is
+        explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as an array.
@@ -268,7 +273,8 @@ def robustness(
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         As for `relevance` and the metrics.
@@ -298,7 +304,8 @@ def robustness(
     """
     steps_to_network(psem, has_contrast=False)
     samples, similarity = np.asarray(X, dtype=np.float32), partial(compare, psem)
-    prototypes = np.asarray(similarity(samples)).argmax(axis=1)
+    decision = decide(psem, embed(psem, samples))
+    prototypes = decision.nearest_of(decision.predicted)
     seed = as_seed(random_state)
     settings = (method, bounds, 0.0, n_steps, noise, window, seed)
     how = dict(zip(METHOD_SETTINGS, settings, strict=True))

@@ -4,14 +4,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import Normalizer
 
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
+from sklearn_kmex.explain._probe import affine_matrix, rows_of, transform_silently
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.encoder import Network
     from sklearn_kmex._torch.gradients import Method
+    from sklearn_kmex._torch.projection import Affine, Length
+
+# Orders of the norms of Normalizer.
+NORMS = {"l1": 1.0, "l2": 2.0, "max": np.inf}
 
 
 class FoundNetwork(NamedTuple):
@@ -21,6 +27,8 @@ class FoundNetwork(NamedTuple):
     embedder: TorchInputEmbedder
     inputs: Any
     shape: tuple[int, ...] | None  # of a sample, where it was reshaped into the input
+    samples: Any  # the input of the embedder
+    after: list[Any]  # steps between the embedder and the classifier
 
     def as_given(self, maps: NDArray) -> NDArray:
         """Give maps the shape of the samples in X."""
@@ -28,6 +36,17 @@ class FoundNetwork(NamedTuple):
             return maps
         n_axes = self.inputs.ndim - 1
         return maps.reshape(*maps.shape[: maps.ndim - n_axes], *self.shape)
+
+    def layers(self) -> "list[Affine | Length]":
+        """Return the steps between the encoder and the classifier as layers."""
+        if not self.after:
+            return []
+        rows = rows_of(self.embedder.transform(self.samples)).astype(np.float64)
+        layers = []
+        for step in self.after:
+            layers.append(_layer(step, rows))
+            rows = transform_silently(step, rows)
+        return layers
 
     def network(self, batch_size: int) -> "Network":
         """Return the network up to the embedding, with this batch size."""
@@ -67,8 +86,10 @@ class FoundNetwork(NamedTuple):
         return explain_output(network, self.inputs, columns, method, shuffled)
 
 
-def steps_to_network(psem: Any, *, has_contrast: bool = True) -> list[Any]:
-    """List the steps before the classifier; the last one must be a torch encoder.
+def steps_to_network(
+    psem: Any, *, has_contrast: bool = True
+) -> tuple[list[Any], list[Any]]:
+    """List the steps up to the torch encoder of a model, and those after it.
 
     The error names `contrast` where it answers the same question.
     """
@@ -79,22 +100,42 @@ def steps_to_network(psem: Any, *, has_contrast: bool = True) -> list[Any]:
         )
     find_sem(psem)
     steps = [step for _, step in uncached_steps(psem)]
-    if not steps or not isinstance(steps[-1], TorchInputEmbedder):
+    found = [n for n, step in enumerate(steps) if isinstance(step, TorchInputEmbedder)]
+    if not found:
         names = ", ".join(type(step).__name__ for step in steps) or "no steps"
         contrast = "; for the columns of a table use contrast" if has_contrast else ""
         raise TypeError(
-            "psem has no torch encoder directly before its classifier; it has "
-            f"{names}. Convert a torch network with make_kmex{contrast}."
+            f"psem has no torch encoder before its classifier; it has {names}. Convert "
+            f"a torch network with make_kmex{contrast}."
         )
-    return steps
+    return steps[: found[-1] + 1], steps[found[-1] + 1 :]
 
 
 def find_network(psem: Any, X: Any) -> FoundNetwork:
-    """Find the torch encoder directly before the classifier, and its input."""
-    steps = steps_to_network(psem)
-    for step in steps[:-1]:
+    """Find the torch encoder before the classifier, and its input."""
+    (*before, embedder), after = steps_to_network(psem)
+    for step in before:
         X = step.transform(X)
-    inputs = steps[-1]._check_input(X, reset=False)
+    inputs = embedder._check_input(X, reset=False)
     shape = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
-    return FoundNetwork(find_sem(psem), steps[-1], inputs, shape if reshaped else None)
+    return FoundNetwork(
+        find_sem(psem), embedder, inputs, shape if reshaped else None, X, after
+    )
+
+
+def _layer(step: Any, rows: NDArray[np.float64]) -> "Affine | Length":
+    """Return a step between encoder and classifier as a layer."""
+    from sklearn_kmex._torch.projection import Affine, Length
+
+    if isinstance(step, Normalizer):
+        return Length(NORMS[step.norm])
+    matrix = affine_matrix(step, rows, transform_silently(step, rows))
+    if matrix is None:
+        raise TypeError(
+            "psem must have only affine steps, such as a scaler or PCA, and Normalizer "
+            "between its torch encoder and its classifier; it has "
+            f"{type(step).__name__}."
+        )
+    offset = transform_silently(step, np.zeros((1, rows.shape[1])))[0]
+    return Affine(np.ascontiguousarray(matrix.T), offset)

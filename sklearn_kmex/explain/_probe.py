@@ -29,6 +29,13 @@ def transform_silently(step: Any, X: Any) -> NDArray[np.float64]:
         return rows_of(step.transform(X)).astype(np.float64)
 
 
+def row_lengths(X: Any, norm: str) -> NDArray[np.float64]:
+    """Return what a Normalizer divides each row by."""
+    order = {"l1": 1, "l2": 2, "max": np.inf}[norm]
+    lengths = np.linalg.norm(rows_of(X).astype(np.float64), order, axis=1)
+    return np.where(lengths > 0, lengths, 1.0)
+
+
 def is_identity(step: Any) -> bool:
     if isinstance(step, FunctionTransformer):
         return step.func is None

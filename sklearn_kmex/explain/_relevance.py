@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
@@ -57,9 +58,10 @@ def relevance(
     ----------
     psem : estimator
         Fitted self-explainable model: a `Pipeline` of any transformers, a
-        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier`. A fitted search, a
-        `FrozenEstimator` or a `RejectingClassifier` around one is accepted; the
-        classifier inside is explained.
+        `TorchEmbedder` or `SkorchEmbedder`, and a `KMExClassifier` with any metric.
+        Between these two, it may have affine steps, such as scalers or PCA, and
+        `Normalizer`. A fitted search, a `FrozenEstimator` or a `RejectingClassifier`
+        around one is accepted; the classifier inside is explained.
 
     X : array-like of shape (n_samples, ...)
         Samples, as `psem.predict` takes them.
@@ -76,7 +78,7 @@ def relevance(
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
         Prototypes that "similarity" explains, as indices of `prototypes_`. None is the
-        most similar one.
+        most similar one of the predicted class, by weighted similarity.
 
     method : str or zennit.core.Composite, default="epsilon_plus_flat"
         Method of attribution. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
@@ -88,8 +90,8 @@ default=None
     rule : {"prp", "neuralized"}, default=None
         How relevance is assigned to the embedding. "prp" explains similarities, and
         assigns more to channels where embedding and prototype agree [2]_. "neuralized"
-        explains the margin in squared distance, exactly [3]_. None is "neuralized" for
-        the margin and "prp" otherwise.
+        explains the margin in squared distance of the metric, exactly [3]_. None is
+        "neuralized" for the margin and "prp" otherwise.
 
     bounds : tuple of (low, high), default=None
         Smallest and largest possible value of an input, numbers or arrays that
@@ -126,7 +128,8 @@ default=None
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier, or if a step between the two
+        is not affine.
 
     ValueError
         If the samples do not fit the network, a label or prototype does not exist, a
@@ -163,7 +166,20 @@ default=None
     channel: one that agrees by chance, or one that is zero in both and contains no
     information about the input. Under "neuralized", with a the nearest prototype of
     the class and b that of the other classes, the margin d(z, b)**2 - d(z, a)**2 is
-    the sum over the channels of 2 (a - b) (z - (a + b) / 2).
+    the sum over the channels of 2 (a - b) (z - (a + b) / 2). The nearest prototypes are
+    those with the largest weighted similarity.
+
+    The metric, and the steps between the network and the classifier, are one more
+    linear layer: prototypes are compared with an affine function of z, and the squared
+    distance is (z - p)' M (z - p). The length that a cosine metric or a `Normalizer`
+    divides by is held fixed, but for the methods that use gradients of the score. Under
+    "prp", (z_c - p_c)**2 becomes (M (z - p))_c**2 / M_cc, by which the squared distance
+    would fall if channel c were free, and abs(z_c) becomes abs(z_c) sqrt(M_cc). Under
+    "neuralized", the terms are 2 (M (a - b))_c (z_c - (a_c + b_c) / 2). A step that
+    reduces the channels, such as PCA, takes the difference z - (a + b) / 2 back as the
+    smallest change of the embedding that produces it. What the weights of prototypes
+    add to the score of a class gets no relevance, as it is a constant. The extension
+    to other metrics is an addition of this package.
 
     References
     ----------
@@ -196,30 +212,29 @@ default=None
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Prototypes, Target
+    from sklearn_kmex._torch.scores import Target
 
-    sem, similar = found.sem, np.asarray(compare(psem, X))
-    ids = prototype_ids(prototypes, similar)
-    codes = explained_codes(psem, X, labels, sem.classes_)
-    owners = class_codes(sem.classes_, sem.prototype_classes_)
-    others = np.where(owners == codes[:, np.newaxis], -np.inf, similar)
+    decision = decide(found.sem, embed(psem, X))
+    ids = prototype_ids(prototypes, decision)
+    if labels is None:
+        labels = decision.classes[decision.predicted]
+    codes = explained_codes(psem, X, labels, decision.classes)
+    rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     explained = Target(
         what,
         rule or ("neuralized" if what == "margin" else "prp"),
         codes,
-        owners[others.argmax(axis=1)],
+        decision.owners[rivals],
         ids.reshape(len(ids), -1),
-    )
-    known = Prototypes(
-        sem.prototypes_,
-        owners,
-        getattr(sem, "similarity_", "log"),
-        getattr(sem, "epsilon", 1e-4),
-        getattr(sem, "aggregation_", "max"),
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
-        found.network(batch_size), found.inputs, explained, known, how
+        found.network(batch_size),
+        found.inputs,
+        explained,
+        rule_of(found.sem),
+        found.layers(),
+        how,
     )
     several = what == "similarity" and ids.ndim == 2
     return warn_if_zero(found.as_given(maps if several else maps[:, 0]))
@@ -294,7 +309,7 @@ def black_box_relevance(
     Raises
     ------
     TypeError
-        If there is no torch encoder directly before the classifier.
+        If there is no torch encoder before the classifier.
 
     ValueError
         If the network has no linear layer with one output for each class, or as for

@@ -7,14 +7,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._data.arrays import map_blocks
 from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, take
 from sklearn_kmex._model.decision import Decision
 from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.similarity import squared_distances
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._probe import rows_of
 
 QUERIES_AT_A_TIME = 1_024
+NUMBERS: Any = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 def nearest_rows(
@@ -41,6 +45,7 @@ def nearest_rows(
             "y_train must contain each runner-up; it has no row of "
             f"{found.classes[absent].tolist()}."
         )
+    rule = rule_of(find_sem(psem))
     nearest = np.full(len(found.predicted), -1)
     squares = np.full(len(nearest), np.inf)
     for code in np.unique(found.runner_up):
@@ -48,16 +53,32 @@ def nearest_rows(
         members = np.flatnonzero(labels == found.classes[code]).tolist()
         queries = rows_of(take(Z, samples))
         for rows in chunks(members, chunk_rows(X_train)):
-            best, least = _closest(embed(psem, take(X_train, rows)), queries)
+            best, least = _closest(embed(psem, take(X_train, rows)), queries, rule)
             closer = least < squares[samples]
             nearest[samples[closer]] = np.asarray(rows)[best[closer]]
             squares[samples[closer]] = least[closer]
     return nearest, np.sqrt(squares)
 
 
-def _closest(Z: Any, queries: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def rows_of_prototypes(
+    rule: Rule, Z: Any, found: Decision
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return rows that represent the runner-up's best prototypes, and distances."""
+    best = found.nearest_of(found.runner_up)
+    Z = check_array(Z, **NUMBERS)
+    squares = map_blocks(rule.squared_distances, Z)
+    return found.training_rows[best], np.sqrt(squares[np.arange(len(best)), best])
+
+
+def _closest(
+    Z: Any, queries: NDArray, rule: Rule
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Find the first of the nearest rows to each query, and its squared distance."""
-    Z = check_array(Z, accept_sparse="csr", dtype=[np.float64, np.float32])
+    center = np.asarray(rule.prototypes).mean(axis=0, dtype=np.float64)
+    Z, queries = (
+        rule.metric.project(check_array(rows, **NUMBERS), center)
+        for rows in (Z, queries)
+    )
     best, least = [], []
     for some in gen_batches(len(queries), QUERIES_AT_A_TIME):
         squares = squared_distances(Z, queries[some])

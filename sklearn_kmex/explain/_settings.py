@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex._model.decision import Decision
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.steps import predict
 from sklearn_kmex.exceptions import KMExWarning
@@ -119,11 +120,11 @@ def find_target(target: str | None, rule: Any, labels: Any, prototypes: Any) -> 
     return target
 
 
-def prototype_ids(prototypes: ArrayLike | None, similar: NDArray) -> NDArray[np.intp]:
+def prototype_ids(prototypes: ArrayLike | None, decision: Decision) -> NDArray[np.intp]:
     """Return the prototypes to explain, (n_samples,) or (n_samples, n_maps)."""
-    n_samples, n_prototypes = similar.shape
+    n_samples, n_prototypes = decision.similarities.shape
     if prototypes is None:
-        return similar.argmax(axis=1)
+        return decision.nearest_of(decision.predicted)
     ids = np.asarray(prototypes)
     if ids.ndim == 0:
         ids = np.full(n_samples, ids)

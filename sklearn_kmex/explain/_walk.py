@@ -1,6 +1,6 @@
 """Taking a split of the margin back from the output of steps to their input."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from scipy import linalg
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import Normalizer
 
 from sklearn_kmex.embedding import CachedEmbedder
 from sklearn_kmex.explain import _probe
@@ -26,6 +27,20 @@ class Split(NamedTuple):
     points: NDArray  # (2, n_samples, n_columns), the two prototypes
     slope: NDArray[np.float64] | None
     shift: NDArray[np.float64] | None  # NaN if a column has no part
+
+    def before_division(self, lengths: NDArray[np.float64]) -> Self:
+        """Take the split to rows before they are divided by their lengths.
+
+        The length of a row is held fixed, so that its parts do not change.
+        """
+        factor = lengths[:, np.newaxis]
+        known = np.where(unknown(self.points), np.nan, self.points)
+        points = known.astype(np.float64) * factor
+        if self.slope is None or self.shift is None:
+            return self._replace(points=points)
+        return self._replace(
+            points=points, slope=self.slope / factor, shift=self.shift * factor
+        )
 
 
 def walk_back(
@@ -53,6 +68,8 @@ def _pull(step: Any, X: Any, Z: Any, split: Split) -> Split | None:
         step = step.embedder
     if isinstance(step, Pipeline):
         return _pull_pipeline(step, X, split)
+    if isinstance(step, Normalizer):
+        return split.before_division(_probe.row_lengths(X, step.norm))
     if isinstance(step, ColumnTransformer | FeatureUnion):
         before = _pull_blocks(step, X, split)
         if before is not None and before.slope is not None:

@@ -19,8 +19,7 @@ from sklearn_kmex._draw.figures import (
 )
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.rule import rule_of
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import activations
 from sklearn_kmex.metrics import prototype_usage
 from sklearn_kmex.utils import check_dependency
 
@@ -29,9 +28,8 @@ class UsageDisplay:
     """How often each prototype decides, how often correctly, and which never do.
 
     A prototype decides on the samples that are more similar to it than to any other
-    prototype. If prototypes have unequal weights, the similarity is the weighted one,
-    `s + T * log(weight)` at temperature T. The decision is correct for samples of its
-    class.
+    prototype, by weighted similarity if prototypes have unequal weights. The decision
+    is correct for samples of its class.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -147,8 +145,7 @@ class UsageDisplay:
         """
         sem, labels = find_sem(estimator), np.asarray(y)
         owners, classes = np.asarray(sem.prototype_classes_), np.asarray(sem.classes_)
-        similar = np.asarray(sem.transform(embed(estimator, X)))
-        active = rule_of(sem).weigh(similar).argmax(axis=1)
+        active = activations(estimator, X)
         check_consistent_length(active, labels)
         right = active[owners[active] == labels]
         display = cls(

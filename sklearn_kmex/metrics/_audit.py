@@ -14,7 +14,9 @@ from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 from sklearn_kmex._fit.merging import pairs_within_classes
 from sklearn_kmex._fit.prototypes import canonical, row_keys
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import compare
+from sklearn_kmex.metrics._reach import unreachable
 from sklearn_kmex.utils import check_dependency
 
 
@@ -48,7 +50,7 @@ class Audit(Bunch):
 
 
 class Reference(NamedTuple):
-    """Similarities of samples to prototypes, and the codes of their classes."""
+    """Weighted similarities of samples to prototypes, and codes of their classes."""
 
     similarities: NDArray  # (n_samples, n_prototypes)
     codes: NDArray[np.intp]  # classes of samples
@@ -75,9 +77,11 @@ def audit(
     r"""Find suspect labels and prototypes, and duplicates in the test set.
 
     The label of a sample is suspect if the sample is more similar to a prototype of
-    another class than to any of its own. The model may have been fitted to the labels
-    in question: a prototype of samples with wrong labels is *outvoted* if it attracts
-    more samples of another class, and is then ignored in the search for suspect labels.
+    another class than to any of its own. Similarities are those that the model
+    compares: weighted, if its prototypes have unequal weights. The model may have been
+    fitted to the labels in question: a prototype of samples with wrong labels is
+    *outvoted* if it attracts more samples of another class, and is then ignored in the
+    search for suspect labels.
 
     Read more in the :ref:`User Guide <audit>`.
 
@@ -101,7 +105,8 @@ def audit(
         Samples with a suspicion above this value are listed; `-numpy.inf` lists all.
 
     duplicate_threshold : float, default=0.1
-        Maximum relative distance of near-duplicate prototypes.
+        Maximum relative distance of near-duplicate prototypes, as in `merge_threshold`
+        of :class:`~sklearn_kmex.KMExClassifier`.
 
     Returns
     -------
@@ -114,7 +119,8 @@ def audit(
             Suspicion of these samples: the largest similarity to a prototype of another
             class minus the largest similarity to one of the own class, without outvoted
             prototypes. Any real number, in the unit of similarities; higher is more
-            suspect, and positive if the sample is more similar to another class.
+            suspect, and positive if the sample is more similar to another class. What
+            the weights of prototypes add is included.
         suspect_labels : ndarray of shape (n_suspect,)
             Labels of these samples in `y`.
         suggested_labels : ndarray of shape (n_suspect,)
@@ -129,13 +135,18 @@ def audit(
             same length: `prototype`, `prototype_class`, `row`, `row_class`.
         shadowed_prototypes : ndarray of shape (n_shadowed,), dtype=intp
             Prototypes that are not the most similar one for any sample.
+        unreachable_prototypes : ndarray of shape (n_unreachable,), dtype=intp
+            Those of them that are not the most similar one for any possible sample,
+            because others have more weight, or are equal and come first. For the cosine
+            metrics, some may be missed.
         duplicate_prototypes : :class:`~sklearn.utils.Bunch`
             Pairs of prototypes of the same class at a relative distance of at most
             `duplicate_threshold`, nearest first: `prototype`, `other`,
             `prototype_class`, `distance`, `relative_distance`. Relative distances are
             divided by the median, over all prototypes, of the distance to the nearest
             prototype of another class; for a single class, by the median distance of
-            all pairs.
+            all pairs. Distances are Euclidean, between rows of `prototypes_` as they
+            are shown, whatever metric decides.
         duplicate_rows : :class:`~sklearn.utils.Bunch` or None
             Samples of `X_test` with the same content as a sample of X: `test_row`, and
             `row`, the first such sample of X. None without `X_test`.
@@ -158,8 +169,9 @@ def audit(
 
     Notes
     -----
-    With the similarity s(i, k) of sample i to prototype k, the class c(k) of
-    prototype k, and the set K of prototypes that are not outvoted,
+    With the similarity s(i, k) of sample i to prototype k, including what the weight
+    of the prototype adds, the class c(k) of prototype k, and the set K of prototypes
+    that are not outvoted,
 
     .. math:: \text{suspicion}_i = \max_{k \in K, c(k) \ne y_i} s(i, k)
         - \max_{k \in K, c(k) = y_i} s(i, k)
@@ -173,7 +185,9 @@ def audit(
     KMEx paper.
 
     The cost is that of one `transform` of X, O(n_samples * n_prototypes), and
-    O(n_prototypes ** 2 * n_features). Duplicates are found by sorting a copy of both
+    O(n_prototypes ** 2 * n_features); for the gaussian similarity and unequal weights,
+    also that of a linear program for each shadowed prototype that a prototype of more
+    weight wins even at its own place. Duplicates are found by sorting a copy of both
     sets, without embedding them.
 
     Examples
@@ -193,11 +207,13 @@ def audit(
     winners = reference.similarities.argmax(axis=1)
     outvoted = _outvoted(reference, winners)
     usage = np.bincount(winners, minlength=len(reference.owners))
+    shadowed = np.flatnonzero(usage == 0)
     return Audit(
         **_suspects(reference, outvoted, min_suspicion),
         outvoted_prototypes=np.flatnonzero(outvoted),
         impure_prototypes=_impure(reference),
-        shadowed_prototypes=np.flatnonzero(usage == 0),
+        shadowed_prototypes=shadowed,
+        unreachable_prototypes=unreachable(rule_of(sem), shadowed),
         duplicate_prototypes=_near_duplicates(
             sem.prototypes_, reference, duplicate_threshold
         ),
@@ -223,6 +239,7 @@ def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
             "transform must give a similarity to each of the "
             f"{len(prototype_labels)} prototypes; got {similarities.shape[1]} columns."
         )
+    similarities = rule_of(sem).weigh(similarities)
     codes = np.searchsorted(classes, labels)
     owners = np.searchsorted(classes, prototype_labels)
     return Reference(similarities, codes, owners, classes)

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer
 
+from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._model.black_box import check_black_box, labels_of_both
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.steps import compare
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import activations
 from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._example_scorers import (
     distinct_examples,
@@ -26,6 +28,8 @@ def transparency(
     sample_weight: ArrayLike | None = None,
 ) -> float:
     """Score the share of prototypes that are the most similar one to some sample of X.
+
+    Similarities include what the weights of prototypes add, as in the decision.
 
     Read more in the :ref:`User Guide <scorers>`.
 
@@ -69,10 +73,10 @@ def transparency(
     1.0
     """
     sem = find_sem(estimator)
-    activations = np.asarray(compare(estimator, X)).argmax(axis=1)
+    active = activations(estimator, X)
     if sample_weight is not None:
-        activations = activations[np.asarray(sample_weight) > 0]
-    return transparency_score(activations, len(sem.prototypes_))
+        active = active[np.asarray(sample_weight) > 0]
+    return transparency_score(active, len(sem.prototypes_))
 
 
 def diversity(
@@ -82,6 +86,8 @@ def diversity(
     sample_weight: ArrayLike | None = None,
 ) -> float:
     """Score how different the prototypes are from each other. X is ignored.
+
+    They are compared by the metric and the similarity of the model.
 
     Read more in the :ref:`User Guide <scorers>`.
 
@@ -124,7 +130,9 @@ def diversity(
     >>> 0 < diversity_scorer(psem, X, y) < 1
     True
     """
-    return diversity_score(find_sem(estimator).prototypes_)
+    rule = rule_of(find_sem(estimator))
+    placed = rule.metric.place(to_numpy(rule.prototypes).astype(np.float64))
+    return diversity_score(placed, similarity=rule.similarity, epsilon=rule.epsilon)
 
 
 def fidelity(

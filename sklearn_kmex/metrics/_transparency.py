@@ -25,7 +25,9 @@ def prototype_usage(activations: ArrayLike, n_prototypes: int) -> NDArray[np.int
     ----------
     activations : array-like of shape (n_samples,), dtype=int
         Index of the most similar prototype of each sample, as from
-        `psem.transform(X).argmax(axis=1)`.
+        `psem.transform(X).argmax(axis=1)`. If prototypes have unequal weights, add
+        `psem.temperature_ * np.log(psem.prototype_weights_)` to the similarities first,
+        as the decision does.
 
     n_prototypes : int
         Number of prototypes of all classes.
@@ -70,7 +72,9 @@ def ghosting_rate(activations: ArrayLike, n_prototypes: int) -> float:
     """Compute the share of prototypes that decide no sample of a reference set.
 
     Such prototypes are called ghosts: they are not the most similar prototype of any
-    sample. The share is that of all prototypes [1]_.
+    sample. If prototypes have unequal weights, the most similar one is that of the
+    largest weighted similarity: a prototype of little weight can be a ghost although it
+    is the nearest one of some samples. The share is that of all prototypes [1]_.
 
     Read more in the :ref:`User Guide <transparency>`.
 

@@ -143,7 +143,7 @@ def describe(
         "data": describe_data(samples, training, findings, answers.names(names)),
         "performance": found,
         "predicates": {
-            **predicates(answers, sem.prototypes_, found["black_box"]),
+            **predicates(answers, sem, found["black_box"]),
             "examples": describe_examples(answers, training),
         },
         "prototypes": prototype_cards(answers, sem, names, findings),

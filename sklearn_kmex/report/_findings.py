@@ -65,6 +65,7 @@ def nothing_found() -> Bunch:
         suggested_labels=nothing,
         suspicion=nothing,
         outvoted_prototypes=nothing,
+        unreachable_prototypes=nothing,
         impure_prototypes=pairs,
         duplicate_prototypes=pairs,
     )
@@ -102,6 +103,10 @@ def warnings_by_prototype(
     found: list[list[str]] = [[] for _ in usage]
     for k in np.flatnonzero(usage == 0):
         found[k].append("Ghost: it is not the most similar prototype of any sample.")
+    for k in findings.unreachable_prototypes:
+        found[k].append(
+            "No sample can be decided by it: others weigh more, or equal it."
+        )
     for k in np.flatnonzero((usage > 0) & (n_correct < LOW_PURITY * usage)):
         found[k].append(
             f"Only {n_correct[k]} of the {usage[k]} samples it decides are of its "

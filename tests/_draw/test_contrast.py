@@ -56,6 +56,35 @@ def test_long_names_fit():
     plt.close("all")
 
 
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+def test_weights_of_prototypes_are_drawn(similarity):
+    X, y = load_wine(return_X_y=True)
+    names = np.array(["a class with a rather long name", "word" * 15, "w"])
+    kept = np.r_[0:9, 59:100, 130:160]
+    psem = KMExClassifier(
+        2, priors="prototype", similarity=similarity, temperature=3.0, random_state=0
+    )
+    X = StandardScaler().fit_transform(X)[kept]
+    found = contrast(psem.fit(X, names[y[kept]]), X)
+    found = found[found.weight_margin != 0][:3]
+    axes = found.plot(n_features=3)
+    no_caption_overlaps(axes)
+    for i, ax in enumerate(axes):
+        bars = [bar.get_width() for bar in ax.patches]
+        last = ax.get_yticklabels()[-1].get_text()
+        title = ax.get_title(loc="left")
+        if similarity == "gaussian":
+            assert last == "weights of the prototypes"
+            assert_allclose(bars[-1], found.weight_contribution[i])
+            assert f"weights {bars[-1]:+.3g}" in title
+            bars = bars[:-1]
+        else:
+            assert last == "10 others"
+            assert f"weights {found.weight_margin[i]:+.3g}" in title
+        assert_allclose(sum(bars), found.margin[i])
+    plt.close("all")
+
+
 def test_plot_needs_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingDependencyError, match=r"Contrast.plot requires matplot"):

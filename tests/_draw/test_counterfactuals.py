@@ -74,6 +74,17 @@ def test_prototypes_that_decide(wine):
         assert bars.get_title(loc="left").endswith(f": {found.removed_to[i]}")
 
 
+def test_weights_are_drawn_where_they_differ():
+    X, y = [[-2.0]] * 98 + [[-1.0], [0.5]], ["a"] * 99 + ["b"]
+    psem = KMExClassifier(1, priors="class", similarity="gaussian", temperature=1.0)
+    found = counterfactuals(psem.fit(X, y), [[0.0]])
+    bars = found.plot()[0, -1]
+    assert bars.get_xlabel() == "weighted similarity"
+    weighted = psem.transform([[0.0]])[0] + found.shift
+    ends = [bar.get_x() + bar.get_width() for bar in bars.patches]
+    assert_allclose(ends, weighted)
+
+
 def test_columns_that_differ(wine):
     found, X = wine
     i = int(found.margin.argmin())

@@ -53,6 +53,33 @@ def test_audit_finds_no_duplicates_and_decisions_hardly_move(digits, clusterer, 
     assert psem.score(X_test, y_test) > plain.score(X_test, y_test) - 0.02
 
 
+@pytest.mark.parametrize(
+    "metric", ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
+)
+@pytest.mark.parametrize("priors", ["uniform", "prototype"])
+def test_near_duplicates_are_those_shown_in_each_metric(digits, metric, priors):
+    X, _, y, _ = digits
+    settings = {"n_init": 1, "random_state": 0, "temperature": 1.0, "priors": priors}
+    plain = KMExClassifier(20, metric=metric, **settings).fit(X, y)
+    psem = KMExClassifier(20, metric=metric, merge_threshold=0.55, **settings)
+    psem.fit(X, y)
+    assert len(audit(plain, X, y, duplicate_threshold=0.55).duplicate_prototypes.other)
+    found = audit(psem, X, y, duplicate_threshold=0.55).duplicate_prototypes
+    assert len(found.other) == 0
+    assert 10 < len(psem.prototypes_) < len(plain.prototypes_)
+    of_classes = np.bincount(y)
+    sums = np.bincount(np.repeat(range(10), psem.n_prototypes_), psem.prototype_counts_)
+    assert_allclose(sums, of_classes)
+    if metric.startswith("cosine"):  # means of rows of length one
+        assert (np.linalg.norm(psem.prototypes_, axis=1) <= 1 + 1e-9).all()
+    # Of the metric, only whether rows are divided by their length matters.
+    same = {"euclidean": "mahalanobis", "cosine": "cosine_mahalanobis"}
+    if metric in same:
+        other = clone(psem).set_params(metric=same[metric]).fit(X, y)
+        assert_array_equal(other.prototypes_, psem.prototypes_)
+    assert_allclose(psem.predict_proba(X).sum(axis=1), 1)
+
+
 def test_it_is_asked_for_and_does_not_warn(digits, recwarn):
     X, _, y, _ = digits
     plain = KMExClassifier(6, random_state=0).fit(X, y)

@@ -9,12 +9,26 @@ from numpy.testing import assert_allclose, assert_array_equal
 torch = pytest.importorskip("torch")
 pytest.importorskip("zennit")
 
-from sklearn_kmex._torch.scores import Prototypes, Target, make_score, prp
+from sklearn_kmex._model.metric import Metric
+from sklearn_kmex._model.rule import Rule
+from sklearn_kmex._torch import scores
+from sklearn_kmex._torch.projection import Affine, Length
+from sklearn_kmex._torch.scores import Prototypes, Target, prp
 
 
-def known(vectors, codes, similarity="log", aggregation="max", epsilon=1e-4):
+def known(vectors, codes, similarity="log", aggregation="max", **how):
+    """Prototypes and how they decide; all weigh the same unless `weights` are given."""
+    codes = np.asarray(codes)
+    how = {"weights": np.ones(len(codes)), "metric": Metric(), **how}
     vectors = np.asarray(vectors, dtype=float)
-    return Prototypes(vectors, np.asarray(codes), similarity, epsilon, aggregation)
+    return Rule(
+        vectors, codes, codes.max() + 1,
+        similarity=similarity, aggregation=aggregation, **how,
+    )  # fmt: skip
+
+
+def make_score(target, rule, reference, layers=()):
+    return scores.make_score(target, Prototypes.of(rule, layers, reference))
 
 
 def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
@@ -25,7 +39,7 @@ def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
 
 def shares(Z, vectors, scores=1.0):
     Z, vectors = torch.tensor([Z]), torch.tensor([[vectors]])
-    return prp(Z, vectors, torch.tensor([[scores]])).numpy()[0, 0]
+    return prp(Z, Z[:, None] - vectors, torch.tensor([[scores]])).numpy()[0, 0]
 
 
 def test_prp_gives_more_to_channels_that_agree():
@@ -57,13 +71,75 @@ def test_prp_of_a_sample_at_the_prototype_and_of_one_without_values():
     assert_allclose(shares([0.0, 0.0], [1.0, 1.0], 6.0), [3, 3])
 
 
+def explained(Z, rule, layers=()):
+    """Relevance of the similarity to prototype 0."""
+    Z = torch.tensor([Z])
+    score = make_score(target("similarity", "prp", [0]), rule, Z, layers)
+    found = score.relevance(Z)[0, 0].numpy()
+    assert_allclose(found.sum(), score.values(Z)[0, 0])
+    return found
+
+
+def test_prp_in_a_metric_by_hand():
+    # M = map @ map' = [[4, 2], [2, 2]], z - p = (1, -2), M (z - p) = (0, -2). If one
+    # channel were free, the distance would fall by 0 or by 2**2 / 2 = 2: m = 0.1.
+    # Sizes are |z| times the square roots of 4 and 2.
+    metric = Metric("mahalanobis", np.array([[2.0, 0.0], [1.0, 1.0]]))
+    rule = known([[2.0, 3.0]], [0], "gaussian", metric=metric)
+    found = explained([3.0, 1.0], rule)
+    parts = np.array([3 * 2 / 0.1, 1 * 2**0.5 / 2.1])
+    assert_allclose(found, -0.5 * 4 * parts / parts.sum())
+
+
+def test_prp_after_a_scaler_is_that_of_the_scaled_embedding():
+    rule = known([[2.0, 3.0]], [0])
+    scaler = Affine(np.diag([2.0, 0.5]), np.zeros(2))
+    found = explained([3.0, 1.0], rule, [scaler])
+    assert_allclose(found, explained([6.0, 0.5], rule))
+
+
+def test_channels_that_a_step_drops_get_no_relevance():
+    rule = known([[2.0, 3.0]], [0])
+    select = Affine(np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]), np.zeros(2))
+    assert_allclose(explained([3.0, 7.0, 1.0], rule, [select])[1], 0)
+
+
+def test_prp_of_a_direction_is_that_of_the_row_of_length_one():
+    cosine = known([[0.6, 0.7]], [0], metric=Metric("cosine"))
+    expected = explained([0.6, 0.8], known([[0.6, 0.7]], [0]))
+    assert_allclose(explained([3.0, 4.0], cosine), expected)
+    assert_allclose(
+        explained([3.0, 4.0], known([[0.6, 0.7]], [0]), [Length(2)]), expected
+    )
+
+
+def test_a_row_of_zeros_has_no_direction_and_no_error():
+    cosine = known([[0.6, 0.7]], [0], metric=Metric("cosine"))
+    assert np.isfinite(explained([0.0, 0.0], cosine)).all()
+
+
+def test_the_weights_of_prototypes_get_no_relevance():
+    Z = torch.tensor([[1.0, 1.0]], dtype=float)  # similarities -1 and -2.5
+    how = {"weights": np.array([np.exp(-4), 1, 1]), "temperature": 2.0}
+    rule = known(VECTORS, CODES, "gaussian", **how)  # weighted: -9 and -2.5
+    score = make_score(target("class", "prp", [0]), rule, Z)
+    assert_allclose(score.values(Z), [[-2.5]])
+    assert_allclose(score.relevance(Z).sum(-1), [[-2.5]])
+    score = make_score(target("class", "prp", [0]), rule._replace(aggregation="sum"), Z)
+    weighted = np.array([-9, -2.5])
+    total = 2 * np.log(np.exp(weighted / 2).sum())
+    parts = np.exp(weighted / 2) / np.exp(weighted / 2).sum()
+    assert_allclose(score.values(Z), [[total]])
+    assert_allclose(score.relevance(Z).sum(-1), [[total + 8 * parts[0]]])
+
+
 @given(st.integers(0, 10**6), st.integers(1, 5), st.floats(0.001, 1000))
 def test_prp_sums_to_the_similarity(seed, n_features, scale):
     rng = np.random.default_rng(seed)
     Z = torch.tensor(scale * rng.normal(size=(4, n_features)))
     vectors = torch.tensor(scale * rng.normal(size=(4, 3, n_features)))
     scores = torch.tensor(rng.uniform(0.1, 9, size=(4, 3)))
-    found = prp(Z, vectors, scores)
+    found = prp(Z, Z[:, None] - vectors, scores)
     assert_allclose(found.sum(-1), scores)
     assert (found >= 0).all()
 

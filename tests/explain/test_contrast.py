@@ -57,7 +57,12 @@ def margins(psem, X, found):
     sem = psem[-1] if isinstance(psem, Pipeline) else psem
     Z = embed(psem, X)
     Z = np.asarray(Z.toarray() if sparse.issparse(Z) else Z, dtype=float)
+    metric = getattr(sem, "metric_", "euclidean")
+    if metric.startswith("cosine"):
+        Z = Z / np.linalg.norm(Z, axis=1, keepdims=True)
     a, b = sem.prototypes_[found.prototypes], sem.prototypes_[found.against_prototypes]
+    if metric.endswith("mahalanobis"):
+        return ((Z - b) @ sem.metric_map_) ** 2 - ((Z - a) @ sem.metric_map_) ** 2
     return (Z - b) ** 2 - (Z - a) ** 2
 
 
@@ -254,16 +259,52 @@ def test_prototypes_in_the_columns_before_a_rotation_are_embedded_where_they_are
     assert_allclose(there, psem[2].prototypes_[found.against_prototypes], atol=1e-9)
 
 
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_rows_that_are_divided_by_their_length(wine, norm):
+    """A column gets what its share of the row got; prototypes have that length."""
+    X, y = wine
+    psem = make_pipeline(Normalizer(norm), kmex()).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    assert found.feature_names.tolist() == list(X.columns)
+    assert_allclose(found.contributions, margins(psem, X, found), atol=1e-9)
+    lengths = (X.to_numpy() / psem[0].transform(X))[:, :1]
+    own = lengths * psem[1].prototypes_[found.prototypes]
+    assert_allclose(found.prototype_values, own)
+
+
+NORMALIZING = {
+    "side by side": FeatureUnion([("a", StandardScaler()), ("b", Normalizer())]),
+    "inside": make_pipeline(StandardScaler(), Normalizer(), StandardScaler()),
+    "rotated": make_pipeline(PCA(5), Normalizer()),
+    "then rotated": make_pipeline(Normalizer(), PCA(5)),
+    "some columns": ColumnTransformer(
+        [("a", Normalizer(), ["ash", "hue"])], remainder="passthrough"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NORMALIZING)
+def test_steps_around_a_division_are_walked_through(wine, name):
+    X, y = wine
+    steps = [("first", MinMaxScaler()), ("mix", NORMALIZING[name])]
+    steps[0][1].set_output(transform="pandas")
+    psem = Pipeline([*steps, ("last", StandardScaler()), ("kmex", kmex())]).fit(X, y)
+    for rows in (X, X.iloc[:1]):
+        found = contrast(psem, rows)
+        assert found.space == "input"
+        check_sum(psem, rows, found)
+
+
 MIXING = {
-    "rows": Normalizer(),
     "shares": FunctionTransformer(
         lambda X: X / np.sum(np.asarray(X), axis=1, keepdims=True),
         feature_names_out="one-to-one",
     ),
     "products": PolynomialFeatures(2, include_bias=False),
     "parts": NMF(3, max_iter=5000, tol=1e-2, init="nndsvda"),
-    "side by side": FeatureUnion([("a", StandardScaler()), ("b", Normalizer())]),
-    "inside": make_pipeline(StandardScaler(), Normalizer(), StandardScaler()),
+    "side by side": FeatureUnion([("a", StandardScaler()), ("b", NMF(2))]),
+    "inside": make_pipeline(MinMaxScaler(), PolynomialFeatures(2), StandardScaler()),
 }
 
 
@@ -276,7 +317,7 @@ def test_what_mixes_columns_is_where_it_stops(wine, name):
     ).fit(X, y)  # fmt: skip
     for rows in (X, X.iloc[:1]):
         found = contrast(psem, rows)
-        assert found.space == ("mix__normalizer" if name == "inside" else "mix")
+        assert found.space == ("mix__polynomialfeatures" if name == "inside" else "mix")
         check_sum(psem, rows, found)
     assert len(found.feature_names) == found.contributions.shape[1]
     if name == "products":
@@ -333,14 +374,17 @@ def test_sparse_rows_are_walked_through():
         (MaxAbsScaler(),),
         (TruncatedSVD(4),),
         (MaxAbsScaler(), VarianceThreshold(0.02)),
+        (Normalizer(),),
     ):
         psem = make_pipeline(*steps, kmex()).fit(X, y)
         found = contrast(psem, X[:4])
         assert found.space == "input"
         assert found.contributions.shape == (4, 300)
         check_sum(psem, X[:4], found)
-    psem = make_pipeline(Normalizer(), kmex()).fit(X, y)
-    assert contrast(psem, X[:4]).space == "normalizer"
+    psem = kmex(metric="cosine").fit(X, y)
+    found = contrast(psem, X[:4])
+    assert found.space == "input"
+    assert_allclose(found.contributions, margins(psem, X[:4], found), atol=1e-9)
 
 
 def test_text_in_a_column_of_its_own():
@@ -414,6 +458,116 @@ def test_polars_frames(wine):
     check_sum(psem, X[:5], found)
 
 
+METRICS = ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
+
+
+def test_mahalanobis_by_hand():
+    psem = kmex(metric="mahalanobis").fit(
+        [[0, 0], [1, 0], [4, 4], [5, 4]], [0, 0, 1, 1]
+    )
+    psem.prototypes_ = np.array([[0.0, 0.0], [9.0, 0.0], [2.0, 0.0], [0.0, 9.0]])
+    psem.metric_map_ = np.array([[1.0, 0.0], [1.0, 1.0]])  # M is [[1, 1], [1, 2]]
+    found = contrast(psem, [[0.0, 1.0]])
+    # Slope 2 M (-2, 0), shift (0, 1) - (1, 0); distances 1 + 1, and (-1)^2 + 1.
+    assert_allclose(found.contributions, [[4, -4]])
+    assert_allclose(found.margin, 0, atol=1e-12)
+
+
+def test_mahalanobis_is_one_more_affine_step(wine):
+    X, y = wine
+    psem = make_pipeline(StandardScaler(), kmex(metric="mahalanobis")).fit(X, y)
+    found = contrast(psem, X)
+    of_map = psem[1].metric_map_
+    mapped = FunctionTransformer(lambda Z: np.asarray(Z) @ of_map)
+    other = make_pipeline(StandardScaler(), mapped, kmex()).fit(X, y)
+    other[-1].prototypes_ = psem[1].prototypes_ @ of_map
+    wanted = contrast(other, X)
+    assert_array_equal(wanted.prototypes, found.prototypes)
+    assert_allclose(found.contributions, wanted.contributions, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_cosine_is_a_division_before(wine, metric):
+    X, y = wine
+    euclidean = {"cosine": "euclidean", "cosine_mahalanobis": "mahalanobis"}[metric]
+    found = contrast(make_pipeline(StandardScaler(), kmex(metric=metric)).fit(X, y), X)
+    steps = StandardScaler(), Normalizer(), kmex(metric=euclidean)
+    wanted = contrast(make_pipeline(*steps).fit(X, y), X)
+    assert found.space == "input"
+    assert_allclose(found.contributions, wanted.contributions, rtol=1e-6, atol=1e-8)
+    assert_allclose(
+        found.prototype_values.astype(float), wanted.prototype_values.astype(float)
+    )
+
+
+BEFORE = {
+    "nothing": lambda: "passthrough",
+    "scaler": StandardScaler,
+    "pca": lambda: PCA(3),
+    "both": lambda: make_pipeline(StandardScaler(), PCA(2)),
+    "rows": lambda: make_pipeline(StandardScaler(), Normalizer()),
+    "one-hot": lambda: ColumnTransformer(
+        [("k", OneHotEncoder(), ["kind"])], remainder=StandardScaler()
+    ),
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("metric", METRICS)
+@given(seed=st.integers(0, 1000), similarity=st.sampled_from(["log", "gaussian"]),
+       priors=st.sampled_from(["uniform", "class", "prototype"]),
+       dtype=st.sampled_from([np.float32, np.float64]))  # fmt: skip
+def test_parts_sum_to_the_margin_in_each_metric(
+    before, metric, seed, similarity, priors, dtype
+):
+    rng = np.random.RandomState(seed)
+    y = rng.permutation(np.repeat([0, 1], [40, 20]))
+    X = rng.gamma(2, size=(60, 4)) + y[:, np.newaxis] * rng.normal(size=4)
+    X = pd.DataFrame(X.astype(dtype), columns=list("abcd"))
+    if before == "one-hot":
+        X["kind"] = rng.choice(["x", "y", "z"], 60)
+    sem = kmex(metric=metric, similarity=similarity, priors=priors)
+    psem = make_pipeline(BEFORE[before](), sem).fit(X, y)
+    found = contrast(psem, X)
+    assert found.space == "input"
+    wanted = margins(psem, X, found).sum(axis=1)
+    scale = np.abs(found.contributions).sum(axis=1)
+    precision = 1e-9 if dtype == np.float64 else 1e-4
+    for total in (found.margin, found.contributions.sum(axis=1)):
+        assert (np.abs(total - wanted) <= precision * scale).all()
+    clear = np.abs(wanted) > precision * scale
+    assert (found.similarity_margin * wanted >= 0)[clear].all()
+    scores = psem.decision_function(X)
+    weighted = found.similarity_margin + found.weight_margin
+    assert_allclose(weighted, np.abs(scores), rtol=1e-4, atol=1e-4)
+    if similarity == "gaussian":
+        total = found.margin + found.weight_contribution
+        assert_allclose(total, 2 * np.abs(scores), rtol=1e-3, atol=1e-3)
+    else:
+        differ = found.weight_margin != 0
+        assert_array_equal(np.isnan(found.weight_contribution), differ)
+
+
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+def test_weights_that_decide_are_named(similarity):
+    X, y = np.array([[0.0]] * 99 + [[2.0]]), ["often"] * 99 + ["rarely"]
+    psem = KMExClassifier(1, priors="class", similarity=similarity, temperature=1.0)
+    found = contrast(psem.fit(X, y), [[0.0], [1.001], [2.0]])
+    assert found.decided_by_weights.tolist()[:2] == [False, True]
+    assert_allclose(found.margin[1], 0.999**2 - 1.001**2)
+    assert_allclose(np.abs(found.weight_margin), np.log(99))
+    usual = contrast(psem.set_params(priors="uniform").fit(X, y), [[0.0], [1.001]])
+    assert_array_equal(usual.weight_margin, 0)
+    assert_array_equal(usual.weight_contribution, 0)
+    assert not usual.decided_by_weights.any()
+    again = Contrast.from_json(found.to_json())
+    assert_array_equal(again.weight_contribution, found.weight_contribution)
+    table = found.frame()
+    assert_allclose(table["weight_margin"], found.weight_margin)
+    assert "weights decide" in found.to_markdown()
+    assert "weights" not in usual.to_markdown()
+
+
 STEPS = [
     StandardScaler, MinMaxScaler, RobustScaler, PowerTransformer,
     lambda: PCA(2), lambda: PCA(2, whiten=True), lambda: TruncatedSVD(2),
@@ -440,7 +594,7 @@ def test_any_pipeline_keeps_the_sum(steps, seed, n_samples):
     psem.fit(X, y)
     found = contrast(psem, X[:n_samples])
     check_sum(psem, X[:n_samples], found)
-    if set(steps) <= {*STEPS[:3], *STEPS[4:7], VarianceThreshold}:
+    if set(steps) <= {*STEPS[:3], *STEPS[4:7], Normalizer, VarianceThreshold}:
         assert found.space == "input"
 
 

@@ -1,6 +1,5 @@
 """The nearest row of the runner-up, and prototypes really removed."""
 
-import copy
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
 from sems import Prototypes, Stubborn
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
@@ -19,16 +19,14 @@ from sklearn_kmex import KMExClassifier
 from sklearn_kmex.explain import Counterfactuals, counterfactuals, explain
 
 
-def without(psem, removed):
-    """The fitted model, with some prototypes taken away."""
-    left = copy.deepcopy(psem)
-    kept = np.setdiff1d(np.arange(len(psem.prototypes_)), removed)
-    left.prototypes_ = psem.prototypes_[kept]
-    left.prototype_classes_ = psem.prototype_classes_[kept]
-    left.n_prototypes_ = np.array(
-        [np.count_nonzero(left.prototype_classes_ == c) for c in psem.classes_]
-    )
-    return left
+def predict_without(psem, removed, row):
+    """Predict by the formula of class scores, without some prototypes."""
+    T, similar = psem.temperature_, psem.transform(row)[0].astype(float)
+    weighted = similar + T * np.log(psem.prototype_weights_)
+    weighted[list(removed)] = -np.inf
+    combine = logsumexp if psem.aggregation == "sum" else np.max
+    of_class = [weighted[psem.prototype_classes_ == c] / T for c in psem.classes_]
+    return psem.classes_[np.argmax([combine(some) for some in of_class])]
 
 
 def smallest_by_trial(psem, row):
@@ -37,27 +35,38 @@ def smallest_by_trial(psem, row):
     ids = range(len(psem.prototypes_))
     for size in range(1, len(ids)):
         for some in combinations(ids, size):
-            if without(psem, some).predict(row)[0] != before:
+            if predict_without(psem, some, row) != before:
                 return size
     raise AssertionError("nothing changes it")
 
 
+METRICS = ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
+
+
 @pytest.mark.parametrize("aggregation", ["max", "sum"])
 @pytest.mark.parametrize("similarity", ["log", "gaussian"])
-@given(seed=st.integers(0, 10**6), n_classes=st.integers(2, 3))
-def test_no_smaller_set_changes_the_decision(aggregation, similarity, seed, n_classes):
+@given(
+    seed=st.integers(0, 10**6),
+    n_classes=st.integers(2, 3),
+    metric=st.sampled_from(METRICS),
+    priors=st.sampled_from(["uniform", "class", "prototype"]),
+    temperature=st.sampled_from([0.1, 1.0, 3.0]),
+)
+def test_no_smaller_set_changes_the_decision(
+    aggregation, similarity, seed, n_classes, metric, priors, temperature
+):
     rng = np.random.RandomState(seed)
-    y = np.arange(24) % n_classes
+    y = np.r_[np.arange(18) % n_classes, np.zeros(6, dtype=int)]
     X = rng.normal(size=(24, 2)) + 0.7 * y[:, np.newaxis]
     psem = KMExClassifier(
-        3, aggregation=aggregation, similarity=similarity, temperature=1.0,
-        random_state=0, n_init=1,
+        3, aggregation=aggregation, similarity=similarity, temperature=temperature,
+        metric=metric, priors=priors, random_state=0, n_init=1,
     ).fit(X, y)  # fmt: skip
     rows = rng.normal(size=(3, 2))
     found = counterfactuals(psem, rows)
     for i, row in enumerate(rows[:, np.newaxis]):
         removed = found.removals[i]
-        assert without(psem, removed).predict(row) == found.removed_to[i]
+        assert predict_without(psem, removed, row) == found.removed_to[i]
         assert found.removed_to[i] != found.predictions[i] == psem.predict(row)[0]
         assert len(removed) == smallest_by_trial(psem, row)
 
@@ -125,6 +134,59 @@ def test_the_nearest_row_is_nearest_of_all(kind, monkeypatch):
     assert_array_equal(y[found.training_rows], found.runner_up)
     chosen = apart[np.arange(len(X)), found.training_rows]
     assert_allclose(chosen, apart.min(axis=1), rtol=1e-5)
+
+
+def test_sparse_rows_are_compared_by_cosine():
+    X, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, metric="cosine", random_state=0).fit(X, y)
+    wanted = counterfactuals(psem, X, X_train=X, y_train=y)
+    rows = sparse.csr_matrix(X)
+    found = counterfactuals(psem, rows, X_train=rows, y_train=y)
+    assert_allclose(found.distances, wanted.distances, atol=1e-7)
+    assert_array_equal(found.removed, wanted.removed)
+    assert_allclose(
+        counterfactuals(psem, rows).distances, counterfactuals(psem, X).distances
+    )
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_nearest_row_is_nearest_in_the_metric(metric, dtype):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(dtype)
+    psem = KMExClassifier(3, metric=metric, random_state=0).fit(X, y)
+    found = counterfactuals(psem, X, X_train=X, y_train=y)
+    placed = X.astype(np.float64)
+    if metric.startswith("cosine"):
+        placed /= np.linalg.norm(placed, axis=1, keepdims=True)
+    prototypes = psem.prototypes_.astype(np.float64)
+    if metric.endswith("mahalanobis"):
+        placed, prototypes = placed @ psem.metric_map_, prototypes @ psem.metric_map_
+    apart = np.where(y == found.runner_up[:, np.newaxis], cdist(placed, placed), np.inf)
+    tolerance = {"rtol": 1e-6, "atol": 1e-6 if dtype == np.float64 else 2e-3}
+    assert_allclose(found.distances, apart.min(axis=1), **tolerance)
+    chosen = apart[np.arange(len(X)), found.training_rows]
+    assert_allclose(chosen, apart.min(axis=1), **tolerance)
+    without = counterfactuals(psem, X)
+    apart = np.where(
+        psem.prototype_classes_ == found.runner_up[:, np.newaxis],
+        cdist(placed, prototypes),
+        np.inf,
+    )
+    assert_allclose(without.distances, apart.min(axis=1), **tolerance)
+
+
+def test_a_heavy_prototype_is_removed_before_a_nearer_one():
+    psem = KMExClassifier(
+        {"a": 2, "b": 1}, priors="prototype", similarity="gaussian", temperature=1.0
+    ).fit([[-2.0]] * 98 + [[-1.0], [0.5]], ["a"] * 99 + ["b"])
+    heavy, light = psem.prototypes_[:2].ravel().argsort()
+    found = counterfactuals(psem, [[0.0]])
+    # At distances 2, 1 and 0.5; the weight of the first adds log 98 more.
+    assert_allclose(found.shift[[heavy, light, 2]], [0, -np.log(98), -np.log(98)])
+    assert found.predictions.tolist() == ["a"]
+    assert found.removals[0].tolist() == [heavy]
+    assert found.removed_to.tolist() == ["b"]
 
 
 def test_rows_are_compared_as_embeddings():

@@ -37,6 +37,16 @@ def test_counts_by_hand():
     assert texts == ["correct", "wrong", "never decides (1)"]
 
 
+def test_counts_are_by_weighted_similarity():
+    X, y = np.array([[0.0]] * 98 + [[1.0], [9.0]]), np.array(["a"] * 99 + ["b"])
+    psem = KMExClassifier(
+        {"a": 2, "b": 1}, priors="prototype", similarity="gaussian", temperature=1.0
+    ).fit(X, y)
+    display = UsageDisplay.from_estimator(psem, X, y)
+    assert sorted(display.usage) == [0, 1, 99]
+    assert display.usage[psem.prototypes_.ravel() == 1] == 0  # nearest to its own row
+
+
 def test_wrong_bars_are_told_apart_without_colour():
     psem = Prototypes([[0], [9]], [0, 1])
     display = UsageDisplay.from_estimator(psem, [[0], [9]], [1, 0])
@@ -62,17 +72,3 @@ def test_classes_without_prototypes_and_labels_of_no_class():
     assert display.n_correct.tolist() == [1, 0]
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         UsageDisplay.from_estimator(psem, [[0], [9]], ["a"])
-
-
-def test_weights_count(blobs):
-    X, y = blobs
-    rng = np.random.RandomState(0)
-    rows = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:3]]
-    X, y = X[rows] + 3 * rng.normal(size=(len(rows), X.shape[1])), y[rows]
-    psem = KMExClassifier(1, similarity="gaussian", priors="class", random_state=0)
-    psem.fit(X, y)
-    plain = psem.transform(X).argmax(axis=1)
-    assert (plain != psem.predict(X)).any()
-    display = UsageDisplay.from_estimator(psem, X, y)
-    assert_array_equal(display.usage, np.bincount(psem.predict(X), minlength=2))
-    assert display.n_correct.sum() == (psem.predict(X) == y).sum()

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.spatial.distance import cdist
@@ -115,6 +117,7 @@ def test_impure_and_shadowed_prototypes_by_hand():
     assert_array_equal(impure.row, [1])
     assert_array_equal(impure.row_class, ["a"])
     assert_array_equal(found.shadowed_prototypes, [3])
+    assert_array_equal(found.unreachable_prototypes, [])
 
 
 def test_near_duplicates_by_hand():
@@ -133,6 +136,87 @@ def test_near_duplicates_by_hand():
     model.prototypes_ = X * 1000 + 5
     again = audit(model, X, y, duplicate_threshold=0.25).duplicate_prototypes
     assert_allclose(again.relative_distance, pairs.relative_distance)
+
+
+METRICS = ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
+
+
+def weighted(X, y, **params):
+    """Prototypes at the distinct rows of each class, weighted by their rows."""
+    counts = {label: len(np.unique(X[y == label])) for label in np.unique(y)}
+    return KMExClassifier(counts, priors="prototype", **params).fit(X, y)
+
+
+def test_a_prototype_of_too_little_weight_is_named():
+    X = column(*[0] * 98, 1, 2)
+    y = np.array(["a"] * 99 + ["b"])
+    psem = weighted(X, y, similarity="gaussian", temperature=1.0)
+    found = audit(psem, X, y)
+    # log 98 is 4.6: the first wins up to 3.3, and the one at 2 beyond.
+    light = int(np.argmax(psem.prototypes_ == 1))
+    assert_array_equal(found.shadowed_prototypes, [light, 2])
+    assert_array_equal(found.unreachable_prototypes, [light])
+    assert_array_equal(found.suspect_rows, [99])  # decided for "a"
+    assert_allclose(found.suspicion, np.log(98) - 2)
+    alike = audit(psem.set_params(priors="uniform").fit(X, y), X, y)
+    assert len(alike.shadowed_prototypes) == len(alike.suspect_rows) == 0
+    # A log similarity of at most 9.2 outweighs log 98, but not three times that.
+    mild = audit(weighted(X, y, temperature=1.0), X, y)
+    assert_array_equal(mild.unreachable_prototypes, [])
+    warm = audit(weighted(X, y, temperature=3.0), X, y)
+    assert_array_equal(warm.unreachable_prototypes, [light, 2])
+
+
+@given(seed=st.integers(0, 10**6))
+def test_unreachable_prototypes_on_a_line(seed):
+    """Each wins on the intersection of half lines, which may be empty."""
+    rng = np.random.RandomState(seed)
+    places = rng.permutation(12)[:6].astype(float)
+    X = np.repeat(places, rng.randint(1, 60, 6))[:, np.newaxis]
+    y = (X[:, 0] > np.median(places)).astype(int)
+    psem = weighted(X, y, similarity="gaussian", temperature=rng.uniform(0.1, 20))
+    p = psem.prototypes_.ravel()
+    c = psem.temperature_ * np.log(psem.prototype_weights_) - p**2 / 2
+    reached = []
+    for k in range(6):
+        j = np.delete(np.arange(6), k)
+        ends = (c[j] - c[k]) / (p[k] - p[j])
+        lowest = ends[p[j] < p[k]].max(initial=-np.inf)
+        reached.append(lowest < ends[p[j] > p[k]].min(initial=np.inf))
+    found = audit(psem, X, y)
+    shadowed = np.isin(np.arange(6), found.shadowed_prototypes)
+    unreachable = np.flatnonzero(~np.array(reached))
+    assert shadowed[unreachable].all()
+    assert_array_equal(found.unreachable_prototypes, unreachable)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+@given(seed=st.integers(0, 10**6))
+def test_no_row_activates_what_is_called_unreachable(metric, similarity, seed):
+    rng = np.random.RandomState(seed)
+    X, y = rng.normal(size=(80, 2)) + 2, rng.randint(2, size=80)
+    X[:60] = 2 + 0.1 * X[:60]
+    psem = KMExClassifier(
+        4, metric=metric, similarity=similarity, priors="prototype", n_init=1,
+        temperature=float(rng.choice([0.1, 1, 10])), random_state=0,
+    ).fit(X, y)  # fmt: skip
+    found = audit(psem, X, y)
+    rows = np.vstack([
+        rng.normal(size=(2000, 2)) * 10.0 ** rng.uniform(-1, 3, (2000, 1)),
+        psem.prototypes_,
+    ])  # fmt: skip
+    shift = psem.temperature_ * np.log(psem.prototype_weights_)
+    active = (psem.transform(rows) + shift).argmax(axis=1)
+    assert not np.isin(found.unreachable_prototypes, active).any()
+    assert set(found.unreachable_prototypes) <= set(found.shadowed_prototypes)
+    active = (psem.transform(X) + shift).argmax(axis=1)
+    ghosts = np.setdiff1d(np.arange(len(shift)), active)
+    assert_array_equal(found.shadowed_prototypes, ghosts)
+    suspects = audit(psem, X, y, min_suspicion=1e-9)
+    if len(found.outvoted_prototypes) == 0:
+        wrong = np.flatnonzero(psem.predict(X) != y)
+        assert set(suspects.suspect_rows) <= set(wrong)
 
 
 def as_frame(rows):
@@ -295,6 +379,7 @@ def test_identical_prototypes(labels, first, second):
     found = audit(Prototypes([[5], [5], [5]], labels), column(1, 9), [0, 0])
     assert len(found.suspect_rows) == 0
     assert_array_equal(found.shadowed_prototypes, [1, 2])
+    assert_array_equal(found.unreachable_prototypes, [1, 2])
     assert_array_equal(found.duplicate_prototypes.prototype, first)
     assert_array_equal(found.duplicate_prototypes.other, second)
     assert_array_equal(found.duplicate_prototypes.relative_distance, 0)

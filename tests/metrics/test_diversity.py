@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
+from scipy.special import entr
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex.metrics import diversity_score
+from sklearn_kmex.metrics import diversity_score, diversity_scorer
 
 
 def test_two_prototypes_by_hand():
@@ -43,6 +44,29 @@ def test_float32_prototypes_have_the_diversity_of_float64_ones(digits):
         assert_allclose(diversity_score(points.astype(np.float32)), exact, atol=1e-5)
         overlap = 1 - diversity_score(points.astype(np.float32))
         assert_allclose(overlap, 1 - exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+@pytest.mark.parametrize(
+    "metric", ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
+)
+def test_a_model_is_scored_by_its_own_metric_and_similarity(metric, similarity, digits):
+    X, _, y, _ = digits
+    psem = KMExClassifier(
+        2, metric=metric, similarity=similarity, epsilon=1e-3, n_init=1, random_state=0
+    ).fit(X, y)
+    places = psem.prototypes_
+    if metric.endswith("mahalanobis"):
+        places = places @ psem.metric_map_
+    squares = ((places[:, None] - places) ** 2).sum(axis=2)
+    d = np.sqrt(squares)
+    mass = {"log": (d + 1) / (d + 1e-3), "gaussian": np.exp(-squares / 2)}[similarity]
+    q = mass / mass.sum(axis=1, keepdims=True)
+    overlap = entr(q).sum(axis=1).mean() / np.log(20)
+    assert_allclose(diversity_scorer(psem, X), 1 - overlap, atol=1e-9)
+    if metric == "euclidean" and similarity == "gaussian":
+        found = diversity_score(places, similarity="gaussian")
+        assert_allclose(diversity_scorer(psem, X), found)
 
 
 def test_more_is_better():
@@ -83,5 +107,7 @@ def test_refusals():
         diversity_score([1.0, 2.0])
     with pytest.raises(ValueError, match="NaN"):
         diversity_score([[np.nan]])
+    with pytest.raises(ValueError, match=r"'similarity' parameter .* Got 'linear'"):
+        diversity_score([[1.0]], similarity="linear")
     with pytest.raises(ValueError, match="'epsilon' parameter"):
         diversity_score([[1.0]], epsilon=0)

@@ -11,6 +11,7 @@ from sklearn_kmex.metrics import (
     ghosting_rate,
     prototype_usage,
     transparency_score,
+    transparency_scorer,
     usage_entropy_score,
 )
 
@@ -68,6 +69,21 @@ def test_kmex_has_no_ghosts_on_its_training_digits(digits):
     activations = psem.transform(X).argmax(axis=1)
     assert ghosting_rate(activations, 50) == 0
     assert 0.95 < usage_entropy_score(activations, 50) < 1
+
+
+@pytest.mark.parametrize("similarity", ["log", "gaussian"])
+def test_the_scorer_counts_by_weighted_similarity(similarity):
+    """The one nearest to its own row has too little weight to win it."""
+    X, y = np.array([[0.0]] * 98 + [[1.0], [9.0]]), np.array(["a"] * 99 + ["b"])
+    psem = KMExClassifier(
+        {"a": 2, "b": 1}, similarity=similarity, temperature=3.0, random_state=0
+    )
+    assert transparency_scorer(psem.fit(X, y), X) == 1
+    psem.set_params(priors="prototype").fit(X, y)
+    shift = psem.temperature_ * np.log(psem.prototype_weights_)
+    active = (psem.transform(X) + shift).argmax(axis=1)
+    assert ghosting_rate(active, 3) > ghosting_rate(psem.transform(X).argmax(axis=1), 3)
+    assert transparency_scorer(psem, X) == transparency_score(active, 3) < 1
 
 
 def test_similarities_in_float32_activate_the_same_prototypes(digits):

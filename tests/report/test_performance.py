@@ -85,7 +85,9 @@ def test_no_black_box_and_no_error(evaluated):
     assert found["black_box"] is None
     assert found["confusions"] == []
     assert [one["black_box_recall"] for one in found["classes"]] == [None, None]
-    trust = predicates(answers, [[0], [10]], None)["trustworthiness"]
+    trust = predicates(answers, Prototypes([[0], [10]], [0, 1]), None)[
+        "trustworthiness"
+    ]
     assert trust is None
 
 
@@ -102,7 +104,7 @@ def test_only_the_most_frequent_errors_are_listed(evaluated):
 def test_ghosts_by_hand(evaluated):
     prototypes = [[0], [10], [20], [99]]
     answers = evaluated(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))
-    found = predicates(answers, prototypes, None)
+    found = predicates(answers, Prototypes(prototypes, list("abba")), None)
     assert found["transparency"] == {
         "ghosting_rate": 0.5,
         "n_ghosts": 2,
