@@ -129,6 +129,6 @@ def test_a_prototype_of_too_little_weight_is_named():
     ).fit(X, y)
     assert psem.prototypes_.ravel().tolist() == [0, 1, 2, 9]
     content = SEMReport(psem, X, y, X_train=X, y_train=y).to_dict()
-    text = "No sample can be decided by it: others weigh more, or equal it."
+    text = "No sample can be decided by it: others outweigh or equal it."
     named = [text in card["warnings"] for card in content["prototypes"]]
     assert named == [False, True, False, False]
