@@ -441,7 +441,7 @@ class KMExClassifier(PrototypeStream):
     ) -> tuple[list[ClassPrototypes | None], list[list[Fold]]]:
         """Set `class_prior_`, and run k-means on the rows of each class."""
         mass = class_weights(training, [plan.known for plan in plans])
-        self.class_prior_ = class_priors(self.priors, mass)
+        self.class_prior_ = class_priors(self.priors_, mass)
         learned = fit_merged(training, plans, self.merge_threshold)
         return [found for found, _ in learned], [folds for _, folds in learned]
 

@@ -221,3 +221,14 @@ def test_torch_and_skorch_end_to_end(digits):
     search = GridSearchCV(psem, {"kmex__n_prototypes": [1, 3]}, cv=2, n_jobs=2)
     assert search.fit(X, y).best_score_ > 0.9
     assert search.best_estimator_["embed"].net is net
+
+
+def test_chosen_uniform_priors_weigh_all_prototypes_equally(digits):
+    X, y = digits[0][:150], digits[2][:150]
+    keep = (y > 2) | (np.arange(150) % 4 == 0)  # classes of unequal size
+    psem = make_kmex(lambda X: X, n_prototypes=2, random_state=0).fit(X[keep], y[keep])
+    kmex = psem["kmex"]
+    rows = [one["priors"] for one in kmex.cv_results_["params"]]
+    assert {"uniform", "prototype"} == set(rows)
+    assert kmex.priors_ == "uniform"
+    assert np.ptp(kmex.prototype_weights_) == 0

@@ -104,9 +104,7 @@ def warnings_by_prototype(
     for k in np.flatnonzero(usage == 0):
         found[k].append("Ghost: it is not the most similar prototype of any sample.")
     for k in findings.unreachable_prototypes:
-        found[k].append(
-            "No sample can be decided by it: others weigh more, or equal it."
-        )
+        found[k].append("No sample can be decided by it: others outweigh or equal it.")
     for k in np.flatnonzero((usage > 0) & (n_correct < LOW_PURITY * usage)):
         found[k].append(
             f"Only {n_correct[k]} of the {usage[k]} samples it decides are of its "

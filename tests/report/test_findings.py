@@ -127,8 +127,7 @@ def test_a_prototype_of_too_little_weight_is_named():
     psem = KMExClassifier(
         {"a": 3, "b": 1}, priors="prototype", similarity="gaussian", temperature=1.0
     ).fit(X, y)
-    assert psem.prototypes_.ravel().tolist() == [0, 1, 2, 9]
     content = SEMReport(psem, X, y, X_train=X, y_train=y).to_dict()
     text = "No sample can be decided by it: others outweigh or equal it."
-    named = [text in card["warnings"] for card in content["prototypes"]]
-    assert named == [False, True, False, False]
+    named = np.array([text in card["warnings"] for card in content["prototypes"]])
+    assert psem.prototypes_[named].tolist() == [[1.0]]
