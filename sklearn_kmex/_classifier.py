@@ -1,6 +1,6 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -20,7 +20,7 @@ from sklearn_kmex._compat import (
 from sklearn_kmex._data.arrays import asarray_like, to_numpy, widest_float
 from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.classes import class_weights, counts_by_share
-from sklearn_kmex._fit.choice import choose
+from sklearn_kmex._fit.choice import Choice, choose
 from sklearn_kmex._fit.folds import few_folds
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.merging import fit_merged
@@ -34,7 +34,7 @@ from sklearn_kmex._fit.validation import (
     prototypes_per_class,
     warn_of_fewer,
 )
-from sklearn_kmex._model.metric import METRICS, preparation
+from sklearn_kmex._model.metric import METRICS, Metric, preparation
 
 
 # Numbers of prototypes that "auto" compares.
@@ -386,21 +386,13 @@ class KMExClassifier(PrototypeStream):
                 if auto
                 else np.array(self._given_counts(training))[:, np.newaxis]
             )
-            return self._search(training, few_folds(training, seed), counts, numbers)
+            splits = few_folds(training, seed)
+            search = open_search(self, training, splits, counts, staged=True)
+            return self._set_choice(choose(search, numbers))
         return self._given_counts(training)
 
-    def _search(
-        self,
-        training: Training,
-        splits: Iterable[tuple[NDArray, NDArray]],
-        counts: NDArray,
-        numbers: Sequence[Any],
-        scoring: str = "neg_log_loss",
-        **rule: Any,
-    ) -> list[int]:
-        """Choose by the held-out rows of splits; return counts of each class."""
-        search = open_search(self, training, list(splits), counts, scoring)
-        chosen = choose(search, numbers, **rule)
+    def _set_choice(self, chosen: Choice) -> list[int]:
+        """Set what was chosen, and return the counts of the classes."""
         self.cv_results_, self.best_index_ = chosen.results, chosen.index
         self.best_params_ = chosen.params
         for name in RULE:
@@ -430,6 +422,7 @@ class KMExClassifier(PrototypeStream):
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
             hold_out=self.temperature == "auto",
+            unit=Metric(self.metric_).unit,
         )
         return [
             settings._replace(counts=tried, seed=seed, known=old)

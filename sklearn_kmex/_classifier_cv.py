@@ -12,7 +12,9 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn_kmex._classifier import AUTO_COUNTS, KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
 from sklearn_kmex._data.rows import Training
+from sklearn_kmex._fit.choice import choose
 from sklearn_kmex._fit.classes import counts_by_share
+from sklearn_kmex._fit.search import open_search
 
 
 class KMExClassifierCV(KMExClassifier):
@@ -282,15 +284,10 @@ class KMExClassifierCV(KMExClassifier):
         rows = np.flatnonzero(training.weights)
         y = training.y[rows]
         folds = check_cv(self.cv, y, classifier=True).split(rows, y)
-        return self._search(
-            training,
-            [(rows[train], rows[test]) for train, test in folds],
-            counts,
-            numbers.tolist(),
-            self.scoring,
-            tolerance=self.tolerance,
-            per_class=self.per_class,
-        )
+        splits = [(rows[train], rows[test]) for train, test in folds]
+        search = open_search(self, training, splits, counts, self.scoring)
+        chosen = choose(search, numbers.tolist(), self.tolerance, self.per_class)
+        return self._set_choice(chosen)
 
 
 def _numbers_to_try(candidates: Any) -> NDArray:

@@ -1,8 +1,13 @@
 """Compare a served model with the model itself."""
 
+from itertools import product
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import Pipeline
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex._model.metric import METRICS
 
 SETTINGS = {
     "default": {},
@@ -18,6 +23,36 @@ SETTINGS = {
     "medoids": {"prototype": "medoid", "epsilon": 1e-8},
     "wide epsilon": {"epsilon": 0.5},
 }
+PRIORS = {
+    "uniform": "uniform",
+    "class": "class",
+    "prototype": "prototype",
+    "array": [0.3, 0.2, 0.1, 0.4],
+}
+RULES = list(product(METRICS, PRIORS, ("log", "gaussian"), ("max", "sum")))
+
+
+def fit_rule(rule, X, y, **settings):
+    """Fit a classifier of four classes, of different sizes, that decides by a rule."""
+    metric, priors, similarity, aggregation = rule
+    psem = KMExClassifier(
+        {0: 1, 1: 2, 2: 3, 3: 3},
+        metric=metric,
+        priors=PRIORS[priors],
+        similarity=similarity,
+        aggregation=aggregation,
+        n_init=1,
+        random_state=0,
+        **settings,
+    )
+    return psem.fit(X, y)
+
+
+def four_digits(digits, dtype=np.float64):
+    """Return training rows of four classes of different sizes, and test rows."""
+    X, X_test, y, y_test = digits
+    kept = (y < 4) & ((y != 1) | (np.arange(len(y)) % 3 == 0))
+    return X[kept].astype(dtype), y[kept], X_test[y_test < 4].astype(dtype)
 
 
 def embed(psem, X):

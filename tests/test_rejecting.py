@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from served import RULES, fit_rule, four_digits
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
@@ -19,6 +20,7 @@ from sklearn.svm import SVC
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
 from sklearn_kmex._fit.held_out import predict_and_score
+from sklearn_kmex._model.metric import METRICS
 from sklearn_kmex._rejecting import threshold
 
 METHODS = ["similarity", "probability"]
@@ -65,6 +67,39 @@ def test_a_weight_is_that_many_rows(line, per_class):
     rows = np.linspace(-1, 14, 200)[:, np.newaxis]
     assert_allclose(weighted.typicality(rows), careful.typicality(rows))
     assert_array_equal(weighted.accept(rows), careful.accept(rows))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rule", RULES[::3], ids="-".join)
+def test_no_more_are_rejected_than_asked_in_any_metric(rule, method, digits):
+    X, y, X_test = four_digits(digits)
+    held_out = np.arange(len(y)) % 2 == 1
+    psem = fit_rule(rule, X[~held_out], y[~held_out])
+    careful = RejectingClassifier(
+        FrozenEstimator(psem), quantile=0.1, method=method, reject_label=-1
+    ).fit(X[held_out], y[held_out])
+    predicted = psem.predict(X[held_out])
+    accepted = careful.accept(X[held_out])
+    for label in np.unique(predicted):
+        assert np.mean(~accepted[predicted == label]) <= 0.1
+    assert np.mean(~accepted) > 0
+    answers = careful.predict(X_test)
+    kept = answers != -1
+    assert_array_equal(answers[kept], psem.predict(X_test)[kept])
+    noise = np.random.default_rng(0).permuted(X_test, axis=1)
+    if method == "similarity":
+        assert careful.accept(noise).mean() < 0.5 < careful.accept(X_test).mean()
+
+
+def test_parameters_are_chosen_inside(digits):
+    X, y, X_test = four_digits(digits)
+    psem = KMExClassifier(2, metric="auto", priors="auto", n_init=1, random_state=0)
+    careful = RejectingClassifier(psem, cv=2, reject_label=-1).fit(X, y)
+    assert careful.estimator_.metric_ in METRICS
+    kept = careful.predict(X_test) != -1
+    assert_array_equal(
+        careful.predict(X_test)[kept], careful.estimator_.predict(X_test)[kept]
+    )
 
 
 def test_weights_reach_the_classifier_in_a_pipeline(digits):

@@ -43,7 +43,7 @@ def choose(
             f"{failures[0]} Fix it, or use metric='euclidean'."
         )
     weights = search.row_weights()
-    folds = np.array([_fold_means(one, weights) for one in tried])
+    folds = np.array([search.fold_means(one) for one in tried])
     means = folds.mean(axis=1)
     best = int(means.argmax())
     errors = np.array([_standard_error(one, tried[best], weights) for one in tried])
@@ -69,11 +69,6 @@ def _plainness(search: Search, one: Tried) -> tuple[bool, int, int]:
     """Return a key that is smaller for a plainer candidate."""
     counts = search.counts[:, one.candidate.place]
     return bool((counts == 1).all()), int(counts.sum()), one.candidate.departures()
-
-
-def _fold_means(one: Tried, weights: Sequence[NDArray]) -> list[float]:
-    pairs = zip(one.scores, weights, strict=True)
-    return [float(scores @ of_rows) for scores, of_rows in pairs]
 
 
 def _standard_error(one: Tried, best: Tried, weights: Sequence[NDArray]) -> float:
@@ -122,7 +117,7 @@ def _tables(
         for place in range(search.counts.shape[1])
     ]
     weights, tables = search.row_weights(), []
-    means = [np.mean(_fold_means(one, weights)) for one in alike]
+    means = [search.fold_means(one).mean() for one in alike]
     for k, split in enumerate(search.splits):
         parts = [one.folds[k] for one in alike]
         logits = np.full((len(split.held_out), n_classes, len(alike)), -np.inf)

@@ -60,7 +60,8 @@ class Scatter(NamedTuple):
         if mean == 0:
             raise ValueError(
                 "X must vary within a class for metric='mahalanobis'; all rows of each "
-                "class are equal. Use metric='euclidean'."
+                f"class are equal (n_features = {len(covariance)}). Use "
+                "metric='euclidean'."
             )
         if shrinkage == "auto":
             shrinkage = self._best_shrinkage(covariance, mean)

@@ -21,8 +21,9 @@ from sklearn_kmex._fit.prototypes import (
 from sklearn_kmex._model.metric import Metric, preparation
 
 AUTO_FOLDS = 3
-# Rows that a search with default settings sees; the final fit sees all.
-SEARCHED_ROWS = 20_000
+# Rows that a search with default settings sees: `ROWS_PER_CLASS` of each class, at least
+# `FEW_ROWS` and at most `MOST_ROWS` in all. The final fit sees all.
+MOST_ROWS, FEW_ROWS, ROWS_PER_CLASS = 20_000, 6_000, 50
 
 
 class Split(NamedTuple):
@@ -34,9 +35,10 @@ class Split(NamedTuple):
 
 
 def few_folds(training: Training, seed: int) -> list[tuple[NDArray, NDArray]]:
-    """Split at most `SEARCHED_ROWS` rows into at most `AUTO_FOLDS` stratified folds."""
+    """Split a sample of the rows into at most `AUTO_FOLDS` stratified folds."""
     n_rows = sum(map(len, training.groups))
-    share = min(1.0, SEARCHED_ROWS / n_rows)
+    wanted = max(FEW_ROWS, ROWS_PER_CLASS * len(training.classes))
+    share = min(1.0, min(MOST_ROWS, wanted) / n_rows)
     rng = np.random.RandomState(seed)
     rows = np.sort(
         np.concatenate(

@@ -67,6 +67,7 @@ class Plan(NamedTuple):
     hold_out: bool = False  # whether to fit folds for the temperature
     known: ClassPrototypes | None = None  # from earlier batches of a stream
     start: NDArray | None = None  # centers to start from
+    unit: bool = False  # whether rows are of length one, or zero
 
 
 def row_keys(values: Any) -> NDArray:
@@ -218,7 +219,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     kept = np.unique(owner)  # centers without members are dropped
     vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
     apart = distances[:, kept] if known is None else _distances(candidates, vectors)
-    nearest = candidates.take(_nearest_members(apart))
+    nearest = candidates.take(_nearest_members(apart, _can_be_shown(candidates, plan)))
     inertia = float(points.weights @ distances.min(axis=1))
     return ClassPrototypes(
         vectors,
@@ -240,13 +241,22 @@ def _first_nearest(distances: NDArray) -> NDArray[np.intp]:
     return near.argmax(axis=0)
 
 
-def _nearest_members(distances: NDArray) -> NDArray[np.intp]:
+def _can_be_shown(rows: Rows, plan: Plan) -> NDArray[np.bool_]:
+    """Return which rows may stand for a prototype: among unit rows, none of zeros."""
+    if not plan.unit:
+        return np.ones(len(rows.numbers), dtype=bool)
+    return np.asarray(to_numpy(abs(rows.values).max(axis=1) > 0)).ravel()
+
+
+def _nearest_members(
+    distances: NDArray, allowed: NDArray[np.bool_]
+) -> NDArray[np.intp]:
     """Return the member nearest to each prototype, so that each has its own row.
 
-    A prototype without members among these rows has the nearest of all.
+    A prototype without allowed members among these rows has the nearest of all.
     """
     owner, places = distances.argmin(axis=1), np.arange(distances.shape[1])
-    members = owner[:, np.newaxis] == places
+    members = (owner[:, np.newaxis] == places) & allowed[:, np.newaxis]
     return _first_nearest(
         np.where(members | ~members.any(axis=0), distances, np.inf)
     )
@@ -325,13 +335,16 @@ def prototype_path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
 def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
     """Merge means until `count` are left, by the least increase of inertia (Ward)."""
     means, weights = means.astype(np.float64), weights.copy()
+    squared = squared_distances(means, means)
     while len(means) > count:
-        added = squared_distances(means, means)
-        added *= weights[:, np.newaxis] * weights / np.add.outer(weights, weights)
+        added = squared * (weights[:, np.newaxis] * weights)
+        added /= np.add.outer(weights, weights)
         np.fill_diagonal(added, np.inf)
         one, other = np.unravel_index(added.argmin(), added.shape)
         share = weights[[one, other]] / weights[[one, other]].sum()
         means[one] = share @ means[[one, other]]
         weights[one] += weights[other]
+        squared[one] = squared[:, one] = ((means - means[one]) ** 2).sum(axis=1)
         means, weights = np.delete(means, other, 0), np.delete(weights, other)
+        squared = np.delete(np.delete(squared, other, 0), other, 1)
     return means

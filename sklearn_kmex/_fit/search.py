@@ -34,6 +34,8 @@ RULES = (
 )
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
+# Of these, rows that a temperature is fitted to.
+TEMPERATURE_ROWS = 1_500
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -76,33 +78,60 @@ class Search(NamedTuple):
     metrics: list[str]
     rules: list[tuple[str, str, Any]]
     scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
+    staged: bool
 
     def run(self) -> tuple[list[Tried], list[str]]:
         """Return the scores of all candidates, and why metrics have none."""
         tried: list[Tried] = []
         failures: list[str] = []
-        paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
-        plans = self.estimator._plans(self.counts.tolist())
-        for metric in self.metrics:
-            unit = Metric(metric).unit
-            try:
-                if unit not in paths:
-                    paths[unit] = fit_paths(self.training, self.splits, plans, metric)
-                tried.extend(self._try_metric(metric, paths[unit]))
-            except ValueError as error:
-                failures.append(f"metric={metric!r}: {error}")
+        for metrics, places in self._stages(tried):
+            plans = self.estimator._plans(self.counts[:, places].tolist())
+            paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
+            for metric in metrics:
+                unit = Metric(metric).unit
+                try:
+                    if unit not in paths:
+                        paths[unit] = fit_paths(
+                            self.training, self.splits, plans, metric
+                        )
+                    tried.extend(self._try_metric(metric, paths[unit], places))
+                except ValueError as error:
+                    failures.append(f"metric={metric!r}: {error}")
         return tried, failures
 
+    def _stages(self, tried: Sequence[Tried]) -> Iterator[tuple[list[str], list[int]]]:
+        """Yield metrics and places of counts that are compared, in one or two stages.
+
+        In stages, all metrics are compared for two counts first; for the other counts,
+        only those of the better clusters, of rows as they are or of unit rows.
+        """
+        places = list(range(self.counts.shape[1]))
+        early = places[:: max(1, len(places) // 2)][:2] if self.staged else places
+        yield self.metrics, early
+        late = [place for place in places if place not in early]
+        if late and tried:
+            best = max(tried, key=lambda one: self.fold_means(one).mean())
+            unit = Metric(best.candidate.metric).unit
+            yield [one for one in self.metrics if Metric(one).unit == unit], late
+
+    def fold_means(self, one: Tried) -> NDArray[np.float64]:
+        """Return the mean score of a candidate in each fold."""
+        pairs = zip(one.scores, self.row_weights(), strict=True)
+        return np.array([scores @ weights for scores, weights in pairs])
+
     def _try_metric(
-        self, metric: str, paths: list[list[list[ClassPrototypes]]]
+        self,
+        metric: str,
+        paths: list[list[list[ClassPrototypes]]],
+        places: Sequence[int],
     ) -> Iterator[Tried]:
         """Score all candidates of a metric; distances are computed once a count."""
         folds = [
             ComparedFold.of(self, split, metric, path)
             for split, path in zip(self.splits, paths, strict=True)
         ]
-        for place in range(self.counts.shape[1]):
-            compared = [fold.distances(place) for fold in folds]
+        for index, place in enumerate(places):
+            compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
             for rule in self._rules(single):
                 similar = [self._similar(part, rule[0]) for part in compared]
@@ -133,6 +162,8 @@ class Search(NamedTuple):
         if temperature == "auto":
             named = isinstance(setting.priors, str)
             seen = parts if named else self._weighted("uniform", similar)
+            step = -(-sum(len(part.codes) for part in seen) // TEMPERATURE_ROWS)
+            seen = [part.every(step) for part in seen]
             temperature, _ = fit_temperature(seen, setting.aggregation, rough=True)
         scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
         return Tried(setting, temperature, parts, scores)
@@ -229,6 +260,7 @@ def open_search(
     splits: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
     scoring: str = "neg_log_loss",
+    staged: bool = False,
 ) -> Search:
     """Prepare the comparison of all settings that the estimator leaves open."""
     if is_dask(training.X):
@@ -245,7 +277,8 @@ def open_search(
         for rule in (_with_given(rule, given) for rule in RULES)
     }
     rules = list(rules.values())
-    return Search(estimator, training, opened, counts, metrics, rules, scoring)
+    how = (scoring, staged)
+    return Search(estimator, training, opened, counts, metrics, rules, *how)
 
 
 def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[Any, ...]:

@@ -11,19 +11,22 @@ from sklearn_kmex._model.rule import rule_of
 class Layout(NamedTuple):
     """Prototypes and class scores as constants of a graph.
 
-    Rows and prototypes are compared after `center` is subtracted. `columns`, of shape
-    (n_classes, largest count), holds the prototypes of each class. The scores are the
-    similarities in `columns` plus `shift`, aggregated over the last axis; the shift is
-    what the weights of prototypes add, and minus infinity where a class has fewer.
+    Rows, of length one where the metric says so, are compared with `prototypes` after
+    `center` is subtracted and, where there is a map, they are multiplied by `map`.
+    `columns`, of shape (n_classes, largest count), holds the prototypes of each class.
+    The scores are the similarities in `columns` plus `shift`, aggregated over the last
+    axis; the shift is what the weights of prototypes add, and minus infinity where a
+    class has fewer.
     """
 
     center: NDArray
-    prototypes: NDArray
+    map: NDArray[np.float64] | None
+    prototypes: NDArray[np.float64]
     columns: NDArray[np.int64]
-    shift: NDArray
+    shift: NDArray[np.float64]
 
 
-def lay_out(kmex: Any, dtype: Any) -> Layout:
+def lay_out(kmex: Any, dtype: Any = np.float64) -> Layout:
     """Lay out a fitted classifier for rows of a dtype.
 
     The center is rounded to that dtype, so that the same numbers are subtracted.
@@ -37,9 +40,10 @@ def lay_out(kmex: Any, dtype: Any) -> Layout:
     columns = np.where(inside, first[:, np.newaxis] + places, 0).astype(np.int64)
     return Layout(
         center,
-        kmex.prototypes_.astype(np.float64) - center,
+        rule.metric.map,
+        rule.metric.place(kmex.prototypes_.astype(np.float64) - center),
         columns,
-        np.where(inside, rule.shift[columns], -np.inf).astype(dtype),
+        np.where(inside, rule.shift[columns], -np.inf),
     )
 
 

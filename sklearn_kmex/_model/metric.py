@@ -1,5 +1,6 @@
 """The metric of the decision: rows in the space where it is the Euclidean distance."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from sklearn.preprocessing import normalize
 
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import asarray_like, squared_norms, widest_float
+from sklearn_kmex.exceptions import KMExWarning
 
 METRICS = ("euclidean", "cosine", "mahalanobis", "cosine_mahalanobis")
 
@@ -64,32 +66,36 @@ def preparation(metric: str) -> Callable[[Any], Any] | None:
 
 
 def unit_rows(X: Any) -> Any:
-    """Divide each row by its length; a row of zeros raises a ValueError."""
+    """Divide each row by its length; a row of zeros stays, with a warning."""
     if sparse.issparse(X):
-        _check_lengths(abs(X).max(axis=1).toarray().ravel())
+        _warn_of_zeros(abs(X).max(axis=1).toarray().ravel())
         return normalize(normalize(X, norm="max"))
     xp, *_ = get_namespace_and_device(X)
-    _check_lengths(xp.max(abs(X), axis=1))
-    return _divide_by_length(X)
+    largest = xp.max(abs(X), axis=1)
+    _warn_of_zeros(largest)
+    with np.errstate(invalid="ignore"):
+        return xp.where((largest == 0)[:, None], X, _divide_by_length(X))
 
 
 def _divide_by_length(X: Any) -> Any:
     xp, *_ = get_namespace_and_device(X)
     largest = xp.max(abs(X), axis=1, keepdims=True)
     end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
-    safe = (largest < end) & (largest > 1 / end)
+    safe = (largest < end) & (largest > 1 / end) | (largest == 0)
     X = X / xp.where(safe, xp.ones_like(largest), largest)
     return X / xp.sqrt(squared_norms(X))[:, None]
 
 
-def _check_lengths(largest: Any) -> None:
-    """Raise an error if the largest absolute value of a row is 0."""
+def _warn_of_zeros(largest: Any) -> None:
+    """Warn if the largest absolute value of a row is 0."""
     xp, *_ = get_namespace_and_device(largest)
     if xp.any(largest == 0):
-        raise ValueError(
-            "X must have no row of zeros for the cosine metric, because such a row has "
-            "no direction; got at least one. Keep the rows X[X.any(axis=1)], or use "
-            "metric='euclidean'."
+        warnings.warn(
+            "X has rows of zeros, which have no direction for a cosine metric; they "
+            "are compared as they are. Keep the rows X[X.any(axis=1)], or use "
+            "metric='euclidean'.",
+            KMExWarning,
+            stacklevel=2,
         )
 
 

@@ -25,6 +25,7 @@ from sklearn_kmex._data.arrays import (
     to_numpy,
 )
 from sklearn_kmex._data.chunked import chunkwise
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.nearest import sure_nearest
 from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.similarity import log_probabilities, probabilities, rounded
@@ -220,7 +221,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
-        tags.input_tags.sparse = True
+        metric = Metric(getattr(self, "metric", "euclidean"))
+        tags.input_tags.sparse = not metric.mapped
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -7,6 +7,8 @@ import numpy as np
 from sklearn_kmex._model.layout import Layout, lay_out
 from sklearn_kmex._onnx.graph import Graph, cast
 
+COLUMNS = np.array([1])  # the axis of prototypes, and of classes
+
 
 class Decide(NamedTuple):
     """Decision of a classifier, as nodes of a graph that takes float64 distances."""
@@ -17,51 +19,80 @@ class Decide(NamedTuple):
     n_prototypes: int
 
     def __call__(self, squared: str) -> tuple[str, str, str, str]:
-        """Return class codes, probabilities, prototypes and their similarities."""
-        graph, n = self.graph, np.array([self.n_prototypes])
-        nearest, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
-        scores = self.class_scores(squared)
-        code = graph.ArgMax(scores, axis=1, keepdims=0)
-        return code, self.probabilities(scores), ids, self.similarity(nearest)
+        """Return class codes, probabilities, prototypes and their similarities.
 
-    def class_scores(self, squared: str) -> str:
-        """Score of each class, including its prior."""
-        graph, layout, axis = self.graph, lay_out(self.kmex, self.dtype), np.array([2])
-        if self.kmex.aggregation_ == "max":
-            own = _by_class(graph, squared, layout, graph.Sub, np.float64)
-            scores = self.similarity(graph.ReduceMin(own, axis, keepdims=0))
-        else:
-            similar = self.similarity(squared)
-            own = _by_class(graph, similar, layout, graph.Add, self.dtype)
-            scores = graph.ReduceLogSumExp(own, axis, keepdims=0)
-        return graph.Add(scores, layout.shift) if layout.shift.any() else scores
+        Similarities and class scores are float64, and are rounded after the decision.
+        """
+        graph, n = self.graph, np.array([self.n_prototypes])
+        _, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
+        similar = self.similarity(squared)
+        scores = self.class_scores(similar)
+        code = graph.ArgMax(scores, axis=1, keepdims=1)
+        chances = self.probabilities(self.rounded(scores, code), code)
+        nearest = graph.GatherElements(similar, ids, axis=1)
+        least = np.float64(np.finfo(self.dtype).min)
+        nearest = cast(graph, graph.Max(nearest, least), self.dtype)
+        return graph.Squeeze(code, COLUMNS), chances, ids, nearest
 
     def similarity(self, squared: str) -> str:
         """Similarity for squared distances, as in `_model.similarity`."""
         graph = self.graph
         squared = graph.Max(squared, np.float64(0))
         if self.kmex.similarity_ == "gaussian":
-            values = graph.Div(squared, np.float64(-2))
-        else:
-            values = _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
-        least = np.float64(np.finfo(self.dtype).min)
-        return cast(graph, graph.Max(values, least), self.dtype)
+            return graph.Div(squared, np.float64(-2))
+        return _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
 
-    def probabilities(self, scores: str) -> str:
+    def class_scores(self, similar: str) -> str:
+        """Score of each class, from weighted similarities."""
+        graph, layout, axis = self.graph, lay_out(self.kmex), np.array([2])
+        own = _by_class(graph, similar, layout)
+        if self.kmex.aggregation_ == "max":
+            return graph.ReduceMax(own, axis, keepdims=0)
+        temperature = np.float64(self.kmex.temperature_)
+        mass = graph.ReduceLogSumExp(graph.Div(own, temperature), axis, keepdims=0)
+        return graph.Mul(mass, temperature)
+
+    def rounded(self, scores: str, code: str) -> str:
+        """Round class scores to the dtype of the outputs."""
+        if self.dtype == np.float64:
+            return scores
+        absent = self.kmex.n_prototypes_ == 0
+        least = np.where(absent, -np.inf, float(np.finfo(self.dtype).min))
+        scores = cast(self.graph, self.graph.Max(scores, least), self.dtype)
+        return self.keep_winner(scores, code)
+
+    def probabilities(self, scores: str, code: str) -> str:
         """Softmax of scores over the temperature."""
         graph = self.graph
-        best = graph.ReduceMax(scores, np.array([1]), keepdims=1)
+        best = graph.ReduceMax(scores, COLUMNS, keepdims=1)
         below = cast(graph, graph.Sub(scores, best), np.float64)
         logits = graph.Div(below, np.float64(self.kmex.temperature_))
-        return cast(graph, graph.Softmax(logits, axis=1), self.dtype)
+        chances = cast(graph, graph.Softmax(logits, axis=1), self.dtype)
+        return self.keep_winner(chances, code)
+
+    def keep_winner(self, values: str, code: str) -> str:
+        """Give the winning class the largest value, if rounding made a tie.
+
+        The sum is the next number of the dtype, or the one after it.
+        """
+        graph, limits = self.graph, np.finfo(self.dtype)
+        most = graph.ReduceMax(values, COLUMNS, keepdims=1)
+        step = graph.Mul(graph.Abs(most), self.dtype(0.75 * limits.eps))
+        lead = graph.Add(most, graph.Max(step, limits.smallest_normal))
+        first = graph.ArgMax(values, axis=1, keepdims=1)
+        lost = graph.Not(graph.Equal(first, code))
+        wins = graph.Equal(code, np.arange(len(self.kmex.classes_)))
+        return graph.Where(graph.And(wins, lost), lead, values)
 
 
-def _by_class(graph: Graph, values: str, layout: Layout, mask: Any, dtype: Any) -> str:
-    """Values of the prototypes of each class, (n_samples, n_classes, largest count)."""
+def _by_class(graph: Graph, similar: str, layout: Layout) -> str:
+    """Weighted similarities by class, (n_samples, n_classes, largest count)."""
     columns = layout.columns
     if np.array_equal(columns.ravel(), np.arange(columns.size)):
-        return graph.Reshape(values, np.array([-1, *columns.shape]))
-    return mask(graph.Gather(values, columns, axis=1), layout.mask.astype(dtype))
+        own = graph.Reshape(similar, np.array([-1, *columns.shape]))
+    else:
+        own = graph.Gather(similar, columns, axis=1)
+    return graph.Add(own, layout.shift) if layout.shift.any() else own
 
 
 def _log_similarity(graph: Graph, distances: str, epsilon: float) -> str:

@@ -5,18 +5,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._model.layout import lay_out
 from sklearn_kmex._model.nearest import about_center
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import CANCELLED
-from sklearn_kmex._onnx.graph import INT64, Graph
+from sklearn_kmex._onnx.graph import BOOL, INT64, Graph, cast
+
+FEATURES = np.array([1])  # the axis of features
 
 
-def squared_distances(graph: Graph, X: str, prototypes: NDArray, dtype: Any) -> str:
-    """Squared distances in float64, as in `_model.similarity`.
+def squared_distances(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
+    """Squared distances to the prototypes in the metric of a classifier, in float64.
+
+    `dtype` is that of the rows.
+    """
+    metric, prototypes = metric_of(kmex), kmex.prototypes_.astype(np.float64)
+    if metric.unit:
+        X = _unit_rows(graph, X)
+    X = X if dtype == np.float64 else cast(graph, X, np.float64)
+    if metric.mapped:
+        layout = lay_out(kmex)
+        X = graph.MatMul(graph.Sub(X, layout.center), layout.map)
+        prototypes, dtype = layout.prototypes, np.float64
+    return _euclidean(graph, X, prototypes, dtype)
+
+
+def no_direction(graph: Graph, X: str) -> str:
+    """Mark rows of zeros, (n_samples, 1)."""
+    return graph.Not(graph.Cast(_largest(graph, X), to=BOOL))
+
+
+def _unit_rows(graph: Graph, X: str) -> str:
+    """Divide each row by its length; rows of zeros stay as they are."""
+    zero = no_direction(graph, X)
+    largest = graph.Add(_largest(graph, X), graph.CastLike(zero, X))
+    X = graph.Div(X, largest)  # squares neither over- nor underflow
+    lengths = graph.Sqrt(_square(graph, X, keepdims=1))
+    return graph.Div(X, graph.Add(lengths, graph.CastLike(zero, X)))
+
+
+def _largest(graph: Graph, X: str) -> str:
+    """Largest absolute value of each row, (n_samples, 1)."""
+    return graph.ReduceMax(graph.Abs(X), FEATURES, keepdims=1)
+
+
+def _euclidean(graph: Graph, X: str, P: NDArray[np.float64], dtype: Any) -> str:
+    """Squared Euclidean distances, as in `_model.similarity`.
 
     Differences are squared where the expanded product cancels, or leaves open which
     prototype is nearest. `dtype` is the original dtype of the rows.
     """
-    P = prototypes.astype(np.float64)
     center, Q = about_center(P, np.float64)
     Z = X if center is None else graph.Sub(X, center)
     norms = graph.Add(_square(graph, Z, keepdims=1), (Q**2).sum(axis=1))
@@ -31,17 +69,16 @@ def squared_distances(graph: Graph, X: str, prototypes: NDArray, dtype: Any) -> 
 
 def _tied(graph: Graph, distances: str, norms: str, width: int, dtype: Any) -> str:
     """Mark the distances of a row that may be the least, if there are several."""
-    axis = np.array([1])
     slack = graph.Mul(
-        graph.ReduceMax(norms, axis, keepdims=1),
+        graph.ReduceMax(norms, FEATURES, keepdims=1),
         4 * (width + 4) * float(np.finfo(np.float64).eps),
     )
-    least = graph.ReduceMin(distances, axis, keepdims=1)
+    least = graph.ReduceMin(distances, FEATURES, keepdims=1)
     least = graph.Mul(least, 1 + 4 * float(np.finfo(dtype).eps))
     candidates = graph.LessOrEqual(distances, graph.Add(least, slack))
-    count = graph.ReduceSum(graph.Cast(candidates, to=INT64), axis, keepdims=1)
+    count = graph.ReduceSum(graph.Cast(candidates, to=INT64), FEATURES, keepdims=1)
     return graph.And(candidates, graph.Greater(count, np.int64(1)))
 
 
 def _square(graph: Graph, X: str, keepdims: int) -> str:
-    return graph.ReduceSumSquare(X, np.array([1]), keepdims=keepdims)
+    return graph.ReduceSumSquare(X, FEATURES, keepdims=keepdims)

@@ -6,7 +6,7 @@ import numpy as np
 from onnx import numpy_helper
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-FLOAT, INT64, DOUBLE = 1, 7, 11  # of onnx.TensorProto
+FLOAT, INT64, BOOL, DOUBLE = 1, 7, 9, 11  # of onnx.TensorProto
 
 
 class NoConverter(TypeError):

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sklearn_kmex._model.layout import lay_out
+from sklearn_kmex._model.layout import Layout, lay_out
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._torch.encoder import Encoder
 from sklearn_kmex._torch.layers import Tap, find_tap
 from sklearn_kmex._torch.run import (
@@ -117,25 +118,53 @@ def _as_float32(values: Any) -> Tensor:
     return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
 
 
+class MetricSpace(nn.Module):
+    """Maps rows into the space in which the metric is the Euclidean distance.
+
+    It computes in the dtype of rows, but in float64 with a map, in which features that
+    nearly cancel decide; `float` of the module changes that. Rows of zeros become nan
+    if lengths are divided by.
+    """
+
+    center: Tensor
+    map: Tensor | None
+
+    def __init__(self, unit: bool, layout: Layout) -> None:
+        super().__init__()
+        self.unit = unit
+        of_map = None if layout.map is None else torch.tensor(layout.map)
+        self.register_buffer("center", torch.tensor(layout.center))
+        self.register_buffer("map", of_map)
+
+    def forward(self, Z: Tensor) -> Tensor:
+        if self.map is not None:
+            Z = Z.to(self.map.dtype)
+        if self.unit:
+            Z = Z / Z.abs().amax(dim=1, keepdim=True)
+            Z = Z / Z.norm(dim=1, keepdim=True)
+        Z = Z - self.center
+        return (Z if self.map is None else Z @ self.map).float()
+
+
 class PrototypeNetwork(nn.Module):
     """Encoder, similarities to prototypes, class scores and probabilities in float32.
 
     Distances are computed about the mean of the prototypes.
     """
 
-    center: Tensor
     prototypes: Tensor
     columns: Tensor
     shift: Tensor
 
     def __init__(self, parts: list[nn.Module], kmex: Any, n_prototypes: int) -> None:
         super().__init__()
-        layout = lay_out(kmex, np.float32)
+        metric = metric_of(kmex)
+        layout = lay_out(kmex, np.float64 if metric.mapped else np.float32)
         self.encoder = nn.Sequential(*parts)
-        for name, values in layout._asdict().items():
-            is_index = name == "columns"
-            constant = torch.tensor(values) if is_index else _as_float32(values)
-            self.register_buffer(name, constant)
+        self.space = MetricSpace(metric.unit, layout)
+        self.register_buffer("columns", torch.tensor(layout.columns))
+        for name in ("prototypes", "shift"):
+            self.register_buffer(name, _as_float32(getattr(layout, name)))
         self.n_prototypes = n_prototypes
         self.similarity, self.epsilon = kmex.similarity_, float(kmex.epsilon)
         self.aggregation, self.temperature = kmex.aggregation_, kmex.temperature_
@@ -143,7 +172,7 @@ class PrototypeNetwork(nn.Module):
         self.prototype_indices_ = kmex.prototype_indices_.tolist()
 
     def forward(self, X: Tensor) -> dict[str, Tensor]:
-        Z = (self.encoder(X) - self.center).float()
+        Z = self.space(self.encoder(X))
         similar = similarities(Z, self.prototypes, self.similarity, self.epsilon)
         scores = self.class_scores(similar)
         below = scores - scores.amax(dim=1, keepdim=True)

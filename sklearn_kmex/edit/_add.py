@@ -10,6 +10,8 @@ from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import dense
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.prototypes import distinct_rows
+from sklearn_kmex._model.metric import unit_rows
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import squared_distances
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._check import check_label, find_editable
@@ -28,10 +30,11 @@ def add_prototypes(
 ) -> Any:
     """Add samples as prototypes of a class, which may be a new one.
 
-    Each distinct sample becomes a prototype. Other prototypes and the temperature do
-    not change. The samples count as training samples of the class, as in `partial_fit`:
-    each is the only member of its prototype, and their `prototype_indices_` continue
-    those of the samples seen before.
+    Each distinct sample becomes a prototype, divided by its length if the metric is a
+    cosine one. Other prototypes, the metric and the temperature do not change; with
+    priors "class" or "prototype", weights follow the new counts. The samples count as
+    training samples of the class, as in `partial_fit`: each is the only member of its
+    prototype, and their `prototype_indices_` continue those of the samples seen before.
 
     Read more in the :ref:`User Guide <edit>`.
 
@@ -74,8 +77,9 @@ def add_prototypes(
         hold.
 
     ValueError
-        If the samples do not fit, a sample is already a prototype, the label is of
-        another type, or `priors` are numbers and there is none for the new class.
+        If the samples do not fit; if a sample is already a prototype, or has only zeros
+        and the metric is a cosine one; if the label is of another type; or if `priors`
+        are numbers and there is none for the new class.
 
     See Also
     --------
@@ -98,6 +102,8 @@ def add_prototypes(
     sem = find_editable(psem)
     new = check_label(label, sem.classes_)
     rows = sem._check_input(embed(psem, X), "add_prototypes")
+    if metric_of(sem).unit:
+        rows = unit_rows(rows)
     check_new(rows, sem)
     state = with_rows(read_prototypes(sem), rows, sem.n_samples_seen_, new)
     classes = np.union1d(sem.classes_, new)
@@ -105,8 +111,12 @@ def add_prototypes(
 
     def adapt(copy: KMExClassifier) -> None:
         copy.n_samples_seen_ += rows.shape[0]
+        if new in sem.classes_:
+            return
+        if not isinstance(copy.priors_, str):
+            copy.priors_ = copy.priors  # may have been set for the new class
         given = getattr(copy, "n_prototypes", None)
-        if isinstance(given, Mapping) and new not in sem.classes_:
+        if isinstance(given, Mapping):
             n_added = len(state.ids) - len(sem.prototypes_)
             copy.n_prototypes = {**given, plain(new): n_added}
 

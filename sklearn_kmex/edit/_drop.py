@@ -21,9 +21,11 @@ def drop_prototypes(
 ) -> Any:
     """Remove prototypes from a model.
 
-    The remaining prototypes decide in their place. The training samples of a removed
-    prototype are assigned to the prototype of the same class nearest to their mean, so
-    that class frequencies do not change.
+    The remaining prototypes decide in their place, in the same metric. The training
+    samples of a removed prototype are assigned to the prototype of the same class
+    nearest to their mean, so that class frequencies do not change. As in `fit`, this
+    distance is the Euclidean one, between samples of length one if the metric is a
+    cosine one; with `priors="prototype"`, that prototype also gets their weight.
 
     Read more in the :ref:`User Guide <edit>`.
 

@@ -24,6 +24,8 @@ def merge_prototypes(
     The new prototype is the mean of their training samples. With `prototype="medoid"`,
     it is the training sample nearest to this mean among those known, the training
     samples nearest to the merged prototypes. It takes the place of the first of them.
+    As in `fit`, means and distances are Euclidean, of samples of length one if the
+    metric is a cosine one. With `priors="prototype"`, it gets the sum of the weights.
 
     Read more in the :ref:`User Guide <edit>`.
 

@@ -28,7 +28,8 @@ def relabel_prototypes(
 
     This corrects a cluster of training samples with wrong labels: samples most similar
     to its prototype are then predicted to be of the other class. The training samples
-    of the prototypes move with them, and so does their weight in class priors.
+    of the prototypes move with them, and so does their weight in priors. The metric
+    does not change.
 
     Read more in the :ref:`User Guide <edit>`.
 

@@ -11,6 +11,7 @@ from sklearn_kmex._data.arrays import squared_norms
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.validation import class_priors
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import copy_model, find_kmex
 
 
@@ -56,13 +57,41 @@ def shares_of_members(prototypes: ClassPrototypes) -> NDArray[np.float64]:
 def set_prototypes(
     sem: KMExClassifier, state: State, classes: NDArray
 ) -> NDArray[np.intp]:
-    """Set the state of a classifier; return the former numbers of its prototypes."""
+    """Set the state of a classifier; return the former numbers of its prototypes.
+
+    The map of the metric does not change, but `partial_fit` will continue from the
+    covariance of the classes as they are now.
+    """
+    if metric_of(sem).mapped:
+        sem._scatter = scatter_after(sem, state)
     groups = [np.flatnonzero(state.labels == label) for label in classes]
     learned = [prototypes_of_class(state.of(own), sem.n_iter_) for own in groups]
     sem._set_prototypes(classes, learned)
     mass = [state.counts[own].sum() for own in groups]
     sem.class_prior_ = class_priors(sem.priors_, mass)
     return state.ids[np.concatenate(groups)]
+
+
+def scatter_after(sem: KMExClassifier, state: State) -> tuple[NDArray, float]:
+    """Return the scatter of training rows about the means of their classes.
+
+    About a fixed point, the products of rows do not depend on their classes.
+    """
+    products, fourth = sem._scatter
+    before = read_prototypes(sem)
+    center = before.means.mean(axis=0, dtype=np.float64)
+    added = state.of(state.ids < 0)
+    rows = added.means - center
+    moved = class_products(before, center) - class_products(state, center)
+    return products + moved + (rows.T * added.counts) @ rows, fourth
+
+
+def class_products(state: State, center: NDArray) -> NDArray[np.float64]:
+    """Return the products of the means of classes, times their weights."""
+    labels, codes = np.unique(state.labels, return_inverse=True)
+    sums = np.zeros((len(labels), len(center)))
+    np.add.at(sums, codes, state.counts[:, np.newaxis] * (state.means - center))
+    return (sums.T / np.bincount(codes, state.counts)) @ sums
 
 
 def prototypes_of_class(own: State, n_iter: int) -> ClassPrototypes | None:
@@ -83,7 +112,8 @@ def prototypes_of_class(own: State, n_iter: int) -> ClassPrototypes | None:
 def combine(state: State, into: NDArray[np.intp]) -> State:
     """Assign the members of prototype i to prototype `into[i]`.
 
-    Prototypes with `into[i] == i` remain, with their vectors and nearest samples.
+    Prototypes with `into[i] == i` remain, with their vectors and nearest samples. Means
+    and squared distances are Euclidean, as in k-means, whatever metric decides.
     """
     kept, group = np.unique(into, return_inverse=True)
     counts = np.bincount(group, weights=state.counts).astype(np.float64)

@@ -14,6 +14,7 @@ from sklearn_kmex.utils._show_versions import installed_versions
 if TYPE_CHECKING:
     from sklearn_kmex._onnx.convert import ModelProto
 
+RULE = ("metric", "similarity", "aggregation", "priors")
 OPSET = 18  # the opset that torch.onnx writes without conversion
 
 
@@ -49,7 +50,10 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         "prototypes" of shape (n_samples, n_prototypes), int64, most similar first; and
         "similarities" of the same shape. Its metadata, in JSON, are "classes",
         "prototype_classes", "prototype_indices" (their training rows),
-        "prototype_counts", "parameters" and "versions".
+        "prototype_counts", "parameters", "rule" (metric, similarity, aggregation and
+        priors, as chosen in fit) and "versions". With a cosine metric, a row of zeros
+        has no direction: its probabilities and similarities are NaN, and its label and
+        prototypes have no meaning, where `predict` raises an error.
 
     Raises
     ------
@@ -151,6 +155,7 @@ def _metadata(kmex: Any) -> dict[str, str]:
         "prototype_indices": kmex.prototype_indices_.tolist(),
         "prototype_counts": kmex.prototype_counts_.tolist(),
         "parameters": {k: repr(v) for k, v in kmex.get_params(deep=False).items()},
+        "rule": {name: np.asarray(getattr(kmex, f"{name}_")).tolist() for name in RULE},
         "versions": installed_versions(),
     }
     return {name: json.dumps(value) for name, value in described.items()}

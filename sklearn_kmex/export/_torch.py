@@ -17,7 +17,8 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
 
     The module is for `torch.export`, `torch.compile` and GPUs. It contains frozen
     copies of all weights, and computes in float32, with distances about the mean of
-    the prototypes.
+    the prototypes. The map of a Mahalanobis metric is applied in float64; on a device
+    without it, call `module.float()` first.
 
     Read more in the :ref:`User Guide <serve>`.
 
@@ -43,7 +44,10 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
         attribute `classes_` of the module; "probabilities" of shape
         (n_samples, n_classes); "prototypes" of shape (n_samples, n_prototypes), most
         similar first; and "similarities" of the same shape. The attribute
-        `prototype_indices_` contains the training rows of the prototypes.
+        `prototype_indices_` contains the training rows of the prototypes. With a cosine
+        metric, a row of zeros has no direction: its probabilities and similarities are
+        NaN, and its class index and prototypes have no meaning, where `predict` raises
+        an error.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from sklearn_kmex.persistence._refusal import Refusal
 from sklearn_kmex.utils import check_dependency
 from sklearn_kmex.utils._show_versions import installed_versions
 
-SCHEMA = 1  # increased when earlier versions cannot read new files
+SCHEMA = 2  # increased when earlier versions cannot read new files
 NAME = "sklearn_kmex"  # key of the manifest in the metadata of the file
 PREFIX = 8  # bytes that hold the length of the header
 

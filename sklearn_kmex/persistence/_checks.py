@@ -6,9 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
+from sklearn_kmex._model.metric import METRICS
 from sklearn_kmex._model.protocol import find_sem, levels
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._rejecting import RejectingClassifier, threshold
 from sklearn_kmex.persistence._refusal import Refusal
+
+# Fitted attributes of how prototypes decide, and their values; priors may be an array.
+CHOICES = {
+    "metric_": METRICS,
+    "similarity_": ("log", "gaussian"),
+    "aggregation_": ("max", "sum"),
+    "priors_": ("uniform", "class", "prototype"),
+}
 
 
 def check_loaded(psem: Any) -> None:
@@ -18,6 +28,9 @@ def check_loaded(psem: Any) -> None:
         kind = type(kmex).__name__
         raise Refusal(f"it ends in {kind}, which is not a KMExClassifier")
     _check_fitted(kmex, _check_attributes(kmex))
+    _check_fitted(kmex, _check_rule(kmex))
+    if hasattr(kmex, "cv_results_"):
+        _check_fitted(kmex, _check_search(kmex))
     for model in levels(psem):
         if isinstance(model, RejectingClassifier):
             _check_fitted(model, _check_thresholds(model))
@@ -63,12 +76,50 @@ def _check_attributes(kmex: KMExClassifier) -> dict[str, bool]:
         "n_prototypes_": counted,
         "prototype_classes_": counted
         and np.array_equal(kmex.prototype_classes_, np.repeat(kmex.classes_, counts)),
-        "prototype_counts_": _is_finite(kmex.prototype_counts_, (n_total,)),
+        "prototype_counts_": _is_finite(kmex.prototype_counts_, (n_total,))
+        and bool((kmex.prototype_counts_ > 0).all()),
         "prototype_indices_": kmex.prototype_indices_.shape == (n_total,)
         and kmex.prototype_indices_.dtype.kind == "i",
-        "class_prior_": _is_finite(kmex.class_prior_, of_class),
+        "class_prior_": counted
+        and _is_finite(kmex.class_prior_, of_class)
+        and bool((kmex.class_prior_[counts > 0] > 0).all()),
         "temperature_": isinstance(kmex.temperature_, float)
         and 0 < kmex.temperature_ < np.inf,
+    }
+
+
+def _check_rule(kmex: KMExClassifier) -> dict[str, bool]:
+    """Return which attributes of how prototypes decide are valid."""
+    given = {name: getattr(kmex, name) for name in CHOICES}
+    valid = {
+        name: isinstance(value, str) and value in CHOICES[name]
+        for name, value in given.items()
+    }
+    if not isinstance(kmex.priors_, str):
+        numbers = np.asarray(kmex.priors_, dtype=np.float64)
+        valid["priors_"] = _is_finite(numbers, kmex.class_prior_.shape)
+    square = (kmex.n_features_in_, kmex.n_features_in_)
+    if valid["metric_"] and metric_of(kmex).mapped:
+        products, fourth = kmex._scatter
+        valid["metric_map_"] = _is_finite(np.asarray(kmex.metric_map_), square)
+        valid["_scatter"] = _is_finite(products, square) and 0 <= fourth < np.inf
+    else:
+        valid["metric_map_"] = kmex.metric_map_ is None
+    return valid
+
+
+def _check_search(kmex: KMExClassifier) -> dict[str, bool]:
+    """Return which results of a search are valid."""
+    results, index = dict(kmex.cv_results_), kmex.best_index_
+    params = results.pop("params")
+    names = ["n_prototypes", *(name[:-1] for name in CHOICES)]
+    columns = {f"param_{name}" for name in names} | {"mean_test_score", "accepted"}
+    return {
+        "cv_results_": columns <= set(results)
+        and all(list(one) == names for one in params)
+        and all(column.shape == (len(params),) for column in results.values()),
+        "best_index_": isinstance(index, int) and 0 <= index < len(params),
+        "best_params_": repr(kmex.best_params_) == repr(params[index]),
     }
 
 

@@ -11,6 +11,7 @@ from sklearn_kmex._data.paths import as_path, path_to_write
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.persistence._archive import (
     NAME,
+    SCHEMA,
     check_manifest,
     digest,
     make_manifest,
@@ -18,7 +19,7 @@ from sklearn_kmex.persistence._archive import (
     write_atomically,
 )
 from sklearn_kmex.persistence._checks import check_loaded
-from sklearn_kmex.persistence._earlier import rename_earlier
+from sklearn_kmex.persistence._earlier import update_earlier
 from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
 from sklearn_kmex.persistence._parts import (
     check_no_search,
@@ -130,8 +131,9 @@ def load_psem(
     Returns
     -------
     estimator
-        The fitted model, as it was saved. Parameters and log entries that had other
-        names in earlier versions get their present names.
+        The fitted model, as it was saved. Files of earlier versions decide as before,
+        and get the present parameters and attributes: `metric="euclidean"`,
+        `priors="class"` for "empirical", and `cv_results_` without standard errors.
 
     Raises
     ------
@@ -140,8 +142,10 @@ def load_psem(
 
     ModelFileError
         If the file is damaged, was written by a newer version, contains types that are
-        not trusted, or does not fit the module. The module is then unchanged, and
-        types that are not trusted are not imported.
+        not trusted, or does not fit the module; or if an earlier version wrote it with
+        `aggregation="sum"`, several prototypes of a class and a temperature other than
+        1, which would now decide otherwise. The module is then unchanged, and types
+        that are not trusted are not imported.
 
     MissingDependencyError
         If skops, safetensors or, for a torch encoder, torch is not installed.
@@ -179,7 +183,8 @@ def load_psem(
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
         psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
-        rename_earlier(psem)
+        if manifest["schema"] < SCHEMA:
+            update_earlier(psem, manifest["versions"].get("sklearn-kmex"))
         check_loaded(psem)
         embedders = torch_embedders(psem)
         _check_module(module, embedders, manifest)

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._model.protocol import levels
 from sklearn_kmex._model.steps import copy_model, parts_of, without_cache
 from sklearn_kmex.embedding import CachedEmbedder, SkorchEmbedder, TorchEmbedder
@@ -33,12 +34,14 @@ def check_no_search(psem: Any) -> None:
 
 
 def without_modules(psem: Any) -> Any:
-    """Copy a model without the modules of its torch embedders, and without caches."""
-    return copy_model(psem, _saved_embedder)
+    """Copy a model without torch modules, caches and teachers, which only fit needs."""
+    return copy_model(psem, _saved_part)
 
 
-def _saved_embedder(model: Any) -> Any:
-    """Return what is saved in place of an embedder; None for any other model."""
+def _saved_part(model: Any) -> Any:
+    """Return what is saved in place of a part; None if it is saved as it is."""
+    if isinstance(model, KMExClassifier) and model.teacher is not None:
+        return copy.copy(model).set_params(teacher=None)
     if isinstance(model, CachedEmbedder):
         return without_modules(without_cache(model))
     if isinstance(model, SkorchEmbedder):

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex._model.metric import METRICS
 from sklearn_kmex.edit import add_prototypes
 from sklearn_kmex.explain import explain
 
@@ -56,6 +57,27 @@ def test_a_sample_is_its_prototype(blobs):
     assert_allclose(similarity, -np.log(1e-4))
     assert edited.prototype_classes_[number[0, 0]] == 1
     assert_allclose(edited.inertia_, psem.inertia_)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_sample_is_nearest_to_its_prototype_in_every_metric(metric, blobs):
+    X, y = blobs
+    psem = KMExClassifier(2, metric=metric, random_state=0).fit(X, y)
+    sample = np.array([[30.0, 1, 8, 7]])
+    edited = add_prototypes(psem, sparse.csr_matrix(sample), 1)
+    similarity, number = edited.nearest_prototypes(sample)
+    assert_allclose(similarity, -np.log(1e-4), rtol=1e-6)
+    assert edited.prototype_classes_[number[0, 0]] == 1
+    length = np.linalg.norm(sample) if metric.startswith("cosine") else 1.0
+    assert_allclose(edited.prototypes_[number[0]], sample / length)
+    assert_allclose(edited.inertia_, psem.inertia_)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_a_sample_without_direction_is_refused(metric, blobs):
+    psem = KMExClassifier(2, metric=metric, random_state=0).fit(*blobs)
+    with pytest.raises(ValueError, match="X must have no row of zeros for the cosine"):
+        add_prototypes(psem, np.zeros((1, 4)), 1)
 
 
 def test_equal_samples_are_one_prototype(blobs):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sems import Prototypes
+from served import PRIORS
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
@@ -25,6 +26,7 @@ from sklearn_kmex import (
     edit,
     make_kmex,
 )
+from sklearn_kmex._model.metric import METRICS
 
 X, Y = load_iris(return_X_y=True)
 FITTED = [
@@ -35,7 +37,20 @@ FITTED = [
     KMExClassifier(3, similarity="gaussian", random_state=0).fit(
         X.astype(np.float32), Y, sample_weight=1 + Y
     ),
-    KMExClassifierCV(4, random_state=0).fit(X, Y),
+    KMExClassifierCV(4, n_init=1, random_state=0).fit(X, Y),
+    KMExClassifier(
+        4, metric="cosine", priors="prototype", prototype="medoid", random_state=0
+    ).fit(X, Y),
+    KMExClassifier(
+        4, metric="mahalanobis", priors="class", similarity="gaussian", random_state=0
+    ).fit(X, Y),
+    KMExClassifier(
+        4,
+        metric="cosine_mahalanobis",
+        priors="prototype",
+        aggregation="sum",
+        random_state=0,
+    ).fit(X, Y),
 ]
 
 
@@ -56,6 +71,8 @@ def check_invariants(psem, total):
     assert_allclose(psem.prototype_counts_.sum(), total)
     assert (psem.inertia_ >= 0).all()
     assert_allclose(psem.class_prior_.sum(), 1)
+    assert psem.prototype_weights_.shape == (n,)
+    assert (psem.prototype_weights_ > 0).all()
     assert psem.prototype_indices_.min() >= 0
     assert psem.prototype_indices_.max() < psem.n_samples_seen_
     if psem.prototype == "medoid":
@@ -107,6 +124,7 @@ def add(psem, draw):
     size = draw(st.integers(1, 3))
     base = 10 + psem.n_samples_seen_ + np.arange(size)
     rows = np.repeat(base[:, np.newaxis], 4, axis=1).astype(float)
+    rows[:, 0] = 1  # no two of the same direction
     label = draw(st.sampled_from([*psem.classes_.tolist(), 30]))
     return edit.add_prototypes(psem, rows, label), size
 
@@ -128,6 +146,68 @@ def test_any_edits_leave_a_model_whole(psem, edits, data):
     assert len(edited.edit_log_) == done
 
 
+def edits_of(psem, label=4):
+    rows = X[[3, 77]] + 0.01
+    yield edit.drop_prototypes(psem, [1, 5], reason="two")
+    yield edit.merge_prototypes(psem, [1, 2])
+    yield edit.relabel_prototypes(psem, 2, 1)
+    yield edit.rename(psem, {0: 9})
+    yield edit.add_prototypes(psem, rows, label)
+
+
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+@pytest.mark.parametrize("priors", PRIORS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_edited_prototypes_decide_in_the_same_metric(metric, priors, aggregation):
+    given = {"array": [0.2, 0.3, 0.5]}.get(priors, priors)
+    psem = KMExClassifier(
+        3, metric=metric, priors=given, aggregation=aggregation, random_state=0
+    ).fit(X, Y)
+    for edited in edits_of(psem, label=1 if priors == "array" else 4):
+        assert edited.metric_ == metric
+        assert_array_equal(edited.metric_map_, psem.metric_map_)
+        codes = np.searchsorted(edited.classes_, edited.prototype_classes_)
+        counts = edited.prototype_counts_
+        weights = {
+            "uniform": np.ones(len(counts)),
+            "class": np.bincount(codes, counts)[codes],
+            "prototype": counts,
+            "array": edited.class_prior_[codes],
+        }[priors]
+        ratios = edited.prototype_weights_ / edited.prototype_weights_[0]
+        assert_allclose(ratios, weights / weights[0])
+        mass = weights * np.exp(edited.transform(X) / edited.temperature_)
+        reduce = {"max": np.max, "sum": np.sum}[aggregation]
+        own = [
+            reduce(mass[:, codes == code], axis=1)
+            for code in range(len(edited.classes_))
+        ]
+        chances = np.stack(own, axis=1) / np.sum(own, axis=0)[:, np.newaxis]
+        assert_allclose(edited.predict_proba(X), chances, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["mahalanobis", "cosine_mahalanobis"])
+def test_a_stream_goes_on_with_the_covariance_of_edited_classes(metric):
+    fixed = {"metric": metric, "shrinkage": 0.1, "random_state": 0}
+    psem = KMExClassifier(3, **fixed).fit(X[:120], Y[:120])
+    number = np.flatnonzero(psem.prototype_classes_ == 1)[0]
+    edited = edit.relabel_prototypes(psem, number, 2)
+    edited = edit.drop_prototypes(edit.add_prototypes(edited, X[-3:], 0), 1)
+    labels = np.r_[Y[:120], [0, 0, 0], Y[120:-3]]
+    rows = np.r_[X[:120], X[-3:], X[120:-3]]
+    Z = (
+        rows
+        if metric == "mahalanobis"
+        else rows / np.linalg.norm(rows, axis=1)[:, None]
+    )
+    of_class = psem.prototypes_[psem.prototype_classes_ == 1]
+    nearest = ((Z[:, np.newaxis] - of_class) ** 2).sum(axis=2).argmin(axis=1)
+    labels[:120][(labels[:120] == 1) & (nearest[:120] == 0)] = 2
+    edited.partial_fit(rows[123:], labels[123:])
+    expected = KMExClassifier(3, **fixed).fit(rows, labels)
+    assert_allclose(edited.metric_map_, expected.metric_map_, rtol=1e-9)
+
+
 @pytest.mark.parametrize("psem", FITTED[:3], ids=repr)
 @given(data=st.data())
 def test_the_log_tells_where_each_prototype_went(psem, data):
@@ -141,15 +221,6 @@ def test_the_log_tells_where_each_prototype_went(psem, data):
             assert_array_equal(edited.prototypes_[new], psem.prototypes_[old])
     added = set(range(len(edited.prototypes_))) - set(entry["new_ids"])
     assert added == (set(entry["ids_after"]) if one is add else set())
-
-
-def edits_of(psem):
-    rows = X[[3, 77]] + 0.01
-    yield edit.drop_prototypes(psem, [1, 5], reason="two")
-    yield edit.merge_prototypes(psem, [1, 2])
-    yield edit.relabel_prototypes(psem, 2, 1)
-    yield edit.rename(psem, {0: 9})
-    yield edit.add_prototypes(psem, rows, 4)
 
 
 def test_edited_models_go_on():

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from saved import make_models
 from scipy import sparse
-from served import SETTINGS, assert_same, embed
+from served import RULES, SETTINGS, assert_same, embed, fit_rule, four_digits
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, BisectingKMeans
 from sklearn.compose import make_column_transformer
@@ -59,6 +59,62 @@ def test_the_classifier(name, dtype, digits):
     answers = serve(to_onnx(psem, X, n_prototypes=4), X_test)
     assert answers[1].dtype == answers[3].dtype == dtype
     assert_same(answers, psem, X_test)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", RULES, ids="-".join)
+def test_every_rule(rule, dtype, digits):
+    X, y, X_test = four_digits(digits, dtype)
+    psem = fit_rule(rule, X, y)
+    answers = serve(to_onnx(psem, X, n_prototypes=4), X_test)
+    assert answers[1].dtype == answers[3].dtype == dtype
+    assert_same(answers, psem, X_test)
+    assert_array_equal(answers[1].argmax(axis=1), answers[0])
+
+
+@pytest.mark.parametrize("temperature", [1e4, 1e12])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_scores_decide_before_they_are_rounded(aggregation, temperature):
+    """In float32, all scores of these rows are equal."""
+    X = np.array([[0.0, 1], [0, 3], [0, -1], [0, -3]], dtype=np.float32)
+    psem = KMExClassifier(
+        2, similarity="gaussian", aggregation=aggregation, temperature=temperature
+    ).fit(X, [1, 1, 0, 0])
+    beside = np.linspace(-0.5, 0.5, 20, dtype=np.float32)
+    rows = np.stack([np.full(20, 1e6, dtype=np.float32), beside], axis=1)
+    label, chances, *_ = serve(to_onnx(psem, X), rows)
+    assert_array_equal(label, beside > 0)
+    assert_array_equal(chances.argmax(axis=1), label)
+    assert_array_equal(psem.predict(rows), label)
+    assert_allclose(chances, psem.predict_proba(rows), rtol=1e-4)
+
+
+def test_parameters_that_were_chosen(digits):
+    X, y, X_test = four_digits(digits)
+    names = ("metric", "similarity", "aggregation", "priors")
+    chosen = dict.fromkeys(names, "auto")
+    psem = KMExClassifier(2, **chosen, n_init=1, random_state=0).fit(X, y)
+    graph = to_onnx(psem, X)
+    assert_same(serve(graph, X_test), psem, X_test)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    rule = json.loads(session.get_modelmeta().custom_metadata_map["rule"])
+    assert rule == {name: getattr(psem, f"{name}_") for name in names}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_rows_of_zeros_have_nan_probabilities(metric, digits):
+    X, y, X_test = four_digits(digits)
+    psem = fit_rule((metric, "class", "log", "max"), X, y)
+    rows = np.concatenate([X_test[:3], np.zeros((2, 64)), X_test[3:] * 1e-200])
+    label, chances, prototypes, similar = serve(to_onnx(psem, X), rows)
+    zero = np.repeat([False, True, False], [3, 2, len(X_test) - 3])
+    assert_array_equal(np.isnan(chances), np.tile(zero[:, np.newaxis], 4))
+    assert_array_equal(np.isnan(similar), np.tile(zero[:, np.newaxis], 3))
+    assert set(label[zero]) <= set(psem.classes_)
+    answers = [part[~zero] for part in (label, chances, prototypes, similar)]
+    assert_same(answers, psem, X_test)
+    with pytest.raises(ValueError, match="no row of zeros for the cosine metric"):
+        psem.predict(rows)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -172,16 +228,17 @@ def test_labels_without_a_type_in_onnx_are_refused(digits):
         to_onnx(psem, X)
 
 
-def test_a_stream_that_waits_for_a_class(digits):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+@pytest.mark.parametrize("priors", ["uniform", "prototype"])
+def test_a_stream_that_waits_for_a_class(priors, aggregation, dtype, digits):
     X, X_test, y, _ = digits
-    seen = y < 8
-    psem = KMExClassifier(2, random_state=0)
+    X, X_test, seen = X.astype(dtype), X_test.astype(dtype), y < 8
+    psem = KMExClassifier(2, aggregation=aggregation, priors=priors, random_state=0)
     psem.partial_fit(X[seen], y[seen], classes=np.arange(10))
-    for aggregation in ("max", "sum"):
-        psem.set_params(aggregation=aggregation)
-        answers = serve(to_onnx(psem, X), X_test)
-        assert_same(answers, psem, X_test)
-        assert not answers[1][:, 8:].any()
+    answers = serve(to_onnx(psem, X), X_test)
+    assert_same(answers, psem, X_test)
+    assert not answers[1][:, 8:].any()
 
 
 @pytest.mark.parametrize("name", ["kmex", "scaled", "mlp", "behind", "forest"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from saved import make_models
-from served import SETTINGS, assert_same
+from served import RULES, SETTINGS, assert_same, fit_rule, four_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -78,6 +78,42 @@ def test_the_classifier(name, digits):
     module = to_torch(psem, n_prototypes=4)
     assert_same(answers_of(module, X_test, module.classes_), psem, X_test)
     assert module.prototype_indices_ == psem.prototype_indices_.tolist()
+
+
+@pytest.mark.parametrize("rule", RULES, ids="-".join)
+def test_every_rule(rule, digits):
+    X, y, X_test = four_digits(digits, np.float32)
+    psem = fit_rule(rule, X, y)
+    module = to_torch(psem, n_prototypes=4)
+    assert_same(answers_of(module, X_test, module.classes_), psem, X_test)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_rows_of_zeros_have_nan_probabilities(metric, digits):
+    X, y, X_test = four_digits(digits, np.float32)
+    psem = fit_rule((metric, "class", "log", "max"), X, y)
+    rows = np.concatenate([np.zeros((2, 64), np.float32), X_test * np.float32(1e-30)])
+    module = to_torch(psem)
+    label, chances, prototypes, similar = answers_of(module, rows, module.classes_)
+    assert np.isnan(chances[:2]).all()
+    assert np.isnan(similar[:2]).all()
+    answers = [part[2:] for part in (label, chances, prototypes, similar)]
+    assert_same(answers, psem, X_test)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "mahalanobis", "cosine_mahalanobis"])
+def test_every_metric_is_exported_and_compiled(metric, digits):
+    X, y, X_test = four_digits(digits, np.float32)
+    psem = fit_rule((metric, "prototype", "gaussian", "sum"), X, y)
+    module = to_torch(psem)
+    sample = torch.tensor(X[:3])
+    program = torch.export.export(module, (sample,), dynamic_shapes=DYNAMIC)
+    assert_same(answers_of(program.module(), X_test, module.classes_), psem, X_test)
+    compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+    assert_same(answers_of(compiled, X_test, module.classes_), psem, X_test)
+    module.float()  # for a device without float64
+    labels = answers_of(module, X_test, module.classes_)[0]
+    assert np.mean(labels == psem.predict(X_test)) > 0.98
 
 
 @pytest.mark.parametrize("offset", [1e4, -1e4])

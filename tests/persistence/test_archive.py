@@ -16,7 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_kmex import KMExClassifier, RejectingClassifier
 from sklearn_kmex.exceptions import ModelFileError
 from sklearn_kmex.persistence import load_psem, save_psem
-from sklearn_kmex.persistence._archive import digest, read_header
+from sklearn_kmex.persistence._archive import SCHEMA, digest, read_header
 
 pytest.importorskip("skops")
 safetensors = pytest.importorskip("safetensors.numpy")
@@ -350,6 +350,18 @@ def test_impossible_values_are_refused(load, psem, name, tmp_path):
         ("temperature_", "1"),
         ("temperature_", 0.0),
         ("similarity", "cosine"),
+        ("metric_", "manhattan"),
+        ("metric_", "mahalanobis"),
+        ("metric_map_", np.eye(2)),
+        ("similarity_", "cosine"),
+        ("similarity_", "auto"),
+        ("aggregation_", "mean"),
+        ("priors_", "empirical"),
+        ("priors_", [0.2, 0.3, 0.5]),
+        ("priors_", ["a", "b"]),
+        ("class_prior_", np.zeros(2)),
+        ("class_prior_", np.array([1.5, -0.5])),
+        ("prototype_counts_", np.zeros(4)),
         ("epsilon", 2.0),
         ("classes_", np.array(["a", "a"])),
         ("classes_", None),
@@ -364,6 +376,56 @@ def test_impossible_settings_are_refused(load, psem, name, value, tmp_path):
     raw = forge_model(load.raw, altered)
     with pytest.raises(ModelFileError):
         load(raw)
+
+
+@pytest.fixture(scope="module")
+def chosen():
+    """A classifier in a Mahalanobis metric, with the results of its search."""
+    rng = np.random.RandomState(0)
+    y = np.repeat(["a", "b"], 30)
+    X = rng.normal(size=(60, 2)) + 4 * (y == "b")[:, np.newaxis]
+    psem = KMExClassifier("auto", metric="mahalanobis", random_state=0)
+    return psem.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metric_map_", None),
+        ("metric_map_", np.eye(3)),
+        ("metric_map_", np.full((2, 2), np.nan)),
+        ("metric_map_", np.eye(2, dtype=int)),
+        ("_scatter", (np.eye(3), 1.0)),
+        ("_scatter", (np.eye(2), np.inf)),
+        ("_scatter", (np.eye(2), -1.0)),
+        ("_scatter", None),
+        ("best_index_", 99),
+        ("best_index_", "0"),
+        ("best_params_", {"n_prototypes": 7}),
+        ("cv_results_", {}),
+        ("cv_results_", {"params": []}),
+    ],
+)
+def test_impossible_metrics_and_searches_are_refused(load, chosen, name, value):
+    assert_array_equal(
+        load(forge_model(load.raw, chosen)).metric_map_, chosen.metric_map_
+    )
+    altered = KMExClassifier()
+    altered.__dict__ = vars(chosen) | {name: value}
+    with pytest.raises(ModelFileError):
+        load(forge_model(load.raw, altered))
+
+
+@pytest.mark.parametrize("column", ["mean_test_score", "param_metric", "params"])
+def test_results_of_a_search_have_one_row_for_each_candidate(load, chosen, column):
+    altered = KMExClassifier()
+    results = chosen.cv_results_
+    for changed in (results | {column: results[column][1:]}, dict(results)):
+        altered.__dict__ = vars(chosen) | {"cv_results_": changed}
+        if len(changed[column]) == len(results[column]):
+            del changed[column]
+        with pytest.raises(ModelFileError):
+            load(forge_model(load.raw, altered))
 
 
 def forge_model(raw, model):
@@ -384,11 +446,11 @@ def test_another_kind_of_model_is_refused(load):
 
 
 def test_newer_files_ask_for_an_upgrade(load):
-    raw = forge(load.raw, schema=2, versions={"sklearn-kmex": "9.0"})
+    raw = forge(load.raw, schema=SCHEMA + 1, versions={"sklearn-kmex": "9.0"})
     with pytest.raises(ModelFileError) as caught:
         load(raw)
     assert str(caught.value) == (
-        "psem cannot be loaded: its schema 2 is newer than 1, the latest that this "
+        "psem cannot be loaded: its schema 3 is newer than 2, the latest that this "
         "version reads. Upgrade sklearn-kmex to 9.0, which wrote the file."
     )
     for schema in (0, "1", None):
