@@ -109,7 +109,7 @@ def predicates(
             "n_prototypes": n_prototypes,
             "usage_entropy": usage_entropy_score(answers.nearest, n_prototypes),
         },
-        "diversity": {"score": diversity_scorer(sem, None)},
+        "diversity": {"score": diversity_scorer(sem, [])},
         "trustworthiness": black_box
         and {"accuracy_gap": black_box["gap"], "fidelity": black_box["agreement"]},
     }
