@@ -84,8 +84,8 @@ class SearchDisplay:
     The choice is the setting with the fewest prototypes among those whose score is
     within the tolerance of the best, by default one standard error of the difference;
     then the one closest to the setting of the paper. A metric that a search gave up
-    early is shown at the best of the few numbers that were tried with it. With `per_class=True`, the number
-    of prototypes may be smaller for some classes.
+    early is shown at the best of the few numbers that were tried with it. With
+    `per_class=True`, the number of prototypes may be smaller for some classes.
 
     Examples
     --------
