@@ -393,8 +393,8 @@ class KMExClassifier(PrototypeStream):
 
     def _set_choice(self, chosen: Choice) -> list[int]:
         """Set what was chosen, and return the counts of the classes."""
-        self.cv_results_, self.best_index_ = chosen.results, chosen.index
-        self.best_params_ = chosen.params
+        self.cv_results_, self.best_index_ = chosen.results, chosen.place
+        self.best_params_, self.temperature_ = chosen.params, chosen.temperature
         for name in RULE:
             setattr(self, f"{name}_", chosen.params[name])
         return chosen.counts
@@ -421,7 +421,7 @@ class KMExClassifier(PrototypeStream):
             clusterer=default if self.clusterer is None else self.clusterer,
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
-            hold_out=self.temperature == "auto",
+            hold_out=self.temperature == "auto" and not hasattr(self, "best_params_"),
             unit=Metric(self.metric_).unit,
         )
         return [

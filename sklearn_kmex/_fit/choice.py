@@ -17,7 +17,8 @@ class Choice(NamedTuple):
 
     counts: list[int]  # of prototypes, for each class
     params: dict[str, Any]
-    index: int  # of the chosen candidate in the results
+    temperature: float
+    place: int  # of the chosen candidate in the results
     results: dict[str, Any]
 
 
@@ -60,6 +61,7 @@ def choose(
     return Choice(
         search.counts[np.arange(len(places)), places].tolist(),
         params[index],
+        search.temperature(tried[index]),
         index,
         _results(params, folds, errors, accepted),
     )

@@ -158,15 +158,22 @@ class Search(NamedTuple):
         without them.
         """
         parts = self._weighted(setting.priors, similar)
-        temperature = self.estimator.temperature
-        if temperature == "auto":
-            named = isinstance(setting.priors, str)
-            seen = parts if named else self._weighted("uniform", similar)
-            step = -(-sum(len(part.codes) for part in seen) // TEMPERATURE_ROWS)
-            seen = [part.every(step) for part in seen]
-            temperature, _ = fit_temperature(seen, setting.aggregation, rough=True)
+        one = Tried(setting, 1.0, parts, [])
+        temperature = self.temperature(one, TEMPERATURE_ROWS)
         scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
-        return Tried(setting, temperature, parts, scores)
+        return one._replace(temperature=temperature, scores=scores)
+
+    def temperature(self, one: Tried, most: int | None = None) -> float:
+        """Fit the temperature of a candidate, with `most` rows roughly."""
+        given, setting, parts = self.estimator.temperature, one.candidate, one.folds
+        if given != "auto":
+            return float(given)
+        if not isinstance(setting.priors, str):
+            parts = [part._replace(priors=np.ones(len(part.owners))) for part in parts]
+        if most is not None:
+            step = -(-sum(len(part.codes) for part in parts) // most)
+            parts = [part.every(step) for part in parts]
+        return fit_temperature(parts, setting.aggregation, rough=most is not None)[0]
 
     def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
         """Set the weights of prototypes, from the counts of their members."""

@@ -155,7 +155,9 @@ class PrototypeStream(PrototypePredictor):
             setattr(self, f"{name}_", getattr(self, name))
 
     def _start_anew(self) -> None:
-        """Forget earlier batches and edits."""
+        """Forget earlier batches, edits and choices."""
+        for name in ("cv_results_", "best_index_", "best_params_", "_scatter"):
+            vars(self).pop(name, None)
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given, self.edit_log_ = False, []
 
@@ -188,6 +190,8 @@ class PrototypeStream(PrototypePredictor):
     def _set_temperature(
         self, training: Training, folds: list[list[Fold]], metrics: list[Metric]
     ) -> None:
+        if hasattr(self, "best_params_"):  # chosen with it
+            return
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)
             return

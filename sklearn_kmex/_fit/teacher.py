@@ -21,6 +21,8 @@ def targets_of(teacher: Any, classes: NDArray, X: Any) -> NDArray | None:
         return None
     found = np.asarray(found, dtype=np.float64)
     known = np.asarray(getattr(teacher, "classes_", classes))
+    if not _knows(known, classes, found) and not getattr(teacher, "required", True):
+        return None
     if found.ndim != 2 or found.shape[1] != len(known):
         raise ValueError(
             f"teacher must give a probability for each of {len(known)} classes; got "
@@ -35,3 +37,9 @@ def targets_of(teacher: Any, classes: NDArray, X: Any) -> NDArray | None:
     order = np.argsort(known)
     found = found[:, order[np.searchsorted(known, classes, sorter=order)]]
     return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-300)
+
+
+def _knows(known: NDArray, classes: NDArray, found: NDArray) -> bool:
+    """Return whether there is a probability for each class."""
+    fits = found.ndim == 2 and found.shape[1] == len(known)
+    return fits and len(np.setdiff1d(classes, known)) == 0

@@ -132,9 +132,9 @@ def fit_temperature(
 
     This is temperature scaling (Guo et al. 2017, arXiv 1706.04599) with the targets of
     Platt (1999), 1 - 1 / (n + 2) instead of 1: if all rows are correctly classified,
-    targets of 1 would give a temperature of 0. `n` is Kish's effective sample size,
-    which does not depend on the scale of the weights, plus the `known` number of rows
-    of earlier batches. Without rows, or if all similarities of each row are equal, the
+    targets of 1 would give a temperature of 0. `n` is the number of rows of median
+    weight that weigh as much, plus the `known` number of rows of earlier batches: equal
+    rows are merged, and it does not depend on the scale of the weights. Without rows, or if all similarities of each row are equal, the
     temperature is 1.0, from 0 rows. A `rough` one is right to a few percent.
     """
     parts = [_simplify(part, aggregation) for part in parts]
@@ -143,8 +143,7 @@ def fit_temperature(
     spread = float(np.mean(np.concatenate(spreads))) if parts else 0.0
     if spread == 0.0:
         return 1.0, 0.0
-    share = weights / weights.max()
-    n_rows = float(share.sum() ** 2 / (share**2).sum())
+    n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
     def loss(log_temperature: float) -> float:

@@ -17,6 +17,7 @@ TRUSTED_TYPES = (
     "sklearn_kmex._classifier_cv.KMExClassifierCV",
     "sklearn_kmex._rejecting.RejectingClassifier",
     "sklearn_kmex.embedding._function.FunctionEmbedder",
+    "sklearn_kmex.embedding._head.EmbeddingHead",
     "sklearn_kmex.embedding._mlp.MLPEmbedder",
     "sklearn_kmex.embedding._pipeline.EmbeddingPipeline",
     "sklearn_kmex.embedding._torch.TorchEmbedder",
