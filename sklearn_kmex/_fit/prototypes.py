@@ -254,11 +254,14 @@ def _nearest_members(
 ) -> NDArray[np.intp]:
     """Return the member nearest to each prototype, so that each has its own row.
 
-    A prototype without allowed members among these rows has the nearest of all.
+    A prototype without allowed members among these rows has the nearest allowed row.
     """
     owner, places = distances.argmin(axis=1), np.arange(distances.shape[1])
+    if not allowed.any():
+        allowed = ~allowed
     members = (owner[:, np.newaxis] == places) & allowed[:, np.newaxis]
-    return _first_nearest(np.where(members | ~members.any(axis=0), distances, np.inf))
+    some = members | (~members.any(axis=0) & allowed[:, np.newaxis])
+    return _first_nearest(np.where(some, distances, np.inf))
 
 
 def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:
