@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
-from sklearn_kmex._classifier import AUTO_COUNTS
+from sklearn_kmex._fit.steps import AUTO_COUNTS
 from sklearn_kmex.inspection import PrototypeCountDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
