@@ -1,13 +1,12 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import (
@@ -17,28 +16,11 @@ from sklearn_kmex._compat import (
     StrOptions,
     _fit_context,
 )
-from sklearn_kmex._data.arrays import asarray_like, to_numpy, widest_float
-from sklearn_kmex._data.rows import Training, open_task
-from sklearn_kmex._fit.classes import class_weights, counts_by_share
-from sklearn_kmex._fit.choice import Choice, choose
-from sklearn_kmex._fit.folds import few_folds
-from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._fit.merging import fit_merged
-from sklearn_kmex._fit.prototypes import ClassPrototypes, Plan
-from sklearn_kmex._fit.search import open_search
-from sklearn_kmex._fit.streaming import FITTED_ARRAYS, RULE, PrototypeStream
-from sklearn_kmex._fit.temperature import Fold
-from sklearn_kmex._fit.validation import (
-    check_training,
-    class_priors,
-    prototypes_per_class,
-    warn_of_fewer,
-)
-from sklearn_kmex._model.metric import METRICS, Metric, preparation
-
-
-# Numbers of prototypes that "auto" compares.
-AUTO_COUNTS = (1, 2, 5, 10, 20)
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.rows import open_task
+from sklearn_kmex._fit.streaming import PrototypeStream
+from sklearn_kmex._fit.validation import check_training, warn_of_fewer
+from sklearn_kmex._model.metric import METRICS, preparation
 
 
 class KMExClassifier(PrototypeStream):
@@ -174,11 +156,27 @@ class KMExClassifier(PrototypeStream):
     prototype_weights_ : ndarray of shape (n_prototypes_total,), dtype=float64
         Weight of each prototype in the class scores; only ratios matter.
 
-    metric_, similarity_, aggregation_ : str
-        The parameters of these names, with "auto" resolved.
+    metric_ : str
+        The parameter `metric`, with "auto" resolved.
+
+    similarity_ : str
+        The parameter `similarity`, with "auto" resolved.
+
+    aggregation_ : str
+        The parameter `aggregation`, with "auto" resolved.
 
     priors_ : str or array-like of shape (n_classes,)
         The parameter `priors`, with "auto" resolved.
+
+    cv_results_ : dict of str to ndarray or list
+        What was compared, as in `KMExClassifierCV`, if a parameter is "auto"; so are
+        `best_index_` and `best_params_`.
+
+    best_index_ : int
+        Index of the chosen candidate in `cv_results_`.
+
+    best_params_ : dict of str to object
+        Parameters of the chosen candidate.
 
     metric_map_ : ndarray of shape (n_features, n_features) or None
         For "mahalanobis", the distance of two rows is the Euclidean distance of
@@ -364,7 +362,9 @@ class KMExClassifier(PrototypeStream):
             with open_task(self, training, self._searches()) as training:
                 counts = self._choose(training)  # of prototypes, for each class
                 training = training._replace(prepare=preparation(self.metric_))
-                plans = self._plans([[n] for n in counts])  # how each class is clustered
+                plans = self._plans(
+                    [[n] for n in counts]
+                )  # how each class is clustered
                 prototypes, folds = self._fit_classes(training, plans)  # k-means
                 self._set_prototypes(training.classes, prototypes)
                 metrics = self._set_metric(training, folds)  # of the decision
@@ -373,99 +373,3 @@ class KMExClassifier(PrototypeStream):
             if self.merge_threshold is None and not self._searches():
                 warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
         return self
-
-    def _choose(self, training: Training) -> list[int]:
-        """Resolve "auto", and `n_prototypes` to a count for each class."""
-        self._set_rule()
-        if self._searches():
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            auto = isinstance(self.n_prototypes, str)
-            numbers = AUTO_COUNTS if auto else [self.n_prototypes]
-            counts = (
-                np.tile(AUTO_COUNTS, (len(training.classes), 1))
-                if auto
-                else np.array(self._given_counts(training))[:, np.newaxis]
-            )
-            splits = few_folds(training, seed)
-            search = open_search(self, training, splits, counts, staged=True)
-            return self._set_choice(choose(search, numbers))
-        return self._given_counts(training)
-
-    def _set_choice(self, chosen: Choice) -> list[int]:
-        """Set what was chosen, and return the counts of the classes."""
-        self.cv_results_, self.best_index_ = chosen.results, chosen.place
-        self.best_params_, self.temperature_ = chosen.params, chosen.temperature
-        for name in RULE:
-            setattr(self, f"{name}_", chosen.params[name])
-        return chosen.counts
-
-    def _given_counts(self, training: Training) -> list[int]:
-        """Resolve `n_prototypes` to a count for each class."""
-        if isinstance(self.n_prototypes, Integral | Mapping):
-            return prototypes_per_class(self.n_prototypes, training.classes)
-        return counts_by_share(training, self.n_prototypes).tolist()
-
-    def _plans(
-        self,
-        counts: list[list[int]],
-        known: Sequence[ClassPrototypes | None] | None = None,
-    ) -> list[Plan]:
-        """Plan the clustering of each class, and draw its seed."""
-        known = [None] * len(counts) if known is None else known
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=len(counts))
-        default = BatchedKMeans(
-            n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
-        )
-        settings = Plan(
-            clusterer=default if self.clusterer is None else self.clusterer,
-            prototype=self.prototype,
-            max_samples=None if any(known) else self.max_samples,
-            hold_out=self.temperature == "auto" and not hasattr(self, "best_params_"),
-            unit=Metric(self.metric_).unit,
-        )
-        return [
-            settings._replace(counts=tried, seed=seed, known=old)
-            for tried, seed, old in zip(counts, seeds, known, strict=True)
-        ]
-
-    def _fit_classes(
-        self, training: Training, plans: list[Plan]
-    ) -> tuple[list[ClassPrototypes | None], list[list[Fold]]]:
-        """Set `class_prior_`, and run k-means on the rows of each class."""
-        mass = class_weights(training, [plan.known for plan in plans])
-        self.class_prior_ = class_priors(self.priors_, mass)
-        learned = fit_merged(training, plans, self.merge_threshold)
-        return [found for found, _ in learned], [folds for _, folds in learned]
-
-    def _set_prototypes(
-        self, classes: NDArray, learned: list[ClassPrototypes | None]
-    ) -> None:
-        """Set the fitted attributes to the prototypes of all classes."""
-        found = [prototypes for prototypes in learned if prototypes is not None]
-        self.classes_ = classes
-        self.n_prototypes_ = np.array([len(p.counts) if p else 0 for p in learned])
-        self.prototype_classes_ = np.repeat(classes, self.n_prototypes_)
-        self.prototypes_ = np.concatenate([p.vectors for p in found])
-        self.prototype_counts_ = np.concatenate([p.counts for p in found])
-        self.prototype_indices_ = np.concatenate([p.nearest.numbers for p in found])
-        self._member_means = np.concatenate([p.means for p in found])
-        self._nearest_rows = np.concatenate([p.nearest.values for p in found])
-        self.inertia_ = np.array([p.inertia if p else 0.0 for p in learned])
-        self.n_iter_ = max(p.n_iter for p in found)
-
-    def _settle(self, X: Any) -> None:
-        """Convert fitted arrays of numbers to the library and device of X."""
-        for name in FITTED_ARRAYS:
-            array = getattr(self, name)
-            if array.dtype.kind in "biuf":
-                dtype = widest_float(X) if array.dtype == np.float64 else None
-                setattr(self, name, asarray_like(array, X, dtype))
-        self.n_samples_seen_ += X.shape[0]
-
-    def _searches(self) -> bool:
-        chosen = [getattr(self, name) for name in ("n_prototypes", *RULE)]
-        return any(isinstance(value, str) and value == "auto" for value in chosen)
-
-    def _needs_all_rows(self) -> bool:
-        return self._searches() or not isinstance(self.n_prototypes, Integral | Mapping)

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
-from sklearn_kmex._classifier import AUTO_COUNTS, KMExClassifier
+from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._compat import Interval, StrOptions
 from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.choice import choose
 from sklearn_kmex._fit.classes import counts_by_share
 from sklearn_kmex._fit.search import open_search
+from sklearn_kmex._fit.steps import AUTO_COUNTS
 
 
 class KMExClassifierCV(KMExClassifier):
@@ -30,7 +31,8 @@ class KMExClassifierCV(KMExClassifier):
 
     Parameters
     ----------
-    candidates : int, or sequence of int or of float in (0, 1), default=(1, 2, 5, 10, 20)
+    candidates : int, or sequence of int or of float in (0, 1), \
+            default=(1, 2, 5, 10, 20)
         Numbers of prototypes of each class to choose from; an int stands for 1 to
         that number, `[5]` for five of each class. Floats are shares of the distinct
         rows of each class, rounded up.
@@ -144,8 +146,14 @@ class KMExClassifierCV(KMExClassifier):
     best_params_ : dict of str to object
         Parameters of the chosen candidate.
 
-    metric_, similarity_, aggregation_ : str
-        The chosen parameters.
+    metric_ : str
+        The chosen metric.
+
+    similarity_ : str
+        The chosen similarity.
+
+    aggregation_ : str
+        The chosen aggregation.
 
     priors_ : str or array-like of shape (n_classes,)
         The chosen priors, or those given.

@@ -18,9 +18,9 @@ from sklearn_kmex.embedding import (
     TreeEmbedder,
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
-from sklearn_kmex.embedding._head import EmbeddingHead
 from sklearn_kmex.embedding._cached import FROZEN
 from sklearn_kmex.embedding._function import FunctionEmbedder
+from sklearn_kmex.embedding._head import EmbeddingHead
 from sklearn_kmex.embedding._leaves import is_tree_ensemble
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 

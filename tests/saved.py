@@ -19,6 +19,7 @@ from sklearn_kmex import (
 KMEX = "sklearn_kmex._classifier.KMExClassifier"
 CV = "sklearn_kmex._classifier_cv.KMExClassifierCV"
 REJECTING = "sklearn_kmex._rejecting.RejectingClassifier"
+HEAD = "sklearn_kmex.embedding._head.EmbeddingHead"
 MLP = "sklearn_kmex.embedding._mlp.MLPEmbedder"
 TREE = "sklearn_kmex.embedding._tree.TreeEmbedder"
 STEPS = "sklearn_kmex.embedding._pipeline.EmbeddingPipeline"
@@ -44,7 +45,10 @@ def make_models(X, y):
         "scaled": (make_pipeline(StandardScaler(), scaled), [CV]),
         "mlp": (make_kmex(mlp.fit(X, y)), [ADAM, KMEX, HEAD, MLP]),
         "behind": (make_kmex(behind), [ADAM, KMEX, HEAD, MLP, STEPS]),
-        "forest": (make_kmex(forest.fit(X, y), n_prototypes=2), [NODES, KMEX, HEAD, TREE]),
+        "forest": (
+            make_kmex(forest.fit(X, y), n_prototypes=2),
+            [NODES, KMEX, HEAD, TREE],
+        ),
         "careful": (careful, [KMEX, REJECTING]),
     }
 

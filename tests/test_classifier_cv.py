@@ -77,7 +77,9 @@ def test_rule_and_results_are_what_they_say(digits):
     X, _, y, _ = digits
     psem = KMExClassifierCV([4, 1, 2, 4], cv=3, random_state=0).fit(X, y)
     results = psem.cv_results_
-    assert [p["n_prototypes"] for p in results["params"][:9]] == [1] * 3 + [2] * 3 + [4] * 3
+    assert [p["n_prototypes"] for p in results["params"][:9]] == [1] * 3 + [2] * 3 + [
+        4
+    ] * 3
     assert {p["metric"] for p in results["params"]} == {"euclidean", "mahalanobis"} | {
         "cosine",
         "cosine_mahalanobis",
@@ -101,7 +103,7 @@ def test_rule_and_results_are_what_they_say(digits):
 
 
 def test_any_tolerance_gives_the_plainest_and_none_the_best(digits):
-    """One prototype, the mean of a class, comes last: it looks like none of its rows."""
+    """One prototype, the mean of a class, looks like none of its rows: it is last."""
     X, _, y, _ = digits
     patient = KMExClassifierCV([1, 2, 4], cv=3, tolerance=100.0, random_state=0)
     assert patient.fit(X, y).best_params_ == {"n_prototypes": 2} | PAPER
@@ -168,8 +170,8 @@ def test_a_teacher_decides_in_the_search_too(digits):
         return -(theirs * model.predict_log_proba(X_test)).sum(axis=1).mean()
 
     assert divergence(psem) < divergence(labels) - 0.05
+    few = ExtraTreesClassifier(2).fit(X[y < 8], y[y < 8])
     with pytest.raises(ValueError, match=r"teacher must know .* not know \[8, 9\]"):
-        few = ExtraTreesClassifier(2).fit(X[y < 8], y[y < 8])
         KMExClassifier(teacher=few).fit(X, y)
 
 

@@ -60,16 +60,12 @@ def instances():
         KMExClassifier(3, priors="class", merge_threshold=0.5),
         KMExClassifier(0.3, aggregation="sum", priors="class"),
         KMExClassifier(2, metric="cosine", priors="prototype"),
-        KMExClassifier(
-            2, metric="mahalanobis", similarity="gaussian", priors="class"
-        ),
+        KMExClassifier(2, metric="mahalanobis", similarity="gaussian", priors="class"),
         KMExClassifier(
             2, metric="cosine_mahalanobis", aggregation="sum", priors="prototype"
         ),
         KMExClassifierCV([1, 3], cv=2, n_init=1, metric="euclidean"),
-        KMExClassifierCV(
-            [0.1, 0.3], priors="class", per_class=True, cv=2, n_init=1
-        ),
+        KMExClassifierCV([0.1, 0.3], priors="class", per_class=True, cv=2, n_init=1),
         RejectingClassifier(KMExClassifier(1, n_init=1, random_state=0), cv=2),
         RejectingClassifier(LogisticRegression(), method="probability", cv=3),
     ]

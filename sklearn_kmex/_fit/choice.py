@@ -34,8 +34,8 @@ def choose(
     scores: a candidate is accepted if the mean difference of its scores from those of
     the best is at most the standard error of that mean. Plainer is with fewer
     prototypes, then closer to the setting of the paper; but one prototype of each class
-    comes last, because the mean of a class looks like none of its rows. `numbers` are the values of
-    `n_prototypes` that are reported.
+    comes last, because the mean of a class looks like none of its rows. `numbers` are
+    the values of `n_prototypes` that are reported.
     """
     tried, failures = search.run()
     if not tried:
@@ -87,9 +87,7 @@ class Table(NamedTuple):
     codes: NDArray[np.intp]
     weights: NDArray[np.float64]  # of the sum 1
 
-    def by_count(
-        self, places: NDArray, code: int, scoring: str
-    ) -> NDArray[np.float64]:
+    def by_count(self, places: NDArray, code: int, scoring: str) -> NDArray[np.float64]:
         """Return the mean score for each count of one class, others unchanged."""
         others = self.logits[:, np.arange(len(places)), places]
         others[:, code] = -np.inf
@@ -113,11 +111,13 @@ def _tables(
     """
     chosen, n_classes = tried[index], len(search.counts)
     rivals = [one for one in tried if one.candidate[1:3] == chosen.candidate[1:3]]
+
+    def difference(one: Tried) -> int:
+        pairs = zip(one.candidate, chosen.candidate, strict=True)
+        return sum(a is not b and a != b for a, b in pairs)
+
     alike = [
-        min(
-            (one for one in rivals if one.candidate.place == place),
-            key=lambda one: sum(a != b for a, b in zip(one.candidate, chosen.candidate)),
-        )
+        min((one for one in rivals if one.candidate.place == place), key=difference)
         for place in range(search.counts.shape[1])
     ]
     weights, tables = search.row_weights(), []

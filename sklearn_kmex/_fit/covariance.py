@@ -48,33 +48,40 @@ class Scatter(NamedTuple):
         )
 
     def covariance(self, shrinkage: float | str) -> NDArray[np.float64]:
-        """Return the covariance, its correlations shrunk towards 0.
+        """Return the covariance, its correlations shrunk towards 0."""
+        correlation, scales = self._correlation()
+        mean = np.trace(correlation) / len(correlation)
+        share = self.shrinkage(shrinkage)
+        correlation *= 1 - share
+        correlation[np.diag_indices_from(correlation)] += share * mean
+        return correlation * np.outer(scales, scales)
 
-        "auto" is the shrinkage of Ledoit and Wolf (2004) for the features divided by
-        their standard deviations, as in scikit-learn's linear discriminant analysis.
+    def shrinkage(self, given: float | str) -> float:
+        """Return the shrinkage that is given, or for "auto" the best one.
+
+        It is that of Ledoit and Wolf (2004) for the features divided by their standard
+        deviations, as in scikit-learn's linear discriminant analysis.
         """
+        if given != "auto":
+            return float(given)
+        correlation, _ = self._correlation()
+        n_rows, n_features = self.mass.sum(), len(correlation)
+        squares = float(np.sum(correlation**2))
+        noise = (self.fourth / n_rows - squares) / (n_rows * n_features)
+        signal = squares / n_features - (np.trace(correlation) / n_features) ** 2
+        return float(np.clip(noise / signal, 0.0, 1.0)) if signal > 0 else 1.0
+
+    def _correlation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the correlations of the features, and their standard deviations."""
         covariance = self.products / self.mass.sum()
-        scales = standard_deviations(covariance)
-        covariance /= np.outer(scales, scales)
-        mean = np.trace(covariance) / len(covariance)
-        if mean == 0:
+        if not np.trace(covariance):
             raise ValueError(
                 "X must vary within a class for metric='mahalanobis'; all rows of each "
                 f"class are equal (n_features = {len(covariance)}). Use "
                 "metric='euclidean'."
             )
-        if shrinkage == "auto":
-            shrinkage = self._best_shrinkage(covariance, mean)
-        covariance *= 1 - float(shrinkage)
-        covariance[np.diag_indices_from(covariance)] += float(shrinkage) * mean
-        return covariance * np.outer(scales, scales)
-
-    def _best_shrinkage(self, covariance: NDArray, mean: float) -> float:
-        n_rows, n_features = self.mass.sum(), len(covariance)
-        squares = float(np.sum(covariance**2))
-        noise = (self.fourth / n_rows - squares) / (n_rows * n_features)
-        signal = squares / n_features - mean**2
-        return float(np.clip(noise / signal, 0.0, 1.0)) if signal > 0 else 1.0
+        scales = standard_deviations(covariance)
+        return covariance / np.outer(scales, scales), scales
 
 
 def standard_deviations(covariance: NDArray) -> NDArray[np.float64]:
@@ -86,13 +93,15 @@ def standard_deviations(covariance: NDArray) -> NDArray[np.float64]:
 def metric_maps(
     scatters: Sequence[Scatter], shrinkage: float | str
 ) -> list[NDArray[np.float64]]:
-    """Return the map of each scatter; one without variance gets the first map."""
+    """Return the map of each scatter, all with the shrinkage of the first.
+
+    A scatter without variance gets the first map.
+    """
     least = 1e-12 * np.trace(scatters[0].products)
-    first = metric_map(scatters[0].covariance(shrinkage))
+    share = scatters[0].shrinkage(shrinkage)
+    first = metric_map(scatters[0].covariance(share))
     return [first] + [
-        metric_map(one.covariance(shrinkage))
-        if np.trace(one.products) > least
-        else first
+        metric_map(one.covariance(share)) if np.trace(one.products) > least else first
         for one in scatters[1:]
     ]
 
@@ -137,7 +146,9 @@ def check_features(X: Any) -> None:
 
 
 def scatter_of(
-    training: Training, groups: Sequence[tuple[NDArray, NDArray]]
+    training: Training,
+    groups: Sequence[tuple[NDArray, NDArray]],
+    with_fourth: bool = True,
 ) -> Scatter:
     """Return the scatter of some rows; `groups` has rows and weights of each class."""
     X, prepare = training.X, training.prepare or (lambda values: values)
@@ -153,6 +164,8 @@ def scatter_of(
     products: Any = np.zeros((X.shape[1], X.shape[1]))
     for block, _ in _centered(classes, means):
         products = products + to_numpy(block.T @ block)
+    if not with_fourth:
+        return Scatter(products, means, mass)
     scales = standard_deviations(products / max(mass.sum(), 1e-300))
     fourth = 0.0
     for block, weights in _centered(classes, means):
@@ -180,7 +193,9 @@ def _centered(
             start += block.shape[0]
             of_dtype = widest_float(block)
             roots = asarray_like(np.sqrt(own), block, of_dtype)
-            blocks.append((block - asarray_like(mean, block, of_dtype)) * roots[:, None])
+            blocks.append(
+                (block - asarray_like(mean, block, of_dtype)) * roots[:, None]
+            )
             weights.append(own)
             if sum(map(len, weights)) >= PRODUCT_ROWS:
                 yield _join(blocks), np.concatenate(weights)
@@ -210,7 +225,7 @@ def fit_scatters(
     n_rows = sum(map(len, training.groups))
     if n_rows <= COVARIANCE_ROWS:
         whole = scatter_of(training, groups)
-        left_out = [scatter_of(training, part) for part in parts]
+        left_out = [scatter_of(training, part, with_fourth=False) for part in parts]
         return whole, [whole.merge(part, -1) for part in left_out]
     rng = check_random_state(random_state)
     used = [rows for part in parts for rows, _ in part]

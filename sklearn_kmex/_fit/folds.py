@@ -21,8 +21,8 @@ from sklearn_kmex._fit.prototypes import (
 from sklearn_kmex._model.metric import Metric, preparation
 
 AUTO_FOLDS = 3
-# Rows that a search with default settings sees: `ROWS_PER_CLASS` of each class, at least
-# `FEW_ROWS` and at most `MOST_ROWS` in all. The final fit sees all.
+# Rows that a search with default settings sees: `ROWS_PER_CLASS` of each class, at
+# least `FEW_ROWS` and at most `MOST_ROWS` in all. The final fit sees all.
 MOST_ROWS, FEW_ROWS, ROWS_PER_CLASS = 20_000, 6_000, 50
 
 

@@ -257,9 +257,7 @@ def _nearest_members(
     """
     owner, places = distances.argmin(axis=1), np.arange(distances.shape[1])
     members = (owner[:, np.newaxis] == places) & allowed[:, np.newaxis]
-    return _first_nearest(
-        np.where(members | ~members.any(axis=0), distances, np.inf)
-    )
+    return _first_nearest(np.where(members | ~members.any(axis=0), distances, np.inf))
 
 
 def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -> Rows:

@@ -35,7 +35,7 @@ RULES = (
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
 # Of these, rows that a temperature is fitted to.
-TEMPERATURE_ROWS = 1_500
+TEMPERATURE_ROWS = 1_000
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -80,6 +80,7 @@ class Search(NamedTuple):
         """Return the scores of all candidates, and why metrics have none."""
         tried: list[Tried] = []
         failures: list[str] = []
+        measures: dict[str, list[Metric]] = {}  # the metrics of the folds
         for metrics, places in self._stages(tried):
             plans = self.estimator._plans(self.counts[:, places].tolist())
             paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
@@ -90,7 +91,10 @@ class Search(NamedTuple):
                         paths[unit] = fit_paths(
                             self.training, self.splits, plans, metric
                         )
-                    tried.extend(self._try_metric(metric, paths[unit], places))
+                    if metric not in measures:
+                        measures[metric] = self._fold_metrics(metric)
+                    folds = self._open_folds(measures[metric], paths[unit])
+                    tried.extend(self._try_metric(metric, folds, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
         return tried, failures
@@ -115,17 +119,24 @@ class Search(NamedTuple):
         pairs = zip(one.scores, self.row_weights(), strict=True)
         return np.array([scores @ weights for scores, weights in pairs])
 
+    def _fold_metrics(self, name: str) -> list[Metric]:
+        shrinkage = self.estimator.shrinkage
+        return [
+            fold_metric(self.training, split, name, shrinkage) for split in self.splits
+        ]
+
+    def _open_folds(
+        self, metrics: Sequence[Metric], paths: list[list[list[ClassPrototypes]]]
+    ) -> list["ComparedFold"]:
+        return [
+            ComparedFold.of(self, *fold)
+            for fold in zip(self.splits, metrics, paths, strict=True)
+        ]
+
     def _try_metric(
-        self,
-        metric: str,
-        paths: list[list[list[ClassPrototypes]]],
-        places: Sequence[int],
+        self, metric: str, folds: Sequence["ComparedFold"], places: Sequence[int]
     ) -> Iterator[Tried]:
         """Score all candidates of a metric; distances are computed once a count."""
-        folds = [
-            ComparedFold.of(self, split, metric, path)
-            for split, path in zip(self.splits, paths, strict=True)
-        ]
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
@@ -220,11 +231,10 @@ class ComparedFold(NamedTuple):
         cls,
         search: Search,
         split: Split,
-        name: str,
+        metric: Metric,
         paths: Sequence[Sequence[ClassPrototypes]],
     ) -> "ComparedFold":
         training = search.training
-        metric = fold_metric(training, split, name, search.estimator.shrinkage)
         by_count = list(zip(*paths, strict=True))
         vectors = [np.concatenate([p.vectors for p in found]) for found in by_count]
         center = vectors[-1].mean(axis=0, dtype=np.float64)
@@ -275,19 +285,19 @@ def open_search(
     opened = open_splits(training, splits, SCORED_ROWS)
     metrics = _metrics(estimator.metric, training.X)
     given = [getattr(estimator, name) for name in PARAMETERS]
-    rules = {
-        tuple(map(_text, rule)): rule
-        for rule in (_with_given(rule, given) for rule in RULES)
-    }
-    rules = list(rules.values())
+    all_rules = [_with_given(rule, given) for rule in RULES]
+    rules = list({tuple(map(_text, rule)): rule for rule in all_rules}.values())
     how = (scoring, staged)
     return Search(estimator, training, opened, counts, metrics, rules, *how)
 
 
-def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[Any, ...]:
+def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, Any]:
     """Replace the parameters of a rule that are given."""
     pairs = zip(rule, given, strict=True)
-    return tuple(ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs)
+    similarity, aggregation, priors = (
+        ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs
+    )
+    return similarity, aggregation, priors
 
 
 def _text(value: Any) -> str:

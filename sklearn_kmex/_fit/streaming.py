@@ -1,51 +1,24 @@
 """partial_fit: prototypes learned from a stream, one batch at a time."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._base import unchanged_on_error
 from sklearn_kmex._compat import _fit_context
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.rows import Rows, Training, split_by_class
-from sklearn_kmex._fit.covariance import fit_scatters, known_scatter, metric_maps
+from sklearn_kmex._data.rows import Rows, split_by_class
 from sklearn_kmex._fit.prototypes import ClassPrototypes
-from sklearn_kmex._fit.teacher import targets_of
-from sklearn_kmex._fit.temperature import (
-    N_FOLDS,
-    Fold,
-    compare_held_out,
-    fit_temperature,
-)
+from sklearn_kmex._fit.steps import FITTED_ARRAYS, FitSteps
 from sklearn_kmex._fit.validation import (
     check_rows,
     check_stream_classes,
     prototypes_per_class,
 )
-from sklearn_kmex._model.metric import Metric, preparation
-from sklearn_kmex._model.predictor import PrototypePredictor
-from sklearn_kmex._model.rule import Rule, prototype_weights
-
-# Attributes in the library and on the device of X.
-FITTED_ARRAYS = (
-    "classes_",
-    "class_prior_",
-    "inertia_",
-    "n_prototypes_",
-    "prototypes_",
-    "prototype_classes_",
-    "prototype_counts_",
-    "prototype_indices_",
-    "_member_means",
-    "_nearest_rows",
-)
-
-# Parameters of how prototypes decide.
-RULE = ("metric", "similarity", "aggregation", "priors")
+from sklearn_kmex._model.metric import preparation
 
 
 def _counts_are_given(classifier: Any) -> bool:
@@ -59,7 +32,7 @@ def _counts_are_given(classifier: Any) -> bool:
     return True
 
 
-class PrototypeStream(PrototypePredictor):
+class PrototypeStream(FitSteps):
     """Adds `partial_fit` to the `KMExClassifier`, which has the steps of a fit."""
 
     edit_log_: list[dict[str, Any]]
@@ -81,7 +54,7 @@ class PrototypeStream(PrototypePredictor):
         Row numbers in `prototype_indices_` count the rows of all batches; the nearest
         row is searched among the batch and the nearest rows before it. With
         `temperature="auto"`, the temperature is the geometric mean of those of the
-        batches, weighted by their numbers of rows. Empirical priors are those of all
+        batches, weighted by their numbers of rows. Weights are those of all
         batches, and `merge_threshold` merges prototypes of classes with rows in the
         batch.
 
@@ -149,86 +122,12 @@ class PrototypeStream(PrototypePredictor):
             self._settle(X)
         return self
 
-    def _set_rule(self) -> None:
-        """Set the fitted attributes of how prototypes decide to the parameters."""
-        for name in RULE:
-            setattr(self, f"{name}_", getattr(self, name))
-
     def _start_anew(self) -> None:
         """Forget earlier batches, edits and choices."""
         for name in ("cv_results_", "best_index_", "best_params_", "_scatter"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         self.n_samples_seen_, self._temperature_rows = 0, 0.0
         self._classes_given, self.edit_log_ = False, []
-
-    @property
-    def prototype_weights_(self) -> NDArray[np.float64]:
-        """Weight of each prototype in the class scores, (n_prototypes_total,)."""
-        fitted = (self.class_prior_, self.n_prototypes_, self.prototype_counts_)
-        class_prior, sizes, counts = map(to_numpy, fitted)
-        owners = np.repeat(np.arange(len(sizes)), sizes)
-        return prototype_weights(self.priors_, class_prior, owners, counts)
-
-    def _set_metric(
-        self,
-        training: Training,
-        folds: list[list[Fold]],
-        known: Sequence[ClassPrototypes | None] | None = None,
-    ) -> list[Metric]:
-        """Set the map of the metric; return the metric without each fold's rows."""
-        self.metric_map_, metric = None, Metric(self.metric_)
-        if not metric.mapped:
-            return [metric] * N_FOLDS
-        whole, left = fit_scatters(training, folds, self.random_state)
-        if known is not None and any(known):
-            old = known_scatter(*self._scatter, known)
-            whole, left = old.merge(whole), [old.merge(part) for part in left]
-        self._scatter = whole.products, whole.fourth
-        self.metric_map_, *maps = metric_maps([whole, *left], self.shrinkage)
-        return [metric._replace(map=of_fold) for of_fold in maps]
-
-    def _set_temperature(
-        self, training: Training, folds: list[list[Fold]], metrics: list[Metric]
-    ) -> None:
-        if hasattr(self, "best_params_"):  # chosen with it
-            return
-        if self.temperature != "auto":
-            self.temperature_ = float(self.temperature)
-            return
-        present = [code for code, of_class in enumerate(folds) if of_class]
-        folds = [folds[code] for code in present]
-        rules = [
-            self._rule_of_fold(fold, self.class_prior_[present], metric)
-            for fold, metric in zip(zip(*folds, strict=True), metrics, strict=True)
-        ]
-        parts = compare_held_out(
-            *(training.X, training.first_row, folds, rules),
-            partial(targets_of, self.teacher, training.classes[present]),
-        )
-        new, n_rows = fit_temperature(parts, self.aggregation_, self._temperature_rows)
-        old = getattr(self, "temperature_", 1.0)
-        total = self._temperature_rows + n_rows
-        share = n_rows / total if total else 1.0
-        self.temperature_ = float(old ** (1 - share) * new**share)
-        self._temperature_rows = total
-
-    def _rule_of_fold(
-        self, fold: Sequence[Fold], class_prior: NDArray, metric: Metric
-    ) -> Rule:
-        """Return the rule of the prototypes of a fold; given priors are not used."""
-        owners = np.repeat(np.arange(len(fold)), [len(f.vectors) for f in fold])
-        counts = np.concatenate([f.counts for f in fold])
-        if not isinstance(self.priors_, str):
-            class_prior = np.ones(len(fold))
-        return Rule(
-            np.concatenate([f.vectors for f in fold]),
-            owners,
-            len(fold),
-            prototype_weights(self.priors_, class_prior, owners, counts),
-            metric,
-            self.similarity_,
-            self.epsilon,
-        )
 
     def _known_prototypes(self) -> dict[Any, ClassPrototypes]:
         """Read the prototypes of each class from the fitted attributes."""

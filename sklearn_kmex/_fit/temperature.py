@@ -23,6 +23,7 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 
+
 class Fold(NamedTuple):
     """Prototypes of one class, and rows of the class that were not used for them."""
 
@@ -134,8 +135,9 @@ def fit_temperature(
     Platt (1999), 1 - 1 / (n + 2) instead of 1: if all rows are correctly classified,
     targets of 1 would give a temperature of 0. `n` is the number of rows of median
     weight that weigh as much, plus the `known` number of rows of earlier batches: equal
-    rows are merged, and it does not depend on the scale of the weights. Without rows, or if all similarities of each row are equal, the
-    temperature is 1.0, from 0 rows. A `rough` one is right to a few percent.
+    rows are merged, and it does not depend on the scale of the weights. Without rows,
+    or if all similarities of each row are equal, the temperature is 1.0, from 0 rows. A
+    `rough` one is right to a few percent.
     """
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
@@ -151,7 +153,7 @@ def fit_temperature(
         losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
         return float(np.average(np.concatenate(losses), weights=weights))
 
-    options = {"xatol": 0.03 if rough else 1e-5}
+    options = {"xatol": 0.05 if rough else 1e-5}
     bounds = np.log(spread) + np.array([-12.0, 7.0])
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
     return float(np.exp(best.x)), n_rows

@@ -140,7 +140,9 @@ def _check_no_class_is_empty(training: Training) -> None:
         )
 
 
-def prototypes_per_class(n_prototypes: int | Mapping, classes: NDArray) -> list[int]:
+def prototypes_per_class(
+    n_prototypes: int | np.integer | Mapping, classes: NDArray
+) -> list[int]:
     """Resolve `n_prototypes` to a count for each class."""
     labels = classes.tolist()
     if not isinstance(n_prototypes, Mapping):

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from sklearn_kmex._data.arrays import map_blocks
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.rule import rule_of
-from sklearn_kmex._model.similarity import class_scores, probabilities
+from sklearn_kmex._model.rule import Rule, rule_of
+from sklearn_kmex._model.similarity import class_scores, probabilities, rounded
 
 
 class Decision(NamedTuple):
@@ -52,23 +53,22 @@ def decide(psem: Any, Z: Any) -> Decision:
     classes = np.asarray(sem.classes_)
     rule = rule_of(sem)
     owners = rule.owners
-    similar = check_array(
-        sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
-    )
-    if similar.shape[1] != len(owners):
+    exact, dtype = _similarities(sem, rule, Z)
+    if exact.shape[1] != len(owners):
         raise ValueError(
             f"transform must give a similarity to each of the {len(owners)} "
-            f"prototypes; got {similar.shape[1]} columns."
+            f"prototypes; got {exact.shape[1]} columns."
         )
     order = np.argsort(owners, kind="stable")
-    shift = rule.shift.astype(similar.dtype)
     scores = class_scores(
-        (similar + shift)[:, order],
+        (exact + rule.shift)[:, order],
         owners[order],
         len(classes),
         rule.aggregation,
         rule.temperature,
     )
+    similar, scores = rounded(exact, dtype), rounded(scores, dtype)
+    shift = rule.shift.astype(dtype)
     predicted = scores.argmax(axis=1)
     if hasattr(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)), "predicted labels")
@@ -77,6 +77,20 @@ def decide(psem: Any, Z: Any) -> Decision:
     return Decision(
         similar, scores, predicted, runner_up, classes, owners, np.asarray(rows), shift
     )
+
+
+def _similarities(sem: Any, rule: Rule, Z: Any) -> tuple[NDArray[np.float64], Any]:
+    """Return similarities in float64, and their dtype.
+
+    Those of a model of this package are computed in float64, in which it decides.
+    """
+    if _is_ours(sem, "transform"):
+        rows = sem._check_input(Z, "transform")
+        return map_blocks(rule.similarities, rows), rows.dtype
+    similar = check_array(
+        sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
+    )
+    return similar.astype(np.float64), similar.dtype
 
 
 def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:

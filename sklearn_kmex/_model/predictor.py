@@ -124,9 +124,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_prototypes_total)
             Similarities, larger is more similar, in the dtype of X.
         """
-        X = self._check_input(X, "transform")
+        rows = self._check_input(X, "transform")
         rule = rule_of(self)
-        return map_blocks(lambda rows: rounded(rule.similarities(rows), X.dtype), X)
+        return map_blocks(lambda b: rounded(rule.similarities(b), b.dtype), rows)
 
     def nearest_prototypes(
         self, X: ArrayLike, n: int = 1
@@ -157,20 +157,20 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ValueError
             If `n` is not between 1 and the number of prototypes.
         """
-        X = self._check_input(X, "nearest_prototypes")
+        rows = self._check_input(X, "nearest_prototypes")
         n_prototypes = self.prototypes_.shape[0]
         if not isinstance(n, int | np.integer) or not 1 <= n <= n_prototypes:
             raise ValueError(
                 f"n must be an int between 1 and the number of prototypes, "
                 f"{n_prototypes}; got {n!r}."
             )
-        xp, *_ = get_namespace_and_device(X)
+        xp, *_ = get_namespace_and_device(rows)
         rule, similar, ids = rule_of(self), [], []
-        for block in row_blocks(X):
+        for block in row_blocks(rows):
             values = rule.similarities(block)
             ids.append(argsort_descending(values)[:, :n])
             largest = xp.take_along_axis(values, ids[-1], axis=1)
-            similar.append(rounded(largest, X.dtype))
+            similar.append(rounded(largest, rows.dtype))
         return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
 
     @chunkwise
@@ -246,8 +246,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
 
     def _scores(self, X: ArrayLike, method: str) -> Any:
         """Return class scores, (n_samples, n_classes)."""
-        X = self._check_input(X, method)
-        return rounded(rule_of(self).scores(X), X.dtype)
+        rows = self._check_input(X, method)
+        return rounded(rule_of(self).scores(rows), rows.dtype)
 
     def _winners(self, X: Any) -> Any:
         """Return the class of the largest score, by `sure_nearest` where possible."""

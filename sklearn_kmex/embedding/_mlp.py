@@ -106,7 +106,9 @@ class MLPEmbedder(BaseEmbedder):
         n_hidden = len(self.mlp.coefs_) - 1
         if not is_classifier(self.mlp) or self.layer % n_hidden != n_hidden - 1:
             return None
-        return probabilities_of_scores(Z @ self.mlp.coefs_[-1] + self.mlp.intercepts_[-1])
+        return probabilities_of_scores(
+            Z @ self.mlp.coefs_[-1] + self.mlp.intercepts_[-1]
+        )
 
     def _check_mlp(self) -> None:
         if not hasattr(self.mlp, "activation"):

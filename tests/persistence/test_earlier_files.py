@@ -87,7 +87,13 @@ def test_earlier_trees_embed_which_leaf_a_row_is_in(tmp_path):
 
 
 RULE = ("metric", "similarity", "aggregation", "priors")
-ABSENT = {"metric", "shrinkage", "teacher", "metric_map_", *(f"{name}_" for name in RULE)}
+ABSENT = {
+    "metric",
+    "shrinkage",
+    "teacher",
+    "metric_map_",
+    *(f"{name}_" for name in RULE),
+}
 
 
 def save_as_earlier(psem, path, monkeypatch):
@@ -98,7 +104,11 @@ def save_as_earlier(psem, path, monkeypatch):
         earlier.priors = "empirical"
     with monkeypatch.context() as patch:
         patch.setattr("sklearn_kmex.persistence._archive.SCHEMA", 1)
-        for name, value in {"metric": "euclidean", "shrinkage": "auto", "teacher": None}.items():
+        for name, value in {
+            "metric": "euclidean",
+            "shrinkage": "auto",
+            "teacher": None,
+        }.items():
             patch.setattr(type(earlier), name, value, raising=False)
         save_psem(earlier, path)
 
