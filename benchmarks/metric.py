@@ -1,7 +1,8 @@
 """Time of each metric, and of the choice of all settings, relative to fixed ones.
 
 Classifiers are fitted to simulated embeddings and predict them: in each metric with
-fixed settings, and with all settings chosen. Fits alternate; the medians are written to
+fixed settings, and with all settings chosen. The choice is also compared with the largest
+of its fits, cross-validated. Fits alternate; the medians are written to
 benchmarks/results/metric.json.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from fit import alternate, make_embeddings, table
+from sklearn.model_selection import cross_val_score
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._model.metric import METRICS
@@ -19,6 +21,7 @@ from sklearn_kmex._model.metric import METRICS
 RESULTS = Path(__file__).parent / "results" / "metric.json"
 PARAMETERS = ("n_prototypes", "metric", "similarity", "aggregation", "priors")
 CHOSEN = "all settings chosen"
+LARGEST = "3 folds of 20 prototypes"
 
 
 def classifiers():
@@ -34,6 +37,8 @@ def compare(n_rows, n_features, n_classes, dtype, repeats):
     models = classifiers()
     name = f"{n_rows} x {n_features}, {n_classes} classes, {np.dtype(dtype).name}"
     fits = {key: lambda m=model: m.fit(X, y) for key, model in models.items()}
+    largest = KMExClassifier(20, random_state=0)
+    fits[LARGEST] = lambda: cross_val_score(largest, X, y, cv=3)
     seconds = alternate(fits, repeats)
     answers = {key: lambda m=model: m.predict(X) for key, model in models.items()}
     predicted = alternate(answers, 5 * repeats)

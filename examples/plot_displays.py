@@ -21,6 +21,7 @@ from sklearn_kmex.inspection import (
     ExplanationDisplay,
     PrototypeCountDisplay,
     PrototypeDisplay,
+    SearchDisplay,
     UsageDisplay,
 )
 
@@ -41,13 +42,20 @@ print(
 
 # %%
 # Embedding and number of prototypes: where the prototypes are among the images, and how
-# many each digit needs. The band is one standard error of the mean over the folds.
-search = KMExClassifierCV(candidates=12, random_state=0).fit(X_train, y_train)
+# many each digit needs. The band is one standard error of the difference from the best
+# setting that was compared.
+search = KMExClassifierCV([1, 2, 4, 6, 8, 12], random_state=0).fit(X_train, y_train)
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4.4), width_ratios=(3, 2), layout="constrained"
 )
 EmbeddingDisplay.from_estimator(psem, X_test, y_test, ax=left)
 PrototypeCountDisplay.from_estimator(search, ax=right)
+plt.show()
+
+# %%
+# What else was compared: metrics, similarities and weights, each at its best number of
+# prototypes.
+SearchDisplay.from_estimator(search)
 plt.show()
 
 # %%

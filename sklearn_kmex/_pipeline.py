@@ -4,6 +4,7 @@ import sys
 from typing import Any, Literal
 
 from joblib import Memory
+from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -36,14 +37,20 @@ def make_kmex(
     model: Any,
     *,
     layer: str | int | None = None,
-    n_prototypes: float | dict | Literal["auto"] = 5,
+    n_prototypes: float | dict | Literal["auto"] = "auto",
+    metric: str = "auto",
+    similarity: Literal["log", "gaussian", "auto"] = "auto",
+    aggregation: Literal["max", "sum", "auto"] = "auto",
+    priors: str | ArrayLike = "auto",
     memory: str | Memory | None = None,
     **kmex_params: Any,
 ) -> Pipeline:
     """Make an unfitted self-explainable model from a trained model.
 
     The encoder of the model stays frozen. Prototypes in its embedding space replace its
-    classifier.
+    classifier. How many prototypes there are and how they decide is chosen by `fit`,
+    together and by held-out rows; a parameter other than "auto" stays as given (see
+    Notes).
 
     Read more in the :ref:`User Guide <embedding>`.
 
@@ -61,8 +68,24 @@ def make_kmex(
         the number of a hidden layer for an MLP. By default, the embedding is the input
         of the last linear layer.
 
-    n_prototypes : int, float in (0, 1), dict of label to int, or "auto", default=5
+    n_prototypes : int, float in (0, 1), dict of label to int, or "auto", \
+            default="auto"
         Number of prototypes of each class, as in `KMExClassifier`.
+
+    metric : {"euclidean", "cosine", "mahalanobis", "cosine_mahalanobis", "auto"}, \
+            default="auto"
+        Distance of a sample to a prototype, as in `KMExClassifier`.
+
+    similarity : {"log", "gaussian", "auto"}, default="auto"
+        Similarity at a given distance, as in `KMExClassifier`.
+
+    aggregation : {"max", "sum", "auto"}, default="auto"
+        Score of a class from the similarities to its prototypes, as in
+        `KMExClassifier`.
+
+    priors : {"uniform", "class", "prototype", "auto"} or array-like of shape \
+            (n_classes,), default="auto"
+        Weights of the prototypes in the class scores, as in `KMExClassifier`.
 
     memory : str or joblib.Memory, default=None
         Folder of a cache, by which each distinct sample is embedded once for all folds,
@@ -89,7 +112,19 @@ def make_kmex(
     See Also
     --------
     KMExClassifier : The classifier after the encoder.
+    KMExClassifierCV : The same choice, with settings for the comparison.
     sklearn_kmex.embedding.TorchEmbedder : The encoder for a torch module.
+
+    Notes
+    -----
+    `make_kmex(model)` chooses all five parameters by held-out log-loss, on at most
+    20,000 rows; the final fit uses all rows. `make_kmex(model, n_prototypes=5)` chooses
+    the other four for five prototypes of each class. If the encoder knows the last
+    layer of the model, its probabilities replace the labels in this choice (`teacher`
+    of `KMExClassifier`). The setting of the paper is
+    `make_kmex(model, n_prototypes=5, metric="euclidean", similarity="log",
+    aggregation="max", priors="uniform")`, which compares nothing. A
+    :class:`KMExClassifier` alone has it by default.
 
     Examples
     --------
@@ -98,14 +133,24 @@ def make_kmex(
     >>> from sklearn_kmex import make_kmex
     >>> X, y = load_iris(return_X_y=True)
     >>> psem = make_kmex(PCA(2).fit(X), n_prototypes=2, random_state=0).fit(X, y)
-    >>> psem.named_steps["kmex"].prototypes_.shape
+    >>> kmex = psem.named_steps["kmex"]
+    >>> kmex.prototypes_.shape
     (6, 2)
+    >>> sorted(kmex.best_params_)
+    ['aggregation', 'metric', 'n_prototypes', 'priors', 'similarity']
     """
     embedder = _make_embedder(model, layer)
     if memory is not None and isinstance(embedder, FROZEN):
         embedder, memory = CachedEmbedder(embedder, memory), None
     kmex_params = {"teacher": EmbeddingHead(embedder), **kmex_params}
-    kmex = KMExClassifier(n_prototypes, **kmex_params)
+    kmex = KMExClassifier(
+        n_prototypes,
+        metric=metric,
+        similarity=similarity,
+        aggregation=aggregation,
+        priors=priors,
+        **kmex_params,
+    )
     return Pipeline([("embed", embedder), ("kmex", kmex)], memory=memory)
 
 

@@ -142,7 +142,8 @@ def torch_embedders():
 
 INSTANCES = instances()
 # It fits a hundred times for one answer.
-SEARCHING = [KMExClassifier("auto", n_init=1)]
+AUTO = dict.fromkeys(["metric", "similarity", "aggregation", "priors"], "auto")
+SEARCHING = [KMExClassifier("auto", n_init=1, **AUTO)]
 SLOW = [pytest.param(estimator, marks=pytest.mark.slow) for estimator in SEARCHING]
 
 
@@ -162,7 +163,7 @@ def test_every_public_estimator_is_checked():
 def by_place(estimator, check):
     """Whether a check shuffles rows that k-means starts from by their place."""
     equivalence = "sample_weight_equivalence" in check.func.__name__
-    searches = hasattr(estimator, "candidates")
+    searches = hasattr(estimator, "candidates")  # or "auto", which is not 1
     return equivalence and (searches or getattr(estimator, "n_prototypes", 1) != 1)
 
 

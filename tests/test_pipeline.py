@@ -23,7 +23,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import make_kmex
+from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex.embedding import MLPEmbedder
 from sklearn_kmex.metrics import fidelity_score, ghosting_rate
 
@@ -79,10 +80,50 @@ def test_a_callable_may_take_samples_of_any_kind_and_return_any_array():
     assert_array_equal(psem.predict(batch), y)
 
 
+CHOSEN = ("n_prototypes", "metric", "similarity", "aggregation", "priors")
+PAPER = {
+    "n_prototypes": 5,
+    "metric": "euclidean",
+    "similarity": "log",
+    "aggregation": "max",
+    "priors": "uniform",
+}
+
+
 def test_parameters_reach_the_classifier():
     psem = make_kmex(np.sqrt, n_prototypes={0: 1}, similarity="gaussian", n_jobs=2)
     kmex = psem["kmex"]
     assert (kmex.n_prototypes, kmex.similarity, kmex.n_jobs) == ({0: 1}, "gaussian", 2)
+
+
+def test_all_that_is_not_given_is_chosen(blobs):
+    X, y = blobs
+    psem = make_kmex(lambda X: X, random_state=0)["kmex"]
+    assert all(getattr(psem, name) == "auto" for name in CHOSEN)
+    compared = psem.fit(X, y).cv_results_["params"]
+    assert all(len({one[name] for one in compared}) > 1 for name in CHOSEN)
+    assert psem.best_params_ == {
+        "n_prototypes": psem.n_prototypes_[0],
+        **{name: getattr(psem, f"{name}_") for name in CHOSEN[1:]},
+    }
+
+
+def test_what_is_given_stays_as_given(blobs):
+    X, y = blobs
+    psem = make_kmex(lambda X: X, n_prototypes=3, metric="cosine", random_state=0)
+    compared = psem.fit(X, y)["kmex"].cv_results_["params"]
+    assert {(one["n_prototypes"], one["metric"]) for one in compared} == {(3, "cosine")}
+    assert len(compared) > 1
+    assert_array_equal(psem["kmex"].n_prototypes_, [3, 3, 3])
+
+
+def test_the_setting_of_the_paper(blobs):
+    X, y = blobs
+    psem = make_kmex(lambda X: X, **PAPER, random_state=0).fit(X, y)
+    assert not hasattr(psem["kmex"], "cv_results_")
+    alone = KMExClassifier(random_state=0).fit(X, y)
+    assert_array_equal(psem["kmex"].prototypes_, alone.prototypes_)
+    assert_array_equal(psem.predict_proba(X), alone.predict_proba(X))
 
 
 @pytest.mark.parametrize(
@@ -164,14 +205,30 @@ def test_torch_and_skorch_end_to_end(digits):
         train_split=None,
     ).fit(X, y)
     psem = make_kmex(net, random_state=0).fit(X, y)
-    same = make_kmex(net.module_, layer="1", random_state=0).fit(X, y)
+    same = make_kmex(net.module_, random_state=0).fit(X, y)
     assert_allclose(psem.predict_proba(X_test), same.predict_proba(X_test), atol=1e-4)
+    named = make_kmex(net.module_, layer="1", **PAPER, random_state=0).fit(X, y)
+    Z, Z_named = (some[:-1].transform(X_test) for some in (psem, named))
+    assert_allclose(Z_named, Z, atol=1e-4)
     assert psem.score(X_test, y_test) > net.score(X_test, y_test) - 0.02
     assert fidelity_score(net.predict(X_test), psem.predict(X_test)) > 0.95
-    assert ghosting_rate(psem.transform(X).argmax(axis=1), 50) == 0
+    kmex = psem["kmex"]
+    winners = rule_of(kmex).weigh(psem.transform(X)).argmax(axis=1)
+    assert ghosting_rate(winners, len(kmex.prototypes_)) == 0
     ours = log_loss(y_test, psem.predict_proba(X_test))
     assert ours < 1.5 * log_loss(y_test, net.predict_proba(X_test))
 
     search = GridSearchCV(psem, {"kmex__n_prototypes": [1, 3]}, cv=2, n_jobs=2)
     assert search.fit(X, y).best_score_ > 0.9
     assert search.best_estimator_["embed"].net is net
+
+
+def test_chosen_uniform_priors_weigh_all_prototypes_equally(digits):
+    X, y = digits[0][:150], digits[2][:150]
+    keep = (y > 2) | (np.arange(150) % 4 == 0)  # classes of unequal size
+    psem = make_kmex(lambda X: X, n_prototypes=2, random_state=0).fit(X[keep], y[keep])
+    kmex = psem["kmex"]
+    rows = [one["priors"] for one in kmex.cv_results_["params"]]
+    assert {"uniform", "prototype"} == set(rows)
+    assert kmex.priors_ == "uniform"
+    assert np.ptp(kmex.prototype_weights_) == 0

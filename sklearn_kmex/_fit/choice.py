@@ -111,13 +111,11 @@ def _tables(
     """
     chosen, n_classes = tried[index], len(search.counts)
     rivals = [one for one in tried if one.candidate[1:3] == chosen.candidate[1:3]]
-
-    def difference(one: Tried) -> int:
-        pairs = zip(one.candidate, chosen.candidate, strict=True)
-        return sum(a is not b and a != b for a, b in pairs)
-
     alike = [
-        min((one for one in rivals if one.candidate.place == place), key=difference)
+        min(
+            (one for one in rivals if one.candidate.place == place),
+            key=lambda one: one.candidate.differences(chosen.candidate),
+        )
         for place in range(search.counts.shape[1])
     ]
     weights, tables = search.row_weights(), []

@@ -51,8 +51,12 @@ class Candidate(NamedTuple):
 
     def departures(self) -> int:
         """Return how many parameters are not as in the paper."""
-        pairs = zip(self[1:], ("euclidean", *RULES[0]), strict=True)
-        return sum(ours is not paper and ours != paper for ours, paper in pairs)
+        return self.differences(Candidate(self.place, "euclidean", *RULES[0]))
+
+    def differences(self, other: "Candidate") -> int:
+        """Return in how many parameters two candidates differ."""
+        pairs = zip(self, other, strict=True)
+        return sum(_text(ours) != _text(theirs) for ours, theirs in pairs)
 
 
 class Tried(NamedTuple):

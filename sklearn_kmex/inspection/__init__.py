@@ -5,6 +5,7 @@ from sklearn_kmex.inspection._coverage import CoverageDisplay
 from sklearn_kmex.inspection._embedding import EmbeddingDisplay
 from sklearn_kmex.inspection._explanation import ExplanationDisplay
 from sklearn_kmex.inspection._prototypes import PrototypeDisplay
+from sklearn_kmex.inspection._settings import SearchDisplay
 from sklearn_kmex.inspection._usage import UsageDisplay
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ExplanationDisplay",
     "PrototypeCountDisplay",
     "PrototypeDisplay",
+    "SearchDisplay",
     "UsageDisplay",
 ]

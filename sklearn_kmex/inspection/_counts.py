@@ -26,7 +26,8 @@ class PrototypeCountDisplay:
         Mean held-out scores over the folds; higher is better.
 
     standard_errors : ndarray of shape (n_numbers,)
-        Standard errors of these means, in the unit of the scores.
+        Standard errors in the unit of the scores: of the difference from the best
+        setting if `best_score` is given, otherwise of the means.
 
     score_name : str, default="score"
         Name of the scores.
@@ -34,8 +35,11 @@ class PrototypeCountDisplay:
     chosen : tuple of float, default=None
         The smallest and the largest number chosen for a class. None draws none.
 
-    threshold : float, default=None
-        Score that the chosen number had to reach. None draws none.
+    accepted : ndarray of shape (n_numbers,), dtype=bool, default=None
+        Whether each number was accepted as good enough. None marks none.
+
+    best_score : float, default=None
+        Mean score of the best of all settings that were compared. None draws none.
 
     Attributes
     ----------
@@ -51,22 +55,30 @@ class PrototypeCountDisplay:
     band_ : matplotlib PolyCollection
         One standard error above and below the means.
 
-    threshold_ : matplotlib Line2D or None
-        The score to be reached.
+    accepted_ : matplotlib Line2D or None
+        Marks of the accepted numbers.
+
+    best_ : matplotlib Line2D or None
+        The score of the best setting.
 
     chosen_ : matplotlib Line2D, Patch or None
         A line at the number chosen, or a band if it differs between classes.
 
     See Also
     --------
+    SearchDisplay : Other parameters that were compared.
     sklearn_kmex.KMExClassifierCV : Chooses the number.
     sklearn.model_selection.GridSearchCV : Chooses any parameter.
 
     Notes
     -----
-    The standard error is the standard deviation over the folds, with one degree of
-    freedom less than there are folds, divided by the square root of their number. As
-    folds share training rows, it tends to be too small.
+    For :class:`~sklearn_kmex.KMExClassifierCV` and
+    :class:`~sklearn_kmex.KMExClassifier`, the standard error is that of the mean
+    difference from the best setting over the held-out rows, so that it is 0 for the
+    best. A number is accepted if its band reaches the score of the best. For other
+    searches, it is the standard deviation over the folds, with one degree of freedom
+    less than there are folds, divided by the square root of their number. As folds
+    share training rows, it tends to be too small.
 
     Examples
     --------
@@ -78,6 +90,8 @@ class PrototypeCountDisplay:
     >>> display = PrototypeCountDisplay.from_estimator(psem)
     >>> display.n_prototypes
     array([1, 2, 3, 4, 5])
+    >>> display.frame().columns.tolist()
+    ['n_prototypes', 'mean_score', 'standard_error', 'chosen', 'accepted']
     """
 
     def __init__(
@@ -88,14 +102,16 @@ class PrototypeCountDisplay:
         standard_errors: NDArray,
         score_name: str = "score",
         chosen: tuple[float, float] | None = None,
-        threshold: float | None = None,
+        accepted: NDArray[np.bool_] | None = None,
+        best_score: float | None = None,
     ) -> None:
         self.n_prototypes = n_prototypes
         self.mean_scores = mean_scores
         self.standard_errors = standard_errors
         self.score_name = score_name
         self.chosen = chosen
-        self.threshold = threshold
+        self.accepted = accepted
+        self.best_score = best_score
 
     @classmethod
     def from_estimator(
@@ -106,11 +122,12 @@ class PrototypeCountDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted :class:`~sklearn_kmex.KMExClassifierCV`, a
-            :class:`~sklearn.pipeline.Pipeline` that ends in one, or a fitted
+            Fitted :class:`~sklearn_kmex.KMExClassifierCV`, fitted
+            :class:`~sklearn_kmex.KMExClassifier` with `n_prototypes="auto"`, a
+            :class:`~sklearn.pipeline.Pipeline` that ends in one of these, or a fitted
             :class:`~sklearn.model_selection.GridSearchCV` over `n_prototypes`, also
             that of a step. If it searched other parameters as well, these are fixed at
-            their best values.
+            the chosen values.
 
         scoring : str, default=None
             Name of one of several scores of a search. None is the score used to choose.
@@ -129,20 +146,21 @@ class PrototypeCountDisplay:
             If `estimator` is not a fitted search.
 
         ValueError
-            If it did not search over numbers of `n_prototypes`, or has no such score.
+            If it did not compare several numbers of `n_prototypes`, or has no such
+            score.
 
         MissingDependencyError
             If matplotlib is not installed.
         """
         curve = find_curve(estimator, scoring)
-        n_folds = curve.scores.shape[1]
         display = cls(
             n_prototypes=curve.numbers,
-            mean_scores=curve.scores.mean(axis=1),
-            standard_errors=curve.scores.std(axis=1, ddof=1) / np.sqrt(n_folds),
+            mean_scores=curve.means,
+            standard_errors=curve.errors,
             score_name=curve.name,
             chosen=curve.chosen,
-            threshold=curve.threshold,
+            accepted=curve.accepted,
+            best_score=curve.best,
         )
         return display.plot(ax)
 
@@ -172,10 +190,10 @@ class PrototypeCountDisplay:
             numbers, mean - error, mean + error, color=COLOURS[0], alpha=0.25
         )
         self.band_.set(linewidth=0, label="± one standard error")
-        self.threshold_ = None
-        if self.threshold is not None:
-            self.threshold_ = ax.axhline(self.threshold, ls="--", color="dimgray")
-            self.threshold_.set_label("required")
+        self.accepted_, self.best_ = self._draw_accepted(), None
+        if self.best_score is not None:
+            self.best_ = ax.axhline(self.best_score, ls="--", color="dimgray")
+            self.best_.set_label("best setting")
         self.chosen_ = self._draw_chosen()
         whole = np.issubdtype(np.asarray(numbers).dtype, np.integer)
         what = "prototypes per class" if whole else "prototypes, share of the rows"
@@ -185,6 +203,13 @@ class PrototypeCountDisplay:
         ax.legend(fontsize=8)
         set_labels(Labels(ax.xaxis, list(numbers), [f"{n:g}" for n in numbers]))
         return self
+
+    def _draw_accepted(self) -> Any:
+        if self.accepted is None:
+            return None
+        self.line_.set_markerfacecolor("white")
+        kept = self.n_prototypes[self.accepted], self.mean_scores[self.accepted]
+        return self.ax_.plot(*kept, "o", color=COLOURS[0], label="accepted")[0]
 
     def _draw_chosen(self) -> Any:
         if self.chosen is None:
@@ -202,7 +227,8 @@ class PrototypeCountDisplay:
         -------
         pandas.DataFrame
             Columns `n_prototypes`, `mean_score`, `standard_error` and `chosen`, which
-            is True from the smallest to the largest number chosen.
+            is True from the smallest to the largest number chosen; and `accepted`, if
+            it is known.
 
         Raises
         ------
@@ -212,11 +238,12 @@ class PrototypeCountDisplay:
         pandas = check_dependency("pandas", caller="frame", extra="all")
         numbers = np.asarray(self.n_prototypes)
         low, high = (np.inf, -np.inf) if self.chosen is None else self.chosen
-        return pandas.DataFrame(
-            {
-                "n_prototypes": numbers,
-                "mean_score": self.mean_scores,
-                "standard_error": self.standard_errors,
-                "chosen": (low <= numbers) & (numbers <= high),
-            }
-        )
+        columns = {
+            "n_prototypes": numbers,
+            "mean_score": self.mean_scores,
+            "standard_error": self.standard_errors,
+            "chosen": (low <= numbers) & (numbers <= high),
+        }
+        if self.accepted is not None:
+            columns["accepted"] = self.accepted
+        return pandas.DataFrame(columns)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._model.compared import score_name
 from sklearn_kmex._model.protocol import innermost, levels
 
 
@@ -13,10 +15,12 @@ class Curve(NamedTuple):
     """Results of a search for the number of prototypes."""
 
     numbers: NDArray  # (n_numbers,), ascending
-    scores: NDArray  # (n_numbers, n_folds)
-    name: str
+    means: NDArray[np.float64]  # (n_numbers,)
+    errors: NDArray[np.float64]  # standard errors
+    name: str  # of the scores
     chosen: tuple[float, float] | None
-    threshold: float | None = None
+    accepted: NDArray[np.bool_] | None = None  # where a tolerance was applied
+    best: float | None = None  # the largest score, of all settings
 
 
 def find_curve(estimator: Any, scoring: str | None) -> Curve:
@@ -26,44 +30,60 @@ def find_curve(estimator: Any, scoring: str | None) -> Curve:
         names = [type(one).__name__ for one in (estimator, innermost(estimator))]
         inside = f" with {names[1]} inside" if names[0] != names[1] else ""
         raise TypeError(
-            "estimator must be a fitted KMExClassifierCV, or a fitted search such as "
-            f"GridSearchCV over n_prototypes; got {names[0]}{inside}, without "
-            "cv_results_."
+            "estimator must be a fitted KMExClassifierCV, a fitted KMExClassifier with "
+            "n_prototypes='auto', or a fitted search such as GridSearchCV over "
+            f"n_prototypes; got {names[0]}{inside}, without cv_results_."
         )
-    if "params" in searches[0].cv_results_:
-        return _curve_of_search(searches[0], scoring)
-    return _curve_of_classifier(searches[0], scoring)
-
-
-def _curve_of_classifier(psem: Any, scoring: str | None) -> Curve:
-    """Read a KMExClassifierCV."""
-    name = psem.scoring.replace("_", " ")
-    _check_scoring(scoring, [psem.scoring])
-    results, threshold = psem.cv_results_, psem.cv_threshold_
-    numbers, means = results["n_prototypes"], results["mean_test_score"]
-    enough = numbers[means >= threshold - 1e-12]  # the first is chosen
-    chosen: tuple[float, float] | None = (enough[0].item(), enough[0].item())
-    if psem.per_class:
-        counts = psem.n_prototypes_
-        whole = numbers.dtype.kind in "iu"
-        chosen = (int(counts.min()), int(counts.max())) if whole else None
-    return Curve(numbers, _split_scores(results, "score"), name, chosen, threshold)
-
-
-def _curve_of_search(search: Any, scoring: str | None) -> Curve:
-    """Read a search of scikit-learn, with other parameters at their best values."""
-    results = search.cv_results_
-    score = _score_name(search, scoring)
+    search, results = searches[0], searches[0].cv_results_
     parameter = _count_parameter(results)
     rows = _comparable(search, parameter)
     numbers = np.array([_check_number(results["params"][r][parameter]) for r in rows])
     numbers, first = np.unique(numbers, return_index=True)
-    scores = _split_scores(results, score)[np.array(rows)[first]]
+    if len(numbers) == 1:
+        raise ValueError(
+            "estimator must have compared several numbers of prototypes; it compared "
+            f"only n_prototypes={numbers[0]}. SearchDisplay shows the other parameters "
+            "that were compared."
+        )
+    read = _of_our_search if "accepted" in results else _of_other_search
+    return read(search, numbers, np.array(rows)[first], parameter, scoring)
+
+
+def _of_our_search(
+    sem: Any, numbers: NDArray, rows: NDArray, parameter: str, scoring: str | None
+) -> Curve:
+    """Read a KMExClassifierCV, or a KMExClassifier that chose for itself."""
+    _check_scoring(scoring, [getattr(sem, "scoring", "neg_log_loss")])
+    results = sem.cv_results_
+    means = results["mean_test_score"]
+    number = sem.best_params_[parameter]
+    chosen: tuple[float, float] | None = (number, number)
+    if getattr(sem, "per_class", False):
+        counts = to_numpy(sem.n_prototypes_)
+        whole = numbers.dtype.kind in "iu"
+        chosen = (int(counts.min()), int(counts.max())) if whole else None
+    return Curve(
+        numbers,
+        means[rows],
+        results["standard_error"][rows],
+        score_name(sem),
+        chosen,
+        results["accepted"][rows],
+        float(means.max()),
+    )
+
+
+def _of_other_search(
+    search: Any, numbers: NDArray, rows: NDArray, parameter: str, scoring: str | None
+) -> Curve:
+    """Read a search of scikit-learn."""
+    results = search.cv_results_
+    name = _score_name(search, scoring)
+    scores = _split_scores(results, name)[rows]
+    errors = scores.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
     best = getattr(search, "best_index_", None)
-    chosen = None
-    if best is not None:
-        chosen = (results["params"][best][parameter],) * 2
-    return Curve(numbers, scores, score.replace("_", " "), chosen)
+    chosen = None if best is None else (results["params"][best][parameter],) * 2
+    return Curve(numbers, scores.mean(axis=1), errors, name.replace("_", " "), chosen)
 
 
 def _split_scores(results: dict[str, Any], score: str) -> NDArray:
@@ -112,21 +132,32 @@ def _comparable(search: Any, parameter: str) -> list[int]:
     """List candidates that differ from the best only in the number of prototypes."""
     candidates = search.cv_results_["params"]
     best = candidates[getattr(search, "best_index_", 0)]
-
-    def like_best(candidate: dict[str, Any]) -> bool:
-        names = (candidate.keys() | best.keys()) - {parameter}
-        return parameter in candidate and all(
-            name in candidate and name in best and _same(candidate[name], best[name])
-            for name in names
-        )
-
-    rows = [row for row, one in enumerate(candidates) if like_best(one)]
+    differing = [_differing(one, best) for one in candidates]
+    rows = [row for row, names in enumerate(differing) if names <= {parameter}]
     if len(rows) < len(candidates) and not hasattr(search, "best_index_"):
         raise ValueError(
             "estimator must know its best candidate if it searched over other "
             "parameters than n_prototypes; set refit to a score."
         )
+    if "accepted" in search.cv_results_:
+        # With one prototype a class, "max" stands for "sum", which is equal to it.
+        known = [candidates[row][parameter] for row in rows]
+        rows += [
+            row
+            for row, names in enumerate(differing)
+            if names == {parameter, "aggregation"}
+            and candidates[row][parameter] not in known
+        ]
     return rows
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    """Return the names of the parameters in which two candidates differ."""
+    return {
+        name
+        for name in one.keys() | other.keys()
+        if name not in one or name not in other or not _same(one[name], other[name])
+    }
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -22,7 +22,9 @@ from sklearn_kmex._draw.figures import (
 )
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.metric import unit_rows
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.utils import check_dependency
 
@@ -32,6 +34,11 @@ class EmbeddingDisplay:
 
     A map cannot show all dimensions of a space: points that are close on the map need
     not be close in the embedding space, in which the model decides.
+
+    With a metric on rows of length one ("cosine" and "cosine_mahalanobis"), samples are
+    divided by their length, because prototypes are means of such rows. With a
+    Mahalanobis metric, the map is that of the embeddings, in which prototypes are
+    found, not of the space in which the metric is the Euclidean distance.
 
     Read more in the :ref:`User Guide <displays>`.
 
@@ -136,8 +143,8 @@ class EmbeddingDisplay:
 
         reducer : transformer, default=None
             Transformer that is fitted on embeddings, with at least two output columns;
-            the first two are drawn. None fits :class:`~sklearn.decomposition.PCA` on
-            the embeddings of X.
+            the first two are drawn. With a cosine metric, it gets embeddings of length
+            one. None fits :class:`~sklearn.decomposition.PCA` on the embeddings of X.
 
         class_names : sequence of str, default=None
             Names in the order of `classes_`. None uses the labels.
@@ -166,7 +173,7 @@ class EmbeddingDisplay:
         classes = np.asarray(sem.classes_)
         labels = np.asarray(y) if y is not None else classes[decide(sem, Z).predicted]
         class_codes(classes, labels, "y")
-        points, prototype_points, axis_names = _two_columns(Z, sem.prototypes_, reducer)
+        points, prototype_points, axis_names = _two_columns(sem, Z, reducer)
         check_consistent_length(points, labels)
         display = cls(
             points=points,
@@ -288,11 +295,12 @@ LEGEND: dict[str, Any] = {
 
 
 def _two_columns(
-    Z: Any, vectors: Any, reducer: Any
+    sem: Any, Z: Any, reducer: Any
 ) -> tuple[NDArray, NDArray, tuple[str, str]]:
     """Map embeddings and prototype vectors, and name the two dimensions."""
     Z = Z if sparse.issparse(Z) else check_array(Z)
-    vectors = np.asarray(vectors)
+    Z = unit_rows(Z) if metric_of(sem).unit else Z
+    vectors = np.asarray(sem.prototypes_)
     if reducer is None:
         reducer = PCA(min(2, *Z.shape), random_state=0).fit(Z)
         shares = [*reducer.explained_variance_ratio_, 0.0]

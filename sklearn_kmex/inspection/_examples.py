@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._draw.pictures import Scale, channels_last, value_range
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed, steps_before
 
 
@@ -78,8 +79,8 @@ def _as_table(
 ) -> dict[str, Any]:
     """Return the values of prototypes, and their ranks among the rows of a class.
 
-    They are those of the prototypes if these have the columns of X, else those of
-    training rows.
+    They are those of the prototypes if these have the columns and the scale of X, else
+    those of training rows.
     """
     cells: Any = X.tocsc() if sparse.issparse(X) else np.asarray(as_array(X))
     if cells.ndim != 2:
@@ -88,16 +89,25 @@ def _as_table(
             f"{cells.shape[1:]} and dtype {cells.dtype}."
         )
     sem = find_sem(psem)
-    owners, prototypes = np.asarray(sem.prototype_classes_), np.asarray(sem.prototypes_)
+    owners = np.asarray(sem.prototype_classes_)
     labels = _check_labels(labels, owners)
     values = cells[rows].toarray() if sparse.issparse(cells) else cells[rows]
-    if not steps_before(psem) and prototypes.shape == values.shape:
+    prototypes = prototypes_in_columns(psem, cells.shape[1])
+    if prototypes is not None:
         values = prototypes
     return {
         "values": values,
         "ranks": class_ranks(values, owners, cells, labels),
         "feature_names": names_of_columns(psem, X, values.shape[1], feature_names),
     }
+
+
+def prototypes_in_columns(psem: Any, n_columns: int) -> NDArray | None:
+    """Return the prototypes if they have the columns and the scale of X, or None."""
+    sem = find_sem(psem)
+    prototypes = np.asarray(sem.prototypes_)
+    same = prototypes.shape[1] == n_columns and not metric_of(sem).unit
+    return prototypes if same and not steps_before(psem) else None
 
 
 def class_ranks(

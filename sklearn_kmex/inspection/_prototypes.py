@@ -93,7 +93,9 @@ class PrototypeDisplay:
     -----
     If no step comes before the classifier, prototypes have values in the columns of
     the table, and these are shown. With `prototype="centroid"` they are means.
-    Otherwise the values are those of the training row.
+    Otherwise, and with a cosine metric, whose prototypes are means of rows of length
+    one, the values are those of the training row. This is the row nearest to the
+    prototype in the space in which prototypes are found.
 
     Examples
     --------

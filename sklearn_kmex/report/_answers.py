@@ -25,8 +25,8 @@ class Answers(NamedTuple):
 
     decision: Decision
     codes: NDArray[np.intp]  # true classes
-    nearest: NDArray[np.intp]  # the most similar prototype of each sample
-    similarity: NDArray  # to that prototype
+    nearest: NDArray[np.intp]  # the most similar prototype of each sample, by weight
+    similarity: NDArray  # the largest to any prototype
     probabilities: NDArray | None
     black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown to psem
     accepted: NDArray[np.bool_] | None  # by a RejectingClassifier, if there is one
@@ -60,12 +60,12 @@ def evaluate(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers
     sem = find_sem(psem)
     Z, labels = embed_with_labels(psem, X, black_box, bar)
     decision = decide(psem, Z)
-    nearest = decision.similarities.argmax(axis=1)
+    everywhere = np.full(decision.similarities.shape, True)
     return Answers(
         decision,
         class_codes(decision.classes, y),
-        nearest,
-        decision.similarities[np.arange(len(nearest)), nearest],
+        decision.most_similar(everywhere),
+        decision.similarities.max(axis=1),
         class_probabilities(sem, Z, decision),
         None if labels is None else known_codes(decision.classes, labels),
         accepted(psem, Z),

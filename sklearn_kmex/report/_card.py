@@ -17,6 +17,7 @@ RESULTS = "Model description/Evaluation Results"
 PLACES = {
     "Summary": WHOLE,
     "Model": f"{TRAINING}/Hyperparameters",
+    "How prototypes decide": f"{TRAINING}/How prototypes decide",
     "Data": f"{TRAINING}/Data",
     "Manual edits": f"{TRAINING}/Manual edits",
     "Performance": RESULTS,

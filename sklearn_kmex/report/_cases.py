@@ -133,7 +133,7 @@ def true_class_card(
     own = np.flatnonzero(found.owners == code)
     if not len(own):
         return None
-    k = int(own[found.similarities[row, own].argmax()])
+    k = int(own[(found.similarities[row] + found.shift)[own].argmax()])
     similarity, train = found.similarities[row, k], int(found.training_rows[k])
     label = found.classes[code]
     return evidence_card("true class", k, label, similarity, train, by_label=by_label)

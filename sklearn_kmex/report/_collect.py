@@ -30,6 +30,7 @@ from sklearn_kmex.report._provenance import (
     describe_system,
     reproduce,
 )
+from sklearn_kmex.report._rule import describe_rule
 from sklearn_kmex.report._show import show_samples
 from sklearn_kmex.report._summary import find_warnings, summarize
 from sklearn_kmex.report._table import as_table
@@ -137,11 +138,12 @@ def describe(
     found = performance(answers, names)
     content = {
         "model": describe_model(psem, sem),
+        "rule": describe_rule(sem),
         "edits": describe_edits(sem),
         "data": describe_data(samples, training, findings, answers.names(names)),
         "performance": found,
         "predicates": {
-            **predicates(answers, sem.prototypes_, found["black_box"]),
+            **predicates(answers, sem, found["black_box"]),
             "examples": describe_examples(answers, training),
         },
         "prototypes": prototype_cards(answers, sem, names, findings),

@@ -11,6 +11,12 @@ from sklearn_kmex.metrics import audit
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._pictures import SampleSet
 
+# What `audit` reads of a model, beside its `transform`.
+READ = (
+    *("classes_", "prototypes_", "prototype_classes_", "prototype_weights_"),
+    *("metric_", "metric_map_", "similarity_", "epsilon", "aggregation_"),
+    "temperature_",
+)
 N_SUSPECTS = 20
 LOW_PURITY = 0.5
 
@@ -42,12 +48,8 @@ def audit_known(sem: Any, similarities: NDArray, labels: NDArray) -> Bunch:
     rows = np.flatnonzero(np.isin(labels, sem.prototype_classes_))
     if not len(rows):
         return nothing_found()
-    known = SimpleNamespace(
-        classes_=sem.classes_,
-        prototypes_=sem.prototypes_,
-        prototype_classes_=sem.prototype_classes_,
-        transform=lambda some: similarities[some],
-    )
+    read = {name: getattr(sem, name) for name in READ if hasattr(sem, name)}
+    known = SimpleNamespace(**read, transform=lambda some: similarities[some])
     found = audit(known, rows, labels[rows])
     found.impure_prototypes.row = rows[found.impure_prototypes.row]
     found.suspect_rows = rows[found.suspect_rows]
@@ -63,6 +65,7 @@ def nothing_found() -> Bunch:
         suggested_labels=nothing,
         suspicion=nothing,
         outvoted_prototypes=nothing,
+        unreachable_prototypes=nothing,
         impure_prototypes=pairs,
         duplicate_prototypes=pairs,
     )
@@ -100,6 +103,8 @@ def warnings_by_prototype(
     found: list[list[str]] = [[] for _ in usage]
     for k in np.flatnonzero(usage == 0):
         found[k].append("Ghost: it is not the most similar prototype of any sample.")
+    for k in findings.unreachable_prototypes:
+        found[k].append("No sample can be decided by it: others outweigh or equal it.")
     for k in np.flatnonzero((usage > 0) & (n_correct < LOW_PURITY * usage)):
         found[k].append(
             f"Only {n_correct[k]} of the {usage[k]} samples it decides are of its "

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex.metrics import (
-    diversity_score,
+    diversity_scorer,
     ghosting_rate,
     usage_entropy_score,
 )
@@ -97,7 +97,7 @@ def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
 
 
 def predicates(
-    answers: Answers, prototypes: Any, black_box: dict[str, Any] | None
+    answers: Answers, sem: Any, black_box: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Compute transparency, diversity and trustworthiness, as in the metrics."""
     n_prototypes = len(answers.decision.owners)
@@ -109,7 +109,7 @@ def predicates(
             "n_prototypes": n_prototypes,
             "usage_entropy": usage_entropy_score(answers.nearest, n_prototypes),
         },
-        "diversity": {"score": diversity_score(prototypes)},
+        "diversity": {"score": diversity_scorer(sem, [])},
         "trustworthiness": black_box
         and {"accuracy_gap": black_box["gap"], "fidelity": black_box["agreement"]},
     }

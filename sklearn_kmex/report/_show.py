@@ -11,6 +11,7 @@ from sklearn_kmex._data.samples import sample, take
 from sklearn_kmex._draw.html import clipped
 from sklearn_kmex._draw.pictures import Scale, as_heat, channels_last
 from sklearn_kmex.explain import Explanation, contrast
+from sklearn_kmex.inspection._examples import prototypes_in_columns
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
 from sklearn_kmex.report._pictures import SampleSet, encode
@@ -18,7 +19,6 @@ from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
-    in_columns,
     informative_columns,
     places_in_class,
 )
@@ -165,7 +165,8 @@ def prototype_rows(
     psem: Any, table: Table, training: SampleSet | None, answers: Answers
 ) -> NDArray:
     """Return values of prototypes: their own, of training samples, or of samples."""
-    own, known = in_columns(psem, table), answers.decision.training_rows
+    own = prototypes_in_columns(psem, table.cells.shape[1])
+    known = answers.decision.training_rows
     if own is not None:
         return own
     if training is not None and known.min() >= 0:

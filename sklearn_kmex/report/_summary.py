@@ -7,13 +7,14 @@ from sklearn_kmex.report._novelty import TAIL
 from sklearn_kmex.report._text import are, counted, interval, listed, percent, points
 
 FEW_SAMPLES = 100
+DECIDED_BY = {"max": "most similar one", "sum": "most similar ones taken together"}
 
 
 def summarize(content: dict[str, Any], decided_by_nearest: dict[str, Any]) -> list[str]:
     """Return the main results in sentences."""
     performance = content["performance"]
     return [
-        *model_sentences(content["model"], decided_by_nearest),
+        *model_sentences(content["model"], content["rule"], decided_by_nearest),
         *rejection_sentences(performance["rejection"]),
         *edit_sentences(content["edits"]),
         *accuracy_sentences(performance),
@@ -24,14 +25,19 @@ def summarize(content: dict[str, Any], decided_by_nearest: dict[str, Any]) -> li
 
 
 def model_sentences(
-    model: dict[str, Any], decided_by_nearest: dict[str, Any]
+    model: dict[str, Any],
+    rule: dict[str, Any] | None,
+    decided_by_nearest: dict[str, Any],
 ) -> Iterator[str]:
     n_prototypes = counted(model["n_prototypes"], "prototype")
     yield (
         f"The model compares each sample with {n_prototypes} of {model['n_classes']} "
         "classes, each of which represents some training samples, and predicts the "
-        "class of the most similar one."
+        f"class of the {DECIDED_BY[rule['aggregation'] if rule else 'max']}."
     )
+    if rule is not None and rule["search"] is not None:
+        why = rule["search"]["reason"]
+        yield f"How it decides was chosen by held-out training samples: {why}"
     if decided_by_nearest["value"] < 1:
         yield (
             "Other prototypes count as well: the most similar one has the predicted "

@@ -10,8 +10,6 @@ from scipy import sparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sklearn_kmex._data.samples import as_array, stacked
-from sklearn_kmex._model.protocol import find_sem
-from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_columns
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
@@ -35,13 +33,6 @@ def as_table(psem: Any, X: Any, feature_names: Sequence[str] | None) -> Table | 
         return None
     cells = X.tocsc() if sparse.issparse(X) else np.asarray(X)
     return Table(cells, names_of_columns(psem, X, cells.shape[1], feature_names))
-
-
-def in_columns(psem: Any, table: Table) -> NDArray | None:
-    """Return the prototypes if they have the same columns as the table, or None."""
-    prototypes = np.asarray(find_sem(psem).prototypes_)
-    same = not steps_before(psem) and prototypes.shape[1] == table.cells.shape[1]
-    return prototypes if same else None
 
 
 def cells_of(cells: Any, rows: Any) -> NDArray:

@@ -20,6 +20,7 @@ PARTS = [
     "Summary",
     "Performance",
     "Prototypes",
+    "How prototypes decide",
     "Decisions",
     "Probabilities",
     "Unknown samples",

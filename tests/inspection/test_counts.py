@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
+from sklearn_kmex._classifier import AUTO_COUNTS
 from sklearn_kmex.inspection import PrototypeCountDisplay
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -28,34 +29,72 @@ def test_band_by_hand():
         mean_scores=np.array([0.5, 0.75, 0.8]),
         standard_errors=np.array([0.1, 0.05, 0.0]),
         chosen=(2, 2),
-        threshold=0.7,
+        accepted=np.array([False, True, True]),
+        best_score=0.8,
     ).plot()
     assert_allclose(display.line_.get_xydata(), [[1, 0.5], [2, 0.75], [5, 0.8]])
     corners = display.band_.get_paths()[0].vertices
     for corner in ([1, 0.4], [1, 0.6], [2, 0.7], [2, 0.8], [5, 0.8]):
         assert np.isclose(corners, corner).all(axis=1).any()
-    assert display.threshold_.get_ydata()[0] == 0.7
+    assert display.best_.get_ydata()[0] == 0.8
+    assert_allclose(display.accepted_.get_xdata(), [2, 5])
     assert display.chosen_.get_xdata()[0] == 2
     assert display.frame()["chosen"].tolist() == [False, True, False]
+    assert display.frame()["accepted"].tolist() == [False, True, True]
     texts = [t.get_text() for t in display.ax_.get_legend().get_texts()]
-    assert texts == ["mean", "± one standard error", "required", "chosen"]
+    marks = ["accepted", "best setting", "chosen"]
+    assert texts == ["mean", "± one standard error", *marks]
     assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["1", "2", "5"]
 
 
 def test_the_classifier_that_chooses(data):
-    psem = KMExClassifierCV(6, random_state=0)
-    pipe = make_pipeline(StandardScaler(), psem).fit(*data)
-    psem = pipe[-1]
+    pipe = make_pipeline(StandardScaler(), KMExClassifierCV(3, cv=2, random_state=0))
+    psem = pipe.fit(*data)[-1]
     display = draw(pipe)
+    results, chosen = psem.cv_results_, psem.best_params_
+    assert_array_equal(display.n_prototypes, [1, 2, 3])
+    for place, number in enumerate(display.n_prototypes):
+        row = results["params"].index(chosen | {"n_prototypes": number})
+        assert display.mean_scores[place] == results["mean_test_score"][row]
+        assert display.standard_errors[place] == results["standard_error"][row]
+        assert display.accepted[place] == results["accepted"][row]
+    assert display.chosen == (chosen["n_prototypes"],) * 2
+    assert display.best_score == results["mean_test_score"].max()
+    # The rule, seen in the picture: an accepted band reaches the best score.
+    reach = display.mean_scores + display.standard_errors
+    assert_array_equal(display.accepted, reach >= display.best_score)
+    assert display.accepted[display.n_prototypes == display.chosen[0]]
+    assert display.ax_.get_ylabel() == "held-out neg log loss"
+
+
+def test_a_classifier_that_chooses_for_itself(data):
+    psem = KMExClassifier("auto", n_init=1, random_state=0).fit(*data)
+    display = draw(psem)
+    assert_array_equal(display.n_prototypes, AUTO_COUNTS)
+    params = psem.cv_results_["params"]
+    order = np.argsort([one["n_prototypes"] for one in params])
+    assert_allclose(display.mean_scores, psem.cv_results_["mean_test_score"][order])
+    assert display.score_name == "neg log loss"
+
+
+def test_one_prototype_of_each_class_is_in_the_curve_of_the_sum(data):
+    rule = {"metric": "euclidean", "similarity": "gaussian", "priors": "uniform"}
+    psem = KMExClassifierCV([1, 2, 3], cv=2, **rule, random_state=0).fit(*data)
     results = psem.cv_results_
-    assert_allclose(display.mean_scores, results["mean_test_score"])
-    folds = [results[f"split{i}_test_score"] for i in range(5)]
-    assert_allclose(display.standard_errors, np.std(folds, axis=0, ddof=1) / 5**0.5)
-    assert display.chosen == (psem.n_prototypes_[0],) * 2
-    best = display.mean_scores.argmax()  # the rule, seen in the picture
-    reach = display.mean_scores[best] - display.standard_errors[best]
-    assert np.isclose(display.threshold, reach)
-    assert display.ax_.get_ylabel() == "held-out accuracy"
+    # Make sure that "sum" is the choice; for one prototype, it is equal to "max".
+    chosen = dict(psem.best_params_, n_prototypes=3, aggregation="sum")
+    psem.best_index_, psem.best_params_ = results["params"].index(chosen), chosen
+    assert dict(chosen, n_prototypes=1) not in results["params"]
+    display = draw(psem)
+    assert_array_equal(display.n_prototypes, [1, 2, 3])
+    row = results["params"].index(dict(chosen, n_prototypes=1, aggregation="max"))
+    assert display.mean_scores[0] == results["mean_test_score"][row]
+
+
+def test_a_single_number_is_no_curve(data):
+    psem = KMExClassifierCV([2], cv=2, random_state=0).fit(*data)
+    with pytest.raises(ValueError, match=r"only n_prototypes=2\. SearchDisplay shows"):
+        draw(psem)
 
 
 def test_numbers_of_each_class(data):
@@ -89,8 +128,12 @@ def test_a_grid_over_a_step(data):
     means = found.cv_results_["mean_test_score"]
     assert_allclose(display.mean_scores, means[[1, 2, 0]])
     assert display.chosen[0] == found.best_params_["kmexclassifier__n_prototypes"]
-    assert display.threshold is None
-    assert display.threshold_ is None
+    folds = [found.cv_results_[f"split{k}_test_score"] for k in range(3)]
+    errors = np.std(folds, axis=0, ddof=1) / 3**0.5
+    assert_allclose(display.standard_errors, errors[[1, 2, 0]])
+    assert display.best_ is None
+    assert display.accepted_ is None
+    assert "accepted" not in display.frame()
 
 
 def test_other_parameters_are_held_at_the_best(data):
@@ -132,7 +175,7 @@ def test_several_scores(data):
 
 def test_what_is_no_such_search(data):
     with pytest.raises(
-        TypeError, match=r"must be a fitted KMExClassifierCV.*without cv"
+        TypeError, match=r"must be a fitted KMExClassifierCV.*'auto'.*without cv"
     ):
         draw(KMExClassifier())
     rejecting = RejectingClassifier(KMExClassifier(1), cv=2).fit(*data)

@@ -74,7 +74,7 @@ named = pytest.mark.parametrize("draw", NAMED.values(), ids=NAMED)
 
 
 def test_all_displays_are_here():
-    names = {"PrototypeCountDisplay"} | {
+    names = {"PrototypeCountDisplay", "SearchDisplay"} | {
         draw(*model(2, 1)).__class__.__name__ for draw in DRAW.values()
     }
     assert names == set(inspection.__all__)

@@ -120,3 +120,19 @@ def test_sparse_embeddings():
     display = draw(psem, X, y)
     dense = PCA(2).fit_transform(Z.toarray())
     assert_allclose(abs(display.points), abs(dense), atol=1e-4)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
+def test_rows_and_prototypes_have_the_same_scale(metric, blobs):
+    X, y = blobs
+    psem = KMExClassifier(2, metric=metric, random_state=0).fit(X, y)
+    display, lengths = draw(psem, X, y), np.linalg.norm(X, axis=1, keepdims=True)
+    pca = PCA(2, random_state=0).fit(X / lengths)
+    assert_allclose(display.points, pca.transform(X / lengths))
+    assert_allclose(display.prototype_points, pca.transform(psem.prototypes_))
+
+
+def test_the_mahalanobis_metric_is_shown_in_the_embedding_space(blobs):
+    X, y = blobs
+    psem = KMExClassifier(2, metric="mahalanobis", random_state=0).fit(X, y)
+    assert_allclose(draw(psem, X, y).points, PCA(2, random_state=0).fit_transform(X))

@@ -11,6 +11,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.inspection import PrototypeDisplay
+from sklearn_kmex.inspection._examples import prototypes_in_columns
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -243,3 +244,22 @@ def test_settings_that_do_not_fit(blobs):
         draw(psem, X, y, max_features=0)
     with pytest.raises(ValueError, match="image_shape must have the 4 values"):
         draw(psem, X, y, image_shape=(3, 3))
+
+
+def test_prototypes_are_values_only_without_steps_before(blobs):
+    X, y = blobs
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    n_columns = X.shape[1]
+    assert prototypes_in_columns(psem, n_columns) is psem.prototypes_
+    assert prototypes_in_columns(psem, n_columns + 1) is None
+    scaled = make_pipeline(StandardScaler(), psem).fit(X, y)
+    assert prototypes_in_columns(scaled, n_columns) is None
+
+
+def test_prototypes_of_length_one_are_shown_by_their_training_rows(blobs):
+    X, y = blobs
+    psem = KMExClassifier(2, metric="cosine", random_state=0).fit(X, y)
+    display = draw(psem, X, y)
+    assert_allclose(display.values, X[psem.prototype_indices_])
+    psem.set_params(metric="mahalanobis").fit(X, y)
+    assert_allclose(draw(psem, X, y).values, psem.prototypes_)

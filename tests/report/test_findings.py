@@ -119,3 +119,15 @@ def test_nothing_is_found_where_no_class_has_prototypes():
     labels = suspect_labels(found, {})
     assert labels == {"n_suspect_labels": 0, "suspect_labels": []}
     assert warnings_by_prototype(found, np.ones(2), np.ones(2), {}) == [[], []]
+
+
+def test_a_prototype_of_too_little_weight_is_named():
+    X = np.array([[0.0]] * 98 + [[1.0], [2.0], [9.0]])
+    y = np.array(["a"] * 100 + ["b"])
+    psem = KMExClassifier(
+        {"a": 3, "b": 1}, priors="prototype", similarity="gaussian", temperature=1.0
+    ).fit(X, y)
+    content = SEMReport(psem, X, y, X_train=X, y_train=y).to_dict()
+    text = "No sample can be decided by it: others outweigh or equal it."
+    named = np.array([text in card["warnings"] for card in content["prototypes"]])
+    assert psem.prototypes_[named].tolist() == [[1.0]]

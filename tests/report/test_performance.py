@@ -17,9 +17,11 @@ from sklearn.metrics import (
 )
 
 from sklearn_kmex import KMExClassifier, make_kmex
+from sklearn_kmex._model.steps import activations
 from sklearn_kmex.metrics import (
     accuracy_gap,
     diversity_score,
+    diversity_scorer,
     fidelity_score,
     ghosting_rate,
     usage_entropy_score,
@@ -85,7 +87,9 @@ def test_no_black_box_and_no_error(evaluated):
     assert found["black_box"] is None
     assert found["confusions"] == []
     assert [one["black_box_recall"] for one in found["classes"]] == [None, None]
-    trust = predicates(answers, [[0], [10]], None)["trustworthiness"]
+    trust = predicates(answers, Prototypes([[0], [10]], [0, 1]), None)[
+        "trustworthiness"
+    ]
     assert trust is None
 
 
@@ -102,7 +106,7 @@ def test_only_the_most_frequent_errors_are_listed(evaluated):
 def test_ghosts_by_hand(evaluated):
     prototypes = [[0], [10], [20], [99]]
     answers = evaluated(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))
-    found = predicates(answers, prototypes, None)
+    found = predicates(answers, Prototypes(prototypes, list("abba")), None)
     assert found["transparency"] == {
         "ghosting_rate": 0.5,
         "n_ghosts": 2,
@@ -147,13 +151,13 @@ def test_figures_are_those_of_scikit_learn(forest_report):
 def test_figures_are_those_of_the_metrics(forest_report):
     given, found = forest_report, forest_report.content["predicates"]
     predicted, black_box = given.psem.predict(given.X), given.forest.predict(given.X)
-    active = given.psem.transform(given.X).argmax(axis=1)
+    active = activations(given.psem, given.X)
     n = len(given.psem[-1].prototypes_)
     transparency = found["transparency"]
     assert transparency["ghosting_rate"] == ghosting_rate(active, n)
     assert transparency["n_ghosts"] == n - len(np.unique(active))
     assert transparency["usage_entropy"] == usage_entropy_score(active, n)
-    assert found["diversity"]["score"] == diversity_score(given.psem[-1].prototypes_)
+    assert found["diversity"]["score"] == diversity_scorer(given.psem, given.X)
     trust = found["trustworthiness"]
     assert trust["fidelity"]["value"] == fidelity_score(black_box, predicted)
     gap = accuracy_gap(given.y, black_box, predicted)

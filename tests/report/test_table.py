@@ -5,16 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sems import Prototypes
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier
 from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
     column_spreads,
-    in_columns,
     informative_columns,
     places_in_class,
 )
@@ -48,16 +44,6 @@ def test_what_is_none(X):
 def test_names_that_are_too_few():
     with pytest.raises(ValueError, match="feature_names must give one name for each"):
         as_table(PSEM, np.array(ROWS), ["one"])
-
-
-def test_prototypes_are_rows_only_without_steps_before(blobs):
-    X, y = blobs
-    psem = KMExClassifier(1, random_state=0).fit(X, y)
-    table = as_table(psem, X, None)
-    assert in_columns(psem, table) is psem.prototypes_
-    assert in_columns(psem, Table(X[:, :2], ["a", "b"])) is None
-    scaled = make_pipeline(StandardScaler(), psem).fit(X, y)
-    assert in_columns(scaled, table) is None
 
 
 def test_places_by_hand():
