@@ -213,7 +213,12 @@ def accuracy(result):
         return sum(map(of, rows)) / len(rows)
 
     rows = [
-        [case, f"{box(row):.1f}", *(lost(result[kind][case]) for kind in KINDS), made(row)]
+        [
+            case,
+            f"{box(row):.1f}",
+            *(lost(result[kind][case]) for kind in KINDS),
+            made(row),
+        ]
         for case, row in result["chosen"].items()
     ]
     means = [

@@ -2,15 +2,15 @@
 Which metric decides
 ====================
 
-On columns that were made for no classifier, classes overlap, and the nearest prototype in
-Euclidean distance is often of the wrong class. Another metric, chosen by held-out samples,
-uses the same kind of prototypes and decides better.
+In a table, classes overlap, and the nearest prototype in Euclidean distance is often
+of the wrong class. Another metric, chosen by held-out samples, decides better with the
+same kind of prototypes.
 """
 
 # %%
-# The table has 30 measurements of cell nuclei for benign and malignant breast tissue. Compare
-# the setting of the paper with five prototypes for which the rest is chosen, and with a
-# classifier that also chooses the number of prototypes.
+# The table has 30 measurements of cell nuclei, of benign and malignant breast tissue.
+# Compare the setting of the paper with five prototypes for which the rest is chosen,
+# and with a classifier that also chooses the number of prototypes.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -35,7 +35,8 @@ models = {
 }
 
 # %%
-# *Likeness* tells how much the training samples that are shown look like the test samples.
+# *Likeness* tells how much the training samples that are shown look like the test
+# samples.
 likeness = make_example_likeness_scorer(X_train, y_train)
 print(f"{'':8}{'accuracy':>10}{'log-loss':>10}{'likeness':>10}  decides by")
 for name, model in models.items():
@@ -50,10 +51,13 @@ for name, model in models.items():
 
 # %%
 # Two columns show why. They are correlated within each class, so that a class is a long
-# and narrow cloud. Distances along the cloud should count less than those across it. The
-# background is the probability of each class (red: malignant), and stars are prototypes.
+# cloud. Distances along the cloud should count less than those across it. The
+# background is the probability of each class (red: malignant), and stars are
+# prototypes.
 names = load_breast_cancer().feature_names
-columns = [list(names).index(name) for name in ("mean radius", "mean fractal dimension")]
+columns = [
+    list(names).index(name) for name in ("mean radius", "mean fractal dimension")
+]
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.9), sharey=True, layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     psem = model.fit(X_train[:, columns], y_train)
