@@ -1,8 +1,8 @@
 """Time of each metric, and of the choice of all settings, relative to fixed ones.
 
 Classifiers are fitted to simulated embeddings and predict them: in each metric with
-fixed settings, and with all settings chosen. The choice is also compared with the largest
-of its fits, cross-validated. Fits alternate; the medians are written to
+fixed settings, and with all settings chosen. The choice is also compared with the
+largest of its fits, cross-validated. Fits alternate; the medians are written to
 benchmarks/results/metric.json.
 """
 

@@ -50,7 +50,7 @@ class KMExClassifierCV(KMExClassifier):
     tolerance : float or "standard_error", default="standard_error"
         Largest difference from the best mean score that is accepted. "standard_error"
         is the standard error of the mean difference over the held-out rows, the
-        one-standard-error rule [1]_ for paired scores.
+        one-standard-error rule [1]_ for paired scores; at least 2 % of the log-loss.
 
     per_class : bool, default=False
         Whether classes may have different numbers of prototypes. The tolerance is then

@@ -11,6 +11,10 @@ from scipy.stats import rankdata
 from sklearn_kmex._fit.search import PARAMETERS, Search, Tried
 from sklearn_kmex._fit.temperature import class_logits
 
+# Differences of a log-loss that do not matter, as a share of it. With the probabilities
+# of a teacher as targets, standard errors are smaller.
+LEAST_SHARE = 0.02
+
 
 class Choice(NamedTuple):
     """The chosen setting, and what was compared."""
@@ -32,7 +36,8 @@ def choose(
 
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
     scores: a candidate is accepted if the mean difference of its scores from those of
-    the best is at most the standard error of that mean. Plainer is with fewer
+    the best is at most the standard error of that mean, or `LEAST_SHARE` of the best
+    log-loss. Plainer is with fewer
     prototypes, then closer to the setting of the paper; but one prototype of each class
     comes last, because the mean of a class looks like none of its rows. `numbers` are
     the values of `n_prototypes` that are reported.
@@ -48,8 +53,7 @@ def choose(
     means = folds.mean(axis=1)
     best = int(means.argmax())
     errors = np.array([_standard_error(one, tried[best], weights) for one in tried])
-    allowed = errors if tolerance == "standard_error" else float(tolerance)
-    accepted = means >= means[best] - allowed
+    accepted = means >= means[best] - _allowed(tolerance, errors, search, means[best])
     order = [_plainness(search, one) for one in tried]
     plainest = min(np.flatnonzero(accepted), key=lambda i: (*order[i], -means[i]))
     index = int(plainest)
@@ -65,6 +69,17 @@ def choose(
         index,
         _results(params, folds, errors, accepted),
     )
+
+
+def _allowed(
+    tolerance: float | str, errors: NDArray, search: Search, best: float
+) -> NDArray[np.float64] | float:
+    """Return the accepted difference of each candidate from the best mean score."""
+    if tolerance != "standard_error":
+        return float(tolerance)
+    if search.scoring != "neg_log_loss":
+        return errors
+    return np.maximum(errors, LEAST_SHARE * abs(best))
 
 
 def _plainness(search: Search, one: Tried) -> tuple[bool, int, int]:
