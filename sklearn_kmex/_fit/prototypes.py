@@ -25,6 +25,7 @@ from sklearn_kmex._data.arrays import (
 )
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._model.metric import largest_values
 from sklearn_kmex._model.similarity import squared_distances
 
 # Clusterers that can start from given centers.
@@ -245,7 +246,7 @@ def _can_be_shown(rows: Rows, plan: Plan) -> NDArray[np.bool_]:
     """Return which rows may stand for a prototype: among unit rows, none of zeros."""
     if not plan.unit:
         return np.ones(len(rows.numbers), dtype=bool)
-    return np.asarray(to_numpy(abs(rows.values).max(axis=1) > 0)).ravel()
+    return to_numpy(largest_values(rows.values) > 0)
 
 
 def _nearest_members(

@@ -10,7 +10,12 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import asarray_like, squared_norms, widest_float
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    row_blocks,
+    squared_norms,
+    widest_float,
+)
 from sklearn_kmex.exceptions import KMExWarning
 
 METRICS = ("euclidean", "cosine", "mahalanobis", "cosine_mahalanobis")
@@ -67,19 +72,26 @@ def preparation(metric: str) -> Callable[[Any], Any] | None:
 
 def unit_rows(X: Any) -> Any:
     """Divide each row by its length; a row of zeros stays, with a warning."""
+    largest = largest_values(X)
+    _warn_of_zeros(largest)
     if sparse.issparse(X):
-        _warn_of_zeros(abs(X).max(axis=1).toarray().ravel())
         return normalize(normalize(X, norm="max"))
     xp, *_ = get_namespace_and_device(X)
-    largest = xp.max(abs(X), axis=1)
-    _warn_of_zeros(largest)
     with np.errstate(invalid="ignore"):
         return xp.where((largest == 0)[:, None], X, _divide_by_length(X))
 
 
+def largest_values(X: Any) -> Any:
+    """Return the largest absolute value of each row, sparse or not."""
+    if sparse.issparse(X):
+        return abs(X).max(axis=1).toarray().ravel()
+    xp, *_ = get_namespace_and_device(X)
+    return xp.max(abs(X), axis=1)
+
+
 def _divide_by_length(X: Any) -> Any:
     xp, *_ = get_namespace_and_device(X)
-    largest = xp.max(abs(X), axis=1, keepdims=True)
+    largest = largest_values(X)[:, None]
     end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
     safe = (largest < end) & (largest > 1 / end) | (largest == 0)
     X = X / xp.where(safe, xp.ones_like(largest), largest)
@@ -99,9 +111,6 @@ def _warn_of_zeros(largest: Any) -> None:
         )
 
 
-def has_direction(X: Any) -> NDArray | Any:
-    """Return whether all rows have a direction."""
-    xp, *_ = get_namespace_and_device(X)
-    if sparse.issparse(X):
-        return bool(np.all(np.diff(X.indptr) > 0) and np.all(X.data != 0))
-    return bool(xp.all(xp.any(X != 0, axis=1)))
+def has_direction(X: Any) -> bool:
+    """Return whether no row is zero."""
+    return all(bool((largest_values(rows) > 0).all()) for rows in row_blocks(X))
