@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fit import alternate, table
+from paper import RULE
 from resnet20 import DATA
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from torch import nn
@@ -54,7 +55,7 @@ def train_network(images, y, epochs=2, seed=0):
 def time_search(Z, y, repeats):
     cv = StratifiedKFold(5)
     largest = KMExClassifier(MOST, random_state=0)
-    search = KMExClassifierCV(MOST, cv=cv, random_state=0)
+    search = KMExClassifierCV(MOST, cv=cv, scoring="accuracy", **RULE, random_state=0)
     seconds = alternate(
         {
             SINGLE: lambda: cross_val_score(largest, Z, y, cv=cv),
@@ -89,7 +90,7 @@ def full_grid(Z, y, search):
 
 
 def time_scorers(network, X, y, X_test, y_test, repeats):
-    psem = make_kmex(network, random_state=0).fit(X, y)
+    psem = make_kmex(network, n_prototypes=5, **RULE, random_state=0).fit(X, y)
     contestants = {"predict": lambda: psem.predict(X_test)}
     for name, scorer in sem_scorers().items():
         contestants[name] = lambda scorer=scorer: scorer(psem, X_test, y_test)

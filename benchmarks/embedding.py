@@ -15,6 +15,7 @@ import resnet20
 import torch
 import torchvision
 from fit import alternate, table
+from paper import RULE
 
 from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
@@ -59,7 +60,7 @@ def agreement_on_cifar10():
         return None
     network, train, test = found
     X, X_test = resnet20.standardize(train["x"]), resnet20.standardize(test["x"])
-    psem = make_kmex(network, random_state=0).fit(X, train["y"])
+    psem = make_kmex(network, n_prototypes=5, **RULE, random_state=0).fit(X, train["y"])
     half = TorchEmbedder(network, precision="bfloat16")
     by_psem = psem.predict(X_test)
     by_half = psem[-1].predict(half.transform(X_test))

@@ -16,6 +16,7 @@ import numpy as np
 import resnet20
 import torch
 from counts import train_network
+from paper import RULE
 from resnet20 import DATA
 
 from sklearn_kmex import make_kmex
@@ -79,12 +80,12 @@ def study(name, psem, X, unlike, bounds):
 def on_cifar10(n_images):
     network, train, test = resnet20.load_cifar10()
     X, X_test = resnet20.standardize(train["x"]), resnet20.standardize(test["x"])
-    psem = make_kmex(network, random_state=0).fit(X, train["y"])
+    psem = make_kmex(network, n_prototypes=5, **RULE, random_state=0).fit(X, train["y"])
     torch.manual_seed(0)
     untrained = [
-        make_kmex(resnet20.ResNet20().eval(), random_state=0).fit(
-            X[:500], train["y"][:500]
-        )
+        make_kmex(
+            resnet20.ResNet20().eval(), n_prototypes=5, **RULE, random_state=0
+        ).fit(X[:500], train["y"][:500])
         for _ in range(2)
     ]
     mean, std = (np.reshape(v, (3, 1, 1)) for v in (resnet20.MEAN, resnet20.STD))
@@ -103,7 +104,9 @@ def on_fashion(n_images):
 
     def psem_of(epochs, seed):
         network = train_network(X, y, epochs, seed)
-        return make_kmex(network, random_state=0).fit(X[:10_000], y[:10_000])
+        return make_kmex(network, n_prototypes=5, **RULE, random_state=0).fit(
+            X[:10_000], y[:10_000]
+        )
 
     psem = psem_of(2, 0)
     unlike = {

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import resnet20
 import torch
+from paper import RULE
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -122,7 +123,9 @@ def behind(black_box, X, y):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         black_box.fit(first, y_first)
-    return make_kmex(black_box, random_state=0).fit(second, y_second)
+    return make_kmex(black_box, n_prototypes=5, **RULE, random_state=0).fit(
+        second, y_second
+    )
 
 
 def split(X, y, seed):

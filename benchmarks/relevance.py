@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torchvision
 from fit import alternate, table
+from paper import RULE
 from zennit.attribution import Gradient
 from zennit.composites import EpsilonPlusFlat
 from zennit.torchvision import ResNetCanonizer
@@ -51,7 +52,9 @@ def main(n_images, n_slow, repeats):
     encoder.load_state_dict(network.state_dict())
     encoder.fc = torch.nn.Identity()
     X = np.random.default_rng(0).standard_normal((n_images, 3, 32, 32), np.float32)
-    psem = make_kmex(network, random_state=0).fit(X, np.arange(n_images) % 2)
+    psem = make_kmex(network, n_prototypes=5, **RULE, random_state=0).fit(
+        X, np.arange(n_images) % 2
+    )
     ids = psem[-1].nearest_prototypes(psem[0].transform(X), N_PROTOTYPES)[1]
 
     def at_once():

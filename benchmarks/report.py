@@ -13,6 +13,7 @@ import numpy as np
 import sklearn
 import torch
 from fit import alternate, make_embeddings, table
+from paper import RULE
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier, make_kmex
@@ -74,7 +75,9 @@ def main(n_samples, repeats):
     X, y = make_embeddings(2 * n_samples, 512, N_CLASSES)
     images, labels = make_images(2 * n_samples, 64)
     rows = KMExClassifier(N_PROTOTYPES, random_state=0)
-    network = make_kmex(make_network(), n_prototypes=N_PROTOTYPES, random_state=0)
+    network = make_kmex(
+        make_network(), n_prototypes=N_PROTOTYPES, **RULE, random_state=0
+    )
     result = {
         "rows": n_samples,
         "prototypes": N_CLASSES * N_PROTOTYPES,

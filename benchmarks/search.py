@@ -16,6 +16,7 @@ import numpy as np
 import resnet20
 import torch
 from fit import alternate, table
+from paper import RULE
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_kmex import KMExClassifier, make_kmex
@@ -37,7 +38,7 @@ def search_embeddings(embeddings, y):
 
 def search_images(network, X, y):
     with TemporaryDirectory() as memory:
-        psem = make_kmex(network, memory=memory, random_state=0)
+        psem = make_kmex(network, memory=memory, **RULE, random_state=0)
         return GridSearchCV(psem, {"kmex__n_prototypes": VALUES}).fit(X, y)
 
 

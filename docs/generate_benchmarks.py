@@ -1,6 +1,7 @@
 """Write the tables that the user guide includes, from the results of the benchmarks."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -195,6 +196,108 @@ def strangers(result):
     return list_table(f"AUROC, mean of {result['splits']} splits", [header, *rows])
 
 
+KINDS = ("chosen", "five", "paper")
+
+
+def accuracy(result):
+    """Accuracy of the black box, and points lost with the interval over splits."""
+
+    def lost(row):
+        mean, half = (100 * row["lost"][which] for which in ("mean", "half width"))
+        return f"{mean:+.1f} ± {half:.1f}"
+
+    def box(row):
+        return 100 * (row["accuracy"]["mean"] + row["lost"]["mean"])
+
+    def average(rows, of):
+        return sum(map(of, rows)) / len(rows)
+
+    rows = [
+        [
+            case,
+            f"{box(row):.1f}",
+            *(lost(result[kind][case]) for kind in KINDS),
+            made(row),
+        ]
+        for case, row in result["chosen"].items()
+    ]
+    means = [
+        average(result[kind].values(), lambda row: 100 * row["lost"]["mean"])
+        for kind in KINDS
+    ]
+    overall = f"{average(result['chosen'].values(), box):.1f}"
+    rows.append(["mean", overall, *(f"{mean:+.2f}" for mean in means), ""])
+    caption = (
+        "Accuracy of the black box, and points lost by prototypes (negative: gained), "
+        f"with 95 % intervals over {result['splits']} splits"
+    )
+    header = ["", "black box, %", *KINDS, "chosen most often"]
+    return list_table(caption, [header, *rows])
+
+
+def made(row):
+    """Number, metric, similarity, aggregation and priors chosen in most splits."""
+    return max(row["made"], key=row["made"].count).replace(" ", ", ")
+
+
+def loss(result):
+    """Log-loss of the black box and of each classifier."""
+    columns = {"black box": ("chosen", "log-loss of the black box")}
+    columns |= {kind: (kind, "log-loss") for kind in KINDS}
+    return by_case("Log-loss on test samples", result, columns)
+
+
+def fidelity(result):
+    """Fidelity to the black box, and likeness of what is shown."""
+    columns = {
+        f"{what}, {kind}": (kind, what)
+        for what in ("fidelity", "likeness")
+        for kind in KINDS
+    }
+    return by_case("Fidelity and likeness on test samples", result, columns)
+
+
+def by_case(caption, result, columns):
+    """A table with a row for each case; columns are a classifier and a measure."""
+
+    def mean(case, kind, what):
+        return result[kind][case][what]["mean"]
+
+    values = {
+        case: [mean(case, *of) for of in columns.values()] for case in result["chosen"]
+    }
+    averages = [sum(of) / len(of) for of in zip(*values.values(), strict=True)]
+    rows = [
+        [case, *(f"{value:.3f}" for value in of)]
+        for case, of in [*values.items(), ("mean", averages)]
+    ]
+    return list_table(caption, [["", *columns], *rows])
+
+
+def short(result):
+    """What was aimed at and not reached."""
+    lines = [
+        f"- {kind}, {line}"
+        for kind in KINDS
+        for line in result.get(f"{kind}, falls short", [])
+    ]
+    return "\n".join(lines or ["Nothing."]) + "\n"
+
+
+def metric_times(result, action):
+    """Seconds in each metric, and their ratio to the Euclidean one."""
+    cases = {name: of for name, of in result.items() if name.startswith(action)}
+
+    def cell(case, name):
+        seconds = case["seconds"][name]
+        return f"{seconds:.2g} s, {seconds / case['seconds'][case['reference']]:.1f}"
+
+    names = next(iter(cases.values()))["seconds"]
+    rows = [[name, *(cell(case, name) for case in cases.values())] for name in names]
+    titles = [title.removeprefix(f"{action}, ") for title in cases]
+    return list_table(f"`{action}` on {where(result)}", [["", *titles], *rows])
+
+
 TABLES = {
     "kmeans.fit": fit,
     "kmeans.predict": predict,
@@ -203,6 +306,12 @@ TABLES = {
     "large": large,
     "large_full": large,
     "max_samples": max_samples,
+    "metric.fit": partial(metric_times, action="fit"),
+    "metric.predict": partial(metric_times, action="predict"),
+    "parity.accuracy": accuracy,
+    "parity.fidelity": fidelity,
+    "parity.loss": loss,
+    "parity.short": short,
     "protoselect": protoselect,
     "refusal.gains": gains,
     "refusal.strangers": strangers,

@@ -53,10 +53,20 @@ for name, n_rows, share in [("mammography", 11183, 0.023), ("annthyroid", 7200, 
 # Compare equal numbers of prototypes, numbers chosen for each class by balanced
 # accuracy, one prototype for every 500 samples of a class, and equal numbers with the
 # class frequencies as priors.
+paper = {
+    "metric": "euclidean",
+    "similarity": "log",
+    "aggregation": "max",
+    "priors": "uniform",
+}
 models = {
     "5 for each class": KMExClassifier(5, random_state=0),
     "chosen by\nbalanced accuracy": KMExClassifierCV(
-        candidates=10, scoring="balanced_accuracy", per_class=True, random_state=0
+        candidates=10,
+        scoring="balanced_accuracy",
+        per_class=True,
+        random_state=0,
+        **paper,
     ),
     "in proportion\n(0.002)": KMExClassifier(0.002, random_state=0),
     "5 for each class,\nclass priors": KMExClassifier(

@@ -48,7 +48,8 @@ for _ in range(15):
         torch.nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()
         optimizer.step()
 
-psem = make_kmex(network.eval(), n_prototypes=5, random_state=0).fit(X_train, y_train)
+psem = make_kmex(network.eval(), n_prototypes=5, similarity="log", random_state=0)
+psem = psem.fit(X_train, y_train)
 print("accuracy:", round(psem.score(X_test, y_test), 3))
 
 # %%

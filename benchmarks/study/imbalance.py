@@ -9,6 +9,7 @@ import warnings
 from itertools import product
 
 import numpy as np
+from paper import RULE
 from sklearn.metrics import confusion_matrix
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
@@ -18,12 +19,12 @@ from study import _store, answers, data, embedded
 RATIOS = 1, 10, 50, 200  # common rows for each rare one
 FRAGMENTS = "numbers", "figures", "tables"  # of the pages, see tables.py
 NAMES = "mnist", "fashion_mnist", "adult", "bank_marketing", "annthyroid", "mammography"
-EMPIRICAL = {"priors": "class"}
-SEARCH = {"scoring": "balanced_accuracy", "per_class": True}
+BY_CLASS = {"priors": "class"}
+SEARCH = {"scoring": "balanced_accuracy", "per_class": True, **RULE}
 OPTIONS = {
     "5 for each class": KMExClassifier(5, temperature=1.0),
-    "5, priors": KMExClassifier(5, **EMPIRICAL),
-    "5, gaussian, priors": KMExClassifier(5, similarity="gaussian", **EMPIRICAL),
+    "5, priors": KMExClassifier(5, **BY_CLASS),
+    "5, gaussian, priors": KMExClassifier(5, similarity="gaussian", **BY_CLASS),
     "share 0.001": KMExClassifier(0.001, temperature=1.0),
     "CV, balanced": KMExClassifierCV([1, 2, 3, 5, 8], temperature=1.0, **SEARCH),
     "20 for each class": KMExClassifier(20, temperature=1.0),
