@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
-from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Rows, Training, map_classes
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
 from sklearn_kmex._fit.prototypes import (
@@ -104,8 +103,7 @@ def fit_paths(
         prepare=preparation(metric),
     )
     of_class = [once[code] for split in splits for code in split.present]
-    with subtask(training.task, "choose", len(of_folds.names)) as task:
-        found = iter(map_classes(_path, of_folds._replace(task=task), of_class))
+    found = iter(map_classes(_path, of_folds, of_class))
     return [[next(found) for _ in split.present] for split in splits]
 
 

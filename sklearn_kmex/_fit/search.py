@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.chunked import is_dask
+from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
 from sklearn_kmex._fit.prototypes import ClassPrototypes
@@ -82,6 +83,13 @@ class Search(NamedTuple):
 
     def run(self) -> tuple[list[Tried], list[str]]:
         """Return the scores of all candidates, and why metrics have none."""
+        n_folds = sum(len(split.present) for split in self.splits)
+        spaces = {Metric(metric).unit for metric in self.metrics}
+        n_clustered = n_folds * (len(spaces) + (self._early() != self._places()))
+        with subtask(self.training.task, "choose", n_clustered) as task:
+            return self._replace(training=self.training._replace(task=task))._run()
+
+    def _run(self) -> tuple[list[Tried], list[str]]:
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
@@ -109,14 +117,21 @@ class Search(NamedTuple):
         In stages, all metrics are compared for two counts first; for the other counts,
         only those of the better clusters, of rows as they are or of unit rows.
         """
-        places = list(range(self.counts.shape[1]))
-        early = places[:: max(1, len(places) // 2)][:2] if self.staged else places
+        early = self._early()
         yield self.metrics, early
-        late = [place for place in places if place not in early]
+        late = [place for place in self._places() if place not in early]
         if late and tried:
             best = max(tried, key=lambda one: self.fold_means(one).mean())
             unit = Metric(best.candidate.metric).unit
             yield [one for one in self.metrics if Metric(one).unit == unit], late
+
+    def _places(self) -> list[int]:
+        return list(range(self.counts.shape[1]))
+
+    def _early(self) -> list[int]:
+        """Return the places of the counts that are compared for all metrics."""
+        places = self._places()
+        return places[:: max(1, len(places) // 2)][:2] if self.staged else places
 
     def fold_means(self, one: Tried) -> NDArray[np.float64]:
         """Return the mean score of a candidate in each fold."""

@@ -10,7 +10,7 @@ from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import dense
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.prototypes import distinct_rows
-from sklearn_kmex._model.metric import unit_rows
+from sklearn_kmex._model.metric import has_direction, unit_rows
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import squared_distances
 from sklearn_kmex._model.steps import embed
@@ -103,6 +103,11 @@ def add_prototypes(
     new = check_label(label, sem.classes_)
     rows = sem._check_input(embed(psem, X), "add_prototypes")
     if metric_of(sem).unit:
+        if not has_direction(rows):
+            raise ValueError(
+                "X must have no row of zeros for a cosine metric: it has no direction, "
+                "and cannot be a prototype. Leave it out."
+            )
         rows = unit_rows(rows)
     check_new(rows, sem)
     state = with_rows(read_prototypes(sem), rows, sem.n_samples_seen_, new)

@@ -72,14 +72,21 @@ def test_one_subtask_for_each_class(blobs, n_jobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("estimator", [KMExClassifier("auto"), KMExClassifierCV(2)])
-def test_the_folds_that_counts_are_chosen_by(blobs, estimator, n_jobs):
+@pytest.mark.parametrize(
+    ("estimator", "n_folds", "times"),
+    [
+        (KMExClassifier("auto"), 3, 2),  # two counts, then the other ones
+        (KMExClassifierCV(2), 5, 2),  # rows as they are, and unit rows
+        (KMExClassifierCV(2, metric="euclidean"), 5, 1),
+    ],
+)
+def test_the_folds_that_are_compared(blobs, estimator, n_folds, times, n_jobs):
     recorder = Recorder()
     estimator = clone(estimator).set_params(n_init=1, n_jobs=n_jobs)
     estimator.set_callbacks(recorder).fit(*blobs)
-    folds = [f"fold-{k}-class-{c}" for k in range(5) for c in range(3)]
-    assert recorder.names("begin") == ["fit", "choose-counts", *folds, *CLASSES]
-    assert recorder.names("end") == [*folds, "choose-counts", *CLASSES, "fit"]
+    folds = [f"fold-{k}-class-{c}" for k in range(n_folds) for c in range(3)] * times
+    assert recorder.names("begin") == ["fit", "choose", *folds, *CLASSES]
+    assert recorder.names("end") == [*folds, "choose", *CLASSES, "fit"]
 
 
 def test_shares_and_merges_take_no_further_subtasks(blobs):
@@ -124,7 +131,7 @@ def test_progress_bars(blobs, capsys):
     KMExClassifierCV(2, n_init=1).set_callbacks(callback.ProgressBar()).fit(X, y)
     printed = capsys.readouterr().out
     assert "KMExClassifier - fit" in printed
-    assert "choose-counts" in printed
+    assert "choose" in printed
     assert "100%" in printed
 
 

@@ -76,7 +76,7 @@ def test_a_sample_is_nearest_to_its_prototype_in_every_metric(metric, blobs):
 @pytest.mark.parametrize("metric", ["cosine", "cosine_mahalanobis"])
 def test_a_sample_without_direction_is_refused(metric, blobs):
     psem = KMExClassifier(2, metric=metric, random_state=0).fit(*blobs)
-    with pytest.raises(ValueError, match="X must have no row of zeros for the cosine"):
+    with pytest.raises(ValueError, match="X must have no row of zeros for a cosine"):
         add_prototypes(psem, np.zeros((1, 4)), 1)
 
 

@@ -186,7 +186,8 @@ def test_scorers_are_the_metrics_of_a_model(digits, winners):
 def test_likeness_is_that_of_embeddings(digits):
     X, X_test, y, _ = digits
     forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    psem = make_kmex(forest, n_prototypes=2, priors="uniform", random_state=0)
+    psem.set_params(kmex__aggregation="max").fit(X, y)
     Z_train, Z = psem[:-1].transform(X), psem[:-1].transform(X_test)
     shown = psem["kmex"].prototype_indices_[psem.transform(X_test).argmax(axis=1)]
     found = make_example_likeness_scorer(X, y)(psem, X_test)

@@ -47,7 +47,9 @@ def forest(digits):
 @pytest.fixture(scope="module")
 def psem(digits, forest):
     X, _, y, _ = digits
-    return make_kmex(forest, n_prototypes=2, random_state=0).fit(X, y)
+    rule = {"metric": "euclidean", "similarity": "log", "aggregation": "max"}
+    psem = make_kmex(forest, n_prototypes=2, **rule, priors="uniform", random_state=0)
+    return psem.fit(X, y)
 
 
 def closeness(psem, X, labels):
