@@ -49,6 +49,8 @@ ESTIMATORS = [
     seeded(3, priors=[0.3, 0.7], temperature=0.5, max_samples=0.8),
     seeded(2, clusterer=KMeans(n_init=1, random_state=0)),
     seeded(0.2, merge_threshold=0.3),
+    seeded(2, metric="mahalanobis", similarity="gaussian", priors="prototype"),
+    seeded(2, metric="cosine_mahalanobis", aggregation="sum", priors="class"),
     KMExClassifierCV([1, 3], per_class=True, cv=2, random_state=0),
 ]
 METHODS = [
@@ -111,6 +113,9 @@ def test_scikit_learn_checks_of_other_places(estimator):
         {"similarity": "gaussian", "prototype": "medoid"},
         {"n_prototypes": dict.fromkeys(range(10), 2) | {4: 7, 9: 1}},
         {"clusterer": KMeans(n_init=1)},
+        {"metric": "cosine", "priors": "prototype", "temperature": 0.1},
+        {"metric": "mahalanobis"},
+        {"metric": "cosine_mahalanobis", "priors": "class", "temperature": 0.1},
     ],
     ids=str,
 )

@@ -9,7 +9,13 @@ from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import asarray_like, row_blocks, to_numpy, widest_float
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    row_blocks,
+    squared_norms,
+    to_numpy,
+    widest_float,
+)
 from sklearn_kmex._data.rows import Rows, Training, gather
 from sklearn_kmex._fit.prototypes import ClassPrototypes, weighted_mean
 from sklearn_kmex._fit.temperature import Fold
@@ -170,7 +176,7 @@ def scatter_of(
     fourth = 0.0
     for block, weights in _centered(classes, means):
         block /= asarray_like(scales, block)
-        lengths = to_numpy((block * block).sum(axis=1))
+        lengths = to_numpy(squared_norms(block))
         fourth += float((lengths**2 / weights).sum())
     return Scatter(products, means, mass, fourth)
 

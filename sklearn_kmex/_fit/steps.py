@@ -226,4 +226,6 @@ class FitSteps(PrototypePredictor):
             if array.dtype.kind in "biuf":
                 dtype = widest_float(X) if array.dtype == np.float64 else None
                 setattr(self, name, asarray_like(array, X, dtype))
+        if self.metric_map_ is not None:
+            self.metric_map_ = asarray_like(self.metric_map_, X, widest_float(X))
         self.n_samples_seen_ += X.shape[0]

@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     asarray_like,
-    row_blocks,
+    map_blocks,
     squared_norms,
     widest_float,
 )
@@ -112,4 +112,6 @@ def _warn_of_zeros(largest: Any) -> None:
 
 def has_direction(X: Any) -> bool:
     """Return whether no row is zero."""
-    return all(bool((largest_values(rows) > 0).all()) for rows in row_blocks(X))
+    xp, *_ = get_namespace_and_device(X)
+    largest = map_blocks(largest_values, X)
+    return bool(xp.all(largest > 0))

@@ -88,7 +88,7 @@ def rule_of(sem: Any) -> Rule:
     return Rule(
         sem.prototypes_,
         owners,
-        len(sem.classes_),
+        len(to_numpy(sem.classes_)),
         to_numpy(getattr(sem, "prototype_weights_", np.ones(len(owners)))),
         metric_of(sem),
         getattr(sem, "similarity_", "log"),
