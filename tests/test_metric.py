@@ -174,6 +174,27 @@ def test_a_sample_of_the_rows_gives_nearly_the_same_covariance(digits, monkeypat
     assert_allclose(np.trace(sample._scatter[0]), np.trace(whole._scatter[0]), rtol=0.1)
 
 
+def test_a_class_that_a_stream_has_not_seen(digits):
+    X, _, y, _ = digits
+    psem = KMExClassifier(2, metric="mahalanobis", random_state=0)
+    first = y < 5
+    psem.partial_fit(X[first], y[first], classes=range(10))
+    assert np.isfinite(psem.metric_map_).all()
+    assert psem.score(X[first], y[first]) > 0.9
+    psem.partial_fit(X[~first], y[~first])
+    assert psem.score(X, y) > 0.85
+
+
+def test_columns_that_are_nearly_equal():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(80, 2))
+    X = np.column_stack([X, X[:, 0] + 3e-8 * rng.normal(size=80)])
+    y = np.arange(80) % 2
+    X[y == 1, 1] += 6
+    psem = KMExClassifier(1, metric="mahalanobis", shrinkage=0.0).fit(X, y)
+    assert psem.score(X, y) == 1
+
+
 def test_columns_and_classes_without_variance():
     rng = np.random.RandomState(0)
     X = np.column_stack([rng.normal(size=(60, 3)), np.ones(60), np.zeros(60)])
@@ -221,3 +242,13 @@ def test_rows_of_zeros_have_no_direction_and_are_not_shown(digits, kind):
         probabilities = psem.predict_proba(kind(X))
     assert_array_equal(labels, probabilities.argmax(axis=1))
     assert (labels[20:] == y[20:]).mean() > 0.9
+
+
+@pytest.mark.filterwarnings("ignore:Fewer prototypes")
+def test_a_class_of_zeros_has_no_other_row_to_show(digits):
+    X, _, y, _ = digits
+    X = np.where((y == 3)[:, np.newaxis], 0.0, X)
+    with pytest.warns(KMExWarning, match="rows of zeros"):
+        psem = KMExClassifier(2, metric="cosine", random_state=0).fit(X, y)
+    (shown,) = psem.prototype_indices_[psem.prototype_classes_ == 3]
+    assert y[shown] == 3

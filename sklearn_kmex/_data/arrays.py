@@ -118,7 +118,4 @@ def row_blocks(X: Any) -> Iterator[Any]:
 def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
     """Apply a row-wise function to each block of rows, and join the results."""
     xp, *_ = get_namespace_and_device(X)
-    parts = [function(block) for block in row_blocks(X)]
-    if sparse.issparse(parts[0]):
-        return sparse.vstack(parts, format="csr")
-    return xp.concat(parts, axis=0)
+    return xp.concat([function(block) for block in row_blocks(X)], axis=0)

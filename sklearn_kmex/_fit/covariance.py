@@ -1,6 +1,7 @@
 """The pooled within-class covariance of the rows, and the map of its metric."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -120,13 +121,11 @@ def metric_map(covariance: NDArray) -> NDArray[np.float64]:
     scales = standard_deviations(covariance)
     correlation = covariance / np.outer(scales, scales)
     least = len(correlation) * np.finfo(np.float64).eps
-    try:
+    with suppress(LinAlgError):
         lower = cholesky(correlation, lower=True)
         if np.diag(lower).min() ** 2 > least:
             inverse = solve_triangular(lower, np.eye(len(lower)), lower=True)
             return inverse.T / scales[:, np.newaxis]
-    except LinAlgError:
-        pass
     values, vectors = eigh(correlation)
     kept = values > least * values[-1]
     whiten = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T

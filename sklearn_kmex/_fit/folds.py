@@ -2,11 +2,10 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from sklearn_kmex._data.rows import Rows, Training, map_classes
@@ -16,6 +15,7 @@ from sklearn_kmex._fit.prototypes import (
     Plan,
     distinct_rows,
     prototype_path,
+    single_start,
 )
 from sklearn_kmex._model.metric import Metric, preparation
 
@@ -105,14 +105,6 @@ def fit_paths(
     of_class = [once[code] for split in splits for code in split.present]
     found = iter(map_classes(_path, of_folds, of_class))
     return [[next(found) for _ in split.present] for split in splits]
-
-
-def single_start(clusterer: Any) -> Any:
-    """Return a clusterer with one restart."""
-    clusterer = clone(clusterer)
-    if "n_init" in clusterer.get_params(deep=False):
-        clusterer.set_params(n_init=1)
-    return clusterer
 
 
 def _path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:

@@ -197,6 +197,14 @@ def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
         )
 
 
+def single_start(clusterer: BaseEstimator) -> BaseEstimator:
+    """Return a clusterer with one restart."""
+    clusterer = clone(clusterer)
+    if "n_init" in clusterer.get_params(deep=False):
+        clusterer.set_params(n_init=1)
+    return clusterer
+
+
 def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototypes:
     """Find prototypes of the distinct rows of one class.
 

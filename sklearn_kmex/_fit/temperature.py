@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.base import clone
 
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.rows import Rows, gather
@@ -16,6 +15,7 @@ from sklearn_kmex._fit.prototypes import (
     Plan,
     byte_order,
     class_prototypes,
+    single_start,
 )
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import class_scores, log_weights
@@ -70,11 +70,8 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
     `rows` are distinct. Only some of them are used, and the clusterer runs once, since
     a single number is fitted. If a class has one row, it is not held out.
     """
-    clusterer = clone(plan.clusterer)
-    if "n_init" in clusterer.get_params(deep=False):
-        clusterer.set_params(n_init=1)
     n_prototypes = plan.counts[0]
-    plan = plan._replace(clusterer=clusterer, start=None)
+    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
     most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
     scored = -(-SCORED_ROWS // N_FOLDS // n_classes)
     order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]

@@ -15,9 +15,8 @@ from skl2onnx.common.data_types import (
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
-from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._onnx.decisions import Decide
-from sklearn_kmex._onnx.distances import no_direction, squared_distances
+from sklearn_kmex._onnx.distances import squared_distances
 from sklearn_kmex._onnx.graph import Graph, NoConverter, all_float32, rows_of
 
 OUTPUTS = ("label", "probabilities", "prototypes", "similarities")
@@ -73,9 +72,6 @@ def _convert_kmex(scope: Any, operator: Any, container: Any) -> None:
     X, dtype = rows_of(graph, operator)
     decide = Decide(graph, kmex, dtype, options["n_prototypes"])
     code, chances, ids, similar = decide(squared_distances(graph, X, kmex, dtype))
-    if metric_of(kmex).unit:
-        unknown = no_direction(graph, X), dtype(np.nan)
-        chances, similar = (graph.Where(*unknown, one) for one in (chances, similar))
     labels = _class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
     label = graph.Gather(labels, code)

@@ -30,14 +30,9 @@ def squared_distances(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
     return _euclidean(graph, X, prototypes, dtype)
 
 
-def no_direction(graph: Graph, X: str) -> str:
-    """Mark rows of zeros, (n_samples, 1)."""
-    return graph.Not(graph.Cast(_largest(graph, X), to=BOOL))
-
-
 def _unit_rows(graph: Graph, X: str) -> str:
     """Divide each row by its length; rows of zeros stay as they are."""
-    zero = no_direction(graph, X)
+    zero = graph.Not(graph.Cast(_largest(graph, X), to=BOOL))
     largest = graph.Add(_largest(graph, X), graph.CastLike(zero, X))
     X = graph.Div(X, largest)  # squares neither over- nor underflow
     lengths = graph.Sqrt(_square(graph, X, keepdims=1))

@@ -122,8 +122,8 @@ class MetricSpace(nn.Module):
     """Maps rows into the space in which the metric is the Euclidean distance.
 
     It computes in the dtype of rows, but in float64 with a map, in which features that
-    nearly cancel decide; `float` of the module changes that. Rows of zeros become nan
-    if lengths are divided by.
+    nearly cancel decide; `float` of the module changes that. Rows of zeros stay as they
+    are.
     """
 
     center: Tensor
@@ -140,8 +140,9 @@ class MetricSpace(nn.Module):
         if self.map is not None:
             Z = Z.to(self.map.dtype)
         if self.unit:
-            Z = Z / Z.abs().amax(dim=1, keepdim=True)
-            Z = Z / Z.norm(dim=1, keepdim=True)
+            largest = Z.abs().amax(dim=1, keepdim=True)
+            Z = Z / torch.where(largest > 0, largest, 1)
+            Z = Z / torch.where(largest > 0, Z.norm(dim=1, keepdim=True), 1)
         Z = Z - self.center
         return (Z if self.map is None else Z @ self.map).float()
 

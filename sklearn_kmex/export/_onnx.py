@@ -52,8 +52,7 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         "prototype_classes", "prototype_indices" (their training rows),
         "prototype_counts", "parameters", "rule" (metric, similarity, aggregation and
         priors, as chosen in fit) and "versions". With a cosine metric, a row of zeros
-        has no direction: its probabilities and similarities are NaN, and its label and
-        prototypes have no meaning, where `predict` raises an error.
+        is compared as it is, as by `predict`, but without its warning.
 
     Raises
     ------

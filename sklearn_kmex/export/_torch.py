@@ -45,9 +45,8 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
         (n_samples, n_classes); "prototypes" of shape (n_samples, n_prototypes), most
         similar first; and "similarities" of the same shape. The attribute
         `prototype_indices_` contains the training rows of the prototypes. With a cosine
-        metric, a row of zeros has no direction: its probabilities and similarities are
-        NaN, and its class index and prototypes have no meaning, where `predict` raises
-        an error.
+        metric, a row of zeros is compared as it is, as by `predict`, but without its
+        warning.
 
     Raises
     ------

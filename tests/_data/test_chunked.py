@@ -134,7 +134,7 @@ def test_each_refusal_names_the_remedy(blobs):
     with pytest.raises(ValueError, match=r"Call X.compute_chunk_sizes\(\) first"):
         psem.fit(lazy[lazy[:, 0] > 3], y)
     for searching in (KMExClassifier("auto"), KMExClassifierCV(3)):
-        with pytest.raises(ValueError, match="Choose them with a sample"):
+        with pytest.raises(ValueError, match="Choose with a sample"):
             searching.fit(lazy, y)
     with pytest.raises(ValueError, match=r"requires y to be passed"):
         psem.fit(lazy, None)

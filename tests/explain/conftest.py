@@ -6,6 +6,14 @@ import pytest
 PATCH, SIDE = 10, 28
 
 
+PAPER = {
+    "metric": "euclidean",
+    "similarity": "log",
+    "aggregation": "max",
+    "priors": "uniform",
+}
+
+
 @pytest.fixture(scope="session")
 def cifar(load_data):
     """PSEM of the pretrained ResNet-20, its network, and images beside."""
@@ -17,7 +25,7 @@ def cifar(load_data):
     network = resnet20.load(load_data("resnet20_cifar10_weights.npz"))
     test = load_data("cifar10_jpeg_test10k.npz")
     X, y = resnet20.standardize(test["x"][:1800]), test["y"][:1800]
-    psem = make_kmex(network, n_prototypes=5, random_state=0)
+    psem = make_kmex(network, n_prototypes=5, **PAPER, random_state=0)
     return psem.fit(X[:1500], y[:1500]), network, X[1500:]
 
 

@@ -216,7 +216,7 @@ class TestTorch:
         self, network, digits, tmp_path, torch
     ):
         X, X_test, y, _ = (values.astype(np.float32) for values in digits)
-        psem = make_kmex(network(), n_prototypes=2, random_state=0)
+        psem = make_kmex(network(), n_prototypes=2, teacher=None, random_state=0)
         frozen = FrozenEstimator(clone(psem).fit(X[:600], y[:600]))
         for inner in (psem, frozen):
             careful = RejectingClassifier(inner, cv=2, quantile=0.3, reject_label=-1)
