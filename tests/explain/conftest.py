@@ -75,5 +75,5 @@ def patches():
             loss = nn.functional.cross_entropy(network(samples[batch]), labels[batch])
             loss.backward()
             optimizer.step()
-    psem = make_kmex(network.eval(), n_prototypes=3, random_state=0).fit(X, y)
+    psem = make_kmex(network.eval(), n_prototypes=3, **PAPER, random_state=0).fit(X, y)
     return psem, *draw_patches(100, seed=1)
