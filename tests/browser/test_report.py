@@ -101,7 +101,7 @@ def parts(page):
 def test_each_part_is_without_faults(open_page, reports, name, width, dark):
     page = open_page(reports[name], width=width, dark=dark)
     for part in PARTS:
-        page.tab.get_by_role("tab", name=part).click()
+        page.tab.get_by_role("tab", name=part, exact=True).click()
         assert parts(page) == [part]
         page.tab.evaluate(OPEN)
         assert page.faults() == []
@@ -143,7 +143,7 @@ def column(page, table, place):
 
 def test_sorting_by_mouse_and_keys(open_page, reports):
     page = open_page(reports["pictures"])
-    page.tab.get_by_role("tab", name="Performance").click()
+    page.tab.get_by_role("tab", name="Performance", exact=True).click()
     table = "table:has(caption:text('Recall is'))"
     assert column(page, table, 1) == [str(label) for label in range(10)]
     page.tab.locator(table).get_by_role("button", name="Recall", exact=True).click()
@@ -165,7 +165,7 @@ def test_sorting_by_mouse_and_keys(open_page, reports):
 
 def test_filtering(open_page, reports):
     page = open_page(reports["pictures"])
-    page.tab.get_by_role("tab", name="Decisions").click()
+    page.tab.get_by_role("tab", name="Decisions", exact=True).click()
     cases = page.tab.locator(".case:visible")
     n_cases = cases.count()
     told = page.tab.locator("[role=status]:visible")
@@ -176,7 +176,7 @@ def test_filtering(open_page, reports):
     page.tab.get_by_label("Find decisions").fill("no such thing")
     assert cases.count() == 0
     assert told.inner_text() == f"0 of {n_cases} decisions"
-    page.tab.get_by_role("tab", name="Prototypes").click()
+    page.tab.get_by_role("tab", name="Prototypes", exact=True).click()
     page.tab.get_by_label("Find prototypes").fill("Prototype 28")
     assert page.tab.locator(".card:visible").count() == 1
 
@@ -185,7 +185,7 @@ def test_links_open_the_part_that_holds_their_target(open_page, reports):
     page = open_page(reports["pictures"])
     page.tab.locator(".warnings a").first.click()
     assert parts(page) != ["Summary"]
-    page.tab.get_by_role("tab", name="Prototypes").click()
+    page.tab.get_by_role("tab", name="Prototypes", exact=True).click()
     page.tab.get_by_label("Find prototypes").fill("prototype 7")
     page.tab.get_by_text("All prototypes in one table").click()
     page.tab.get_by_role("link", name="12", exact=True).click()
@@ -207,7 +207,7 @@ def test_pictures_say_in_words_what_they_show(open_page, reports):
 
 def test_print_holds_all_parts(open_page, reports, tmp_path):
     page = open_page(reports["pictures"])
-    page.tab.get_by_role("tab", name="Decisions").click()
+    page.tab.get_by_role("tab", name="Decisions", exact=True).click()
     page.tab.emulate_media(media="print")
     assert parts(page) == PARTS
     assert page.n_printed(tmp_path / "report.pdf") > 4
@@ -216,7 +216,7 @@ def test_print_holds_all_parts(open_page, reports, tmp_path):
 def test_names_are_text_whatever_they_hold(open_page, reports):
     page = open_page(reports["hostile"])
     for part in PARTS:
-        page.tab.get_by_role("tab", name=part).click()
+        page.tab.get_by_role("tab", name=part, exact=True).click()
         for place in ("th", "td", "bdi", "input", "img", "summary"):
             for one in page.tab.locator(f"{place}:visible").all()[:5]:
                 one.hover()
@@ -246,7 +246,7 @@ def test_two_reports_in_one_notebook(open_page):
     frames = page.tab.frames[1:]
     assert len(frames) == 2
     for frame in frames:
-        frame.get_by_role("tab", name="Performance").click()
+        frame.get_by_role("tab", name="Performance", exact=True).click()
         assert frame.locator("h2:visible").inner_text() == "Performance"
         size = frame.locator("td").first.evaluate(
             "one => getComputedStyle(one).fontSize"
