@@ -249,10 +249,10 @@ def test_keys_that_select_nothing(explanation, key):
 
 
 def test_frame_needs_pandas(explanation, monkeypatch):
+    assert "training row" in explanation._repr_html_()
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingDependencyError, match="frame requires pandas"):
         explanation.frame()
-    assert "training row" in explanation._repr_html_()
 
 
 def test_html_is_escaped_and_short(explanation):
