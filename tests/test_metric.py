@@ -16,6 +16,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._data.mapped import file_behind
+from sklearn_kmex._fit.covariance import metric_map
 from sklearn_kmex.exceptions import KMExWarning
 
 METRICS = ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
@@ -252,3 +253,9 @@ def test_a_class_of_zeros_has_no_other_row_to_show(digits):
         psem = KMExClassifier(2, metric="cosine", random_state=0).fit(X, y)
     (shown,) = psem.prototype_indices_[psem.prototype_classes_ == 3]
     assert y[shown] == 3
+
+
+def test_a_covariance_that_is_singular_but_for_rounding():
+    same = np.nextafter(1, 0)
+    of_rank_one = metric_map(np.array([[1.0, same], [same, 1.0]]))
+    assert_allclose(of_rank_one, 0.5 / np.sqrt(2), rtol=1e-6)
