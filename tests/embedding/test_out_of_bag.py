@@ -75,7 +75,7 @@ def test_their_mean_is_the_out_of_bag_decision_of_the_forest(rows):
 def test_frames_missing_values_sample_weights_and_steps_before(rows):
     X, _, y, _ = rows
     X = X.copy()
-    if parse_version(sklearn.__version__) >= parse_version("1.7"):
+    if parse_version(sklearn.__version__) >= parse_version("1.9"):
         # Before, some trees put missing values elsewhere in fit than in apply.
         X[::9, 0] = np.nan
     frame = pd.DataFrame(X).add_prefix("column_")
