@@ -140,14 +140,15 @@ def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
     """Read the trees of XGBoost in its JSON format, each with its weight."""
     model = json.loads(ensemble.get_booster().save_raw("json"))
     booster = model["learner"]["gradient_booster"]
-    trees = booster.get("gbtree", booster)["model"].get("trees")  # dart has a gbtree
+    model = booster.get("gbtree", booster)["model"]  # dart has a gbtree
+    trees = model.get("trees")
     if not trees:
         raise ValueError(
             f"ensemble must have trees; this {type(ensemble).__name__} with a booster "
             f"{booster['name']!r} has none. Fit it with booster='gbtree'."
         )
-    weights = booster.get("weight_drop", [1.0] * len(trees))  # of dart
-    pairs = zip(trees, weights, strict=True)
+    weights = model.get("weight_drop") or booster.get("weight_drop")  # of dart
+    pairs = zip(trees, weights or [1.0] * len(trees), strict=True)
     return [{**tree, "weight": weight} for tree, weight in pairs]
 
 
