@@ -284,7 +284,7 @@ class KMExClassifierCV(KMExClassifier):
         return True
 
     def _choose(self, training: Training) -> list[int]:
-        self._set_rule()
+        self._set_rule(training.X)
         numbers = _numbers_to_try(self.candidates)
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":

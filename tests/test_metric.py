@@ -14,7 +14,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, KMExClassifierCV
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._fit.covariance import metric_map
 from sklearn_kmex.exceptions import KMExWarning
@@ -167,7 +167,7 @@ def test_a_mapped_file_and_dask(digits, metric, tmp_path):
 def test_a_sample_of_the_rows_gives_nearly_the_same_covariance(digits, monkeypatch):
     X, X_test, y, y_test = digits
     X = X + np.random.RandomState(0).normal(size=X.shape)
-    psem = KMExClassifier(5, metric="mahalanobis", temperature=1.0, random_state=0)
+    psem = KMExClassifier(5, metric="mahalanobis", random_state=0)  # holds out all rows
     whole = clone(psem).fit(X, y)
     monkeypatch.setattr("sklearn_kmex._fit.covariance.COVARIANCE_ROWS", 600)
     sample = clone(psem).fit(X, y)
@@ -221,6 +221,8 @@ def test_bad_input_is_named():
     wide = np.broadcast_to(np.zeros(1), (150, 12_000))
     with pytest.raises(ValueError, match=r"at most 10000 .* 12000, .* 1\.1 GiB.* PCA"):
         KMExClassifier(metric="mahalanobis").fit(wide, y)
+    with pytest.raises(ValueError, match=r"at most 10000 .* 12000"):
+        KMExClassifierCV([2], metric="cosine_mahalanobis", cv=2).fit(wide, y)
     with pytest.raises(ValueError, match=r"vary within a class .*'euclidean'"):
         KMExClassifier(metric="mahalanobis").fit(np.ones((150, 2)), y)
     with pytest.raises(AttributeError, match="partial_fit"):

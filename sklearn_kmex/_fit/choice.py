@@ -37,10 +37,10 @@ def choose(
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
     scores: a candidate is accepted if the mean difference of its scores from those of
     the best is at most the standard error of that mean, or `LEAST_SHARE` of the best
-    log-loss. Plainer is with fewer
-    prototypes, then closer to the setting of the paper; but one prototype of each class
-    comes last, because the mean of a class looks like none of its rows. `numbers` are
-    the values of `n_prototypes` that are reported.
+    log-loss. The plainest has the fewest prototypes, and of these the setting closest
+    to that of the paper. One prototype of each class comes last, because the mean of a
+    class looks like none of its rows. `numbers` are the values of `n_prototypes` that
+    are reported.
     """
     tried, failures = search.run()
     if not tried:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular
 from sklearn.utils import check_random_state
 
@@ -134,6 +135,12 @@ def metric_map(covariance: NDArray) -> NDArray[np.float64]:
 
 def check_features(X: Any) -> None:
     """Raise an error for rows that have no covariance matrix that fits in memory."""
+    if sparse.issparse(X):
+        raise ValueError(
+            "X must be dense for metric='mahalanobis', because the covariance of "
+            "sparse rows is dense; got a sparse matrix. Reduce X, for example with "
+            "TruncatedSVD, or use metric='cosine'."
+        )
     n_features = X.shape[1]
     if n_features > MOST_FEATURES:
         size = 8 * n_features**2 / 2**30
@@ -141,12 +148,6 @@ def check_features(X: Any) -> None:
             f"X must have at most {MOST_FEATURES} features for metric='mahalanobis', "
             f"whose covariance is a dense matrix; got {n_features}, which would take "
             f"{size:.1f} GiB. Reduce X, for example with PCA, or use metric='cosine'."
-        )
-    if not hasattr(X, "shape") or hasattr(X, "tocsr"):
-        raise ValueError(
-            "X must be dense for metric='mahalanobis', because the covariance of "
-            "sparse rows is dense; got a sparse matrix. Reduce X, for example with "
-            "TruncatedSVD, or use metric='cosine'."
         )
 
 
@@ -221,7 +222,6 @@ def fit_scatters(
 
     If a sample of the rows is taken, it has no held-out row of any fold.
     """
-    check_features(training.X)
     groups = [(rows, training.weights[rows]) for rows in training.groups]
     parts = [
         [_held_out_rows(training, of_class, k) for of_class in folds]
@@ -262,6 +262,8 @@ def _sample(
     drawn = []
     for rows, weights in groups:
         free = np.flatnonzero(~np.isin(rows, seen))
+        if len(free) == 0:  # all rows of a small class are held out by some fold
+            free = np.arange(len(rows))
         size = min(len(free), -(-len(rows) * COVARIANCE_ROWS // n_rows))
         kept = np.sort(rng.choice(free, size, replace=False)) if size else free[:0]
         drawn.append((rows[kept], weights[kept]))

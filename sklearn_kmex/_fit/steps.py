@@ -13,7 +13,12 @@ from sklearn_kmex._data.arrays import asarray_like, to_numpy, widest_float
 from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.choice import Choice, choose
 from sklearn_kmex._fit.classes import class_weights, counts_by_share
-from sklearn_kmex._fit.covariance import fit_scatters, known_scatter, metric_maps
+from sklearn_kmex._fit.covariance import (
+    check_features,
+    fit_scatters,
+    known_scatter,
+    metric_maps,
+)
 from sklearn_kmex._fit.folds import few_folds
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.merging import fit_merged
@@ -65,14 +70,16 @@ class FitSteps(PrototypePredictor):
         owners = np.repeat(np.arange(len(sizes)), sizes)
         return prototype_weights(self.priors_, class_prior, owners, counts)
 
-    def _set_rule(self) -> None:
+    def _set_rule(self, X: Any) -> None:
         """Set the fitted attributes of how prototypes decide to the parameters."""
+        if Metric(self.metric).mapped:
+            check_features(X)
         for name in RULE:
             setattr(self, f"{name}_", getattr(self, name))
 
     def _choose(self, training: Training) -> list[int]:
         """Resolve "auto", and `n_prototypes` to a count for each class."""
-        self._set_rule()
+        self._set_rule(training.X)
         if self._searches():
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
             auto = isinstance(self.n_prototypes, str)

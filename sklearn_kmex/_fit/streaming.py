@@ -112,7 +112,7 @@ class PrototypeStream(FitSteps):
                 n_jobs=self.n_jobs,
             )
             before = [known.get(label) for label in labels]
-            self._set_rule()
+            self._set_rule(X)
             training = training._replace(prepare=preparation(self.metric_))
             plans = self._plans([[count] for count in counts], before)
             prototypes, folds = self._fit_classes(training, plans)

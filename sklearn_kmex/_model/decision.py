@@ -70,7 +70,7 @@ def decide(psem: Any, Z: Any) -> Decision:
     similar, scores = rounded(exact, dtype), rounded(scores, dtype)
     shift = rule.shift.astype(dtype)
     predicted = scores.argmax(axis=1)
-    if hasattr(sem, "predict"):
+    if hasattr(sem, "predict") and not _is_ours(sem, "predict"):
         predicted = class_codes(classes, np.asarray(sem.predict(Z)), "predicted labels")
     rows = getattr(sem, "prototype_indices_", np.full(len(owners), -1))
     runner_up = _second(scores, predicted)
