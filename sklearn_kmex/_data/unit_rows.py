@@ -1,4 +1,4 @@
-"""Embeddings as rows of length one, whose products are cosine similarities."""
+"""Rows of length one, whose products are cosine similarities."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array
 
+from sklearn_kmex._compat import get_namespace_and_device
+from sklearn_kmex._data.arrays import squared_norms
 from sklearn_kmex._data.samples import as_array
 
 
@@ -21,6 +23,28 @@ def as_rows(Z: Any, name: str) -> Any:
     return check_array(Z, accept_sparse="csr", input_name=name)
 
 
-def unit_rows(rows: Any) -> Any:
-    """Scale rows to length one, in float64; rows of zeros stay as they are."""
-    return normalize(rows.astype(np.float64), copy=False)
+def unit_rows(X: Any) -> Any:
+    """Divide each row by its length, in its dtype; a row of zeros stays as it is."""
+    if sparse.issparse(X):
+        return normalize(normalize(X, norm="max"))
+    xp, *_ = get_namespace_and_device(X)
+    with np.errstate(invalid="ignore"):
+        return xp.where((largest_values(X) == 0)[:, None], X, divide_by_length(X))
+
+
+def divide_by_length(X: Any) -> Any:
+    """Divide each row of an array by its length; a row of zeros becomes nan."""
+    xp, *_ = get_namespace_and_device(X)
+    largest = largest_values(X)[:, None]
+    end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
+    safe = (largest < end) & (largest > 1 / end) | (largest == 0)
+    X = X / xp.where(safe, xp.ones_like(largest), largest)
+    return X / xp.sqrt(squared_norms(X))[:, None]
+
+
+def largest_values(X: Any) -> Any:
+    """Return the largest absolute value of each row, sparse or not."""
+    if sparse.issparse(X):
+        return abs(X).max(axis=1).toarray().ravel()
+    xp, *_ = get_namespace_and_device(X)
+    return xp.max(abs(X), axis=1)

@@ -24,8 +24,8 @@ from sklearn_kmex._data.arrays import (
     widest_float,
 )
 from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._model.metric import largest_values
 from sklearn_kmex._model.similarity import squared_distances
 
 # Clusterers that can start from given centers.

@@ -131,7 +131,7 @@ class FitSteps(PrototypePredictor):
             clusterer=default if self.clusterer is None else self.clusterer,
             prototype=self.prototype,
             max_samples=None if any(known) else self.max_samples,
-            hold_out=self.temperature == "auto" and not hasattr(self, "best_params_"),
+            hold_out=self.temperature == "auto" and not self._searches(),
             unit=Metric(self.metric_).unit,
         )
         return [
@@ -186,7 +186,7 @@ class FitSteps(PrototypePredictor):
     def _set_temperature(
         self, training: Training, folds: list[list[Fold]], metrics: list[Metric]
     ) -> None:
-        if hasattr(self, "best_params_"):  # chosen with it
+        if self._searches():  # chosen with the rest
             return
         if self.temperature != "auto":
             self.temperature_ = float(self.temperature)

@@ -5,16 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import (
-    asarray_like,
-    map_blocks,
-    squared_norms,
-    widest_float,
-)
+from sklearn_kmex._data.arrays import asarray_like, map_blocks, widest_float
+from sklearn_kmex._data.unit_rows import divide_by_length, largest_values, unit_rows
 from sklearn_kmex.exceptions import KMExWarning
 
 METRICS = ("euclidean", "cosine", "mahalanobis", "cosine_mahalanobis")
@@ -46,14 +40,14 @@ class Metric(NamedTuple):
         A `center` is subtracted first where a product follows, so that a large offset
         of all rows costs no precision.
         """
-        return self.place(unit_rows(X) if self.unit else X, center)
+        return self.place(compared_rows(X) if self.unit else X, center)
 
     def direction(self, X: Any) -> Any:
         """Return rows as they are compared, before the map; zeros become nan."""
         if not self.unit:
             return X
         with np.errstate(invalid="ignore", divide="ignore"):
-            return _divide_by_length(X)
+            return divide_by_length(X)
 
     def place(self, prototypes: Any, center: Any = None) -> Any:
         """Map prototypes into the same space."""
@@ -66,35 +60,13 @@ class Metric(NamedTuple):
 
 def preparation(metric: str) -> Callable[[Any], Any] | None:
     """Return what is done to the rows of a class before they are clustered."""
-    return unit_rows if Metric(metric).unit else None
+    return compared_rows if Metric(metric).unit else None
 
 
-def unit_rows(X: Any) -> Any:
+def compared_rows(X: Any) -> Any:
     """Divide each row by its length; a row of zeros stays, with a warning."""
-    largest = largest_values(X)
-    _warn_of_zeros(largest)
-    if sparse.issparse(X):
-        return normalize(normalize(X, norm="max"))
-    xp, *_ = get_namespace_and_device(X)
-    with np.errstate(invalid="ignore"):
-        return xp.where((largest == 0)[:, None], X, _divide_by_length(X))
-
-
-def largest_values(X: Any) -> Any:
-    """Return the largest absolute value of each row, sparse or not."""
-    if sparse.issparse(X):
-        return abs(X).max(axis=1).toarray().ravel()
-    xp, *_ = get_namespace_and_device(X)
-    return xp.max(abs(X), axis=1)
-
-
-def _divide_by_length(X: Any) -> Any:
-    xp, *_ = get_namespace_and_device(X)
-    largest = largest_values(X)[:, None]
-    end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
-    safe = (largest < end) & (largest > 1 / end) | (largest == 0)
-    X = X / xp.where(safe, xp.ones_like(largest), largest)
-    return X / xp.sqrt(squared_norms(X))[:, None]
+    _warn_of_zeros(largest_values(X))
+    return unit_rows(X)
 
 
 def _warn_of_zeros(largest: Any) -> None:

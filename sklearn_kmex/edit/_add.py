@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import dense
 from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._data.unit_rows import unit_rows
 from sklearn_kmex._fit.prototypes import distinct_rows
-from sklearn_kmex._model.metric import has_direction, unit_rows
+from sklearn_kmex._model.metric import has_direction
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import squared_distances
 from sklearn_kmex._model.steps import embed

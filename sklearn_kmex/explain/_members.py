@@ -35,13 +35,13 @@ def most_alike_members(
     n_members: int,
 ) -> dict[str, Any]:
     """Find the members of the winning prototypes that are most like the samples."""
-    samples = unit_rows(as_rows(Z, "embeddings of X"))
+    samples = unit_rows(as_rows(Z, "embeddings of X").astype(np.float64))
     rows = np.full((len(winners), n_members), -1)
     likeness = np.full((len(winners), n_members), -np.inf)
     for numbers, owners, Z_part in _owned(psem, winners, X_train, y_train):
         for k in np.intersect1d(owners, winners):
             theirs = np.flatnonzero(owners == k)
-            members = unit_rows(Z_part[theirs])
+            members = unit_rows(Z_part[theirs].astype(np.float64))
             mine = np.flatnonzero(winners == k)
             for some in gen_batches(len(mine), BLOCK_SAMPLES):
                 new = safe_sparse_dot(

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._data.unit_rows import unit_rows
 from sklearn_kmex._draw.figures import (
     class_texts,
     one_axes,
@@ -22,7 +23,6 @@ from sklearn_kmex._draw.figures import (
 )
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.metric import unit_rows
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed

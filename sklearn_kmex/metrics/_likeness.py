@@ -147,11 +147,11 @@ def check_rows(shown: ArrayLike, n_rows: int) -> NDArray[np.intp]:
 
 def _likeness(Z: Any, shown: Any, of_class: Any) -> NDArray[np.float64]:
     """Return the share of rows at most as similar to each sample as the row shown."""
-    samples, n_rows = unit_rows(Z), of_class.shape[0]
-    limits = EQUAL + _paired_products(samples, unit_rows(shown))
+    samples, n_rows = unit_rows(Z.astype(np.float64)), of_class.shape[0]
+    limits = EQUAL + _paired_products(samples, unit_rows(shown.astype(np.float64)))
     counts = np.zeros(samples.shape[0])
     for block in gen_batches(n_rows, BLOCK_ROWS):
-        rows = unit_rows(of_class[block])
+        rows = unit_rows(of_class[block].astype(np.float64))
         cosines = safe_sparse_dot(samples, rows.T, dense_output=True)
         counts += np.count_nonzero(cosines <= limits[:, np.newaxis], axis=1)
     return counts / n_rows
