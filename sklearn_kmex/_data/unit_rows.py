@@ -13,14 +13,15 @@ from sklearn_kmex._data.samples import as_array
 
 
 def as_rows(Z: Any, name: str) -> Any:
-    """Return embeddings as an array or CSR matrix of finite numbers, without a copy.
+    """Return embeddings as an array or CSR matrix of finite floating-point numbers.
 
     An error calls the embeddings by `name`.
     """
     if not sparse.issparse(Z):
         Z = np.asarray(as_array(Z))
         Z = Z.reshape(len(Z), -1)
-    return check_array(Z, accept_sparse="csr", input_name=name)
+    dtypes = [np.float64, np.float32]
+    return check_array(Z, accept_sparse="csr", dtype=dtypes, input_name=name)
 
 
 def unit_rows(X: Any) -> Any:
