@@ -1,11 +1,15 @@
-"""The base class of all estimators, whose state a failed fit leaves unchanged."""
+"""The base class of all estimators, whose state is replaced at once by a fit."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
 
 from sklearn_kmex._compat import CALLBACK_STATE, CallbackSupportMixin
+
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
 
 class KMExBaseEstimator(CallbackSupportMixin, BaseEstimator):
@@ -19,17 +23,34 @@ class KMExBaseEstimator(CallbackSupportMixin, BaseEstimator):
 
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the attributes of the estimator if the block raises an error.
+def new_state(estimator: Estimator) -> Iterator[Estimator]:
+    """Yield a copy to be fitted; the estimator takes its attributes at the end.
 
-    The state of callbacks is kept: scikit-learn needs it to tear them down.
+    Other threads meet the attributes of one fit. After an error, they are unchanged,
+    but for the state of callbacks: scikit-learn needs it to tear them down.
     """
-    before = vars(estimator).copy()
+    new = _with_state(estimator, vars(estimator).copy())
     try:
-        yield
+        yield new
     except BaseException:
-        now = vars(estimator).copy()
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        vars(estimator).update((k, now[k]) for k in CALLBACK_STATE if k in now)
+        state = vars(new)
+        vars(estimator).update((k, state[k]) for k in CALLBACK_STATE if k in state)
         raise
+    estimator.__dict__ = vars(new)
+
+
+def of_one_fit(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method that reads several attributes: a refit does not mix them."""
+
+    @functools.wraps(method)
+    def of_state(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return method(_with_state(self, vars(self)), *args, **kwargs)
+
+    return of_state
+
+
+def _with_state(estimator: Estimator, state: dict[str, Any]) -> Estimator:
+    """Return an estimator of the same class with these attributes."""
+    other = object.__new__(type(estimator))
+    other.__dict__ = state
+    return other

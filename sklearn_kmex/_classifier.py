@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import (
     HasMethods,
     Interval,
@@ -19,8 +19,9 @@ from sklearn_kmex._compat import (
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import open_task
 from sklearn_kmex._fit.streaming import PrototypeStream
-from sklearn_kmex._fit.validation import check_training, warn_of_fewer
+from sklearn_kmex._fit.validation import check_scale, check_training, warn_of_fewer
 from sklearn_kmex._model.metric import METRICS, preparation
+from sklearn_kmex._model.rule import rule_of
 
 
 class KMExClassifier(PrototypeStream):
@@ -60,8 +61,9 @@ class KMExClassifier(PrototypeStream):
         `log((d + 1) / (d + epsilon))`, between 0 and `-log(epsilon)`; "gaussian"
         is `-d**2 / 2`, at most 0. Larger is more similar.
 
-    epsilon : float in (0, 1), default=1e-4
-        Constant of the log similarity, which is at most `-log(epsilon)`.
+    epsilon : float in [1e-30, 1), default=1e-4
+        Constant of the log similarity, which is at most `-log(epsilon)`. It is a
+        distance in the unit of X: below it, similarities hardly grow.
 
     aggregation : {"max", "sum", "auto"}, default="max"
         Score of a class from the similarities s to its prototypes, at temperature T:
@@ -259,7 +261,7 @@ class KMExClassifier(PrototypeStream):
         "metric": [StrOptions({*METRICS, "auto"})],
         "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "similarity": [StrOptions({"log", "gaussian", "auto"})],
-        "epsilon": [Interval(Real, 0, 1, closed="neither")],
+        "epsilon": [Interval(Real, 1e-30, 1, closed="left")],
         "aggregation": [StrOptions({"max", "sum", "auto"})],
         "priors": [
             StrOptions({"uniform", "class", "prototype", "auto"}),
@@ -356,20 +358,19 @@ class KMExClassifier(PrototypeStream):
         ValueError
             If the input or a parameter is invalid; the estimator is then unchanged.
         """
-        with unchanged_on_error(self):
-            training = check_training(self, X, y, sample_weight)
-            self._start_anew()
-            with open_task(self, training, self._searches()) as training:
-                counts = self._choose(training)  # of prototypes, for each class
-                training = training._replace(prepare=preparation(self.metric_))
-                plans = self._plans(
-                    [[n] for n in counts]
-                )  # how each class is clustered
-                prototypes, folds = self._fit_classes(training, plans)  # k-means
-                self._set_prototypes(training.classes, prototypes)
-                metrics = self._set_metric(training, folds)  # of the decision
-                self._set_temperature(training, folds, metrics)  # of probabilities
-                self._settle(training.X)
+        with new_state(self) as new:
+            training = check_training(new, X, y, sample_weight)
+            new._start_anew()
+            with open_task(new, training, new._searches()) as training:
+                counts = new._choose(training)  # of prototypes, for each class
+                training = training._replace(prepare=preparation(new.metric_))
+                plans = new._plans([[n] for n in counts])  # how classes are clustered
+                prototypes, folds = new._fit_classes(training, plans)  # k-means
+                new._set_prototypes(training.classes, prototypes)
+                metrics = new._set_metric(training, folds)  # of the decision
+                new._set_temperature(training, folds, metrics)  # of probabilities
+                new._settle(training.X)
+            check_scale(rule_of(new))
             if self.merge_threshold is None and not self._searches():
-                warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
+                warn_of_fewer(counts, to_numpy(new.n_prototypes_), training.classes)
         return self

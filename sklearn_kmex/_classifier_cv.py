@@ -68,7 +68,7 @@ class KMExClassifierCV(KMExClassifier):
     similarity : {"auto", "log", "gaussian"}, default="auto"
         Similarity of a sample to a prototype, as in `KMExClassifier`.
 
-    epsilon : float in (0, 1), default=1e-4
+    epsilon : float in [1e-30, 1), default=1e-4
         Constant of the log similarity, as in `KMExClassifier`.
 
     aggregation : {"auto", "max", "sum"}, default="auto"

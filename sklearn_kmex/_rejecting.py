@@ -13,7 +13,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
+from sklearn_kmex._base import KMExBaseEstimator, new_state, of_one_fit
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_score
 from sklearn_kmex._model.labels import class_codes, kind_of
@@ -186,17 +186,17 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         ValueError
             If an input or a parameter cannot be used.
         """
-        with unchanged_on_error(self):
-            X, y, weights = check_targets(self, X, y, sample_weight)
-            self.estimator_, *known = hold_out(
+        with new_state(self) as new:
+            X, y, weights = check_targets(new, X, y, sample_weight)
+            new.estimator_, *known = hold_out(
                 self.estimator, X, y, weights, cv=self.cv, method=self.method
             )
-            self.classes_ = np.asarray(self.estimator_.classes_)
-            _check_reject_label(self.reject_label, self.classes_)
-            self._calibrate(*known)
+            new.classes_ = np.asarray(new.estimator_.classes_)
+            _check_reject_label(self.reject_label, new.classes_)
+            new._calibrate(*known)
             for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self.estimator_, name):
-                    setattr(self, name, getattr(self.estimator_, name))
+                if hasattr(new.estimator_, name):
+                    setattr(new, name, getattr(new.estimator_, name))
         return self
 
     def _calibrate(self, predicted: NDArray, scores: NDArray, weights: NDArray) -> None:
@@ -211,6 +211,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
             [threshold(scores[rows], weights[rows], self.quantile) for rows in own]
         )
 
+    @of_one_fit
     def predict(self, X: Any) -> NDArray:
         """Predict classes, and the `reject_label` for rejected rows.
 
@@ -230,6 +231,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         accepted = scores >= self.thresholds_[codes]
         return np.where(accepted, labels, np.asarray(self.reject_label))
 
+    @of_one_fit
     def accept(self, X: Any) -> NDArray[np.bool_]:
         """Return which rows are accepted.
 
@@ -246,6 +248,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         _, scores, codes = self._predict_and_score(X)
         return scores >= self.thresholds_[codes]
 
+    @of_one_fit
     def typicality(self, X: Any) -> NDArray[np.float64]:
         """Compute the share of held-out rows whose score is at most that of each row.
 

@@ -229,10 +229,10 @@ def test_float32_far_from_the_origin(digits, load_data, source):
 
 @pytest.mark.parametrize("unit", [1e-15, 1e30])
 def test_float32_of_any_size_is_clustered(digits, unit):
-    X, X_test, y, _ = digits
-    psem = KMExClassifier(3, random_state=0).fit(X.astype(np.float32), y)
-    X, X_test = (X * unit).astype(np.float32), (X_test * unit).astype(np.float32)
-    other = KMExClassifier(3, random_state=0).fit(X, y)
+    X, _, y, _ = digits
+    psem = KMExClassifier(3, similarity="gaussian", random_state=0)
+    psem.fit(X.astype(np.float32), y)
+    other = clone(psem).fit((X * unit).astype(np.float32), y)
     assert_allclose(other.prototypes_ / unit, psem.prototypes_, atol=1e-4)
 
 

@@ -86,11 +86,14 @@ def byte_order(values: Any) -> NDArray[np.intp]:
     """Sort distinct rows by their bytes, independently of their order in X.
 
     Of an array, only the first columns are compared if no two rows are equal in them.
+    Rows multiplied by a power of two keep their order.
     """
     n_columns = values.shape[1]
     width = n_columns if sparse.issparse(values) else min(LEADING_COLUMNS, n_columns)
     while True:
-        keys = row_keys(canonical(to_numpy(values[:, :width])))
+        columns = to_numpy(values[:, :width])
+        scale = columns.dtype.type(power_of_two(abs(columns).max()))
+        keys = row_keys(canonical(columns / scale))
         if width == n_columns or len(np.unique(keys)) == len(keys):
             return np.argsort(keys)
         width = min(width * LEADING_COLUMNS, n_columns)
@@ -170,17 +173,22 @@ def _standardize(rows: Rows) -> tuple[Any, Any, float]:
     """
     if sparse.issparse(rows.values):
         of_dtype = rows.values.dtype.type
-        scale = np.ldexp(1.0, np.frexp(abs(rows.values).max())[1])
+        scale = power_of_two(abs(rows.values).max())
         return rows.values / of_dtype(scale), of_dtype(0), scale
     xp, *_ = get_namespace_and_device(rows.values)
     center = weighted_mean(rows)
     values = rows.values - asarray_like(center, rows.values)
     farthest = max(float(xp.max(values)), -float(xp.min(values)))
-    scale = math.ldexp(1.0, math.frexp(farthest)[1])
+    scale = power_of_two(farthest)
     # The inverse of a smaller number would overflow.
     scale = max(scale, float(xp.finfo(values.dtype).smallest_normal))
     values *= 1 / scale
     return values, center, scale
+
+
+def power_of_two(value: float) -> float:
+    """Return the least power of two that is larger than a number."""
+    return math.ldexp(1.0, math.frexp(value)[1])
 
 
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:

@@ -23,7 +23,7 @@ from sklearn_kmex._fit.temperature import (
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
-from sklearn_kmex._model.similarity import similarities, squared_distances
+from sklearn_kmex._model.similarity import relative_similarities, squared_distances
 
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
 # are not needed: they are as good or worse on all data sets of the guide.
@@ -164,7 +164,8 @@ class Search(NamedTuple):
                 yield self._score(Candidate(place, metric, *rule), similar)
 
     def _similar(self, part: HeldOut, similarity: str) -> HeldOut:
-        values = similarities(part.similar.copy(), similarity, self.estimator.epsilon)
+        epsilon = self.estimator.epsilon
+        values = relative_similarities(part.similar, similarity, epsilon)
         return part._replace(similar=values)
 
     def _rules(self, single: bool) -> list[tuple[str, str, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import _fit_context
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows, split_by_class
@@ -15,10 +15,12 @@ from sklearn_kmex._fit.prototypes import ClassPrototypes
 from sklearn_kmex._fit.steps import FITTED_ARRAYS, FitSteps
 from sklearn_kmex._fit.validation import (
     check_rows,
+    check_scale,
     check_stream_classes,
     prototypes_per_class,
 )
 from sklearn_kmex._model.metric import preparation
+from sklearn_kmex._model.rule import rule_of
 
 
 def _counts_are_given(classifier: Any) -> bool:
@@ -91,35 +93,36 @@ class PrototypeStream(FitSteps):
            "Clustering data streams: theory and practice", IEEE Transactions on
            Knowledge and Data Engineering 15(3), 2003.
         """
-        with unchanged_on_error(self):
-            first = not self.__sklearn_is_fitted__()
+        with new_state(self) as new:
+            first = not new.__sklearn_is_fitted__()
             if not first:
-                self._check_namespace(X, "partial_fit")
-            X, y, weights = check_rows(self, X, y, sample_weight, reset=first)
+                new._check_namespace(X, "partial_fit")
+            X, y, weights = check_rows(new, X, y, sample_weight, reset=first)
             if first:
-                self._start_anew()
+                new._start_anew()
                 if classes is None and isinstance(self.n_prototypes, Mapping):
                     classes = list(self.n_prototypes)
-            known = {} if first else self._known_prototypes()
-            old = None if first else to_numpy(self.classes_)
+            known = {} if first else new._known_prototypes()
+            old = None if first else to_numpy(new.classes_)
             classes = to_numpy(classes)
-            labels = check_stream_classes(y, classes, old, self._classes_given)
-            self._classes_given |= classes is not None
+            labels = check_stream_classes(y, classes, old, new._classes_given)
+            new._classes_given |= classes is not None
             counts = prototypes_per_class(self.n_prototypes, labels)
             training = split_by_class(
                 *(X, y, weights, labels),
-                first_row=self.n_samples_seen_,
+                first_row=new.n_samples_seen_,
                 n_jobs=self.n_jobs,
             )
             before = [known.get(label) for label in labels]
-            self._set_rule(X)
-            training = training._replace(prepare=preparation(self.metric_))
-            plans = self._plans([[count] for count in counts], before)
-            prototypes, folds = self._fit_classes(training, plans)
-            self._set_prototypes(labels, prototypes)
-            metrics = self._set_metric(training, folds, before)
-            self._set_temperature(training, folds, metrics)
-            self._settle(X)
+            new._set_rule(X)
+            training = training._replace(prepare=preparation(new.metric_))
+            plans = new._plans([[count] for count in counts], before)
+            prototypes, folds = new._fit_classes(training, plans)
+            new._set_prototypes(labels, prototypes)
+            metrics = new._set_metric(training, folds, before)
+            new._set_temperature(training, folds, metrics)
+            new._settle(X)
+            check_scale(rule_of(new))
         return self
 
     def _start_anew(self) -> None:

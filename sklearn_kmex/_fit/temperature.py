@@ -22,6 +22,8 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
+# Similarities of all folds, 256 MiB. With very many prototypes, fewer rows are used.
+MOST_SIMILARITIES = 2**25
 
 
 class Fold(NamedTuple):
@@ -111,11 +113,13 @@ def compare_held_out(
     for fold, rule in zip(zip(*folds, strict=True), rules, strict=True):
         codes = np.repeat(np.arange(len(folds)), [len(f.held_out) for f in fold])
         if len(codes):
-            rows = np.concatenate([f.held_out for f in fold]) - first_row
-            weights = np.concatenate([f.weights for f in fold])
+            most = max(1, MOST_SIMILARITIES // len(folds[0]) // len(rule.owners))
+            kept = slice(None, None, -(-len(codes) // most))
+            rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
+            weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
-            similar = to_numpy(map_blocks(rule.similarities, values))
-            known = (rule.owners, rule.weights, codes, weights, teach(values))
+            similar = to_numpy(map_blocks(rule.relative_similarities, values))
+            known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
 
@@ -142,6 +146,9 @@ def fit_temperature(
     spread = float(np.mean(np.concatenate(spreads))) if parts else 0.0
     if spread == 0.0:
         return 1.0, 0.0
+    # In this unit, a power of two, the search does not depend on the scale of X.
+    unit = int(np.frexp(spread)[1])
+    parts = [part._replace(similar=np.ldexp(part.similar, -unit)) for part in parts]
     n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
@@ -151,9 +158,9 @@ def fit_temperature(
         return float(np.average(np.concatenate(losses), weights=weights))
 
     options = {"xatol": 0.05 if rough else 1e-5}
-    bounds = np.log(spread) + np.array([-12.0, 7.0])
+    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
-    return float(np.exp(best.x)), n_rows
+    return float(np.ldexp(np.exp(best.x), unit)), n_rows
 
 
 def smoothed_loss(

@@ -19,7 +19,16 @@ from sklearn_kmex._data.arrays import kept_dtypes, to_numpy
 from sklearn_kmex._data.chunked import check_known_chunks, in_memory, is_dask
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Training, split_by_class
+from sklearn_kmex._model.rule import Rule
 from sklearn_kmex.exceptions import KMExWarning
+
+# Squared distances that are weighted by less or more may under- or overflow.
+LIGHTEST, HEAVIEST = 1e-100, 1e100
+# The log similarity is called flat if the largest distance between prototypes is less
+# than this share of epsilon, or larger than FARTHEST.
+FLAT, FARTHEST = 1e-2, 1e9
+# Smaller differences have squares that underflow.
+LEAST_DIFFERENCE = 1e-150
 
 
 def check_training(
@@ -72,9 +81,17 @@ def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."
         )
-    return _check_sample_weight(
+    weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not LIGHTEST <= total <= HEAVIEST:
+        raise ValueError(
+            f"sample_weight must have a sum between {LIGHTEST:g} and {HEAVIEST:g}; got "
+            f"{total:.3g}. Divide the weights by their largest value."
+        )
+    return weights
 
 
 def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
@@ -183,6 +200,27 @@ def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64
             "by their sum, and leave classes that never occur out of X and y."
         )
     return given / given.sum()
+
+
+def check_scale(rule: Rule) -> None:
+    """Raise an error or warn if the scale of X is not one of similarities."""
+    placed = to_numpy(rule.metric.place(rule.prototypes))
+    apart = float(np.ptp(placed.astype(np.float64), axis=0).max())
+    remedy = "Rescale X, for example with StandardScaler"
+    if 0 < apart < LEAST_DIFFERENCE:
+        raise ValueError(
+            "X must be large enough for squared distances in float64; the prototypes "
+            f"differ by at most {apart:.3g}. {remedy}."
+        )
+    if rule.similarity == "log" and not FLAT * rule.epsilon <= apart <= FARTHEST:
+        if apart > 0:
+            warnings.warn(
+                f"The log similarity is nearly the same for all prototypes, which "
+                f"differ by at most {apart:.3g} with epsilon={rule.epsilon:g}. Decisions "
+                f"are not affected. {remedy}, or use similarity='gaussian'.",
+                KMExWarning,
+                stacklevel=5,
+            )
 
 
 def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:

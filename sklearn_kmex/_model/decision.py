@@ -11,7 +11,7 @@ from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import Rule, rule_of
-from sklearn_kmex._model.similarity import class_scores, probabilities, rounded
+from sklearn_kmex._model.similarity import probabilities, rounded
 
 
 class Decision(NamedTuple):
@@ -59,15 +59,8 @@ def decide(psem: Any, Z: Any) -> Decision:
             f"transform must give a similarity to each of the {len(owners)} "
             f"prototypes; got {exact.shape[1]} columns."
         )
-    order = np.argsort(owners, kind="stable")
-    scores = class_scores(
-        (exact + rule.shift)[:, order],
-        owners[order],
-        len(classes),
-        rule.aggregation,
-        rule.temperature,
-    )
-    similar, scores = rounded(exact, dtype), rounded(scores, dtype)
+    scores = rounded(_scores(sem, rule, Z, exact), dtype)
+    similar = rounded(exact, dtype)
     shift = rule.shift.astype(dtype)
     predicted = scores.argmax(axis=1)
     if hasattr(sem, "predict") and not _is_ours(sem, "predict"):
@@ -91,6 +84,17 @@ def _similarities(sem: Any, rule: Rule, Z: Any) -> tuple[NDArray[np.float64], An
         sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
     )
     return similar.astype(np.float64), similar.dtype
+
+
+def _scores(
+    sem: Any, rule: Rule, Z: Any, similar: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return class scores in float64, for similarities to the prototypes."""
+    if _is_ours(sem, "transform"):
+        return rule.absolute_scores(sem._check_input(Z, "transform"))
+    order = np.argsort(rule.owners, kind="stable")
+    ordered = rule._replace(owners=rule.owners[order], weights=rule.weights[order])
+    return ordered.class_scores(similar[:, order])
 
 
 def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:

@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_kmex._base import KMExBaseEstimator
+from sklearn_kmex._base import KMExBaseEstimator, of_one_fit
 from sklearn_kmex._compat import (
     _check_feature_names_in,
     check_same_namespace,
@@ -28,7 +28,12 @@ from sklearn_kmex._data.chunked import chunkwise
 from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.nearest import sure_nearest
 from sklearn_kmex._model.rule import Rule, rule_of
-from sklearn_kmex._model.similarity import log_probabilities, probabilities, rounded
+from sklearn_kmex._model.similarity import (
+    log_probabilities,
+    probabilities,
+    rounded,
+    similarities,
+)
 
 
 class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
@@ -37,6 +42,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
     A subclass has the attributes that `rule_of` reads, and `n_prototypes_`.
     """
 
+    @of_one_fit
     @chunkwise
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict the class of the largest score.
@@ -56,6 +62,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             winners = to_numpy(winners)
         return self.classes_[winners]
 
+    @of_one_fit
     @chunkwise
     def decision_function(self, X: ArrayLike) -> NDArray:
         """Score each class by the similarities to its prototypes.
@@ -71,12 +78,14 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Class scores before division by the temperature; for two classes, the
             score of `classes_[1]` minus that of `classes_[0]`.
         """
-        scores = self._scores(X, "decision_function")
-        if scores.shape[1] > 2:
-            return scores
+        rows, rule = self._check_input(X, "decision_function"), rule_of(self)
+        if rule.n_classes > 2:
+            return rounded(rule.absolute_scores(rows), rows.dtype)
+        scores = rounded(rule.scores(rows), rows.dtype)
         with np.errstate(over="ignore"):
             return scores[:, 1] - scores[:, 0]
 
+    @of_one_fit
     @chunkwise
     def predict_proba(self, X: ArrayLike) -> NDArray:
         """Estimate class probabilities: the softmax of class scores over temperature.
@@ -91,8 +100,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in [0, 1]; the predicted class has the largest.
         """
-        return probabilities(self._scores(X, "predict_proba"), self.temperature_)
+        scores, dtype = self._scores(X, "predict_proba")
+        return rounded(probabilities(scores, self.temperature_), dtype)
 
+    @of_one_fit
     @chunkwise
     def predict_log_proba(self, X: ArrayLike) -> NDArray:
         """Estimate logarithms of class probabilities.
@@ -107,9 +118,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Natural logarithms of the probabilities, at most 0.
         """
-        scores = self._scores(X, "predict_log_proba")
-        return log_probabilities(scores, self.temperature_)
+        scores, dtype = self._scores(X, "predict_log_proba")
+        return rounded(log_probabilities(scores, self.temperature_), dtype)
 
+    @of_one_fit
     @chunkwise
     def transform(self, X: ArrayLike) -> NDArray:
         """Compute the similarity of each row to each prototype.
@@ -128,6 +140,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         rule = rule_of(self)
         return map_blocks(lambda b: rounded(rule.similarities(b), b.dtype), rows)
 
+    @of_one_fit
     def nearest_prototypes(
         self, X: ArrayLike, n: int = 1
     ) -> tuple[NDArray, NDArray[np.intp]]:
@@ -167,12 +180,14 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         xp, *_ = get_namespace_and_device(rows)
         rule, similar, ids = rule_of(self), [], []
         for block in row_blocks(rows):
-            values = rule.similarities(block)
-            ids.append(argsort_descending(values)[:, :n])
-            largest = xp.take_along_axis(values, ids[-1], axis=1)
+            squared = rule.squared_distances(block)
+            ids.append(argsort_descending(-squared)[:, :n])
+            least = xp.take_along_axis(squared, ids[-1], axis=1)
+            largest = similarities(least, rule.similarity, rule.epsilon)
             similar.append(rounded(largest, rows.dtype))
         return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
 
+    @of_one_fit
     @chunkwise
     def score_samples(self, X: ArrayLike) -> NDArray:
         """Compute the largest similarity of each row to any prototype.
@@ -244,10 +259,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Raise an error for arrays of another library or device than in fit."""
         check_same_namespace(X, self, attribute="prototypes_", method=method)
 
-    def _scores(self, X: ArrayLike, method: str) -> Any:
-        """Return class scores, (n_samples, n_classes)."""
+    def _scores(self, X: ArrayLike, method: str) -> tuple[Any, Any]:
+        """Return class scores minus the largest similarity, and the dtype of X."""
         rows = self._check_input(X, method)
-        return rounded(rule_of(self).scores(rows), rows.dtype)
+        return rule_of(self).scores(rows), rows.dtype
 
     def _winners(self, X: Any) -> Any:
         """Return the class of the largest score, by `sure_nearest` where possible."""
@@ -257,7 +272,7 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             rows = self._check_input(X, "predict", ensure_all_finite=False)
             if not sparse.issparse(rows):
                 return self._nearest_owners(rows, rule)
-        scores = self._scores(X, "predict")
+        scores, _ = self._scores(X, "predict")
         xp, *_ = get_namespace_and_device(scores)
         return xp.argmax(scores, axis=1)
 

@@ -10,7 +10,9 @@ from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.similarity import (
     class_scores,
+    keep_winner,
     log_weights,
+    relative_similarities,
     similarities,
     squared_distances,
 )
@@ -53,8 +55,21 @@ class Rule(NamedTuple):
         return squared_distances(self.metric.project(X, center), placed)
 
     def similarities(self, X: Any) -> Any:
-        """Return the similarity of each row to each prototype, in float64."""
-        return similarities(self.squared_distances(X), self.similarity, self.epsilon)
+        """Return the similarity of each row to each prototype, in float64.
+
+        That of the nearest prototype is the largest, also where rounding makes a tie.
+        """
+        squared = self.squared_distances(X)
+        nearer = -squared
+        similar = similarities(squared, self.similarity, self.epsilon)
+        return keep_winner(similar, nearer)
+
+    def relative_similarities(self, X: Any) -> Any:
+        """Return similarities minus the largest of each row, in float64."""
+        return self._relative(self.squared_distances(X))
+
+    def _relative(self, squared: Any) -> Any:
+        return relative_similarities(squared, self.similarity, self.epsilon)
 
     def weigh(self, similar: Any) -> Any:
         """Add what the weights add to the similarities."""
@@ -74,8 +89,24 @@ class Rule(NamedTuple):
         )
 
     def scores(self, X: Any) -> Any:
+        """Return class scores minus the largest similarity of each row, in float64.
+
+        They have the shape (n_samples, n_classes).
+        """
+        return map_blocks(
+            lambda block: self.class_scores(self.relative_similarities(block)), X
+        )
+
+    def absolute_scores(self, X: Any) -> Any:
         """Return class scores, (n_samples, n_classes), in float64, block by block."""
-        return map_blocks(lambda block: self.class_scores(self.similarities(block)), X)
+
+        def of_block(block: Any) -> Any:
+            squared = self.squared_distances(block)
+            scores = self.class_scores(self._relative(squared))
+            similar = similarities(squared, self.similarity, self.epsilon)
+            return keep_winner(self.class_scores(similar), scores)
+
+        return map_blocks(of_block, X)
 
 
 def rule_of(sem: Any) -> Rule:

@@ -101,6 +101,25 @@ def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
     return log_similarity(xp.sqrt(squared), epsilon)
 
 
+def relative_similarities(squared: Any, similarity: str, epsilon: float) -> Any:
+    """Return similarities minus the largest of each row, at squared distances.
+
+    They are accurate at any scale, also where the similarities are nearly equal.
+    """
+    xp, *_ = get_namespace_and_device(squared)
+    least = xp.min(squared, axis=1, keepdims=True)
+    if similarity == "gaussian":
+        return (least - squared) / 2
+    far, near = xp.sqrt(squared), xp.sqrt(least)
+    share = (1 - epsilon) * (far - near) / ((far + epsilon) * (near + 1))
+    half = xp.full_like(share, 0.5)
+    relative = xp.log1p(-xp.minimum(share, half))
+    if not xp.any(share > half):
+        return relative
+    apart = log_similarity(far, epsilon) - log_similarity(near, epsilon)
+    return xp.where(share > half, apart, relative)
+
+
 def rounded(values: Any, dtype: Any) -> Any:
     """Round similarities or scores to a dtype; those outside its range to its ends.
 
@@ -155,9 +174,7 @@ def log_probabilities(scores: Any, temperature: float) -> Any:
     xp, *_ = get_namespace_and_device(scores)
     below = scores - xp.max(scores, axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a tiny temperature
-        logits = xp.astype(below, widest_float(scores), copy=False) / temperature
-        # The largest logit of each row is 0.
-        logits = xp.astype(logits, scores.dtype, copy=False)
+        logits = below / temperature  # the largest of each row is 0
     mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
     return keep_winner(logits - xp.log(mass), scores)
 

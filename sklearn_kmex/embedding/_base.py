@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
+from sklearn_kmex._base import KMExBaseEstimator, new_state
 from sklearn_kmex._compat import _fit_context, share_callbacks
 from sklearn_kmex._data.jobs import fit_task
 
@@ -36,9 +36,9 @@ class BaseEmbedder(
         self
             The embedder.
         """
-        with unchanged_on_error(self), fit_task(self, 0, X, y, None):
-            checked = self._check_input(X, reset=True)
-            self._n_features_out = self._embed(self._first(checked)).shape[1]
+        with new_state(self) as new, fit_task(new, 0, X, y, None):
+            checked = new._check_input(X, reset=True)
+            new._n_features_out = new._embed(new._first(checked)).shape[1]
         return self
 
     def transform(self, X: ArrayLike) -> Any:

@@ -16,7 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_kmex._base import KMExBaseEstimator, unchanged_on_error
+from sklearn_kmex._base import KMExBaseEstimator, new_state
 from sklearn_kmex._compat import HasMethods, _fit_context
 from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, run_part
 from sklearn_kmex.embedding._base import BaseEmbedder
@@ -149,17 +149,17 @@ class CachedEmbedder(
                 "transformer in FrozenEstimator."
             )
         X = as_samples(X)
-        with unchanged_on_error(self):
-            self.embedder_ = clone(self.embedder)
-            if isinstance(self.embedder_, BaseEmbedder):
-                self.embedder_._check_input(X, reset=True)
+        with new_state(self) as new:
+            new.embedder_ = clone(self.embedder)
+            if isinstance(new.embedder_, BaseEmbedder):
+                new.embedder_._check_input(X, reset=True)
             for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self.embedder_, name):
-                    setattr(self, name, getattr(self.embedder_, name))
-            embeddings = self._cached(X, "transform")
-            self._n_features_out = embeddings.shape[1]
-            if _embeds_training_rows_apart(self.embedder_):
-                return self.embedder_.fit_transform(X)  # as without a cache
+                if hasattr(new.embedder_, name):
+                    setattr(new, name, getattr(new.embedder_, name))
+            embeddings = new._cached(X, "transform")
+            new._n_features_out = embeddings.shape[1]
+            if _embeds_training_rows_apart(new.embedder_):
+                return new.embedder_.fit_transform(X)  # as without a cache
             return embeddings
 
     def transform(self, X: ArrayLike) -> Any:

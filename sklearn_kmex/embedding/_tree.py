@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_kmex._base import unchanged_on_error
+from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import HasMethods, StrOptions
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._leaves import (
@@ -160,9 +160,9 @@ class TreeEmbedder(BaseEmbedder):
             If `out_of_bag` is True, and the ensemble keeps no bootstrap samples, or was
             fitted on other rows or in another order, or leaves is not "value".
         """
-        with unchanged_on_error(self):
-            checked = self.fit(X, y)._check_input(X, reset=False)
-            return self._embed_training(checked)
+        with new_state(self) as new:
+            checked = new.fit(X, y)._check_input(X, reset=False)
+            return new._embed_training(checked)
 
     def _embed_training(self, X: Any) -> Any:
         """Embed rows; those of the forest by the trees that do not know them."""
