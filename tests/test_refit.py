@@ -42,8 +42,11 @@ def test_answers_are_of_one_fit(model, method):
     assert not errors
     assert len(answers) > 10
     for answer in answers:
-        (same,) = [one for one in allowed if one.dtype.kind == answer.dtype.kind
-                   and one.shape == answer.shape]
+        (same,) = [
+            one
+            for one in allowed
+            if one.dtype.kind == answer.dtype.kind and one.shape == answer.shape
+        ]
         assert_array_equal(answer, same)
 
 

@@ -39,8 +39,8 @@ def divide_by_length(X: Any) -> Any:
     largest = largest_values(X)[:, None]
     end = float(xp.finfo(X.dtype).max) ** 0.25  # squares neither over- nor underflow
     safe = (largest < end) & (largest > 1 / end) | (largest == 0)
-    near = 2.0 ** xp.floor(xp.log2(largest))  # an exact divisor
-    X = X / xp.where(safe, xp.ones_like(largest), near)
+    unsafe = xp.where(safe, xp.ones_like(largest), largest)
+    X = X / 2.0 ** xp.floor(xp.log2(unsafe))  # exact
     return X / xp.sqrt(squared_norms(X))[:, None]
 
 

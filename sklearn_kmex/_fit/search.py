@@ -23,7 +23,11 @@ from sklearn_kmex._fit.temperature import (
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
-from sklearn_kmex._model.similarity import relative_similarities, squared_distances
+from sklearn_kmex._model.similarity import (
+    norms_of_rows,
+    relative_similarities,
+    squared_distances,
+)
 
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
 # are not needed: they are as good or worse on all data sets of the guide.
@@ -160,13 +164,15 @@ class Search(NamedTuple):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
             for rule in self._rules(single):
-                similar = [self._similar(part, rule[0]) for part in compared]
+                similar = [
+                    self._similar(part, rule[0], fold.reference)
+                    for part, fold in zip(compared, folds, strict=True)
+                ]
                 yield self._score(Candidate(place, metric, *rule), similar)
 
-    def _similar(self, part: HeldOut, similarity: str) -> HeldOut:
-        epsilon = self.estimator.epsilon
-        values = relative_similarities(part.similar, similarity, epsilon)
-        return part._replace(similar=values)
+    def _similar(self, part: HeldOut, similarity: str, reference: float) -> HeldOut:
+        known = (similarity, self.estimator.epsilon, reference)
+        return part._replace(similar=relative_similarities(part.similar, *known))
 
     def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
         """Return the rules; with one prototype a class, "max" is equal to "sum"."""
@@ -239,6 +245,7 @@ class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
     rows: Any
+    reference: float  # squared distance, the same for all counts
     placed: list[Any]  # prototypes for each count
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
@@ -260,8 +267,10 @@ class ComparedFold(NamedTuple):
         center = vectors[-1].mean(axis=0, dtype=np.float64)
         tests = gather(training.X, split.held_out)
         labels = training.classes[split.present]
+        rows = metric.project(tests, center)
         return cls(
-            metric.project(tests, center),
+            rows,
+            float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
             [metric.place(one, center) for one in vectors],
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])

@@ -212,15 +212,15 @@ def check_scale(rule: Rule) -> None:
             "X must be large enough for squared distances in float64; the prototypes "
             f"differ by at most {apart:.3g}. {remedy}."
         )
-    if rule.similarity == "log" and not FLAT * rule.epsilon <= apart <= FARTHEST:
-        if apart > 0:
-            warnings.warn(
-                f"The log similarity is nearly the same for all prototypes, which "
-                f"differ by at most {apart:.3g} with epsilon={rule.epsilon:g}. Decisions "
-                f"are not affected. {remedy}, or use similarity='gaussian'.",
-                KMExWarning,
-                stacklevel=5,
-            )
+    flat = not FLAT * rule.epsilon <= apart <= FARTHEST
+    if rule.similarity == "log" and flat and apart > 0:
+        warnings.warn(
+            "The log similarity is nearly the same for all prototypes, which differ by "
+            f"at most {apart:.3g} with epsilon={rule.epsilon:g}. Decisions are not "
+            f"affected. {remedy}, or use similarity='gaussian'.",
+            KMExWarning,
+            stacklevel=5,
+        )
 
 
 def warn_of_fewer(wanted: list[int], found: NDArray, classes: NDArray) -> None:

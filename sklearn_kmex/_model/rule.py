@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import asarray_like, map_blocks, to_numpy
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.metric import Metric
@@ -69,7 +70,9 @@ class Rule(NamedTuple):
         return self._relative(self.squared_distances(X))
 
     def _relative(self, squared: Any) -> Any:
-        return relative_similarities(squared, self.similarity, self.epsilon)
+        xp, *_ = get_namespace_and_device(squared)
+        least = xp.min(squared, axis=1, keepdims=True)
+        return relative_similarities(squared, self.similarity, self.epsilon, least)
 
     def weigh(self, similar: Any) -> Any:
         """Add what the weights add to the similarities."""

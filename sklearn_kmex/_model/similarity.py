@@ -39,7 +39,7 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
         center = xp.mean(whole, axis=0)
         Z, P = X - center, whole - center
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = _norms_of_rows(Z)[:, None] + squared_norms(P)
+        norms = norms_of_rows(Z)[:, None] + squared_norms(P)
         distances = norms - 2 * (Z @ P.T)
     if not xp.all(xp.isfinite(distances)):
         raise ValueError(
@@ -78,7 +78,7 @@ def _possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
     return candidates & several[:, None]
 
 
-def _norms_of_rows(X: Any) -> Any:
+def norms_of_rows(X: Any) -> Any:
     """Return the squared norms of rows, sparse or not, in the dtype of distances."""
     if sparse.issparse(X):
         X = X.astype(np.float64)
@@ -101,16 +101,17 @@ def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
     return log_similarity(xp.sqrt(squared), epsilon)
 
 
-def relative_similarities(squared: Any, similarity: str, epsilon: float) -> Any:
-    """Return similarities minus the largest of each row, at squared distances.
+def relative_similarities(
+    squared: Any, similarity: str, epsilon: float, reference: Any
+) -> Any:
+    """Return similarities minus that at squared distances of reference.
 
     They are accurate at any scale, also where the similarities are nearly equal.
     """
     xp, *_ = get_namespace_and_device(squared)
-    least = xp.min(squared, axis=1, keepdims=True)
     if similarity == "gaussian":
-        return (least - squared) / 2
-    far, near = xp.sqrt(squared), xp.sqrt(least)
+        return (reference - squared) / 2
+    far, near = xp.sqrt(squared), reference**0.5
     share = (1 - epsilon) * (far - near) / ((far + epsilon) * (near + 1))
     half = xp.full_like(share, 0.5)
     relative = xp.log1p(-xp.minimum(share, half))

@@ -13,6 +13,7 @@ from sklearn_kmex._model.similarity import (
     class_scores,
     keep_winner,
     log_similarity,
+    relative_similarities,
     rounded,
     squared_distances,
 )
@@ -48,6 +49,20 @@ def test_log_similarity_tells_large_distances_apart():
     d = np.float64([1e12, 1.0001e12])
     assert_allclose(log_similarity(d, 1e-4), (1 - 1e-4) / d, rtol=1e-9)
     assert_allclose(log_similarity(np.zeros(1), 1e-4), np.log(1e4))
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-4, 0.9])
+def test_relative_similarities_are_accurate_at_any_scale(epsilon):
+    apart = np.array([[0, 1, 2], [1, 1 + 1e-9, 50], [3, 2, 1e6]])
+    for scale in [1e-140, 1e-30, 1e-3, 1.0, 1e3, 1e20, 1e140]:
+        d = apart.astype(np.longdouble) * scale
+        least = d.min(axis=1, keepdims=True)
+        share = (1 - epsilon) * (d - least) / ((d + epsilon) * (least + 1))
+        exact = np.log1p(-share)
+        squared = (apart * scale) ** 2
+        reference = squared.min(axis=1, keepdims=True)
+        found = relative_similarities(squared, "log", epsilon, reference)
+        assert_allclose(found, exact.astype(float), rtol=1e-6)
 
 
 def test_class_scores_by_hand():
