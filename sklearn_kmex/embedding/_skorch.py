@@ -100,9 +100,9 @@ class SkorchEmbedder(TorchInputEmbedder):
 
     def _output(self, X: Any) -> NDArray:
         self._check_net()
-        from sklearn_kmex._torch.run import private_net
+        from sklearn_kmex._torch.run import output_of_net
 
-        return private_net(self.net).predict_proba(X)
+        return output_of_net(self.net, X)
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         from sklearn_kmex._torch.layers import scores_of_last_linear
