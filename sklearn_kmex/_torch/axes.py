@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from sklearn_kmex._torch.layers import Capture, Tap, name_tap, tensors_in
+from sklearn_kmex._torch.layers import Capture, Tap, name_tap
+from sklearn_kmex._torch.nested import tensors_in
 
 # Parts of the names of functions that return channels first.
 CHANNELS_FIRST = ("conv", "pool", "batch_norm", "instance_norm", "group_norm")
@@ -88,7 +89,7 @@ def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     try:
         with torch.inference_mode(), FeatureAxes():
             trial()
-        values = captured.pop()
+            values = captured.pop()
     finally:
         captured.close()
     axis = -1 if tap.side == "input" else axis_of(values)

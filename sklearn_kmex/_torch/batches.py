@@ -18,7 +18,7 @@ from sklearn_kmex._data.samples import (
     sample,
     unlabelled,
 )
-from sklearn_kmex._torch.layers import like
+from sklearn_kmex._torch.nested import like
 
 
 class Samples(Dataset):

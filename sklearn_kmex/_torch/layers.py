@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._torch.nested import each_tensor, tensors_in
+
 
 class Tap(NamedTuple):
     """Where embeddings are read: the input or the output of a layer."""
@@ -89,7 +91,7 @@ def _final_runs(
     outputs: list[Any] = []
 
     def track_input(_module: nn.Module, args: tuple, named: dict) -> Any:
-        return map_tensors(lambda values: _new_leaf(values).clone(), (args, named))
+        return each_tensor((args, named), lambda one: _new_leaf(one).clone())
 
     def record(name: str) -> Callable:
         def hook(_layer: nn.Module, args: tuple, output: Tensor) -> Tensor:
@@ -123,33 +125,6 @@ def _final_runs(
 def _new_leaf(values: Tensor) -> Tensor:
     """Return the same numbers as a leaf, whose gradients tell where it is used."""
     return values.detach().requires_grad_(values.is_floating_point())
-
-
-def map_tensors(function: Callable, value: Any) -> Any:
-    """Apply a function to the tensors in nested containers; other values stay."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, Mapping):
-        return {key: map_tensors(function, part) for key, part in value.items()}
-    if not isinstance(value, list | tuple):
-        return value
-    parts = [map_tensors(function, part) for part in value]
-    return like(value, parts)
-
-
-def like(container: Any, parts: list[Any]) -> Any:
-    """Return parts in a list, tuple or named tuple."""
-    named = hasattr(container, "_fields")
-    return type(container)(*parts) if named else type(container)(parts)
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """List the tensors in an output, also in nested containers."""
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, Mapping) else value
-    is_holder = isinstance(value, Mapping | list | tuple)
-    return [one for part in parts for one in tensors_in(part)] if is_holder else []
 
 
 def _sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:

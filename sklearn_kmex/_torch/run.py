@@ -21,7 +21,8 @@ from sklearn_kmex._torch.batches import (
     clear_errors,
     collate,
 )
-from sklearn_kmex._torch.layers import Capture, Tap, first_layer, map_tensors
+from sklearn_kmex._torch.layers import Capture, Tap, first_layer
+from sklearn_kmex._torch.nested import each_tensor
 from sklearn_kmex._torch.speed import halve, speed_up
 
 # For at least this many samples, preparing the copy saves more time than it takes.
@@ -110,7 +111,7 @@ def to_device(
         move = partial(
             to_device, device=device, dtype=dtype, channels_last=channels_last
         )
-        return map_tensors(move, value)
+        return each_tensor(value, move)
     if value.dtype != torch.uint8 and not value.is_floating_point():
         return value.to(device)  # token ids
     value = value.to(device, dtype)
