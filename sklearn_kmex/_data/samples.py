@@ -1,9 +1,10 @@
 """Samples of any kind, such as arrays, lists and Datasets: counted and selected."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ def as_samples(X: Any) -> Any:
         return X.tocsr()
     if hasattr(X, "__array__") and not hasattr(X, "__len__"):
         X = np.asarray(X)
-    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
+    keyed = isinstance(X, Mapping) and not hasattr(X, "shape")  # a SliceDict has one
+    if keyed or not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
         raise TypeError(
             "X must have a length and samples that can be selected by number, as an "
             f"array, tensor, list or Dataset has; got {type(X).__name__}. Instead of a "
-            "DataLoader, pass its dataset."
+            "DataLoader, pass its dataset; instead of a dict, a list of dicts."
         )
     return X
 
@@ -50,8 +52,29 @@ def sample(X: Any, index: int) -> Any:
     except Exception as error:
         what = f" of X could not be read: {error!r}"
         raise RowsError("Sample ", [index], what) from error
-    labelled = isinstance(value, tuple | list) and _is_dataset(X)
-    return value[0] if labelled else value
+    return unlabelled(value) if is_dataset(X) else value
+
+
+def unlabelled(value: Any) -> Any:
+    """Return a sample of a Dataset without its label; a list of numbers has none."""
+    is_row = isinstance(value, list) and all(isinstance(one, Number) for one in value)
+    return value[0] if isinstance(value, list | tuple) and not is_row else value
+
+
+def as_row(value: Any) -> Any:
+    """Convert a list of numbers to an array; return anything else unchanged."""
+    if not (isinstance(value, list | tuple) and _is_numbers(value)):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError:  # inner lists differ in length
+        return value
+
+
+def _is_numbers(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and all(map(_is_numbers, value))
+    return isinstance(value, Number)
 
 
 def as_array(value: Any) -> Any:
@@ -63,14 +86,24 @@ def as_array(value: Any) -> Any:
     return value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
 
 
-def _is_dataset(X: Any) -> bool:
+def is_numeric(X: Any) -> bool:
+    """Whether X is a NumPy array of numbers."""
+    return isinstance(X, np.ndarray) and X.dtype.kind in "biufc"
+
+
+def is_dataset(X: Any) -> bool:
+    """Whether X is a Dataset of torch, or an object that gives samples like one."""
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(X, torch.utils.data.Dataset)
+    if torch is None or isinstance(X, list | tuple | str | bytes | Mapping):
+        return False
+    methods = hasattr(X, "__getitem__") and hasattr(X, "__len__")
+    is_array = any(hasattr(X, name) for name in ("__array__", "dtype", "iloc"))
+    return isinstance(X, torch.utils.data.Dataset) or (methods and not is_array)
 
 
 def take(X: Any, rows: Any) -> Any:
     """Select samples by their numbers; a Dataset gives a Subset."""
-    if _is_dataset(X):
+    if is_dataset(X):
         return sys.modules["torch"].utils.data.Subset(X, list(rows))
     if isinstance(X, list | tuple):
         return [X[row] for row in rows]
@@ -136,7 +169,14 @@ def stacked(X: Any, rows: Any) -> NDArray | None:
     X = as_array(X)
     if isinstance(X, np.ndarray):
         return X[np.asarray(rows)] if X.dtype.kind in "biuf" and X.ndim > 1 else None
-    parts = [np.asarray(as_array(sample(X, int(row)))) for row in rows]
+    parts = [_as_numbers(sample(X, int(row))) for row in rows]
     same = len({part.shape for part in parts}) == 1 and parts[0].ndim > 0
     numeric = all(part.dtype.kind in "biuf" for part in parts)
     return np.stack(parts) if same and numeric else None
+
+
+def _as_numbers(value: Any) -> NDArray:
+    """Return an array of numbers; without axes for several inputs, texts and others."""
+    value = as_array(as_row(value))
+    is_several = isinstance(value, list | tuple | Mapping)
+    return np.empty(()) if is_several else np.asarray(value)

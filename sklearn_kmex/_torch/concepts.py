@@ -98,6 +98,7 @@ def _locations(
         for view in _views(values, X):
             if view.shape[:2] == Z.shape and _is_pooled(view, values, Z):
                 is_last = X.ndim == 3 and view is not values
+                is_last = is_last and view.shape[2] != X.shape[2]
                 size = X.shape[1:2] if is_last else X.shape[min(X.ndim - 1, 2) :]
                 return view, Z, size
     raise ValueError(
@@ -131,7 +132,8 @@ def _is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
     """Whether embeddings are the mean of the locations, or the first token."""
     means = [view.flatten(2).mean(2)]
     if values.ndim == 3:
-        means += [values[:, 0], values.mean(1)]
+        tokens = view if view.ndim == 3 else values.movedim(-1, 1)
+        means += [tokens[:, :, 0], tokens.mean(2)]
     tolerance = 1e-4 * (1 + Z.abs().max())
     return any(m.shape == Z.shape and (m - Z).abs().max() <= tolerance for m in means)
 

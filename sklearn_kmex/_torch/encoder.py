@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sklearn_kmex._torch.layers import Tap, find_tap
+from sklearn_kmex._torch.axes import find_tap, pool_activations
+from sklearn_kmex._torch.layers import Tap
 from sklearn_kmex._torch.run import (
     RunSettings,
     first_parameter,
     first_sample,
     iterate_batches,
-    pool_activations,
     run_batches,
     show_progress,
     to_device,
@@ -52,6 +52,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.twin = twin
         self.layer = tap.layer
+        self.axis = tap.axis
         self.pooling = pooling
         layer = twin.get_submodule(tap.layer)
         if tap.side == "input":
@@ -68,13 +69,13 @@ class Encoder(nn.Module):
         self.twin(X)
         layer: Any = self.twin.get_submodule(self.layer)
         values, layer.passing = layer.passing, None
-        return pool_activations(values, self.pooling)
+        return self.pool(values)
 
     def _run(self, X: Tensor) -> Tensor:
         try:
             self.twin(X)
         except Reached as reached:
-            Z = pool_activations(reached.values, self.pooling)
+            Z = self.pool(reached.values)
         else:
             raise ValueError(
                 f"{type(self.twin).__name__} does not run its layer {self.layer!r}. "
@@ -83,6 +84,10 @@ class Encoder(nn.Module):
         if X.requires_grad and torch.is_grad_enabled() and not Z.requires_grad:
             raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
+
+    def pool(self, values: Tensor) -> Tensor:
+        """Reduce the values at the tap to one vector per sample."""
+        return pool_activations(values, self.pooling, self.axis)
 
 
 def _hand_over_input(layer: nn.Module, args: tuple) -> None:

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._torch.nested import each_tensor, tensors_in
+
 
 class Tap(NamedTuple):
     """Where embeddings are read: the input or the output of a layer."""
 
     layer: str
     side: str
+    axis: int | None = None  # of the features; None if no sample was run
 
 
 class LinearRun(NamedTuple):
@@ -23,7 +26,7 @@ class LinearRun(NamedTuple):
     output: Tensor
 
 
-def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
+def name_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     """Tap the output of `layer`; by default, the input of the last linear layer."""
     if layer is None:
         return Tap(_last_linear(module, trial), "input")
@@ -87,8 +90,8 @@ def _final_runs(
     runs: list[LinearRun] = []
     outputs: list[Any] = []
 
-    def track_input(_module: nn.Module, args: tuple) -> tuple:
-        return tuple(_new_leaf(part).clone() for part in args)
+    def track_input(_module: nn.Module, args: tuple, named: dict) -> Any:
+        return each_tensor((args, named), lambda one: _new_leaf(one).clone())
 
     def record(name: str) -> Callable:
         def hook(_layer: nn.Module, args: tuple, output: Tensor) -> Tensor:
@@ -98,7 +101,7 @@ def _final_runs(
         return hook
 
     hooks = [part.register_forward_hook(record(name)) for name, part in linear.items()]
-    hooks.append(module.register_forward_pre_hook(track_input))
+    hooks.append(module.register_forward_pre_hook(track_input, with_kwargs=True))
     hooks.append(module.register_forward_hook(lambda *args: outputs.append(args[2])))
     try:
         with torch.enable_grad():
@@ -122,15 +125,6 @@ def _final_runs(
 def _new_leaf(values: Tensor) -> Tensor:
     """Return the same numbers as a leaf, whose gradients tell where it is used."""
     return values.detach().requires_grad_(values.is_floating_point())
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """List the tensors in an output, also in nested containers."""
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, Mapping) else value
-    is_holder = isinstance(value, Mapping | list | tuple)
-    return [one for part in parts for one in tensors_in(part)] if is_holder else []
 
 
 def _sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
@@ -167,17 +161,40 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
     return None
 
 
+def has_lookup(module: nn.Module) -> bool:
+    """Whether a module has a layer that looks up integers in a table."""
+    return any(
+        isinstance(one, nn.Embedding | nn.EmbeddingBag) for one in module.modules()
+    )
+
+
 class Capture:
-    """Records the values at a tap."""
+    """Records the values at a tap, and the number of samples that the module got."""
 
     def __init__(self, module: nn.Module, tap: Tap) -> None:
         self.tap = tap
         self.seen: list[Any] = []
+        self.counts: set[int] = set()
         layer = module.get_submodule(tap.layer)
         if tap.side == "input":
-            layer.register_forward_pre_hook(lambda _, args: self.seen.append(args[0]))
+            hook = layer.register_forward_pre_hook(
+                lambda _, args: self.seen.append(args[0])
+            )
         else:
-            layer.register_forward_hook(lambda _, _args, out: self.seen.append(out))
+            hook = layer.register_forward_hook(
+                lambda _, _args, out: self.seen.append(out)
+            )
+        self.hooks = [
+            hook, module.register_forward_pre_hook(self._count, with_kwargs=True)
+        ]  # fmt: skip
+
+    def _count(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
+        self.counts = _counts([*args, *kwargs.values()][0])
+
+    def close(self) -> None:
+        """Stop recording."""
+        for hook in self.hooks:
+            hook.remove()
 
     def pop(self) -> Tensor:
         """Return the values of the last forward pass, and forget them."""
@@ -187,9 +204,34 @@ class Capture:
                 f"layer {self.tap.layer!r} must run once in a forward pass; it ran "
                 f"{len(seen)} times. Name another layer."
             )
-        if not isinstance(seen[0], Tensor):
+        values = seen[0]
+        if not isinstance(values, Tensor):
             raise TypeError(
                 f"layer {self.tap.layer!r} must return a tensor; got "
-                f"{type(seen[0]).__name__}. Name a layer inside or after it."
+                f"{type(values).__name__}. Name a layer inside or after it."
             )
-        return seen[0]
+        if not self.counts & set(values.shape[:1]):
+            raise ValueError(
+                f"layer {self.tap.layer!r} must {self._verb()} one row for each "
+                f"sample, along the first axis; got shape {tuple(values.shape)} for "
+                f"{min(self.counts, default=0)} sample(s). Name a layer where the "
+                "samples come first, or wrap the network in a module that moves them "
+                "there."
+            )
+        return values
+
+    def _verb(self) -> str:
+        return "take" if self.tap.side == "input" else "return"
+
+
+def _counts(batch: Any) -> set[int]:
+    """Return the possible numbers of samples in the first argument of a module.
+
+    A list holds one entry for each sample, or one tensor for each input.
+    """
+    if isinstance(batch, Mapping):
+        return _counts(next(iter(batch.values())))
+    if isinstance(batch, tuple):
+        return _counts(batch[0])
+    inside = _counts(batch[0]) if isinstance(batch, list) and batch else set()
+    return {len(batch)} | inside if hasattr(batch, "__len__") else set()

@@ -1,19 +1,28 @@
 """Run a private copy of a torch module, and read the output of a layer."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
 from sklearn_kmex._data.jobs import progress_bar
-from sklearn_kmex._data.samples import RowsError
-from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
+from sklearn_kmex._data.samples import RowsError, is_dataset, is_numeric
+from sklearn_kmex._torch.axes import find_tap, pool_activations
+from sklearn_kmex._torch.batches import (
+    Samples,
+    as_input_of_net,
+    call,
+    clear_errors,
+    collate,
+)
+from sklearn_kmex._torch.layers import Capture, Tap, first_layer
+from sklearn_kmex._torch.nested import each_tensor
 from sklearn_kmex._torch.speed import halve, speed_up
 
 # For at least this many samples, preparing the copy saves more time than it takes.
@@ -29,27 +38,6 @@ class RunSettings(NamedTuple):
     preprocess: Callable | None
     num_workers: int
     verbose: bool
-
-
-class Samples(Dataset):
-    """Dataset of preprocessed samples without labels."""
-
-    def __init__(self, X: Any, preprocess: Callable | None) -> None:
-        self.X = X
-        self.preprocess = preprocess
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def __getitem__(self, index: int) -> Any:
-        try:
-            sample = self.X[index]
-            if isinstance(self.X, Dataset) and isinstance(sample, tuple | list):
-                sample = sample[0]
-            return sample if self.preprocess is None else self.preprocess(sample)
-        except Exception as error:
-            what = f" of X could not be read: {error!r}"
-            raise RowsError("Sample ", [index], what) from error
 
 
 def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
@@ -82,19 +70,24 @@ def first_sample(X: Any) -> Any:
     """Return the first sample as a batch."""
     if len(X) == 0:
         raise ValueError("X must have at least one sample; got none.")
-    return Subset(X, [0]) if isinstance(X, Dataset) else X[:1]
+    return Subset(X, [0]) if is_dataset(X) else X[:1]
 
 
 def iterate_batches(X: Any, settings: RunSettings) -> Iterable[Any]:
     """Split X into batches; a DataLoader reads what is not an array or tensor."""
-    if settings.preprocess is None and isinstance(X, np.ndarray):
+    if settings.preprocess is None and is_numeric(X):
         starts = range(0, len(X), settings.batch_size)
         return (torch.tensor(X[i : i + settings.batch_size]) for i in starts)
     if settings.preprocess is None and isinstance(X, Tensor):
         # Copied, since a module may change its input in place.
         return (batch.clone() for batch in torch.split(X, settings.batch_size))
     samples = Samples(X, settings.preprocess)
-    return DataLoader(samples, settings.batch_size, num_workers=settings.num_workers)
+    return DataLoader(
+        samples,
+        settings.batch_size,
+        num_workers=settings.num_workers,
+        collate_fn=collate,
+    )
 
 
 def show_progress(
@@ -113,12 +106,12 @@ def show_progress(
 def to_device(
     value: Any, device: torch.device, dtype: torch.dtype, channels_last: bool = False
 ) -> Any:
-    """Move a batch to a device, and cast numbers other than integers to a dtype."""
-    if isinstance(value, Mapping):
-        return {
-            key: to_device(part, device, dtype, channels_last)
-            for key, part in value.items()
-        }
+    """Move the tensors of a batch to a device, and cast them to a dtype if not ids."""
+    if not isinstance(value, Tensor):
+        move = partial(
+            to_device, device=device, dtype=dtype, channels_last=channels_last
+        )
+        return each_tensor(value, move)
     if value.dtype != torch.uint8 and not value.is_floating_point():
         return value.to(device)  # token ids
     value = value.to(device, dtype)
@@ -133,32 +126,9 @@ def run_batches(
     device, channels_last = first_parameter(twin).device, len(X) >= MANY_SAMPLES
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
         batch = to_device(batch, device, dtype, channels_last)
-        with _clear_errors(twin, batch):
-            result = twin(**batch) if isinstance(batch, dict) else twin(batch)
+        with clear_errors(twin, batch):
+            result = call(twin, batch)
         yield result
-
-
-@contextmanager
-def _clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
-    """Name the input of a module that fails; errors of memory stay as they are."""
-    try:
-        yield
-    except (torch.cuda.OutOfMemoryError, MemoryError):
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"{type(module).__name__} must take a batch of X, images channels first; "
-            f"given {_describe(batch)} on device {first_parameter(module).device}, it "
-            f"raised: {error}"
-        ) from error
-
-
-def _describe(batch: Any) -> str:
-    """Describe the shape of a batch."""
-    if isinstance(batch, Mapping):
-        return ", ".join(f"{name}: {_describe(part)}" for name, part in batch.items())
-    shape = getattr(batch, "shape", None)
-    return type(batch).__name__ if shape is None else f"shape {tuple(shape)}"
 
 
 def embed(
@@ -208,7 +178,7 @@ def _read_layer(
     """Read the values at a tap while `outputs` runs the batches."""
     captured = Capture(twin, tap)
     with torch.inference_mode():
-        rows = np.concatenate([_to_rows(captured.pop(), pooling) for _ in outputs])
+        rows = np.concatenate([_to_rows(captured.pop(), pooling, tap) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
         what = "must return finite embeddings; they are NaN or infinite for rows"
@@ -234,42 +204,36 @@ def _to_scores(values: Any, module: nn.Module) -> NDArray:
     return values.float().cpu().numpy()
 
 
-def _to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
+def _to_rows(values: Tensor, pooling: str, tap: Tap) -> NDArray[np.float32]:
     """Reduce a batch of activations to one row per sample."""
-    return pool_activations(values, pooling).float().cpu().numpy()
-
-
-def pool_activations(values: Tensor, pooling: str) -> Tensor:
-    """Reduce a batch of activations to one vector per sample.
-
-    Activations with three axes have channels last (tokens), and those with more axes
-    have channels first (images).
-    """
-    if values.ndim == 3 and pooling != "flatten":
-        values = values.mean(dim=1) if pooling == "mean" else values[:, 0]
-    elif values.ndim > 3 and pooling != "flatten":
-        values = values.mean(dim=tuple(range(2, values.ndim)))
-    return values.flatten(1)
+    return pool_activations(values, pooling, tap.axis).float().cpu().numpy()
 
 
 def embed_by_net(
     net: Any, X: Any, layer: str | None, pooling: str
 ) -> NDArray[np.float32]:
     """Activations of a layer of a skorch net, (n_samples, n_features)."""
-    twin = private_net(net)
+    twin, X = private_net(net), as_input_of_net(X)
 
     def trial() -> None:
-        data = twin.get_iterator(twin.get_dataset(first_sample(X)), training=False)
-        inputs, _ = next(iter(data))
-        with _clear_errors(twin.module_, inputs):
+        one = first_sample(X)
+        with clear_errors(twin.module_, one):
+            data = twin.get_iterator(twin.get_dataset(one), training=False)
+            inputs, _ = next(iter(data))
+        with clear_errors(twin.module_, inputs):
             twin.infer(inputs)
 
     def outputs() -> Iterator[Any]:
-        with _clear_errors(twin.module_, X):
+        with clear_errors(twin.module_, X):
             yield from twin.forward_iter(X, training=False)
 
     tap = find_tap(twin.module_, layer, trial)
     return _read_layer(twin.module_, tap, pooling, outputs())
+
+
+def output_of_net(net: Any, X: Any) -> NDArray:
+    """Return the class probabilities of a skorch net."""
+    return private_net(net).predict_proba(as_input_of_net(X))
 
 
 def private_net(net: Any) -> Any:

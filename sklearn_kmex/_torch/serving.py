@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from sklearn_kmex._model.layout import Layout, lay_out
 from sklearn_kmex._model.rule import metric_of
+from sklearn_kmex._torch.axes import find_tap, pool_activations, usual_axis
 from sklearn_kmex._torch.encoder import Encoder
-from sklearn_kmex._torch.layers import Tap, find_tap
+from sklearn_kmex._torch.layers import Tap, name_tap
 from sklearn_kmex._torch.run import (
     RunSettings,
     copy_module,
@@ -28,16 +29,24 @@ ACTIVATIONS = {
 
 
 class ServedEncoder(Encoder):
-    """A frozen encoder that takes rows of any dtype, and returns float32."""
+    """A frozen encoder that takes rows of any dtype, and returns float32.
+
+    If no sample was run, the width of the embedding tells where its features are.
+    """
 
     def __init__(
-        self, twin: nn.Module, tap: Tap, pooling: str, input_shape: Any
+        self, twin: nn.Module, tap: Tap, pooling: str, input_shape: Any, width: int
     ) -> None:
         super().__init__(twin.requires_grad_(False), tap, pooling)
         self.input_shape = input_shape
+        self.width = width
 
     def forward(self, X: Tensor) -> Tensor:
         return super().forward(_as_input(X, self.twin, self.input_shape)).float()
+
+    def pool(self, values: Tensor) -> Tensor:
+        axis = usual_axis(values, self.width) if self.axis is None else self.axis
+        return pool_activations(values, self.pooling, axis)
 
 
 def _as_input(X: Tensor, module: nn.Module, input_shape: Any) -> Tensor:
@@ -54,6 +63,7 @@ def encoder_of(
     pooling: str,
     input_shape: Any,
     sample: Tensor | None,
+    width: int,
 ) -> ServedEncoder:
     """Copy a module up to a layer; without a layer, a sample is run to find it."""
     twin = copy_module(module, "cpu", share=False)
@@ -67,8 +77,8 @@ def encoder_of(
             )
         twin(_as_input(sample, twin, input_shape))
 
-    tap = find_tap(twin, layer, trial)
-    return ServedEncoder(twin, tap, pooling, input_shape)
+    find = name_tap if sample is None else find_tap
+    return ServedEncoder(twin, find(twin, layer, trial), pooling, input_shape, width)
 
 
 def first_input(samples: Any, shape: Any, preprocess: Any) -> Tensor:

@@ -47,8 +47,9 @@ class BaseEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples that the model takes. Torch models also take tensors, lists of
-            tensors, and torch Datasets, whose labels are ignored.
+            Samples that the model takes. Torch models also take tensors, texts, lists
+            of samples, and torch Datasets, whose labels are ignored. The parts of a
+            tuple or dict are arguments of the network.
 
         Returns
         -------

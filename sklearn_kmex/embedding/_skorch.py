@@ -40,8 +40,8 @@ class SkorchEmbedder(TorchInputEmbedder):
 
     pooling : {"mean", "cls", "flatten"}, default="mean"
         How the activations of a sample become a vector: "mean" over the positions of a
-        feature map (channels first) or the tokens of a sequence (channels last), "cls"
-        for the first token of a sequence, or "flatten".
+        feature map or the tokens of a sequence, "cls" for the first position of a
+        sequence, or "flatten". The axis of the features is found by running a sample.
 
     Attributes
     ----------
@@ -100,9 +100,9 @@ class SkorchEmbedder(TorchInputEmbedder):
 
     def _output(self, X: Any) -> NDArray:
         self._check_net()
-        from sklearn_kmex._torch.run import private_net
+        from sklearn_kmex._torch.run import output_of_net
 
-        return private_net(self.net).predict_proba(X)
+        return output_of_net(self.net, X)
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         from sklearn_kmex._torch.layers import scores_of_last_linear

@@ -40,8 +40,8 @@ class TorchEmbedder(TorchInputEmbedder):
 
     pooling : {"mean", "cls", "flatten"}, default="mean"
         How the activations of a sample become a vector: "mean" over the positions of a
-        feature map (channels first) or the tokens of a sequence (channels last), "cls"
-        for the first token of a sequence, or "flatten".
+        feature map or the tokens of a sequence, "cls" for the first position of a
+        sequence, or "flatten". The axis of the features is found by running a sample.
 
     batch_size : int, default=256
         Number of samples in a batch.

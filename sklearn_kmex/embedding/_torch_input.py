@@ -1,34 +1,44 @@
-"""Input of embedders of torch models: rows, images, tensors and Datasets."""
+"""Input of embedders of torch models: rows, images, tensors, texts and Datasets."""
 
+from abc import abstractmethod
+from collections.abc import Mapping
+from numbers import Number
+from types import NoneType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_kmex._data.samples import as_samples
+from sklearn_kmex._data.samples import as_samples, is_dataset
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.utils import check_dependency
 
 
 class TorchInputEmbedder(BaseEmbedder):
-    """Embedder that takes arrays as float32, and objects of torch as they are."""
+    """Embedder that takes arrays of numbers, and other samples as they are.
+
+    Arrays are float32, or int64 if they hold integers that the network takes.
+    """
 
     input_shape: tuple[int, ...] | None
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Return arrays as float32 in `input_shape`, and objects of torch as given."""
-        if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
+        """Return an array in `input_shape`, and samples of other kinds as given."""
+        preprocess = getattr(self, "preprocess", None)
+        if isinstance(X, list | tuple) and preprocess is None:
+            X = _as_array(X)
+        if preprocess is not None or _is_of_torch(X) or _holds_objects(X):
             X = as_samples(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
-        if isinstance(X, list | tuple):
-            if len(X) and _is_of_torch(X[0]):
-                return X
-            X = np.asarray(X)
         if getattr(X, "ndim", 2) > 2:
-            X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
+            rows = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
         else:
-            X = validate_data(self, X, dtype=np.float32, reset=reset)
+            rows = validate_data(self, X, dtype=np.float32, reset=reset)
+        return self._as_network_takes(self._reshaped(rows), X)
+
+    def _reshaped(self, X: NDArray) -> NDArray:
         if self.input_shape is None:
             return X
         if np.prod(X.shape[1:]) != np.prod(self.input_shape):
@@ -38,11 +48,41 @@ class TorchInputEmbedder(BaseEmbedder):
             )
         return X.reshape(-1, *self.input_shape)
 
+    def _as_network_takes(self, rows: NDArray, X: Any) -> NDArray:
+        """Return rows as integers if X holds integers, and the network takes these.
+
+        Bytes are ids only if it takes no floats, since they are mostly pictures.
+        """
+        if not _holds_integers(X):
+            return rows
+        ids = np.asarray(X, dtype=np.int64).reshape(rows.shape)
+        if getattr(X, "dtype", None) != np.uint8 and self._runs(ids):
+            return ids
+        return ids if self._embeds_ids() and not self._runs(rows) else rows
+
+    def _runs(self, X: Any) -> bool:
+        """Whether the network takes the first of these samples."""
+        try:
+            self._embed(self._first(X))
+        except Exception:  # a network can raise any error
+            return False
+        return True
+
+    def _embeds_ids(self) -> bool:
+        """Whether the network has a layer that looks up integers."""
+        from sklearn_kmex._torch.layers import has_lookup
+
+        return has_lookup(self._network())
+
     def _first(self, X: Any) -> Any:
         check_dependency("torch", caller=type(self).__name__, extra="torch")
         from sklearn_kmex._torch.run import first_sample
 
         return first_sample(X)
+
+    @abstractmethod
+    def _network(self) -> Any:
+        """Return the network."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -53,4 +93,42 @@ class TorchInputEmbedder(BaseEmbedder):
 def _is_of_torch(X: Any) -> bool:
     """Recognize tensors, Datasets and skorch's slices of them without torch."""
     packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
-    return bool(packages & {"torch", "skorch"})
+    return bool(packages & {"torch", "skorch"}) or is_dataset(X)
+
+
+def _as_array(X: Any) -> Any:
+    """Convert a list of numbers, or of arrays of one shape; leave other lists."""
+    if len(X) > 0 and _is_object(X[0]):
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError:  # samples of several shapes
+        return X
+
+
+def _holds_objects(X: Any) -> bool:
+    """Whether samples are no numbers, but texts, dicts, or arrays of several shapes."""
+    if isinstance(X, list | tuple | Mapping):
+        return True
+    kind = getattr(getattr(X, "dtype", None), "kind", "f")
+    if kind not in "OUS" or getattr(X, "ndim", 0) != 1 or len(X) == 0:
+        return False
+    first = np.asarray(X)[0]
+    return _is_object(first) or np.ndim(first) > 0
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a sample is neither a number nor an array or list of numbers."""
+    if isinstance(value, list | tuple):
+        return any(map(_is_object, value))
+    if isinstance(value, str | bytes):
+        return True
+    is_number = isinstance(value, Number | NoneType)
+    is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+    return _is_of_torch(value) or not (is_number or is_array)
+
+
+def _holds_integers(X: Any) -> bool:
+    """Whether all values of an array or frame have an integer dtype."""
+    dtypes = list(X.dtypes) if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    return all(getattr(dtype, "kind", "f") in "iu" for dtype in dtypes)

@@ -96,8 +96,8 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         if before:
             graphs.append(convert(before, _as_rows(X, before[0]), OPSET))
             X = make_pipeline(*before).transform(X[:1])
-        graphs.append(_convert_encoder(encoder, X))
         width = (after or [kmex])[0].n_features_in_
+        graphs.append(_convert_encoder(encoder, X, width))
         X = np.zeros((1, width), dtype=np.float32)
     after = [*after, kmex]
     graphs.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
@@ -136,14 +136,15 @@ def _as_rows(X: Any, step: Any) -> Any:
     return X
 
 
-def _convert_encoder(embedder: Any, X: Any) -> "ModelProto":
+def _convert_encoder(embedder: Any, X: Any, width: int) -> "ModelProto":
     """Export a torch encoder for samples like those in X."""
     check_dependency("torch", caller="to_onnx", extra="torch")
     check_dependency("onnxscript", caller="to_onnx", extra="onnx")
     from sklearn_kmex._torch.serving import encoder_to_onnx
 
     sample = sample_of(embedder, X)
-    return encoder_to_onnx(make_encoder(embedder, sample), sample, OPSET)
+    encoder = make_encoder(embedder, sample, width)
+    return encoder_to_onnx(encoder, sample, OPSET)
 
 
 def _metadata(kmex: Any) -> dict[str, str]:

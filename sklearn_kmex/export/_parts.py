@@ -45,8 +45,8 @@ def sample_of(embedder: Any, X: Any) -> "Tensor":
     return first_input(samples, shape, preprocess)
 
 
-def make_encoder(embedder: Any, sample: "Tensor | None") -> "Encoder":
-    """Copy the network of an embedder up to the embedding."""
+def make_encoder(embedder: Any, sample: "Tensor | None", width: int) -> "Encoder":
+    """Copy the network of an embedder up to the embedding, which has this width."""
     from sklearn_kmex._torch.serving import encoder_of
 
     return encoder_of(
@@ -55,6 +55,7 @@ def make_encoder(embedder: Any, sample: "Tensor | None") -> "Encoder":
         embedder.pooling,
         _input_shape_of(embedder),
         sample,
+        width,
     )
 
 

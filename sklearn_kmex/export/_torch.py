@@ -85,18 +85,18 @@ def to_torch(psem: Any, X: Any = None, *, n_prototypes: int = 3) -> "Module":
     kmex, steps, n_prototypes = exported_parts(psem, n_prototypes)
     parts = []
     for n, step in enumerate(steps, 1):
-        parts.append(_as_module(step, X))
+        parts.append(_as_module(step, X, kmex.n_features_in_))
         if X is not None and n < len(steps):
             X = step.transform(X)
     return PrototypeNetwork(parts, kmex, n_prototypes)
 
 
-def _as_module(step: Any, X: Any) -> "Module":
+def _as_module(step: Any, X: Any, width: int) -> "Module":
     """Convert one step to a torch module."""
     from sklearn_kmex._torch.serving import Affine, mlp_layers
 
     if is_torch(step):
-        return make_encoder(step, None if X is None else sample_of(step, X))
+        return make_encoder(step, None if X is None else sample_of(step, X), width)
     if isinstance(step, MLPEmbedder):
         return mlp_layers(step.mlp, step.layer)
     if isinstance(step, StandardScaler):
