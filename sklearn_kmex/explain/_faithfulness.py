@@ -167,7 +167,7 @@ def faithfulness(
     )
     columns, made = found.columns(codes), make_method(*settings)
     theirs, second, redrawn = (
-        found.output_maps(explained, batch_size, made, shuffled)
+        found.output_maps(explained, batch_size, made, shuffled).values
         for explained, shuffled in (
             (columns, False),
             (_best_of_others(found, columns), False),
