@@ -32,9 +32,9 @@ MOVES = {
 }  # fmt: skip
 ACTIVATIONS = {
     "batch_norm", "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "relu6", "selu",
-    "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
-    "threshold",
+    "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "rdiv", "reciprocal",
+    "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softshrink", "softsign",
+    "tanh", "tanhshrink", "threshold",
 }  # fmt: skip
 MEANS = {
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",

@@ -80,8 +80,9 @@ class Shares(BasicHook):
         total, rest = torch.zeros_like(values), torch.zeros_like(grad_output[0])
         for part in self.parts:
             given = part.multiple * grad_output[0] + rest
-            shared, rest = part.share(module, values, given)
-            total = total + shared
+            if given.any():
+                shared, rest = part.share(module, values, given)
+                total = total + shared
         if rest.any():
             total = total + self.otherwise(module, values, rest)
         return (total,)
@@ -139,12 +140,13 @@ RULES: dict[str, Callable[[], Hook]] = {
     "linear": lambda: Norm(relative),
 }
 # Biases of convolutions get no relevance, since batch norms folded into them could get
-# nearly all of it. Linear layers follow the epsilon rule.
+# nearly all of it. If the contributions to an output have one sign only, they get all
+# its relevance. Linear layers follow the epsilon rule.
 CONVOLUTIONS: dict[str, Callable[[], Hook]] = {
     "epsilon": lambda: Epsilon(relative),
-    "epsilon_plus": lambda: Shares([Part(1, POSITIVE)], evenly),
+    "epsilon_plus": lambda: Shares([Part(1, POSITIVE), Part(0, NEGATIVE)], evenly),
     "epsilon_alpha2_beta1": lambda: Shares(
-        [Part(-1, NEGATIVE), Part(2, POSITIVE)], evenly
+        [Part(-1, NEGATIVE), Part(2, POSITIVE), Part(0, NEGATIVE)], evenly
     ),
 }
 FIRST_RULES: dict[str, Callable[[Any], Hook | None]] = {

@@ -156,12 +156,13 @@ default=None
     -----
     A copy of the network is explained; the network itself is not changed. Batch norms
     are merged into the convolutions before them. Biases of convolutions get no
-    relevance under "epsilon_plus" and "epsilon_alpha2_beta1", and where an output has
-    no contribution of a sign, its share of the relevance goes to the other sign, or
-    evenly to the inputs of the output. So maps sum to the score, but for biases of
-    linear layers, which keep their share. Under "epsilon", all biases do. Sums, means,
-    products and activations that the network computes between its layers have rules of
-    their own. One forward pass is made for all maps of a sample.
+    relevance under "epsilon_plus" and "epsilon_alpha2_beta1". If the contributions to
+    an output have one sign only, they get all of its relevance, and if there are none,
+    its inputs share it evenly, where the published rules would lose it. So maps sum to
+    the score, but for biases of linear layers, which keep their share. Under "epsilon",
+    all biases do. Sums, means, products and activations that the network computes
+    between its layers have rules of their own; a gate, such as a sigmoid, is held
+    fixed. One forward pass is made for all maps of a sample.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
     similarity to prototype p, where g_c = abs(z_c) / ((z_c - p_c)**2 + m) and m is a

@@ -187,8 +187,9 @@ def warn_if_lost(lost: NDArray, method: Any) -> None:
     warnings.warn(
         f"Maps do not sum to what they explain for {n_rows} of {len(off)} rows: up to "
         f"{100 * off[worst]:.3g} % of the relevance is lost or added (row {worst}), "
-        f"since with {method!r} biases of {layers} take a share. Compare the values of "
-        f'a map, not its sum, or use {instead}"integrated_gradients".',
+        f"since with {method!r} biases of {layers}, and constants such as padding, "
+        "take a share. Compare the values of a map, not its sum, or use "
+        f'{instead}"integrated_gradients".',
         KMExWarning,
         stacklevel=4,
     )
