@@ -210,7 +210,7 @@ default=None
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> relevance(psem, X[:2], method="epsilon").shape
+    >>> relevance(psem, X[:2]).shape
     (2, 4)
     """
     what = find_target(target, rule, labels, prototypes)
@@ -241,7 +241,7 @@ default=None
         found.layers(),
         how,
     )
-    warn_if_lost(maps.lost, method)
+    warn_if_lost(maps, method)
     several = what == "similarity" and ids.ndim == 2
     return warn_if_zero(found.as_given(maps.values if several else maps.values[:, 0]))
 
@@ -347,7 +347,7 @@ def black_box_relevance(
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> black_box_relevance(psem, X[:2], method="epsilon").shape
+    >>> black_box_relevance(psem, X[:2]).shape
     (2, 4)
     """
     found = find_network(psem, X)
@@ -355,5 +355,5 @@ def black_box_relevance(
     codes = explained_codes(psem, X, labels, found.sem.classes_)
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = found.output_maps(found.columns(codes), batch_size, how)
-    warn_if_lost(maps.lost, method)
+    warn_if_lost(maps, method)
     return warn_if_zero(found.as_given(maps.values))

@@ -16,6 +16,7 @@ from sklearn_kmex._model.steps import predict
 from sklearn_kmex.exceptions import KMExWarning
 
 if TYPE_CHECKING:
+    from sklearn_kmex._torch.attribution import Maps
     from sklearn_kmex._torch.gradients import Method
 
 LRP = [
@@ -171,12 +172,14 @@ def explained_codes(
     return np.broadcast_to(class_codes(classes, given), n_samples).copy()
 
 
-def warn_if_lost(lost: NDArray, method: Any) -> None:
+def warn_if_lost(maps: "Maps", method: Any) -> None:
     """Warn of maps that do not sum to what they explain, and tell by how much.
 
-    A composite of the user may share relevance as it likes.
+    A composite of the user may share relevance as it likes. Maps that are zero
+    everywhere have a warning of their own.
     """
-    off = lost.reshape(len(lost), -1).max(axis=1)
+    has_any = maps.values.reshape(len(maps.values), -1).any(axis=1)
+    off = maps.lost.reshape(len(maps.lost), -1).max(axis=1) * has_any
     worst, n_rows = off.argmax(), np.count_nonzero(off > MAX_LOST)
     if not n_rows or not isinstance(method, str):
         return
