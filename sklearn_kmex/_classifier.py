@@ -1,5 +1,7 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self

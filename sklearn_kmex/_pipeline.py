@@ -1,5 +1,7 @@
 """make_kmex: a frozen trained model followed by a KMExClassifier."""
 
+from __future__ import annotations
+
 import sys
 from typing import Any, Literal
 

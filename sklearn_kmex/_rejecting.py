@@ -1,5 +1,7 @@
 """RejectingClassifier: a classifier that rejects the rows it is least certain of."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from numbers import Real

@@ -1,5 +1,7 @@
 """The steps of a fit, which set the fitted attributes of a `KMExClassifier`."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import partial
 from numbers import Integral

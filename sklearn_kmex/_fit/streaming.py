@@ -1,5 +1,7 @@
 """partial_fit: prototypes learned from a stream, one batch at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """Labels, scores, probabilities and nearest prototypes from fitted prototypes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

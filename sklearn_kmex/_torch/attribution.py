@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,17 @@ from sklearn_kmex._torch.run import copy_module, first_parameter, first_sample
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
 
+class Maps(NamedTuple):
+    """Maps of samples, and the share of relevance that each of them lost by LRP.
+
+    The share is relative to the relevance of the embedding, regardless of signs; it is
+    zero for methods that are not meant to conserve relevance.
+    """
+
+    values: NDArray  # (n_samples, n_maps, ...)
+    lost: NDArray  # (n_samples, n_maps), or (n_samples,) for one map of each
+
+
 def explain_prototypes(
     network: Network,
     X: Any,
@@ -45,7 +56,7 @@ def explain_prototypes(
     rule: Rule,
     layers: Sequence[Affine | Length],
     method: Method,
-) -> NDArray:
+) -> Maps:
     """Make maps of a decision by prototypes, (n_samples, n_maps, ...)."""
 
     def score_of(twin: nn.Module) -> Score:
@@ -57,7 +68,7 @@ def explain_prototypes(
 
 def explain_output(
     network: Network, X: Any, columns: NDArray, method: Method, shuffled: bool = False
-) -> NDArray:
+) -> Maps:
     """Make maps of class scores of the black box, (n_samples, ...)."""
 
     def score_of(twin: nn.Module) -> Score:
@@ -76,12 +87,12 @@ def explain_output(
         return Output(weight, None if bias is None else bias.detach(), places)
 
     maps = _attribute(network._replace(layer=None), X, score_of, method)
-    return maps[:, 0]
+    return Maps(maps.values[:, 0], maps.lost[:, 0])
 
 
 def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
-) -> NDArray:
+) -> Maps:
     """Explain the score of each sample, batch by batch."""
     twin = copy_module(network.module, network.settings.device)
     trial_of(twin, network, X)()  # raises a clear error for unsuitable input
@@ -89,14 +100,16 @@ def _attribute(
     sample = next(float_batches(twin, first_sample(X), quiet))
     method = broadcast_settings(method, sample.shape[1:])
     tap = tap_of(twin, network.layer, network, X)
-    score, start, maps = score_of(twin), 0, []
+    score, start, found = score_of(twin), 0, []
     with ExitStack() as stack:
         explain = _make_explainer(twin, tap, network, X, method, stack)
         for batch in float_batches(twin, X, network.settings):
             rows = slice(start, start + len(batch))
-            maps.append(explain(batch, score.take(rows)).cpu().numpy())
+            maps = explain(batch, score.take(rows))
+            found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
-    return _check_finite(np.concatenate(maps))
+    values, lost = map(np.concatenate, zip(*found, strict=True))
+    return Maps(_check_finite(values), lost)
 
 
 def _check_finite(maps: NDArray) -> NDArray:
@@ -117,12 +130,14 @@ def _make_explainer(
     X: Any,
     method: Method,
     stack: ExitStack,
-) -> Callable[[Tensor, Score], Tensor]:
-    """Return a function that explains a batch; the stack removes its hooks."""
+) -> Callable[[Tensor, Score], tuple[Tensor, Tensor]]:
+    """Return a function that explains a batch; the stack removes its hooks.
+
+    It returns maps, and the share of relevance that each of them lost.
+    """
     if not method.is_lrp:
         encoder = Encoder(twin, tap, network.pooling)
-        explain = occlusion if method.name == "occlusion" else by_gradients
-        return lambda X, score: explain(ScoredEncoder(encoder, score), X, method)
+        return lambda X, score: _by_score(ScoredEncoder(encoder, score), X, method)
     trial = trial_of(twin, network, X)
     prepare(twin, network.layer)
     composite = method.name
@@ -156,13 +171,22 @@ class Check:
         self.unchanged = None
 
 
+def _by_score(
+    scored: ScoredEncoder, X: Tensor, method: Method
+) -> tuple[Tensor, Tensor]:
+    """Make maps by gradients or occlusion, which lose nothing."""
+    explain = occlusion if method.name == "occlusion" else by_gradients
+    maps = explain(scored, X, method)
+    return maps, maps.new_zeros(maps.shape[:2])
+
+
 def _lrp(
     encoder: Encoder,
     recorder: Recorder,
     X: Tensor,
     score: Score,
     check: Callable[[Tensor, Tensor], None],
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Relevance by one forward pass, and one backward pass for each map."""
     X.requires_grad_()
     recorder.start()
@@ -171,9 +195,19 @@ def _lrp(
     check(X, Z.detach())
     with torch.no_grad():
         relevance = score.relevance(Z.detach()).to(Z)
-    maps = [
-        torch.autograd.grad(Z, X, one, retain_graph=True)[0]
-        for one in relevance.unbind(1)
-    ]
+    maps = torch.stack(
+        [
+            torch.autograd.grad(Z, X, one, retain_graph=True)[0]
+            for one in relevance.unbind(1)
+        ],
+        dim=1,
+    )
     recorder.start()
-    return torch.stack(maps, dim=1)
+    return maps, _share_lost(relevance, maps)
+
+
+def _share_lost(relevance: Tensor, maps: Tensor) -> Tensor:
+    """By how much maps do not sum to the relevance of the embedding."""
+    size = relevance.abs().sum(-1)
+    off = (maps.flatten(2).sum(-1) - relevance.sum(-1)).abs()
+    return torch.where(size == 0, 0, off / size.clamp(min=torch.finfo(size.dtype).tiny))

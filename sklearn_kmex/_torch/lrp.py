@@ -9,19 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
-from zennit.composites import (
-    EpsilonAlpha2Beta1,
-    EpsilonPlus,
-    MixedComposite,
-    NameMapComposite,
-)
-from zennit.core import BasicHook, Composite, Hook, stabilize
-from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
-from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
+from zennit.composites import MixedComposite, NameMapComposite
+from zennit.core import BasicHook, Composite, Hook
+from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
 from sklearn_kmex._torch.encoder import NO_GRADIENTS
 from sklearn_kmex._torch.layers import first_layer
 from sklearn_kmex._torch.nested import tensors_in
+from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, RULES, layer_rules
 from sklearn_kmex._torch.speed import fold_norms
 
 # Functions by what they do with values that depend on the input. Names are without
@@ -37,64 +32,41 @@ MOVES = {
     "type_as", "unbind", "unflatten", "unsqueeze", "view", "view_as",
 }  # fmt: skip
 ACTIVATIONS = {
-    "batch_norm", "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh",
-    "leaky_relu", "mish", "prelu", "relu", "relu6", "selu", "sigmoid", "silu",
-    "softplus", "tanh",
+    "batch_norm", "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "leaky_relu", "logsigmoid", "mish", "prelu", "rdiv", "reciprocal",
+    "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softshrink", "softsign",
+    "tanh", "tanhshrink", "threshold",
+}  # fmt: skip
+MEANS = {
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "interpolate", "mean", "sum", "upsample",
 }  # fmt: skip
 PLUS = {"add", "radd", "iadd"}
 ADDS = PLUS | {"sub", "isub", "subtract"}
-SCALES = {
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "div", "divide", "interpolate",
-    "linear", "matmul", "mean", "mul", "multiply", "neg", "rmul", "rsub", "sum",
-    "truediv", "upsample",
-}  # fmt: skip
+PRODUCTS = {"mul", "multiply", "rmul"}
+RATIOS = {"div", "divide", "truediv"}
+SCALES = ADDS | PRODUCTS | RATIOS | {"neg", "rsub"}
+KINDS = {
+    name: kind
+    for kind, names in {
+        "activation": ACTIVATIONS,
+        "mean": MEANS,
+        "scale": SCALES,
+        "linear": {"linear", "matmul"},
+    }.items()
+    for name in names
+}  # the rule of each function of one value that depends on the input
+# Gates keep values within bounds; the first ones are always gates, the others
+# where they multiply a value of the same size.
+GATES = ("Sigmoid", "Hardsigmoid", "Softmax")
+SQUASHED = ("Hardtanh", "Tanh")
+PASSED = (
+    "Alias", "AsStrided", "Clone", "Div", "Expand", "Identity", "Permute", "Reshape",
+    "Select", "Slice", "Squeeze", "Transpose", "UnsafeView", "Unsqueeze", "View",
+)  # fmt: skip
 WITH_RULE = (Linear, AvgPool, BatchNorm, Activation)
 
 
-def _relative(values: Tensor) -> Tensor:
-    """Stabilize denominators by a millionth of their mean size in the sample.
-
-    A constant would absorb relevance in layers with values as small as it.
-    """
-    size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return stabilize(values, 1e-6 * size + torch.finfo(values.dtype).tiny)
-
-
-class Mean(Norm):
-    """Share relevance in proportion to the values, or evenly if all are zero.
-
-    Otherwise, the relevance of a channel that is zero everywhere would be lost.
-    """
-
-    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
-        values = self.stored_tensors["input"][0].detach().requires_grad_()
-        with torch.enable_grad():
-            means = module.forward(values)
-        lost = torch.where(means == 0, grad_output[0], 0)
-        (evenly,) = torch.autograd.grad(means, values, lost)
-        shares = super().backward(module, grad_input, grad_output)
-        return tuple(part if part is None else part + evenly for part in shares)
-
-
-FIRST_RULES = {
-    "": lambda bounds: None,
-    "_flat": lambda bounds: Flat(_relative),
-    "_box": lambda bounds: ZBox(*(torch.tensor(b)[None] for b in bounds), _relative),
-}
-# Biases of convolutions get no relevance, since batch norms folded into them could get
-# nearly all of it. Linear layers follow the epsilon rule.
-MEANS = ((AvgPool,), Mean(_relative))
-LAYERS = [MEANS, ((nn.Linear,), Epsilon(_relative))]
-COMPOSITES: dict[str, Callable[[], Composite]] = {
-    "epsilon": lambda: EpsilonPlus(
-        _relative, _relative, [MEANS, ((Convolution,), Epsilon(_relative))]
-    ),
-    "epsilon_plus": lambda: EpsilonPlus(_relative, _relative, LAYERS, ["bias"]),
-    "epsilon_alpha2_beta1": lambda: EpsilonAlpha2Beta1(
-        _relative, _relative, LAYERS, ["bias"]
-    ),
-}
 INSTEAD = (
     'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or '
     '"occlusion", or concept_maps.'
@@ -156,31 +128,36 @@ class Recorder(TorchFunctionMode):
         traced = [_depends_on_input(part) for part in args]
         if sum(traced) != sum(map(_depends_on_input, tensors_in([args, kwargs]))):
             return None
-        if name in ADDS and traced == [True, True]:
+        if traced == [True, True] and name in ADDS:
             pair = torch.stack(torch.broadcast_tensors(*args), dim=-1)
             add = _not_in_place(function)
-            return self.call(
-                Norm(_relative), lambda x: add(*x.unbind(-1), **kwargs), pair
-            )
-        if name in ACTIVATIONS | SCALES | ADDS and sum(traced) == 1:
+            return self.call("sum", lambda x: add(*x.unbind(-1), **kwargs), pair)
+        if traced == [True, True] and name in PRODUCTS:
+            return self.multiply(*args)
+        if name in KINDS and sum(traced) == 1:
             place = traced.index(True)
             before, after = args[:place], args[place + 1 :]
             pure = _not_in_place(function)
             if kwargs.get("inplace"):
                 kwargs = {**kwargs, "inplace": False}
+            kind = "activation" if name in RATIOS and place else KINDS[name]
             return self.call(
-                _rule_of(name),
-                lambda x: pure(*before, x, *after, **kwargs),
-                args[place],
+                kind, lambda x: pure(*before, x, *after, **kwargs), args[place]
             )
-        if name == "mul" and sum(traced) == 2 and args[0].numel() != args[1].numel():
-            signal, gate = sorted(args[:2], key=Tensor.numel, reverse=True)
-            return self.call(Pass(), lambda x: x * gate.detach(), signal)
         return None
 
-    def call(self, rule: Hook, function: Callable, values: Tensor) -> Tensor:
-        """Call a function under a rule."""
-        layer = FunctionLayer(function)
+    def multiply(self, one: Tensor, other: Tensor) -> Tensor:
+        """Multiply two values: a gate is held fixed, else each gets half."""
+        size = torch.broadcast_shapes(one.shape, other.shape)
+        gate, signal = sorted((one, other), key=lambda x: _is_signal(x, size))
+        if _is_signal(gate, size) == _is_signal(signal, size):
+            pair = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
+            return self.call("product", lambda x: x.prod(-1), pair)
+        return self.call("activation", lambda x: x * gate.detach(), signal)
+
+    def call(self, kind: str, function: Callable, values: Tensor) -> Tensor:
+        """Call a function of one value under the rule of its kind."""
+        layer, rule = FunctionLayer(function), RULES[kind]()
         rule.register(layer)
         self.rules.append(rule)
         self.inside += 1
@@ -216,7 +193,7 @@ class Recorder(TorchFunctionMode):
 
 def _to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """Convert the keyword arguments input and other to positional ones."""
-    if name not in ACTIVATIONS | SCALES | ADDS:
+    if name not in KINDS:
         return args, kwargs
     named = [kwargs[key] for key in ("input", "other") if key in kwargs]
     rest = {key: part for key, part in kwargs.items() if key not in ("input", "other")}
@@ -233,11 +210,17 @@ def _keeps_relevance(name: str, args: tuple, kwargs: dict) -> bool:
     return name in MOVES or (is_sum and (first or (name in PLUS and not kwargs)))
 
 
-def _rule_of(name: str) -> Hook:
-    """Return the rule of a function of one value that depends on the input."""
-    if name in ACTIVATIONS:
-        return Pass()
-    return Mean(_relative) if "avg_pool" in name or name == "mean" else Norm(_relative)
+def _is_signal(values: Tensor, size: torch.Size) -> tuple[bool, bool, bool]:
+    """Sort the factors of a product of this size: the larger is the signal."""
+    node: Any = values.grad_fn
+    while type(node).__name__.startswith(PASSED):
+        node = node.next_functions[0][0]
+    name = type(node).__name__
+    return (
+        not name.startswith(GATES),
+        values.shape == size,
+        not name.startswith(SQUASHED),
+    )
 
 
 def _depends_on_input(value: Any) -> bool:
@@ -308,12 +291,12 @@ def make_composite(
     The parts of its name are the rules of linear layers, of convolutions, and of the
     first layer.
     """
-    name = max((name for name in COMPOSITES if method.startswith(name)), key=len)
+    name = max((name for name in CONVOLUTIONS if method.startswith(name)), key=len)
     first = FIRST_RULES[method.removeprefix(name)](bounds)
     start = None if first is None else first_layer(twin, trial)
     if start is None:
-        return COMPOSITES[name]()
-    return MixedComposite([NameMapComposite([((start,), first)]), COMPOSITES[name]()])
+        return layer_rules(name)
+    return MixedComposite([NameMapComposite([((start,), first)]), layer_rules(name)])
 
 
 @contextmanager

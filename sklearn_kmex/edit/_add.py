@@ -1,5 +1,7 @@
 """add_prototypes: add samples as prototypes, also of a new class."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """drop_prototypes: remove prototypes from a model."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

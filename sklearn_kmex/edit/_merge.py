@@ -1,5 +1,7 @@
 """merge_prototypes: replace several prototypes by one."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

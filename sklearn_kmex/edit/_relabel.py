@@ -1,5 +1,7 @@
 """relabel_prototypes: move prototypes to another class."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """rename: give classes other labels."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

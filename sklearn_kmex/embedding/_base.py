@@ -1,5 +1,7 @@
 """Base class of embedders, whose model is never fitted, copied or changed."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """CachedEmbedder: embed each distinct sample only once."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -28,7 +30,7 @@ from sklearn_kmex.embedding._store import Store, pack, unpack
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)
 
 
-def _has_black_box(self: "CachedEmbedder") -> bool:
+def _has_black_box(self: CachedEmbedder) -> bool:
     return hasattr(self.embedder, "black_box_output")
 
 

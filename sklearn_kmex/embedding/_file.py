@@ -1,5 +1,7 @@
 """embed_to_file: embed a data set larger than memory into a file."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """TorchEmbedder: embed samples by a layer of a torch module."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -111,7 +113,7 @@ class TorchEmbedder(TorchInputEmbedder):
 
     def __init__(
         self,
-        module: "Module",
+        module: Module,
         layer: str | None = None,
         *,
         input_shape: tuple[int, ...] | None = None,
@@ -170,10 +172,10 @@ class TorchEmbedder(TorchInputEmbedder):
         names = ("module", "layer", "input_shape", "pooling", "precision", "preprocess")
         return {name: getattr(self, name) for name in names}
 
-    def _network(self) -> "Module":
+    def _network(self) -> Module:
         return self.module
 
-    def _run_settings(self) -> "RunSettings":
+    def _run_settings(self) -> RunSettings:
         from sklearn_kmex._torch.run import RunSettings
 
         return RunSettings(

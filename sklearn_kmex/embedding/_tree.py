@@ -1,5 +1,7 @@
 """TreeEmbedder: embed rows by the leaves of an ensemble of trees."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar, Literal
 
 import numpy as np

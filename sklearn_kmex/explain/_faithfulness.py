@@ -147,7 +147,7 @@ def faithfulness(
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> found = faithfulness(psem, X[:10], method="epsilon")
+    >>> found = faithfulness(psem, X[:10])
     >>> found.divergence >= 0
     True
     """
@@ -167,7 +167,7 @@ def faithfulness(
     )
     columns, made = found.columns(codes), make_method(*settings)
     theirs, second, redrawn = (
-        found.output_maps(explained, batch_size, made, shuffled)
+        found.output_maps(explained, batch_size, made, shuffled).values
         for explained, shuffled in (
             (columns, False),
             (_best_of_others(found, columns), False),
@@ -298,7 +298,7 @@ def robustness(
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> found = robustness(psem, X[:10], baseline=X.mean(axis=0), method="epsilon")
+    >>> found = robustness(psem, X[:10], baseline=X.mean(axis=0))
     >>> sorted(found)
     ['average_drop', 'average_increase', 'local_lipschitz']
     """

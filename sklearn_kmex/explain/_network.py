@@ -12,6 +12,7 @@ from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
 from sklearn_kmex.explain._probe import affine_matrix, rows_of, transform_silently
 
 if TYPE_CHECKING:
+    from sklearn_kmex._torch.attribution import Maps
     from sklearn_kmex._torch.encoder import Network
     from sklearn_kmex._torch.gradients import Method
     from sklearn_kmex._torch.projection import Affine, Length
@@ -78,7 +79,7 @@ class FoundNetwork(NamedTuple):
         batch_size: int,
         method: "Method",
         shuffled: bool = False,
-    ) -> NDArray:
+    ) -> "Maps":
         """Explain outputs of the network, or of its head with shuffled weights."""
         from sklearn_kmex._torch.attribution import explain_output
 

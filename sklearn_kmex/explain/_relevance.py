@@ -18,6 +18,7 @@ from sklearn_kmex.explain._settings import (
     find_target,
     make_method,
     prototype_ids,
+    warn_if_lost,
     warn_if_zero,
 )
 from sklearn_kmex.utils import check_dependency
@@ -141,7 +142,8 @@ default=None
     Warns
     -----
     KMExWarning
-        If maps are zero everywhere.
+        If maps are zero everywhere; or, by LRP, if their sum is off by more than a
+        twentieth of the relevance of the embedding, as biases take a share.
 
     See Also
     --------
@@ -154,10 +156,13 @@ default=None
     -----
     A copy of the network is explained; the network itself is not changed. Batch norms
     are merged into the convolutions before them. Biases of convolutions get no
-    relevance, so that maps sum to the score under "epsilon_plus" and
-    "epsilon_alpha2_beta1"; linear layers keep the share of their biases. Sums, means
-    and activations that the network computes between its layers have rules of their
-    own. One forward pass is made for all maps of a sample.
+    relevance under "epsilon_plus" and "epsilon_alpha2_beta1". If the contributions to
+    an output have one sign only, they get all of its relevance, and if there are none,
+    its inputs share it evenly, where the published rules would lose it. So maps sum to
+    the score, but for biases of linear layers, which keep their share. Under "epsilon",
+    all biases do. Sums, means, products and activations that the network computes
+    between its layers have rules of their own; a gate, such as a sigmoid, is held
+    fixed. One forward pass is made for all maps of a sample.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
     similarity to prototype p, where g_c = abs(z_c) / ((z_c - p_c)**2 + m) and m is a
@@ -205,7 +210,7 @@ default=None
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> relevance(psem, X[:2], method="epsilon").shape
+    >>> relevance(psem, X[:2]).shape
     (2, 4)
     """
     what = find_target(target, rule, labels, prototypes)
@@ -236,8 +241,9 @@ default=None
         found.layers(),
         how,
     )
+    warn_if_lost(maps, method)
     several = what == "similarity" and ids.ndim == 2
-    return warn_if_zero(found.as_given(maps if several else maps[:, 0]))
+    return warn_if_zero(found.as_given(maps.values if several else maps.values[:, 0]))
 
 
 @validate_params(SETTINGS, prefer_skip_nested_validation=True)
@@ -321,7 +327,8 @@ def black_box_relevance(
     Warns
     -----
     KMExWarning
-        If maps are zero everywhere.
+        If maps are zero everywhere; or, by LRP, if their sum is off by more than a
+        twentieth of the relevance of the embedding, as biases take a share.
 
     See Also
     --------
@@ -340,7 +347,7 @@ def black_box_relevance(
     ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
     ... )
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
-    >>> black_box_relevance(psem, X[:2], method="epsilon").shape
+    >>> black_box_relevance(psem, X[:2]).shape
     (2, 4)
     """
     found = find_network(psem, X)
@@ -348,4 +355,5 @@ def black_box_relevance(
     codes = explained_codes(psem, X, labels, found.sem.classes_)
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = found.output_maps(found.columns(codes), batch_size, how)
-    return warn_if_zero(found.as_given(maps))
+    warn_if_lost(maps, method)
+    return warn_if_zero(found.as_given(maps.values))

@@ -16,6 +16,7 @@ from sklearn_kmex._model.steps import predict
 from sklearn_kmex.exceptions import KMExWarning
 
 if TYPE_CHECKING:
+    from sklearn_kmex._torch.attribution import Maps
     from sklearn_kmex._torch.gradients import Method
 
 LRP = [
@@ -37,6 +38,7 @@ SETTINGS = {
 }
 
 
+MAX_LOST = 0.05  # share of the relevance that maps lose without a warning
 # Settings of a method, in the order of make_method.
 METHOD_SETTINGS = [
     "method", "bounds", "baseline", "n_steps", "noise", "window", "random_state"
@@ -170,6 +172,32 @@ def explained_codes(
     return np.broadcast_to(class_codes(classes, given), n_samples).copy()
 
 
+def warn_if_lost(maps: "Maps", method: Any) -> None:
+    """Warn of maps that do not sum to what they explain, and tell by how much.
+
+    A composite of the user may share relevance as it likes. Maps that are zero
+    everywhere have a warning of their own.
+    """
+    has_any = maps.values.reshape(len(maps.values), -1).any(axis=1)
+    off = maps.lost.reshape(len(maps.lost), -1).max(axis=1) * has_any
+    worst, n_rows = off.argmax(), np.count_nonzero(off > MAX_LOST)
+    if not n_rows or not isinstance(method, str):
+        return
+    layers, instead = "linear layers", ""
+    if method in ("epsilon", "epsilon_flat", "epsilon_box"):
+        layers = "all layers"
+        instead = '"epsilon_plus", by which biases of convolutions get none, or '
+    warnings.warn(
+        f"Maps do not sum to what they explain for {n_rows} of {len(off)} rows: up to "
+        f"{100 * off[worst]:.3g} % of the relevance is lost or added (row {worst}), "
+        f"since with {method!r} biases of {layers}, and constants such as padding, "
+        "take a share. Compare the values of a map, not its sum, or use "
+        f'{instead}"integrated_gradients".',
+        KMExWarning,
+        stacklevel=4,
+    )
+
+
 def warn_if_zero(maps: NDArray) -> NDArray:
     """Warn of maps that are zero everywhere; return all maps."""
     zero = np.flatnonzero(~maps.reshape(len(maps), -1).any(axis=1))
@@ -180,6 +208,6 @@ def warn_if_zero(maps: NDArray) -> NDArray:
             f"{more}: no input value contributes to the score. Try another method or "
             "baseline.",
             KMExWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return maps

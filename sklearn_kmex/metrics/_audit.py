@@ -1,5 +1,7 @@
 """audit: suspect labels, suspect prototypes, and duplicates in the test set."""
 
+from __future__ import annotations
+
 from numbers import Real
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Accuracy as a function of coverage, the share of samples that are answered."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, column_or_1d

@@ -1,5 +1,7 @@
 """Diversity: how different prototypes are from each other."""
 
+from __future__ import annotations
+
 from numbers import Real
 
 import numpy as np

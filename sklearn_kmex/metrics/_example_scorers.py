@@ -1,5 +1,7 @@
 """Scorers of the training samples that represent prototypes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Likeness: the training samples that are shown look like the samples they explain."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """SEMScorer: a metric as a scorer of scikit-learn."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any, ClassVar, Self

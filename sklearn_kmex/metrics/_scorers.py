@@ -1,5 +1,7 @@
 """Scorers: the predicates as functions of a fitted estimator, X and y."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np

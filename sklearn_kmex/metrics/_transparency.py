@@ -1,5 +1,7 @@
 """Transparency: how many prototypes are used, and how evenly."""
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Trustworthiness: the model performs like its black box."""
 
+from __future__ import annotations
+
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 

@@ -1,5 +1,7 @@
 """save_psem and load_psem: a whole model, its torch encoder included, in one file."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Sequence
@@ -106,7 +108,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
 
 def load_psem(
     path: str | os.PathLike,
-    module: "Module | None" = None,
+    module: Module | None = None,
     *,
     trusted: Sequence[str] = (),
 ) -> Any:
@@ -221,7 +223,7 @@ def _check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -
         )
 
 
-def _load_module_weights(module: "Module", raw: bytes) -> None:
+def _load_module_weights(module: Module, raw: bytes) -> None:
     """Load the weights of a file into a module."""
     check_dependency("torch", caller="load_psem", extra="torch")
     from sklearn_kmex._torch.weights import load_weights

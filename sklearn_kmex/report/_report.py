@@ -1,5 +1,7 @@
 """SEMReport: a report about a model, for its reviewers."""
 
+from __future__ import annotations
+
 import copy
 import json
 from collections.abc import Iterable, Sequence
@@ -256,7 +258,7 @@ class SEMReport:
         """
         return render_markdown(self._content)
 
-    def to_card(self, path: Any = "psem.safetensors") -> "Card":
+    def to_card(self, path: Any = "psem.safetensors") -> Card:
         """Return the report as a model card of skops, to be completed and saved.
 
         Sections are those of skops: a description of the model, with warnings and

@@ -18,6 +18,7 @@ from sklearn_kmex import make_kmex
 from sklearn_kmex.explain import black_box_relevance, relevance
 
 X = images(6, seed=1)
+BIASES_TAKE_A_SHARE = pytest.mark.filterwarnings("ignore:Maps do not sum")
 OTHERS = ["gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
 
 
@@ -58,6 +59,7 @@ def test_batch_norms_take_no_relevance_folded_or_not(kind):
     assert off < 0.01
 
 
+@BIASES_TAKE_A_SHARE
 def test_the_plain_epsilon_rule_leaves_biases_their_share():
     # One location and channel: z = 2 x + 1, which is 7 at x = 3.
     network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Flatten(), nn.Linear(1, 2))
@@ -115,14 +117,169 @@ class OneStep(nn.Module):
         (lambda x: x.clone().transpose(2, 3).reshape(-1, 1, 1, 1), 1),
         (lambda x: functional.interpolate(x, scale_factor=2), 1),
         (lambda x: x.detach() * 0 + x, 1),
+        (lambda x: 2 / x, 1),
+        (lambda x: x.reciprocal(), 1),
+        (lambda x: x * x, 1),
+        (lambda x: torch.multiply(x, x), 1),
+        (lambda x: x * torch.sigmoid(x), 1),
+        (lambda x: x * functional.relu6(x + 3) / 6, 1),
+        (lambda x: x * torch.tanh(functional.softplus(x)), 1),
+        (lambda x: x.clone().mul_(x.sigmoid()), 1),
+        (lambda x: functional.hardswish(x), 1),
     ],
 )
+@BIASES_TAKE_A_SHARE
 def test_steps_between_layers_by_hand(step, share):
     psem = make_tiny(OneStep(step))
     sample = np.full((1, 1, 1, 1), 3.0)
     score = psem.transform(sample).max()
     found = relevance(psem, sample, method="epsilon")
     assert_allclose(found, score * share, rtol=1e-4)
+
+
+# Outputs without positive, negative or any contributions.
+
+
+def depthwise(weights, bias=0.0):
+    """A convolution of two positions, which are channels of their own, and a head."""
+    conv = nn.Conv2d(1, 1, (2, 1))
+    conv.weight.data = torch.tensor(weights).view(1, 1, 2, 1)
+    nn.init.constant_(conv.bias, bias)
+    network = nn.Sequential(conv, nn.Flatten(), nn.Linear(1, 2))
+    rows = np.arange(8.0).reshape(4, 1, 2, 1)
+    return make_kmex(network, n_prototypes=1, random_state=0).fit(rows, [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("weights", "row", "plus", "alpha_beta"),
+    [
+        ([1.0, 2.0], [1, 2], [0.2, 0.8], [0.2, 0.8]),
+        ([1.0, -2.0], [1, 2], [1, 0], [2, -1]),
+        ([-1.0, -2.0], [1, 2], [0.2, 0.8], [0.2, 0.8]),  # only the bias is positive
+        ([1.0, -2.0], [0, 2], [0, 1], [0, 1]),
+        ([1.0, -2.0], [0, 0], [0.5, 0.5], [0.5, 0.5]),
+    ],
+)
+def test_contributions_of_one_sign_get_all_relevance(weights, row, plus, alpha_beta):
+    psem = depthwise(weights, bias=9.0)
+    sample = np.reshape(row, (1, 1, 2, 1))
+    score = psem.transform(sample).max()
+    for method, share in (
+        ("epsilon_plus", plus),
+        ("epsilon_alpha2_beta1", alpha_beta),
+    ):
+        found = relevance(psem, sample, method=method).ravel() / score
+        assert_allclose(found, share, rtol=1e-4, atol=1e-6)
+
+
+def test_inputs_at_their_bound_share_evenly():
+    psem = depthwise([1.0, 2.0])
+    dark = np.zeros((1, 1, 2, 1))
+    found = relevance(psem, dark, method="epsilon_plus_box", bounds=(0, 9)).ravel()
+    assert_allclose(found, psem.transform(dark).max() / 2, rtol=1e-4)
+
+
+PLUS = ["epsilon_plus", "epsilon_plus_flat", "epsilon_alpha2_beta1"]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5"])
+def test_maps_of_torchvision_add_up_after_norms_are_settled(name):
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    network = getattr(models, name)(weights=None)
+    rows = np.random.default_rng(0).normal(size=(12, 3, 32, 32)).astype(np.float32)
+    settle(network, rows)
+    psem = make_kmex(network, n_prototypes=1, random_state=0)
+    psem.fit(rows, np.arange(12) % 3)
+    score = psem.transform(rows[:2]).max(axis=1)
+    off = {m: off_by(relevance(psem, rows[:2], method=m), score) for m in PLUS}
+    show(f"{name}: {off}")
+    assert max(off.values()) < 1e-3
+
+
+@torch.no_grad()
+def settle(network, rows):
+    """Give batch norms the statistics of these rows."""
+    for part in network.train().modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = 1.0
+    network(torch.from_numpy(rows))
+    network.eval()
+
+
+class Depthwise(networks.Written):
+    """A depthwise convolution with biases, and one step after it."""
+
+    def __init__(self, step):
+        super().__init__(bias=True)
+        self.conv2 = nn.Conv2d(6, 6, 3, padding=1, groups=6)
+        self.point = nn.Conv2d(6, 6, 1)
+        nn.init.normal_(self.conv2.bias, 1.0)
+        self.step = step
+
+    def between(self, X):
+        return self.step(self.conv2(functional.relu(X)), self.point)
+
+
+def squeezed(x, point):
+    return point(functional.adaptive_avg_pool2d(x, 1))
+
+
+def multiplied_in_place(x, point):
+    x = x * 1.0
+    x *= squeezed(x, point).sigmoid()
+    x /= 2
+    return x
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x, _: functional.hardswish(x),
+        lambda x, _: x * torch.sigmoid(x),
+        lambda x, _: x * (functional.relu6(x + 3) / 6),
+        lambda x, point: x * squeezed(x, point).sigmoid(),
+        lambda x, point: x * functional.hardsigmoid(squeezed(x, point)).expand_as(x),
+        lambda x, _: x * torch.sigmoid(x.mean(1, keepdim=True)),
+        lambda x, _: x.mean((2, 3), True) * torch.sigmoid(x.mean(1, True)),
+        lambda x, point: torch.relu(x) * torch.relu(point(x)),
+        lambda x, point: torch.tanh(x) * torch.sigmoid(point(x)),
+        lambda x, _: torch.relu(x - 100) + torch.relu(x),
+        lambda x, point: point(torch.relu(x - 100)),
+        lambda x, _: x.unflatten(1, (2, 3)).transpose(1, 2).flatten(1, 2),
+        lambda x, _: x * torch.linspace(0, 1, 6).view(6, 1, 1),
+        multiplied_in_place,
+    ],
+)
+def test_products_gates_and_inactive_units_lose_nothing(step):
+    torch.manual_seed(0)
+    psem = psem_of(Depthwise(step).eval())
+    score = psem.transform(X).max(axis=1)
+    off = {m: off_by(relevance(psem, X, method=m), score) for m in PLUS}
+    assert max(off.values()) < 1e-4
+
+
+def test_a_gate_gets_no_relevance_and_other_factors_half_each():
+    """Each factor reads a position of its own, so that shares are seen."""
+
+    class Net(OneStep):
+        def forward(self, X):
+            one, other = self.conv(X).chunk(2, dim=2)
+            return self.head(self.step(one, other).mean((2, 3)))
+
+    rows = np.random.default_rng(0).uniform(1, 2, size=(8, 1, 2, 1))
+    for step, share in [
+        (lambda one, other: one * other.sigmoid(), [1, 0]),
+        (lambda one, other: functional.hardsigmoid(one) * other.tanh(), [0, 1]),
+        (lambda one, other: functional.relu6(one) * other.sigmoid(), [1, 0]),
+        (lambda one, other: one * other, [0.5, 0.5]),
+        (lambda one, other: one.sigmoid() * other.sigmoid(), [0.5, 0.5]),
+    ]:
+        psem = make_kmex(Net(step), n_prototypes=1, random_state=0)
+        psem.fit(rows, np.arange(8) % 2)
+        score = psem.transform(rows[:1]).max()
+        found = relevance(psem, rows[:1], method="epsilon").ravel()
+        assert_allclose(found, np.multiply(share, score), rtol=1e-4, atol=1e-6)
 
 
 def test_tensors_in_lists_are_seen():

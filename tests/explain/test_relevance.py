@@ -19,6 +19,7 @@ from networks import images, psem_of, seeded, show
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import TensorDataset
+from zennit.composites import EpsilonPlus
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.embedding import TorchEmbedder
@@ -33,6 +34,7 @@ from sklearn_kmex.explain import (
 )
 
 X = images(7, seed=1)
+BIASES_TAKE_A_SHARE = pytest.mark.filterwarnings("ignore:Maps do not sum")
 METHODS = [
     "epsilon_plus_flat", "epsilon", "gradient_x_input", "integrated_gradients",
     "smoothgrad", "occlusion",
@@ -308,6 +310,7 @@ def test_occlusion_of_columns(table):
 # One sample, prototype and batch at a time, or several.
 
 
+@BIASES_TAKE_A_SHARE
 @pytest.mark.parametrize("method", METHODS)
 def test_batches_and_several_prototypes_are_those_of_one_at_a_time(psem, method):
     how = {"method": method, "n_steps": 3, "random_state": 0}
@@ -373,6 +376,7 @@ class Failing(torch.utils.data.Dataset):
         return torch.from_numpy(X[index])
 
 
+@BIASES_TAKE_A_SHARE
 @pytest.mark.parametrize(
     "kind", [networks.NormAfter, networks.SharedActivation, networks.WeightNorm]
 )
@@ -628,6 +632,32 @@ def test_token_ids_have_no_relevance():
             relevance(psem, ids, method=method)
     with pytest.raises(ValueError, match=r"one array of floats .* token ids"):
         concept_maps(psem, ids)
+
+
+def test_maps_that_do_not_sum_to_the_score_tell_the_share():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(216, 3), nn.Linear(3, 3)
+    )
+    nn.init.constant_(network[3].bias, 0.3)
+    psem = psem_of(network)
+    score = psem.transform(X).max(axis=1)
+    for method, layers in (("epsilon", "all"), ("epsilon_plus_flat", "linear")):
+        with pytest.warns(KMExWarning, match=f"biases of {layers} layers") as told:
+            maps = relevance(psem, X, method=method)
+        off = np.abs(1 - sums(maps) / score)
+        n_rows, row = (off > 0.05).sum(), off.argmax()
+        assert f"for {n_rows} of 7 rows: up to {100 * off[row]:.3g} % of" in str(
+            told[0].message
+        )
+        assert f"(row {row})" in str(told[0].message)
+        assert told[0].filename == __file__
+    with pytest.warns(KMExWarning, match="Maps do not sum"):
+        relevance(psem, X, "margin", method="epsilon_plus")
+    for one in (EpsilonPlus(), "gradient_x_input", "smoothgrad", "occlusion"):
+        relevance(psem, X, method=one)  # may lose as it likes, without a warning
+    nn.init.zeros_(network[3].bias)
+    relevance(psem_of(network), X)
 
 
 def test_rows_without_a_number_or_any_relevance_are_named():
