@@ -1,6 +1,6 @@
 """KMExClassifier: k-means prototypes of each class; the most similar one decides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,7 +17,7 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.rows import open_task
+from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.streaming import PrototypeStream
 from sklearn_kmex._fit.validation import check_training, warn_of_fewer
 from sklearn_kmex._model.metric import METRICS, preparation
@@ -358,18 +358,23 @@ class KMExClassifier(PrototypeStream):
         """
         with unchanged_on_error(self):
             training = check_training(self, X, y, sample_weight)
-            self._start_anew()
-            with open_task(self, training, self._searches()) as training:
-                counts = self._choose(training)  # of prototypes, for each class
-                training = training._replace(prepare=preparation(self.metric_))
-                plans = self._plans(
-                    [[n] for n in counts]
-                )  # how each class is clustered
-                prototypes, folds = self._fit_classes(training, plans)  # k-means
-                self._set_prototypes(training.classes, prototypes)
-                metrics = self._set_metric(training, folds)  # of the decision
-                self._set_temperature(training, folds, metrics)  # of probabilities
-                self._settle(training.X)
+            counts = self._fit(training, self._choose)
             if self.merge_threshold is None and not self._searches():
                 warn_of_fewer(counts, to_numpy(self.n_prototypes_), training.classes)
         return self
+
+    def _fit(
+        self, training: Training, choose: Callable[[Training], list[int]]
+    ) -> list[int]:
+        """Run the steps of a fit; return the numbers of prototypes asked for."""
+        self._start_anew()
+        with open_task(self, training, self._searches()) as training:
+            counts = choose(training)  # of prototypes, for each class
+            training = training._replace(prepare=preparation(self.metric_))
+            plans = self._plans([[n] for n in counts])  # how each class is clustered
+            prototypes, folds = self._fit_classes(training, plans)  # k-means
+            self._set_prototypes(training.classes, prototypes)
+            metrics = self._set_metric(training, folds)  # of the decision
+            self._set_temperature(training, folds, metrics)  # of probabilities
+            self._settle(training.X)
+        return counts
