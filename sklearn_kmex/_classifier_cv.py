@@ -45,7 +45,8 @@ class KMExClassifierCV(KMExClassifier):
 
     cv : int, cross-validation generator or iterable, default=None
         Folds, as in :func:`~sklearn.model_selection.check_cv`. None is 5 stratified
-        folds.
+        folds. Row numbers are those of X; `fit` takes the `groups` of a splitter of
+        groups.
 
     scoring : {"neg_log_loss", "accuracy", "balanced_accuracy"}, \
             default="neg_log_loss"
@@ -57,6 +58,7 @@ class KMExClassifierCV(KMExClassifier):
         Largest difference from the best mean score that is accepted. "standard_error"
         is the standard error of the mean difference over the held-out rows, the
         one-standard-error rule [1]_ for paired scores; at least 2 % of the log-loss.
+        A single fold is enough; with one held-out row in all, it is 0.
 
     per_class : bool, default=False
         Whether classes may have different numbers of prototypes. The tolerance is then

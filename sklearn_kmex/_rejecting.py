@@ -65,7 +65,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
     cv : int, cross-validation generator or iterable, default=None
         Folds that give the held-out rows, as in
         :func:`~sklearn.model_selection.check_cv`; not used with a `FrozenEstimator`.
-        None is 5 stratified folds.
+        None is 5 stratified folds. Row numbers are those of X; `fit` takes the
+        `groups` of a splitter of groups.
 
     reject_label : int, float or str, default=None
         Label that `predict` returns for rejected rows. It must have the type of the
