@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,7 +19,7 @@ from sklearn_kmex._compat import (
     _fit_context,
 )
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.rows import open_task
+from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.streaming import PrototypeStream
 from sklearn_kmex._fit.validation import check_scale, check_training, warn_of_fewer
 from sklearn_kmex._model.metric import METRICS, preparation
@@ -362,17 +362,24 @@ class KMExClassifier(PrototypeStream):
         """
         with new_state(self) as new:
             training = check_training(new, X, y, sample_weight)
-            new._start_anew()
-            with open_task(new, training, new._searches()) as training:
-                counts = new._choose(training)  # of prototypes, for each class
-                training = training._replace(prepare=preparation(new.metric_))
-                plans = new._plans([[n] for n in counts])  # how classes are clustered
-                prototypes, folds = new._fit_classes(training, plans)  # k-means
-                new._set_prototypes(training.classes, prototypes)
-                metrics = new._set_metric(training, folds)  # of the decision
-                new._set_temperature(training, folds, metrics)  # of probabilities
-                new._settle(training.X)
-            check_scale(rule_of(new))
+            counts = new._fit(training, new._choose)
             if self.merge_threshold is None and not self._searches():
                 warn_of_fewer(counts, to_numpy(new.n_prototypes_), training.classes)
         return self
+
+    def _fit(
+        self, training: Training, choose: Callable[[Training], list[int]]
+    ) -> list[int]:
+        """Run the steps of a fit; return the numbers of prototypes asked for."""
+        self._start_anew()
+        with open_task(self, training, self._searches()) as training:
+            counts = choose(training)  # of prototypes, for each class
+            training = training._replace(prepare=preparation(self.metric_))
+            plans = self._plans([[n] for n in counts])  # how each class is clustered
+            prototypes, folds = self._fit_classes(training, plans)  # k-means
+            self._set_prototypes(training.classes, prototypes)
+            metrics = self._set_metric(training, folds)  # of the decision
+            self._set_temperature(training, folds, metrics)  # of probabilities
+            self._settle(training.X)
+        check_scale(rule_of(self))
+        return counts

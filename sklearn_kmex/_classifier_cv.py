@@ -1,21 +1,27 @@
 """KMExClassifierCV: prototypes and how they decide, chosen by cross-validation."""
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.metadata_routing import MetadataRouter
 
+from sklearn_kmex._base import new_state
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._compat import Interval, StrOptions
+from sklearn_kmex._compat import Interval, StrOptions, _fit_context
 from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.choice import choose
 from sklearn_kmex._fit.classes import counts_by_share
+from sklearn_kmex._fit.folds import split_rows
+from sklearn_kmex._fit.metadata import routed_params, router_of
 from sklearn_kmex._fit.search import open_search
 from sklearn_kmex._fit.steps import AUTO_COUNTS
+from sklearn_kmex._fit.validation import check_training
 
 
 class KMExClassifierCV(KMExClassifier):
@@ -39,7 +45,8 @@ class KMExClassifierCV(KMExClassifier):
 
     cv : int, cross-validation generator or iterable, default=None
         Folds, as in :func:`~sklearn.model_selection.check_cv`. None is 5 stratified
-        folds.
+        folds. Row numbers are those of X; `fit` takes the `groups` of a splitter of
+        groups.
 
     scoring : {"neg_log_loss", "accuracy", "balanced_accuracy"}, \
             default="neg_log_loss"
@@ -51,6 +58,7 @@ class KMExClassifierCV(KMExClassifier):
         Largest difference from the best mean score that is accepted. "standard_error"
         is the standard error of the mean difference over the held-out rows, the
         one-standard-error rule [1]_ for paired scores; at least 2 % of the log-loss.
+        A single fold is enough; with one held-out row in all, it is 0.
 
     per_class : bool, default=False
         Whether classes may have different numbers of prototypes. The tolerance is then
@@ -283,19 +291,80 @@ class KMExClassifierCV(KMExClassifier):
     def _searches(self) -> bool:
         return True
 
-    def _choose(self, training: Training) -> list[int]:
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
+        """Choose among the candidates, and find the prototypes of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, or their embeddings. float32 is kept.
+
+        y : array-like of shape (n_samples,)
+            Class labels, of at least two classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, at least 0. None is 1 for all rows. Rows of weight 0
+            neither train nor are held out.
+
+        **params : dict of str to array-like of shape (n_samples,)
+            `groups`, the group of each row, for a `cv` such as
+            :class:`~sklearn.model_selection.GroupKFold`; with metadata routing,
+            whatever the splitter requests.
+
+        Returns
+        -------
+        KMExClassifierCV
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is invalid; the estimator is then unchanged.
+
+        TypeError
+            If there are `params` that `cv` does not take.
+        """
+        with new_state(self) as new:
+            metadata, others = routed_params(self, params)
+            if others:
+                raise TypeError(
+                    "fit takes sample_weight, and groups for the splitter; got also "
+                    f"{sorted(others)}. Leave them out."
+                )
+            training = check_training(new, X, y, sample_weight)
+            folds = split_rows(self.cv, X, training.y, training.weights, metadata)
+            new._fit(training, partial(new._choose_by, folds))
+        return self
+
+    def _choose_by(
+        self, folds: Sequence[tuple[NDArray, NDArray]], training: Training
+    ) -> list[int]:
+        """Choose the numbers of prototypes, and how they decide, by folds."""
         self._set_rule(training.X)
         numbers = _numbers_to_try(self.candidates)
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
-        rows = np.flatnonzero(training.weights)
-        y = training.y[rows]
-        folds = check_cv(self.cv, y, classifier=True).split(rows, y)
-        splits = [(rows[train], rows[test]) for train, test in folds]
-        search = open_search(self, training, splits, counts, self.scoring)
+        search = open_search(self, training, folds, counts, self.scoring)
         chosen = choose(search, numbers.tolist(), self.tolerance, self.per_class)
         return self._set_choice(chosen)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what `fit` takes: weights of rows, and what the splitter requests.
+
+        Returns
+        -------
+        MetadataRouter
+            Metadata of the classifier itself and of `cv`.
+        """
+        return router_of(self)
 
 
 def _numbers_to_try(candidates: Any) -> NDArray:

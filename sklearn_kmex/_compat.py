@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import (
     _convert_to_numpy,
@@ -23,7 +24,12 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_method_params,
+    _check_sample_weight,
+)
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -44,6 +50,7 @@ except ImportError:  # before scikit-learn 1.9
 
 
 __all__ = [
+    "BaseSearchCV",
     "CALLBACK_STATE",
     "CallbackSupportMixin",
     "HasMethods",
@@ -51,6 +58,7 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "_check_feature_names_in",
+    "_check_method_params",
     "_check_sample_weight",
     "_convert_to_numpy",
     "_get_column_indices",
@@ -58,6 +66,7 @@ __all__ = [
     "_max_precision_float_dtype",
     "_safe_indexing",
     "check_same_namespace",
+    "fit_request",
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_apply",
@@ -81,6 +90,13 @@ def share_callbacks(estimator: Any, twin: Any) -> Any:
     if has_callbacks(estimator):
         twin.set_callbacks(*estimator._skl_callbacks)
     return twin
+
+
+def fit_request(estimator: Any, name: str) -> bool | str | None:
+    """Return whether `fit` of an estimator requests metadata; None is undecided."""
+    routing = get_routing_for_object(estimator)
+    own = getattr(getattr(routing, "_self_request", routing), "fit", None)
+    return None if own is None else own.requests.get(name)
 
 
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import Tags, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, new_state, of_one_fit
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
 from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_score
+from sklearn_kmex._fit.metadata import routed_params, router_of
 from sklearn_kmex._model.labels import class_codes, kind_of
 from sklearn_kmex._model.protocol import find_sem, levels
 
@@ -65,7 +67,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
     cv : int, cross-validation generator or iterable, default=None
         Folds that give the held-out rows, as in
         :func:`~sklearn.model_selection.check_cv`; not used with a `FrozenEstimator`.
-        None is 5 stratified folds.
+        None is 5 stratified folds. Row numbers are those of X; `fit` takes the
+        `groups` of a splitter of groups.
 
     reject_label : int, float or str, default=None
         Label that `predict` returns for rejected rows. It must have the type of the
@@ -160,7 +163,13 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         self.reject_label = reject_label
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> Self:
         """Fit the classifier, and compute the thresholds from held-out rows.
 
         Parameters
@@ -173,7 +182,13 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row, for the classifier or the last step of a `Pipeline`,
-            and for the quantiles. None is 1 for all rows.
+            and for the quantiles. None is 1 for all rows. Rows of weight 0 are in no
+            fold.
+
+        **params : dict of str to array-like of shape (n_samples,)
+            `groups`, the group of each row, for a `cv` such as
+            :class:`~sklearn.model_selection.GroupKFold`; others are passed to `fit` of
+            the classifier. With metadata routing, they go where they are requested.
 
         Returns
         -------
@@ -190,9 +205,9 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         """
         with new_state(self) as new:
             X, y, weights = check_targets(new, X, y, sample_weight)
-            new.estimator_, *known = hold_out(
-                self.estimator, X, y, weights, cv=self.cv, method=self.method
-            )
+            metadata = routed_params(self, params)
+            given = (self.estimator, X, y, weights)
+            new.estimator_, *known = hold_out(*given, self.cv, self.method, metadata)
             new.classes_ = np.asarray(new.estimator_.classes_)
             _check_reject_label(self.reject_label, new.classes_)
             new._calibrate(*known)
@@ -315,6 +330,16 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         check_is_fitted(self)
         labels, scores = predict_and_score(self.estimator_, X, self.method)
         return labels, scores, class_codes(self.classes_, labels, "predicted labels")
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what `fit` takes: weights, and requests of the classifier and `cv`.
+
+        Returns
+        -------
+        MetadataRouter
+            Metadata of the classifier itself, of the one inside it and of `cv`.
+        """
+        return router_of(self, estimator=self.estimator)
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)

@@ -8,19 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from served import RULES, fit_rule, four_digits
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex._fit.held_out import predict_and_score
 from sklearn_kmex._model.metric import METRICS
+from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._rejecting import threshold
 
 METHODS = ["similarity", "probability"]
@@ -116,6 +118,90 @@ def test_weights_reach_the_classifier_in_a_pipeline(digits):
     assert sum(map(np.sum, careful.calibration_weights_)) == weights.sum()
     even = careful.fit(X, y)
     assert not np.array_equal(found, even.estimator_[0]["kmexclassifier"].prototypes_)
+
+
+def classifiers():
+    """Ways to wrap a classifier, with the name of the step that takes weights."""
+    psem, scaler = KMExClassifier(2, n_init=1, random_state=0), StandardScaler()
+    piped, grid = make_pipeline(scaler, psem), {"kmexclassifier__n_prototypes": [1, 2]}
+    return {
+        "alone": psem,
+        "pipeline": piped,
+        "nested": make_pipeline(piped),
+        "search": GridSearchCV(psem, {"n_prototypes": [1, 2]}, cv=2),
+        "search over a pipeline": GridSearchCV(piped, grid, cv=2),
+        "search in a pipeline": make_pipeline(
+            scaler, GridSearchCV(psem, {"n_prototypes": [1, 2]}, cv=2)
+        ),
+        "made": make_kmex(lambda X: X, n_prototypes=2, random_state=0),
+        "rejecting": RejectingClassifier(psem, cv=2),
+    }
+
+
+@pytest.mark.parametrize("name", classifiers())
+def test_weights_reach_the_classifier_with_metadata_routing_too(blobs, name):
+    X, y = blobs
+    weights = np.where(np.arange(len(y)) % 3, 1.0, 4.0)
+    careful = RejectingClassifier(classifiers()[name], cv=2, method="probability")
+    expected = clone(careful).fit(X, y, sample_weight=weights)
+    even = clone(careful).fit(X, y)
+    assert not np.array_equal(
+        find_sem(expected).prototype_counts_, find_sem(even).prototype_counts_
+    )
+    with config_context(enable_metadata_routing=True):
+        found = clone(careful).fit(X, y, sample_weight=weights)
+    assert_array_equal(find_sem(found).prototypes_, find_sem(expected).prototypes_)
+    assert_array_equal(found.thresholds_, expected.thresholds_)
+
+
+def test_weights_go_where_they_are_requested(blobs):
+    X, y = blobs
+    weights = np.where(np.arange(len(y)) % 3, 1.0, 4.0)
+    scaler, psem = StandardScaler(), KMExClassifier(1, random_state=0)
+    with config_context(enable_metadata_routing=True):
+        scaler.set_fit_request(sample_weight=True)
+        psem.set_fit_request(sample_weight=False)
+        careful = RejectingClassifier(make_pipeline(scaler, psem), cv=2)
+        careful.set_fit_request(sample_weight=True)
+        found = make_pipeline(careful).fit(X, y, sample_weight=weights)[-1]
+        assert_allclose(found.estimator_[0].mean_, np.average(X, 0, weights))
+        assert_array_equal(find_sem(found).prototype_counts_, 30)
+        assert sum(map(np.sum, found.calibration_weights_)) == weights.sum()
+        scaler.set_fit_request(sample_weight=False)
+        found = careful.fit(X, y, sample_weight=weights)
+        assert_allclose(found.estimator_[0].mean_, X.mean(axis=0))
+        assert_array_equal(find_sem(found).prototype_counts_, 30)
+        scored = careful.set_score_request(sample_weight=True)
+        params = {"params": {"sample_weight": weights}, "error_score": "raise"}
+        assert cross_validate(scored, X, y, cv=2, **params)["test_score"].min() == 1
+        careful.set_params(estimator=make_pipeline(KNeighborsClassifier()))
+        with pytest.raises(TypeError, match=r"accept sample_weight.*KNeighbors"):
+            careful.fit(X, y, weights)
+
+
+@pytest.mark.parametrize("routing", [True, False])
+def test_other_metadata_reaches_the_classifier_row_by_row(blobs, routing):
+    X, y = blobs
+
+    class Noting(KMExClassifier):
+        def fit(self, X, y, sample_weight=None, marks=None):
+            self.marks_ = marks
+            assert_array_equal(marks, X[:, 0])
+            return super().fit(X, y, sample_weight)
+
+    with config_context(enable_metadata_routing=routing):
+        psem = Noting(1)
+        if routing:
+            psem.set_fit_request(marks=True, sample_weight=True)
+        careful = RejectingClassifier(psem, cv=2).fit(X, y, np.ones(90), marks=X[:, 0])
+        assert_array_equal(careful.estimator_.marks_, X[:, 0])
+
+
+def test_rows_of_weight_zero_need_not_be_known_to_a_frozen_classifier(line):
+    X, y = known_rows()
+    careful = RejectingClassifier(line, quantile=0.2).fit(X, y)
+    more = np.append(X, [[5.0]], axis=0), np.append(y, "c"), np.append(np.ones(13), 0)
+    assert_array_equal(clone(careful).fit(*more).thresholds_, careful.thresholds_)
 
 
 def test_too_few_known_rows_refuse_nothing(line):

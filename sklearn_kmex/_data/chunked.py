@@ -29,7 +29,7 @@ def _check_chunks(X: Any) -> Any:
     if not isinstance(getattr(X, "chunks", None), tuple):
         raise ValueError(
             f"X must be a dask array; got a dask {type(X).__name__}. Convert it, for "
-            "example with X.to_dask_array(lengths=True)."
+            "example a DataFrame with X.to_dask_array(lengths=True)."
         )
     dense = isinstance(getattr(X, "_meta", None), np.ndarray)
     if X.ndim != 2 or X.dtype.kind not in "biuf" or not dense:
@@ -48,6 +48,8 @@ def check_known_chunks(X: Any) -> Any:
             f"X must have chunks of known size; got shape {X.shape}. Call "
             "X.compute_chunk_sizes() first."
         )
+    if X.shape[0] == 0:
+        raise ValueError(f"X must have at least one row; got shape {X.shape}.")
     return X
 
 
@@ -123,14 +125,18 @@ def _lazy(estimator: Any, name: str, X: Any) -> Any:
     """Return a dask array that calls a method on each chunk of X."""
     import dask
 
-    like = _of_block(estimator.prototypes_[:1].astype(X.dtype), estimator, name)
+    like = _of_block(np.empty((0, X.shape[1]), X.dtype), estimator, name)
     width: dict[str, Any] = {"drop_axis": 1}
     if like.ndim == 2:
         width = {"chunks": (X.chunks[0], (like.shape[1],))}
     sent_once = dask.delayed(estimator, pure=False, traverse=False)
-    return X.map_blocks(_of_block, sent_once, name, meta=like[:0], **width)
+    return X.map_blocks(_of_block, sent_once, name, meta=like, **width)
 
 
 def _of_block(block: NDArray, estimator: Any, name: str) -> NDArray:
-    """Call a method, and return an array also if `set_output` asks for a frame."""
-    return np.asarray(getattr(estimator, name)(block))
+    """Call a method, and return an array also if `set_output` asks for a frame.
+
+    Methods refuse arrays without rows: for an empty chunk, they get a prototype.
+    """
+    rows = block if len(block) else estimator.prototypes_[:1].astype(block.dtype)
+    return np.asarray(getattr(estimator, name)(rows))[: len(block)]

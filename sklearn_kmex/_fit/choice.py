@@ -1,5 +1,6 @@
 """The plainest setting that is as good as the best, on held-out rows."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from scipy.stats import rankdata
 
 from sklearn_kmex._fit.search import PARAMETERS, Search, Tried
 from sklearn_kmex._fit.temperature import class_logits
+from sklearn_kmex.exceptions import KMExWarning
 
 # Differences of a log-loss that do not matter, as a share of it. With the probabilities
 # of a teacher as targets, standard errors are smaller.
@@ -48,11 +50,10 @@ def choose(
             "All settings to choose from failed; the first one with "
             f"{failures[0]} Fix it, or use metric='euclidean'."
         )
-    weights = search.row_weights()
     folds = np.array([search.fold_means(one) for one in tried])
     means = folds.mean(axis=1)
     best = int(means.argmax())
-    errors = np.array([_standard_error(one, tried[best], weights) for one in tried])
+    errors = _standard_errors(search, tried, tried[best])
     accepted = means >= means[best] - _allowed(tolerance, errors, search, means[best])
     order = [_plainness(search, one) for one in tried]
     plainest = min(np.flatnonzero(accepted), key=lambda i: (*order[i], -means[i]))
@@ -77,6 +78,13 @@ def _allowed(
     """Return the accepted difference of each candidate from the best mean score."""
     if tolerance != "standard_error":
         return float(tolerance)
+    if len(np.unique(_held_out(search))) == 1:
+        warnings.warn(
+            "The standard error of the scores of one held-out row is not known; 0 is "
+            "used. Hold out more rows in cv, or give tolerance as a number.",
+            KMExWarning,
+            stacklevel=7,
+        )
     if search.scoring != "neg_log_loss":
         return errors
     return np.maximum(errors, LEAST_SHARE * abs(best))
@@ -88,11 +96,26 @@ def _plainness(search: Search, one: Tried) -> tuple[bool, int, int]:
     return bool((counts == 1).all()), int(counts.sum()), one.candidate.departures()
 
 
-def _standard_error(one: Tried, best: Tried, weights: Sequence[NDArray]) -> float:
-    """Return the standard error of the mean difference of two candidates' scores."""
-    apart = np.concatenate(best.scores) - np.concatenate(one.scores)
-    share = np.concatenate(weights) / len(weights)
-    return float(np.sqrt(np.sum((share * (apart - share @ apart)) ** 2)))
+def _standard_errors(
+    search: Search, tried: Sequence[Tried], best: Tried
+) -> NDArray[np.float64]:
+    """Return the standard errors of the mean differences of scores from the best.
+
+    Scores of a row in several folds are not independent: they are added up.
+    """
+    _, rows = np.unique(_held_out(search), return_inverse=True)
+    share = np.concatenate(search.row_weights()) / len(search.splits)
+    errors = []
+    for one in tried:
+        apart = np.concatenate(best.scores) - np.concatenate(one.scores)
+        parts = np.bincount(rows, share * (apart - share @ apart))
+        errors.append(np.sqrt(np.sum(parts**2)))
+    return np.array(errors)
+
+
+def _held_out(search: Search) -> NDArray[np.intp]:
+    """Return the held-out rows of all folds."""
+    return np.concatenate([split.held_out for split in search.splits])
 
 
 class Table(NamedTuple):

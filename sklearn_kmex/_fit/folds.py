@@ -1,13 +1,17 @@
 """Prototypes of the training rows of each fold, compared with its held-out rows."""
 
+import reprlib
 import warnings
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.utils.metadata_routing import get_routing_for_object
 
+from sklearn_kmex._compat import _safe_indexing
 from sklearn_kmex._data.rows import Rows, Training, map_classes
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
 from sklearn_kmex._fit.prototypes import (
@@ -31,6 +35,96 @@ class Split(NamedTuple):
     groups: list[NDArray[np.intp]]  # of the classes that have training rows
     present: NDArray[np.intp]  # their codes
     held_out: NDArray[np.intp]  # rows of these classes
+
+
+def split_rows(
+    cv: Any, X: Any, y: NDArray, weights: NDArray, metadata: Mapping[str, Any]
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return the row numbers of the training and the held-out rows of each fold.
+
+    A number of folds splits the rows of positive weight. Row numbers in pairs, and
+    those of a splitter, are those of X. `metadata` are arguments of `split`.
+    """
+    if cv is None or isinstance(cv, Integral):
+        rows = np.flatnonzero(weights)
+        splitter = check_cv(cv, y[rows], classifier=True)
+        metadata = {name: _safe_indexing(of, rows) for name, of in metadata.items()}
+        folds = splitter.split(rows, y[rows], **metadata)
+        return [(rows[train], rows[test]) for train, test in folds]
+    if not hasattr(cv, "split"):
+        return [_checked(fold, len(y)) for fold in cv]
+    _check_groups(cv, metadata)
+    return [_checked(fold, len(y)) for fold in cv.split(X, y, **metadata)]
+
+
+def _check_groups(splitter: Any, metadata: Mapping[str, Any]) -> None:
+    """Raise an error if a splitter needs groups, and has none."""
+    needed = get_routing_for_object(splitter).consumes("split", ["groups"])
+    if needed and metadata.get("groups") is None:
+        raise ValueError(
+            f"cv={type(splitter).__name__} needs the group of each row; fit got no "
+            "groups. Pass them, as fit(X, y, groups=groups). In a Pipeline, a search "
+            "or another meta-estimator, call "
+            "sklearn.set_config(enable_metadata_routing=True) first, so that they are "
+            "passed on."
+        )
+
+
+def _checked(fold: Any, n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the two parts of a fold as row numbers."""
+    try:
+        train, test = (np.asarray(part) for part in fold)
+    except (TypeError, ValueError):  # no pair
+        train = test = np.asarray(reprlib.repr(fold))
+    return _row_numbers(train, n_rows), _row_numbers(test, n_rows)
+
+
+def _row_numbers(part: NDArray, n_rows: int) -> NDArray[np.intp]:
+    """Return row numbers of X, which may be given from the end, or as a mask."""
+    outside = np.empty(0)
+    if part.shape == (n_rows,) and part.dtype == bool:
+        return np.flatnonzero(part)
+    if part.ndim == 1 and (part.dtype.kind in "iu" or len(part) == 0):
+        outside = part[(part < -n_rows) | (part >= n_rows)]
+        if len(outside) == 0:
+            return part.astype(np.intp) % n_rows
+    got = f"row {outside[0]}" if len(outside) else reprlib.repr(part.tolist())
+    raise ValueError(
+        "cv must give a pair for each fold, the training and the held-out rows: "
+        f"row numbers of X, from 0 to {n_rows - 1}, or masks of {n_rows} values; got "
+        f"{got}."
+    )
+
+
+def usable_folds(
+    folds: Sequence[tuple[NDArray, NDArray]],
+    y: NDArray,
+    weights: NDArray,
+    n_classes: int = 1,
+) -> list[tuple[NDArray, NDArray]]:
+    """Drop rows of weight 0, held-out rows of unknown classes, and folds without rows.
+
+    A class is unknown if it has no training rows. Folds whose training rows are of
+    fewer than `n_classes` classes are dropped, too.
+    """
+    if not folds:
+        raise ValueError(
+            "cv must give at least one fold; got none. A generator gives its folds "
+            "once: pass a list of them."
+        )
+    used = []
+    for train, test in folds:
+        train, test = (rows[weights[rows] > 0] for rows in (train, test))
+        known = np.unique(y[train])
+        test = test[np.isin(y[test], known)]
+        if len(test) and len(known) >= n_classes:
+            used.append((train, test))
+    if not used:
+        raise ValueError(
+            "cv must hold out a row of a class that has training rows in its fold; "
+            "got no such fold. Use stratified folds."
+        )
+    return used
 
 
 def few_folds(training: Training, seed: int) -> list[tuple[NDArray, NDArray]]:
@@ -60,28 +154,17 @@ def few_folds(training: Training, seed: int) -> list[tuple[NDArray, NDArray]]:
 def open_splits(
     training: Training, splits: Sequence[tuple[NDArray, NDArray]], most: int
 ) -> list[Split]:
-    """Group the training rows of each fold, and draw held-out rows, `most` in all.
-
-    Rows of a class without training rows are left out: no candidate predicts it.
-    """
+    """Group the training rows of each fold, and draw held-out rows, `most` in all."""
+    splits = usable_folds(splits, training.y, training.weights)
     step = -(-sum(len(test) for _, test in splits) // most)
     codes = np.searchsorted(training.classes, training.y)
     opened = []
     for train, test in splits:
-        train = train[training.weights[train] > 0]
         order = train[np.argsort(codes[train], kind="stable")]
         present, first = np.unique(codes[order], return_index=True)
-        known = np.isin(codes[test], present) & (training.weights[test] > 0)
-        test = test[known]
         by_class = test[np.argsort(codes[test], kind="stable")]
         held_out = np.sort(by_class[::step])
-        if len(held_out):
-            opened.append(Split(np.split(order, first[1:]), present, held_out))
-    if not opened:
-        raise ValueError(
-            "cv must hold out a row of a class that has training rows in its fold; "
-            "got no such fold. Use stratified folds."
-        )
+        opened.append(Split(np.split(order, first[1:]), present, held_out))
     return opened
 
 

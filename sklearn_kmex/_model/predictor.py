@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -26,7 +27,7 @@ from sklearn_kmex._data.arrays import (
     rows_at,
     to_numpy,
 )
-from sklearn_kmex._data.chunked import chunkwise
+from sklearn_kmex._data.chunked import chunkwise, in_memory, is_dask
 from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.nearest import sure_nearest
 from sklearn_kmex._model.rule import Rule, rule_of
@@ -206,6 +207,33 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             row is similar.
         """
         return self.nearest_prototypes(X)[0][:, 0]
+
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the accuracy of the predicted classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to classify.
+
+        y : array-like of shape (n_samples,)
+            True class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row. None is 1 for all rows.
+
+        Returns
+        -------
+        float
+            Share of the rows that are correctly classified, in [0, 1].
+        """
+        if not is_dask(X):
+            return super().score(X, y, sample_weight)
+        parts = (y, self.predict(X), sample_weight)
+        true, predicted, weights = map(in_memory, parts)
+        return float(accuracy_score(true, predicted, sample_weight=weights))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """Name the columns of `transform`: "<class>_prototype_<number in class>".

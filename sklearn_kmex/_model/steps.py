@@ -99,15 +99,6 @@ def run_steps(steps: list[tuple[str, Any]], X: Any) -> Any:
     return X
 
 
-def last_step(estimator: Any) -> tuple[str, Any]:
-    """Return the last step of a Pipeline, and the prefix of its parameters."""
-    prefix = ""
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator
-
-
 def parts_of(model: Any) -> list[Any]:
     """List the models inside a model: steps of a Pipeline, or the wrapped model."""
     if isinstance(model, Pipeline):

@@ -78,7 +78,8 @@ class PrototypeCountDisplay:
     best. A number is accepted if its band reaches the score of the best. For other
     searches, it is the standard deviation over the folds, with one degree of freedom
     less than there are folds, divided by the square root of their number. As folds
-    share training rows, it tends to be too small.
+    share training rows, it tends to be too small. It is NaN for a single fold, and no
+    band is drawn.
 
     Examples
     --------
@@ -189,7 +190,9 @@ class PrototypeCountDisplay:
         self.band_ = ax.fill_between(
             numbers, mean - error, mean + error, color=COLOURS[0], alpha=0.25
         )
-        self.band_.set(linewidth=0, label="± one standard error")
+        known = np.isfinite(error).any()  # labels that start with "_" are not shown
+        label = "± one standard error" if known else "_no standard error"
+        self.band_.set(linewidth=0, label=label)
         self.accepted_, self.best_ = self._draw_accepted(), None
         if self.best_score is not None:
             self.best_ = ax.axhline(self.best_score, ls="--", color="dimgray")

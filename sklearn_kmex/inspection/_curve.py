@@ -80,7 +80,10 @@ def _of_other_search(
     results = search.cv_results_
     name = _score_name(search, scoring)
     scores = _split_scores(results, name)[rows]
-    errors = scores.std(axis=1, ddof=1) / np.sqrt(scores.shape[1])
+    n_folds = scores.shape[1]
+    errors = np.full(len(scores), np.nan)  # one fold has none
+    if n_folds > 1:
+        errors = scores.std(axis=1, ddof=1) / np.sqrt(n_folds)
     best = getattr(search, "best_index_", None)
     chosen = None if best is None else (results["params"][best][parameter],) * 2
     return Curve(numbers, scores.mean(axis=1), errors, name.replace("_", " "), chosen)

@@ -85,6 +85,50 @@ def test_answers_where_the_number_of_rows_is_not_known(blobs):
     assert_array_equal(psem.predict(some), psem.predict(X[y == 1]))
 
 
+@pytest.mark.parametrize("name", ROW_WISE)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_chunks_without_rows(blobs, name, known, n_classes):
+    X, y = blobs
+    X, labels = X[y < n_classes].astype(np.float32), np.array(["a", "bb", "c"])[y]
+    psem = KMExClassifier(2, random_state=0).fit(X, labels[y < n_classes])
+    kept = (np.arange(len(X)) > 45) & (np.arange(len(X)) < 52)
+    some = in_chunks(X, 10)[da.from_array(kept, chunks=10)]
+    none = in_chunks(X, 10)[da.from_array(kept & False, chunks=10)]
+    if known:
+        some.compute_chunk_sizes()
+    answer, expected = getattr(psem, name)(some).compute(), getattr(psem, name)(X[kept])
+    assert answer.dtype == expected.dtype
+    if name == "predict":
+        assert_array_equal(answer, expected)
+    else:
+        assert_allclose(answer, expected, rtol=1e-5)
+    empty = getattr(psem, name)(none).compute()
+    assert empty.shape == (0, *expected.shape[1:])
+    assert empty.dtype == expected.dtype
+
+
+def test_a_selection_is_fitted_and_scored_as_in_memory(blobs):
+    X, y = blobs
+    kept = (X[:, 0] > 0) & (np.arange(90) // 20 != 1)
+    mask = da.from_array(kept, chunks=20)
+    some, labels = in_chunks(X, 20)[mask], da.from_array(y, chunks=20)[mask]
+    here = KMExClassifier(2, random_state=0).fit(X[kept], y[kept])
+    wrong = np.where(np.arange(kept.sum()) % 3, y[kept], y[kept] + 1)
+    weights = np.arange(kept.sum())
+    assert here.score(some, labels) == 1
+    assert here.score(some, wrong, weights) == here.score(X[kept], wrong, weights) < 1
+    assert_allclose(
+        here.nearest_prototypes(some, 2)[0], here.nearest_prototypes(X[kept], 2)[0]
+    )
+    some.compute_chunk_sizes()
+    assert 0 in some.chunks[0]
+    there = clone(here).fit(some, labels)
+    assert_same_model(here, there)
+    streamed = clone(here).partial_fit(some, labels)
+    assert_array_equal(streamed.prototypes_, here.prototypes_)
+
+
 def test_output_containers_do_not_reach_the_chunks(blobs):
     pd = pytest.importorskip("pandas")
     X, y = blobs
@@ -136,6 +180,8 @@ def test_each_refusal_names_the_remedy(blobs):
     for searching in (KMExClassifier("auto"), KMExClassifierCV(3)):
         with pytest.raises(ValueError, match="Choose with a sample"):
             searching.fit(lazy, y)
+    with pytest.raises(ValueError, match=r"at least one row; got shape \(0, 4\)"):
+        psem.fit(lazy[:0], y[:0])
     with pytest.raises(ValueError, match=r"requires y to be passed"):
         psem.fit(lazy, None)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

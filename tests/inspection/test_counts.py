@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -45,6 +45,16 @@ def test_band_by_hand():
     marks = ["accepted", "best setting", "chosen"]
     assert texts == ["mean", "± one standard error", *marks]
     assert [t.get_text() for t in display.ax_.get_xticklabels()] == ["1", "2", "5"]
+
+
+def test_one_fold_has_no_standard_error(data):
+    cv = StratifiedShuffleSplit(1, random_state=0)
+    numbers = {"n_prototypes": [1, 2, 3]}
+    display = draw(GridSearchCV(KMExClassifier(n_init=1), numbers, cv=cv).fit(*data))
+    assert np.isnan(display.standard_errors).all()
+    assert np.isfinite(display.mean_scores).all()
+    texts = [t.get_text() for t in display.ax_.get_legend().get_texts()]
+    assert texts == ["mean", "chosen"]
 
 
 def test_the_classifier_that_chooses(data):
