@@ -193,14 +193,28 @@ class PrototypeNetwork(nn.Module):
         return self.temperature * (own / self.temperature).logsumexp(dim=2)
 
 
-def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:
+class FiniteRows(nn.Module):
+    """Embedding of an encoder, or NaN for rows that are not finite.
+
+    Embedders refuse these; a network may make finite numbers of them.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, X: Tensor) -> Tensor:
+        Z = self.encoder(X)
+        undefined = X.to(Z.dtype).flatten(1) * 0  # infinity times 0 is NaN
+        return Z + undefined.sum(dim=1, keepdim=True)
+
+
+def encoder_to_onnx(encoder: nn.Module, sample: Tensor, opset: int) -> Any:
     """Export an encoder for batches of any size."""
     batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
     program: Any = torch.onnx.export(
         encoder.eval(),
         (batch,),
-        input_names=["X"],
-        output_names=["embedding"],
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
         opset_version=opset,
         dynamo=True,

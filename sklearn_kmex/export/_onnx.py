@@ -88,20 +88,20 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     """
     kmex, steps, n_prototypes = exported_parts(psem, n_prototypes)
     check_dependency("skl2onnx", caller="to_onnx", extra="onnx")
-    from sklearn_kmex._onnx.convert import chain, convert, finish
+    from sklearn_kmex._onnx.convert import Part, chain, convert, finish
 
     before, encoder, after = _split(steps)
-    graphs = []
+    parts = []
     if encoder is not None:
         if before:
-            graphs.append(convert(before, _as_rows(X, before[0]), OPSET))
+            parts.append(convert(before, _as_rows(X, before[0]), OPSET))
             X = make_pipeline(*before).transform(X[:1])
-        graphs.append(_convert_encoder(encoder, X))
+        parts.append(Part(_convert_encoder(encoder, X), ["X"]))
         width = (after or [kmex])[0].n_features_in_
         X = np.zeros((1, width), dtype=np.float32)
     after = [*after, kmex]
-    graphs.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
-    return finish(chain(graphs), OPSET, _metadata(kmex))
+    parts.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
+    return finish(*chain(parts), OPSET, _metadata(kmex))
 
 
 def _split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
@@ -120,13 +120,17 @@ def _split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
 
 def _as_rows(X: Any, step: Any) -> Any:
     """Return X as a DataFrame or array, with the columns that a step was fitted on."""
-    X = X if hasattr(X, "columns") or sparse.issparse(X) else np.asarray(X)
-    if sparse.issparse(X) or X.ndim != 2:
-        raise ValueError(
-            "X must be a two-dimensional array or a DataFrame; got "
-            f"{type(X).__name__} of shape {X.shape}. ONNX has no sparse rows: pass "
-            "X.toarray()."
-        )
+    if not hasattr(X, "columns"):
+        X = X if sparse.issparse(X) else np.asarray(X)
+        is_text = X.ndim == 1 and all(isinstance(text, str) for text in X)
+        if sparse.issparse(X) or not (is_text or X.ndim == 2):
+            raise ValueError(
+                "X must be a two-dimensional array, a DataFrame or a list of texts; "
+                f"got {type(X).__name__} of shape {X.shape}. ONNX has no sparse rows: "
+                "pass X.toarray()."
+            )
+        if is_text:
+            return X
     expected = getattr(step, "n_features_in_", X.shape[1])
     if X.shape[1] != expected:
         raise ValueError(
@@ -140,10 +144,13 @@ def _convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     """Export a torch encoder for samples like those in X."""
     check_dependency("torch", caller="to_onnx", extra="torch")
     check_dependency("onnxscript", caller="to_onnx", extra="onnx")
-    from sklearn_kmex._torch.serving import encoder_to_onnx
+    from sklearn_kmex._torch.serving import FiniteRows, encoder_to_onnx
 
     sample = sample_of(embedder, X)
-    return encoder_to_onnx(make_encoder(embedder, sample), sample, OPSET)
+    encoder = make_encoder(embedder, sample)
+    if getattr(embedder, "preprocess", None) is None and sample.is_floating_point():
+        encoder = FiniteRows(encoder)
+    return encoder_to_onnx(encoder, sample, OPSET)
 
 
 def _metadata(kmex: Any) -> dict[str, str]:
