@@ -17,8 +17,7 @@ from sklearn_kmex._onnx.inputs import (
     input_names,
     inputs_of,
     model_inputs,
-    onnx_type,
-    select_columns,
+    select_in_steps,
 )
 from sklearn_kmex._onnx.steps import CONVERTERS, PARSERS, SHAPES
 from sklearn_kmex.exceptions import KMExWarning
@@ -40,14 +39,13 @@ def convert(
     """Convert steps; with `n_prototypes`, the last step is the classifier."""
     inputs = inputs_of(X)
     taken = model_inputs(inputs)
-    first = select_columns(steps[0], X, as_matrix=len(taken) == 1)
-    rest = [select_columns(step, None, as_matrix=True) for step in steps[1:]]
+    chosen = select_in_steps(steps, X, as_matrix=len(taken) == 1)
     options = {id(steps[-1]): {"n_prototypes": n_prototypes}} if n_prototypes else None
     try:
         graph = skl2onnx.convert_sklearn(
-            make_pipeline(first, *rest),
+            make_pipeline(*chosen),
             "KMEx",
-            [(str(part.column), onnx_type(part.dtype, part.shape)) for part in taken],
+            [(str(part.column), part.onnx_type()) for part in taken],
             options=options,
             target_opset={"": opset, "ai.onnx.ml": 3},
             custom_conversion_functions=CONVERTERS,
@@ -57,18 +55,23 @@ def convert(
     except NoConverter:
         raise
     except Exception as error:
-        kinds = ", ".join(type(step).__name__ for step in steps)
-        raise TypeError(
-            f"psem must consist of steps that skl2onnx converts; of {kinds} one is "
-            f"not: {_first_line(error)} Export the steps after it, and pass their "
-            "graph the output of the steps before."
-        ) from error
+        raise _no_converter(steps, inputs, error) from error
     _set_opset(graph, opset)
     return Part(graph, _set_inputs(graph.graph, inputs))
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> TypeError:
+    """Return the error for columns without a type in ONNX, or for a step."""
+    for part in inputs:
+        if part.dtype is None:
+            return _no_type(part)
+    kinds = ", ".join(type(step).__name__ for step in steps)
+    first_line = str(error).strip().partition("\n")[0]
+    return TypeError(
+        f"psem must consist of steps that skl2onnx converts; of {kinds} one is not: "
+        f"{first_line} Export the steps after it, and pass their graph the output of "
+        "the steps before."
+    )
 
 
 def _set_opset(graph: ModelProto, opset: int) -> None:
@@ -82,35 +85,43 @@ def _set_opset(graph: ModelProto, opset: int) -> None:
 def _set_inputs(graph: GraphProto, inputs: list[Input]) -> list[Any]:
     """Replace the inputs by those of X, cast and joined; return their columns.
 
-    Columns without a type in ONNX have no input, if no node takes them.
+    Columns without a type in ONNX have no input; no node may take them.
     """
-    taken = list(graph.input)
-    used = {name for node in graph.node for name in node.input}
-    joined = len(taken) < len(inputs)
+    values = list(graph.input)
+    joined = len(values) < len(inputs)
+    if not joined:
+        _check_taken(graph, inputs)
+    known = [(n, part) for n, part in enumerate(inputs) if part.dtype is not None]
     del graph.input[:]
-    columns, cast = [], []
-    for n, part in enumerate(inputs):
-        value = taken[0 if joined else n]
-        if part.dtype is not None:
-            own, to = f"column.{n}", f"cast.{n}" if joined else value.name
-            kind = onnx_type(part.dtype, part.shape).to_onnx_type()
-            graph.input.append(helper.make_value_info(own, kind))
-            element = value.type.tensor_type.elem_type
-            cast.append(helper.make_node("Cast", [own], [to], to=element))
-            columns.append(part.column)
-        elif value.name in used:
-            raise NoConverter(
-                "X must have columns of numbers, booleans or text to be exported; got "
-                f"column {part.column!r} of {part.kind}. Convert it to one of them, "
-                "and fit again."
-            )
+    nodes = []
+    for n, part in known:
+        own = f"column.{n}"  # no name of skl2onnx has a dot
+        graph.input.append(helper.make_value_info(own, part.onnx_type().to_onnx_type()))
+        value = values[0 if joined else n]
+        to, kind = f"cast.{n}" if joined else value.name, value.type.tensor_type
+        nodes.append(helper.make_node("Cast", [own], [to], to=kind.elem_type))
     if joined:
-        names = [node.output[0] for node in cast]
-        cast.append(helper.make_node("Concat", names, [taken[0].name], axis=1))
-    nodes = [*cast, *graph.node]
+        names = [node.output[0] for node in nodes]
+        nodes.append(helper.make_node("Concat", names, [values[0].name], axis=1))
+    nodes += graph.node
     del graph.node[:]
     graph.node.extend(nodes)
-    return columns
+    return [part.column for _, part in known]
+
+
+def _check_taken(graph: GraphProto, inputs: list[Input]) -> None:
+    """Raise an error if a node takes an input without a type in ONNX."""
+    taken = {name for node in graph.node for name in node.input}
+    for value, part in zip(graph.input, inputs, strict=True):
+        if part.dtype is None and value.name in taken:
+            raise _no_type(part)
+
+
+def _no_type(part: Input) -> NoConverter:
+    return NoConverter(
+        "X must have columns of numbers, booleans or text to be exported; got column "
+        f"{part.column!r} of {part.kind}. Convert it to one of them, and fit again."
+    )
 
 
 def chain(parts: list[Part]) -> tuple[ModelProto, list[Any]]:
@@ -170,5 +181,5 @@ def _warn_of_new_names(names: list[str], columns: list[Any]) -> None:
             "Inputs of the graph cannot be named like these columns; they are named "
             f"{', '.join(new[:5])}{more}. All names are in its metadata 'inputs'.",
             KMExWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

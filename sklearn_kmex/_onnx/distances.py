@@ -11,6 +11,7 @@ from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import CANCELLED
 from sklearn_kmex._onnx.graph import BOOL, FEATURES, INT64, Graph, cast
 
+
 def squared_distances(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
     """Squared distances to the prototypes in the metric of a classifier, in float64.
 

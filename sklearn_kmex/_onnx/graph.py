@@ -79,7 +79,10 @@ def infinite_rows(graph: Graph, X: str) -> str:
 def rename(graph: GraphProto, new: Callable[[str], str]) -> None:
     """Rename all values and nodes of a graph, also in its branches and loops."""
     sparse = graph.sparse_initializer
-    tensors = *graph.initializer, *(t for part in sparse for t in (part.values, part.indices))
+    tensors = (
+        *graph.initializer,
+        *(t for part in sparse for t in (part.values, part.indices)),
+    )
     for part in (*graph.input, *graph.output, *graph.value_info, *tensors, *graph.node):
         part.name = new(part.name) if part.name else ""
     for node in graph.node:

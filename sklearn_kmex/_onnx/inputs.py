@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from skl2onnx.common.data_types import guess_data_type
 from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from sklearn_kmex._compat import selected_columns
 
 NUMBERS, OBJECT, FLOAT64 = "biuf", np.dtype(object), np.dtype(np.float64)
-KNOWN = {"bool", "int64", "float32", "float64"}  # of which skl2onnx converts all steps
+KNOWN = {"int64", "float32", "float64"}  # dtypes that all converters take
 
 
 class Input(NamedTuple):
@@ -31,12 +32,11 @@ class Input(NamedTuple):
     def is_number(self) -> bool:
         return self.dtype is not None and self.dtype != OBJECT
 
-
-def onnx_type(dtype: np.dtype | None, shape: tuple[int, ...]) -> Any:
-    """Type of rows in skl2onnx; those without a type in ONNX are declared as text."""
-    kind = guess_data_type(np.empty((1, 1), dtype or OBJECT))[0][1]
-    kind.shape = [None, *shape]
-    return kind
+    def onnx_type(self) -> Any:
+        """Type in skl2onnx; values without a type in ONNX are declared as text."""
+        kind = guess_data_type(np.empty((1, 1), self.dtype or OBJECT))[0][1]
+        kind.shape = [None, *self.shape]
+        return kind
 
 
 def inputs_of(X: Any) -> list[Input]:
@@ -53,22 +53,26 @@ def _input_of(column: Any, values: Any, shape: tuple[int, ...]) -> Input:
     if array.dtype.kind in "UT":
         return Input(column, OBJECT, shape, "text")
     if array.dtype != OBJECT:
-        is_known = array.dtype.kind in NUMBERS and array.dtype.itemsize <= 8
-        return Input(column, array.dtype if is_known else None, shape, str(array.dtype))
+        dtype = array.dtype if array.dtype.itemsize <= 8 else FLOAT64
+        dtype = dtype if array.dtype.kind in NUMBERS else None
+        return Input(column, dtype, shape, str(array.dtype))
     known = [value for value in array.ravel() if not _is_missing(value)]
-    kinds = {type(value).__name__ for value in known}
-    return Input(column, _common(known, array.size), shape, ", ".join(sorted(kinds)))
+    kinds = sorted({type(value).__name__ for value in known})
+    if len(known) < array.size:
+        kinds.append("missing values")
+    dtype = _common(known, len(known) < array.size)
+    return Input(column, dtype, shape, " and ".join(kinds))
 
 
-def _common(known: list[Any], size: int) -> np.dtype | None:
-    """Return the common dtype of objects, of which some may be missing."""
-    n_texts = sum(isinstance(value, str) for value in known)
-    if n_texts == len(known):
-        return OBJECT
+def _common(known: list[Any], some_missing: bool) -> np.dtype | None:
+    """Return the common dtype of objects, if it has a type in ONNX."""
+    texts = [value for value in known if isinstance(value, str)]
+    if texts:
+        return None if some_missing or len(texts) < len(known) else OBJECT
     dtype = np.asarray(known).dtype
-    if n_texts or dtype.kind not in NUMBERS:
+    if dtype.kind not in NUMBERS:
         return None
-    return dtype if len(known) == size else np.dtype(np.float64)
+    return FLOAT64 if some_missing else dtype
 
 
 def _is_missing(value: Any) -> bool:
@@ -81,9 +85,9 @@ def model_inputs(inputs: list[Input]) -> list[Input]:
 
     Numbers get one dtype, because skl2onnx gives them that of the first column.
     """
-    dtypes = {part.dtype for part in inputs if part.is_number}
-    shared = dtypes.pop() if len(dtypes) == 1 else FLOAT64
-    shared = shared if shared.name in KNOWN else FLOAT64
+    names = {str(part.dtype) for part in inputs if part.is_number}
+    is_known = len(names) == 1 and names <= KNOWN
+    shared = np.dtype(names.pop()) if is_known else FLOAT64
     if len(inputs) > 1 and all(part.is_number for part in inputs):
         return [Input("X", shared, (len(inputs),), shared.name)]
     return [p._replace(dtype=shared) if p.is_number else p for p in inputs]
@@ -109,21 +113,40 @@ def _new_name(column: Any, taken: set[str]) -> str:
 
 
 def select_columns(step: Any, X: Any, as_matrix: bool) -> Any:
-    """Return a ColumnTransformer that selects columns in the way skl2onnx takes.
+    """Return a step whose ColumnTransformers select columns as skl2onnx takes them.
 
-    It takes lists of positions, or of names if X is a DataFrame that is not one matrix,
-    but no masks.
+    That is by lists of positions, or of names if X is a DataFrame with several inputs,
+    but not by masks.
     """
-    if not isinstance(step, ColumnTransformer):
-        return step
+    if isinstance(step, FeatureUnion):
+        step = copy.copy(step)
+        step.transformer_list = [
+            (name, select_columns(part, X, as_matrix))
+            for name, part in step.transformer_list
+        ]
+    if isinstance(step, Pipeline):
+        return make_pipeline(*select_in_steps([s for _, s in step.steps], X, as_matrix))
+    return _select(step, X, as_matrix) if isinstance(step, ColumnTransformer) else step
+
+
+def select_in_steps(steps: list[Any], X: Any, as_matrix: bool) -> list[Any]:
+    """Apply `select_columns` to steps, of which the first takes X."""
+    first, *rest = steps
+    rest = [select_columns(step, None, as_matrix=True) for step in rest]
+    return [select_columns(first, X, as_matrix), *rest]
+
+
+def _select(step: Any, X: Any, as_matrix: bool) -> Any:
+    """Replace the columns that a ColumnTransformer selects."""
     places: Any = range(step.n_features_in_)
     if hasattr(X, "columns") and hasattr(step, "feature_names_in_"):
         places = step.feature_names_in_.tolist()
-        places = [list(X.columns).index(name) for name in places] if as_matrix else places
+        if as_matrix:
+            places = [list(X.columns).index(name) for name in places]
     chosen = selected_columns(step)
     step = copy.copy(step)
     step.transformers_ = [
-        (name, part, [places[n] for n in chosen[name]])
+        (name, select_columns(part, None, True), [places[n] for n in chosen[name]])
         for name, part, _ in step.transformers_
     ]
     return step

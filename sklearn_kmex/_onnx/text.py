@@ -1,7 +1,7 @@
 """Converter of the text vectorizers of scikit-learn.
 
-That of skl2onnx splits words at letters beyond ASCII, needs a locale of the machine, and
-computes in float32.
+That of skl2onnx splits words at letters beyond ASCII, needs a locale of the machine,
+and computes in float32.
 """
 
 from typing import Any
@@ -10,16 +10,9 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sklearn_kmex._onnx.graph import FEATURES, INT64, STRING, Graph, cast
-from sklearn_kmex._onnx.tokens import grams_of, no_text, pattern_of, spellings
+from sklearn_kmex._onnx.tokens import grams_of, pattern_of, spellings
 
 UNKNOWN, STOP = 0, -1  # ids of tokens that are not in the vocabulary
-PLAIN = {
-    "analyzer": "word",
-    "input": "content",
-    "preprocessor": None,
-    "strip_accents": None,
-    "tokenizer": None,
-}
 
 
 def convert_text(scope: Any, operator: Any, container: Any) -> None:
@@ -33,17 +26,11 @@ def convert_text(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _token_ids(graph: Graph, step: Any, inputs: list[Any]) -> str:
-    """Number the tokens of each text, (n_samples, n_tokens + 1).
+    """Replace the tokens of each text by numbers, (n_samples, n_tokens + 1).
 
     A row and a column are added, because some operators take no empty arrays.
     """
-    for name, plain in PLAIN.items():
-        if getattr(step, name) != plain:
-            raise no_text(
-                step,
-                f"{name}={getattr(step, name)!r}",
-                f"Use {name}={plain!r}, or",
-            )
+    pattern = pattern_of(step)
     texts = graph.Reshape(inputs[0].full_name, np.array([-1]))
     texts = graph.Concat(texts, np.array([" "], dtype=object), axis=0)
     if step.lowercase:  # the locale "C" is on all machines, and knows ASCII
@@ -56,7 +43,7 @@ def _token_ids(graph: Graph, step: Any, inputs: list[Any]) -> str:
         mark=0,
         mincharnum=1,
         pad_value="",
-        tokenexp=pattern_of(step),
+        tokenexp=pattern,
     )
     tokens = graph.Cast(tokens, to=STRING)  # the checker does not know their type
     keys, values = zip(*_vocabulary(step).items(), strict=True)
@@ -72,7 +59,7 @@ def _token_ids(graph: Graph, step: Any, inputs: list[Any]) -> str:
 
 
 def _vocabulary(step: Any) -> dict[str, int]:
-    """Number all spellings of the tokens from 1 on, and of stop words."""
+    """Return a number for each spelling of each token, and of each stop word."""
     tokens = dict.fromkeys(token for gram in grams_of(step) for token in gram)
     numbers = {token: n for n, token in enumerate(tokens, 1)}
     numbers |= dict.fromkeys(step.get_stop_words() or (), STOP)

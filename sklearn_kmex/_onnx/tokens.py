@@ -34,6 +34,13 @@ CHARACTER = (
 LETTER = rf"(?:\\[wd]|{OF_LETTERS}|\[(?:\\[wd]|a-z|A-Z|0-9|\w)+\]|\w)"
 WHOLE_WORD = r"(?:\\b)?(?:\\w)*\\w(?:\+|\{\d+,\})(?:\\b)?"
 MAX_SPELLINGS = 64
+PLAIN = {
+    "analyzer": "word",
+    "input": "content",
+    "preprocessor": None,
+    "strip_accents": None,
+    "tokenizer": None,
+}
 
 
 def pattern_of(step: Any) -> str:
@@ -42,6 +49,7 @@ def pattern_of(step: Any) -> str:
     Without n-grams, whole words may be matched instead: those that are no tokens are in
     no vocabulary.
     """
+    _check_plain(step)
     pattern = step.token_pattern.removeprefix("(?u)")
     of_letters = rf"\\b(?:{LETTER}{QUANTIFIER})+\\b"
     if re.fullmatch(WHOLE_WORD, pattern):
@@ -58,6 +66,14 @@ def pattern_of(step: Any) -> str:
     # Letters beyond ASCII are still in upper case.
     any_case = "(?i)" if step.lowercase and not pattern.isascii() else ""
     return any_case + _translated(pattern)
+
+
+def _check_plain(step: Any) -> None:
+    """Raise an error if code or accents are needed to split text."""
+    for name, plain in PLAIN.items():
+        value = getattr(step, name)
+        if value != plain:
+            raise no_text(step, f"{name}={value!r}", f"Use {name}={plain!r}, or")
 
 
 def _translated(pattern: str) -> str:
@@ -90,7 +106,9 @@ def grams_of(step: Any) -> list[tuple[str, ...]]:
     if most == 1:
         return [(term,) for term in terms]
     grams = [tuple(term.split(" ")) for term in terms]
-    wrong = [t for t, g in zip(terms, grams, strict=True) if not least <= len(g) <= most]
+    wrong = [
+        t for t, g in zip(terms, grams, strict=True) if not least <= len(g) <= most
+    ]
     if wrong or "" in {token for gram in grams for token in gram}:
         raise no_text(
             step,

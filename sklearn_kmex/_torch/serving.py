@@ -209,11 +209,15 @@ class FiniteRows(nn.Module):
         return Z + undefined.sum(dim=1, keepdim=True)
 
 
-def encoder_to_onnx(encoder: nn.Module, sample: Tensor, opset: int) -> Any:
-    """Export an encoder for batches of any size."""
+def encoder_to_onnx(
+    encoder: Encoder, sample: Tensor, opset: int, is_checked: bool
+) -> Any:
+    """Export an encoder for batches of any size; its embedder may check its rows."""
     batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
+    is_checked = is_checked and sample.is_floating_point()
+    module = FiniteRows(encoder) if is_checked else encoder
     program: Any = torch.onnx.export(
-        encoder.eval(),
+        module.eval(),
         (batch,),
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
         opset_version=opset,

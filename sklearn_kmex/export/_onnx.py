@@ -33,11 +33,11 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         Fitted `KMExClassifier`, a `Pipeline` that ends in one, or a fitted search over
         one of these, whose best estimator is exported.
 
-    X : array-like or DataFrame of n_samples samples
-        Samples in the form that the graph will take. Their dtype is that of its input
-        "X"; for a DataFrame, the graph has one input for each column. float64 avoids
-        rounding in steps such as `StandardScaler`. If an embedder has a `preprocess`,
-        the graph takes preprocessed samples.
+    X : array-like, list of str or DataFrame of n_samples samples
+        Samples in the form that the graph will take. Their shape and dtype are those of
+        its input "X"; for a DataFrame, the graph has one input for each column. float64
+        avoids rounding in steps such as `StandardScaler`. If an embedder has a
+        `preprocess`, the graph takes preprocessed samples.
 
     n_prototypes : int, default=3
         Number of most similar prototypes that the graph returns.
@@ -51,14 +51,24 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         "similarities" of the same shape. Its metadata, in JSON, are "classes",
         "prototype_classes", "prototype_indices" (their training rows),
         "prototype_counts", "parameters", "rule" (metric, similarity, aggregation and
-        priors, as chosen in fit) and "versions". With a cosine metric, a row of zeros
-        is compared as it is, as by `predict`, but without its warning.
+        priors, as chosen in fit), "inputs" (the column that each input takes) and
+        "versions". For rows that `predict` refuses, such as those with infinite values,
+        probabilities and similarities are NaN, and the label means nothing. With a
+        cosine metric, a row of zeros is compared as it is, as by `predict`, but without
+        its warning.
+
+    Warns
+    -----
+    KMExWarning
+        If inputs cannot be named like the columns that they take, for example because
+        of spaces.
 
     Raises
     ------
     TypeError
-        If a step has no converter, the model does not end in a `KMExClassifier`, or it
-        is a `RejectingClassifier`.
+        If a step has no converter, a column of X that the model uses has no type in
+        ONNX, the model does not end in a `KMExClassifier`, or it is a
+        `RejectingClassifier`.
 
     ValueError
         If X has not the columns of the first step or is sparse, or `n_prototypes` is
@@ -144,13 +154,12 @@ def _convert_encoder(embedder: Any, X: Any) -> "ModelProto":
     """Export a torch encoder for samples like those in X."""
     check_dependency("torch", caller="to_onnx", extra="torch")
     check_dependency("onnxscript", caller="to_onnx", extra="onnx")
-    from sklearn_kmex._torch.serving import FiniteRows, encoder_to_onnx
+    from sklearn_kmex._torch.serving import encoder_to_onnx
 
     sample = sample_of(embedder, X)
     encoder = make_encoder(embedder, sample)
-    if getattr(embedder, "preprocess", None) is None and sample.is_floating_point():
-        encoder = FiniteRows(encoder)
-    return encoder_to_onnx(encoder, sample, OPSET)
+    is_checked = getattr(embedder, "preprocess", None) is None
+    return encoder_to_onnx(encoder, sample, OPSET, is_checked)
 
 
 def _metadata(kmex: Any) -> dict[str, str]:
