@@ -72,6 +72,7 @@ __all__ = [
     "histogram_apply",
     "histogram_nodes",
     "open_fit_task",
+    "selected_columns",
     "share_callbacks",
     "validate_params",
 ]
@@ -102,6 +103,11 @@ def fit_request(estimator: Any, name: str) -> bool | str | None:
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
     """Set callbacks up; `_fit_context` tears them down after the fit."""
     return estimator._init_callback_context(max_subtasks=n_subtasks)
+
+
+def selected_columns(transformer: Any) -> dict[str, Any]:
+    """Return the positions of the columns of each part of a ColumnTransformer."""
+    return transformer._transformer_to_input_indices
 
 
 def histogram_nodes(ensemble: Any) -> list[NDArray]:

@@ -55,6 +55,16 @@ def four_digits(digits, dtype=np.float64):
     return X[kept].astype(dtype), y[kept], X_test[y_test < 4].astype(dtype)
 
 
+def run_graph(graph, **rows):
+    """Run a graph that the checker accepts."""
+    import onnx
+    import onnxruntime
+
+    onnx.checker.check_model(graph, full_check=True)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    return session.run(None, rows)
+
+
 def embed(psem, X):
     """Return the classifier at the end of a model, and its input."""
     if isinstance(psem, Pipeline):

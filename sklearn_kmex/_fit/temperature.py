@@ -22,8 +22,8 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
-# Similarities of all folds, 256 MiB. With very many prototypes, fewer rows are used.
-MOST_SIMILARITIES = 2**25
+# Similarities of all folds, 128 MiB. With very many prototypes, fewer rows are used.
+MOST_SIMILARITIES = 2**24
 
 
 class Fold(NamedTuple):

@@ -16,8 +16,15 @@ from skl2onnx.common.data_types import (
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._classifier_cv import KMExClassifierCV
 from sklearn_kmex._onnx.decisions import Decide
-from sklearn_kmex._onnx.distances import squared_distances
-from sklearn_kmex._onnx.graph import Graph, NoConverter, all_float32, rows_of
+from sklearn_kmex._onnx.distances import squared_distances, undefined_rows
+from sklearn_kmex._onnx.graph import (
+    Graph,
+    NoConverter,
+    all_float32,
+    cast,
+    infinite_rows,
+    rows_of,
+)
 
 OUTPUTS = ("label", "probabilities", "prototypes", "similarities")
 LABELS = {
@@ -71,11 +78,26 @@ def _convert_kmex(scope: Any, operator: Any, container: Any) -> None:
     options = container.get_options(kmex, {"n_prototypes": 1})
     X, dtype = rows_of(graph, operator)
     decide = Decide(graph, kmex, dtype, options["n_prototypes"])
-    code, chances, ids, similar = decide(squared_distances(graph, X, kmex, dtype))
+    squared = squared_distances(graph, X, kmex, dtype)
+    code, chances, ids, similar = decide(squared)
+    undefined = cast(graph, _undefined(graph, scope, squared), dtype)
+    chances, similar = (graph.Add(x, undefined) for x in (chances, similar))
     labels = _class_labels(kmex)
     labels = labels.astype(object) if labels.dtype.kind == "U" else labels
     label = graph.Gather(labels, code)
     graph.set_outputs(operator.outputs, label, chances, ids, similar)
+
+
+def _undefined(graph: Graph, scope: Any, squared: str) -> str:
+    """Return NaN for rows that `predict` refuses, and 0 for others, (n_samples, 1).
+
+    These have infinite values, which a step may clip, or are too far to be compared.
+    """
+    found = undefined_rows(graph, squared)
+    for part in scope.input_variables:
+        if isinstance(part.type, DoubleTensorType | FloatTensorType):
+            found = graph.Add(found, infinite_rows(graph, part.onnx_name))
+    return found
 
 
 def register_classifiers() -> None:

@@ -9,9 +9,7 @@ from sklearn_kmex._model.layout import lay_out
 from sklearn_kmex._model.nearest import about_center
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.similarity import CANCELLED
-from sklearn_kmex._onnx.graph import BOOL, INT64, Graph, cast
-
-FEATURES = np.array([1])  # the axis of features
+from sklearn_kmex._onnx.graph import BOOL, FEATURES, INT64, Graph, cast
 
 
 def squared_distances(graph: Graph, X: str, kmex: Any, dtype: Any) -> str:
@@ -77,3 +75,9 @@ def _tied(graph: Graph, distances: str, norms: str, width: int, dtype: Any) -> s
 
 def _square(graph: Graph, X: str, keepdims: int) -> str:
     return graph.ReduceSumSquare(X, FEATURES, keepdims=keepdims)
+
+
+def undefined_rows(graph: Graph, squared: str) -> str:
+    """Return NaN for rows with distances that are not finite, and 0 for others."""
+    zeros = graph.Mul(squared, np.float64(0))  # infinity times 0 is NaN
+    return graph.ReduceSum(zeros, FEATURES, keepdims=1)

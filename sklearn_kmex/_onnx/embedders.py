@@ -13,6 +13,7 @@ from sklearn_kmex._onnx.graph import (
     Graph,
     all_float32,
     cast,
+    infinite_rows,
     rows_of,
 )
 from sklearn_kmex._onnx.trees import Tree, Trees, trees_of
@@ -76,7 +77,8 @@ def _convert_tree(scope: Any, operator: Any, container: Any) -> None:
         Z = graph.Reshape(values, np.array([-1, width]))
     else:
         Z = _indicators(graph, leaves, len(found.trees), width)
-    graph.set_outputs(operator.outputs, Z)
+    # Rows that are infinite in the dtype of thresholds are refused by the trees.
+    graph.set_outputs(operator.outputs, graph.Add(Z, infinite_rows(graph, X)))
 
 
 def _leaf_values(embedder: TreeEmbedder, n_trees: int) -> NDArray[np.float64]:

@@ -1,12 +1,14 @@
 """Nodes of an ONNX graph, written as calls."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import numpy_helper
-from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from onnx import GraphProto, numpy_helper
+from skl2onnx.common.data_types import FloatTensorType
 
-FLOAT, INT64, BOOL, DOUBLE = 1, 7, 9, 11  # of onnx.TensorProto
+FLOAT, INT64, STRING, BOOL, DOUBLE = 1, 7, 8, 9, 11  # of onnx.TensorProto
+FEATURES = np.array([1])  # the axis of features
 
 
 class NoConverter(TypeError):
@@ -53,13 +55,8 @@ def rows_of(graph: Graph, operator: Any) -> tuple[str, Any]:
     """Return the input columns as one matrix, float32 if all of them are."""
     columns = operator.inputs
     dtype = np.float32 if all_float32(operator) else np.float64
-    kind = FloatTensorType if dtype == np.float32 else DoubleTensorType
-    names = [
-        column.full_name
-        if type(column.type) is kind
-        else cast(graph, column.full_name, dtype)
-        for column in columns
-    ]
+    # A cast of each, because skl2onnx declares wrong types after some steps.
+    names = [cast(graph, column.full_name, dtype) for column in columns]
     return names[0] if len(names) == 1 else graph.Concat(*names, axis=1), dtype
 
 
@@ -70,3 +67,28 @@ def all_float32(operator: Any) -> bool:
 
 def cast(graph: Graph, value: str, dtype: Any) -> str:
     return graph.Cast(value, to=FLOAT if dtype == np.float32 else DOUBLE)
+
+
+def infinite_rows(graph: Graph, X: str) -> str:
+    """Return NaN for rows with infinite values, and 0 for others, (n_samples, 1)."""
+    infinite = graph.Cast(graph.IsInf(X), to=DOUBLE)
+    some = graph.ReduceMax(infinite, FEATURES, keepdims=1)
+    return graph.Div(np.float64(0), graph.Sub(np.float64(1), some))
+
+
+def rename(graph: GraphProto, new: Callable[[str], str]) -> None:
+    """Rename all values and nodes of a graph, also in its branches and loops."""
+    sparse = graph.sparse_initializer
+    tensors = (
+        *graph.initializer,
+        *(t for part in sparse for t in (part.values, part.indices)),
+    )
+    for part in (*graph.input, *graph.output, *graph.value_info, *tensors, *graph.node):
+        part.name = new(part.name) if part.name else ""
+    for node in graph.node:
+        node.input[:] = [new(name) if name else "" for name in node.input]
+        node.output[:] = [new(name) if name else "" for name in node.output]
+        for attribute in node.attribute:
+            inner = [attribute.g] if attribute.HasField("g") else attribute.graphs
+            for branch in inner:
+                rename(branch, new)

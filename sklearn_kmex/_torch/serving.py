@@ -203,14 +203,32 @@ class PrototypeNetwork(nn.Module):
         return self.temperature * (own / self.temperature).logsumexp(dim=2)
 
 
-def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:
-    """Export an encoder for batches of any size."""
+class FiniteRows(nn.Module):
+    """Embedding of an encoder, or NaN for rows that are not finite.
+
+    Embedders refuse these; a network may make finite numbers of them.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, X: Tensor) -> Tensor:
+        Z = self.encoder(X)
+        undefined = X.to(Z.dtype).flatten(1) * 0  # infinity times 0 is NaN
+        return Z + undefined.sum(dim=1, keepdim=True)
+
+
+def encoder_to_onnx(
+    encoder: Encoder, sample: Tensor, opset: int, is_checked: bool
+) -> Any:
+    """Export an encoder for batches of any size; its embedder may check its rows."""
     batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
+    is_checked = is_checked and sample.is_floating_point()
+    module = FiniteRows(encoder) if is_checked else encoder
     program: Any = torch.onnx.export(
-        encoder.eval(),
+        module.eval(),
         (batch,),
-        input_names=["X"],
-        output_names=["embedding"],
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
         opset_version=opset,
         dynamo=True,

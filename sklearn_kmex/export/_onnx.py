@@ -33,11 +33,11 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         Fitted `KMExClassifier`, a `Pipeline` that ends in one, or a fitted search over
         one of these, whose best estimator is exported.
 
-    X : array-like or DataFrame of n_samples samples
-        Samples in the form that the graph will take. Their dtype is that of its input
-        "X"; for a DataFrame, the graph has one input for each column. float64 avoids
-        rounding in steps such as `StandardScaler`. If an embedder has a `preprocess`,
-        the graph takes preprocessed samples.
+    X : array-like, list of str or DataFrame of n_samples samples
+        Samples in the form that the graph will take. Their shape and dtype are those of
+        its input "X"; for a DataFrame, the graph has one input for each column. float64
+        avoids rounding in steps such as `StandardScaler`. If an embedder has a
+        `preprocess`, the graph takes preprocessed samples.
 
     n_prototypes : int, default=3
         Number of most similar prototypes that the graph returns.
@@ -51,14 +51,24 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         "similarities" of the same shape. Its metadata, in JSON, are "classes",
         "prototype_classes", "prototype_indices" (their training rows),
         "prototype_counts", "parameters", "rule" (metric, similarity, aggregation and
-        priors, as chosen in fit) and "versions". With a cosine metric, a row of zeros
-        is compared as it is, as by `predict`, but without its warning.
+        priors, as chosen in fit), "inputs" (the column that each input takes) and
+        "versions". For rows that `predict` refuses, such as those with infinite values,
+        probabilities and similarities are NaN, and the label means nothing. With a
+        cosine metric, a row of zeros is compared as it is, as by `predict`, but without
+        its warning.
+
+    Warns
+    -----
+    KMExWarning
+        If inputs cannot be named like the columns that they take, for example because
+        of spaces.
 
     Raises
     ------
     TypeError
-        If a step has no converter, the model does not end in a `KMExClassifier`, or it
-        is a `RejectingClassifier`.
+        If a step has no converter, a column of X that the model uses has no type in
+        ONNX, the model does not end in a `KMExClassifier`, or it is a
+        `RejectingClassifier`.
 
     ValueError
         If X has not the columns of the first step or is sparse, or `n_prototypes` is
@@ -88,20 +98,20 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
     """
     kmex, steps, n_prototypes = exported_parts(psem, n_prototypes)
     check_dependency("skl2onnx", caller="to_onnx", extra="onnx")
-    from sklearn_kmex._onnx.convert import chain, convert, finish
+    from sklearn_kmex._onnx.convert import Part, chain, convert, finish
 
     before, encoder, after = _split(steps)
-    graphs = []
+    parts = []
     if encoder is not None:
         if before:
-            graphs.append(convert(before, _as_rows(X, before[0]), OPSET))
+            parts.append(convert(before, _as_rows(X, before[0]), OPSET))
             X = make_pipeline(*before).transform(X[:1])
         width = (after or [kmex])[0].n_features_in_
-        graphs.append(_convert_encoder(encoder, X, width))
+        parts.append(Part(_convert_encoder(encoder, X, width), ["X"]))
         X = np.zeros((1, width), dtype=np.float32)
     after = [*after, kmex]
-    graphs.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
-    return finish(chain(graphs), OPSET, _metadata(kmex))
+    parts.append(convert(after, _as_rows(X, after[0]), OPSET, n_prototypes))
+    return finish(*chain(parts), OPSET, _metadata(kmex))
 
 
 def _split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
@@ -120,13 +130,17 @@ def _split(steps: list[Any]) -> tuple[list[Any], Any, list[Any]]:
 
 def _as_rows(X: Any, step: Any) -> Any:
     """Return X as a DataFrame or array, with the columns that a step was fitted on."""
-    X = X if hasattr(X, "columns") or sparse.issparse(X) else np.asarray(X)
-    if sparse.issparse(X) or X.ndim != 2:
-        raise ValueError(
-            "X must be a two-dimensional array or a DataFrame; got "
-            f"{type(X).__name__} of shape {X.shape}. ONNX has no sparse rows: pass "
-            "X.toarray()."
-        )
+    if not hasattr(X, "columns"):
+        X = X if sparse.issparse(X) else np.asarray(X)
+        is_text = X.ndim == 1 and all(isinstance(text, str) for text in X)
+        if sparse.issparse(X) or not (is_text or X.ndim == 2):
+            raise ValueError(
+                "X must be a two-dimensional array, a DataFrame or a list of texts; "
+                f"got {type(X).__name__} of shape {X.shape}. ONNX has no sparse rows: "
+                "pass X.toarray()."
+            )
+        if is_text:
+            return X
     expected = getattr(step, "n_features_in_", X.shape[1])
     if X.shape[1] != expected:
         raise ValueError(
@@ -144,7 +158,8 @@ def _convert_encoder(embedder: Any, X: Any, width: int) -> "ModelProto":
 
     sample = sample_of(embedder, X)
     encoder = make_encoder(embedder, sample, width)
-    return encoder_to_onnx(encoder, sample, OPSET)
+    is_checked = getattr(embedder, "preprocess", None) is None
+    return encoder_to_onnx(encoder, sample, OPSET, is_checked)
 
 
 def _metadata(kmex: Any) -> dict[str, str]:
