@@ -53,9 +53,10 @@ def _input_of(column: Any, values: Any, shape: tuple[int, ...]) -> Input:
     if array.dtype.kind in "UT":
         return Input(column, OBJECT, shape, "text")
     if array.dtype != OBJECT:
-        dtype = array.dtype if array.dtype.itemsize <= 8 else FLOAT64
-        dtype = dtype if array.dtype.kind in NUMBERS else None
-        return Input(column, dtype, shape, str(array.dtype))
+        known_dtype = array.dtype if array.dtype.itemsize <= 8 else FLOAT64
+        is_number = array.dtype.kind in NUMBERS
+        kind = str(array.dtype)
+        return Input(column, known_dtype if is_number else None, shape, kind)
     known = [value for value in array.ravel() if not _is_missing(value)]
     kinds = sorted({type(value).__name__ for value in known})
     if len(known) < array.size:

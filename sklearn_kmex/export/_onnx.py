@@ -57,12 +57,6 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         cosine metric, a row of zeros is compared as it is, as by `predict`, but without
         its warning.
 
-    Warns
-    -----
-    KMExWarning
-        If inputs cannot be named like the columns that they take, for example because
-        of spaces.
-
     Raises
     ------
     TypeError
@@ -76,6 +70,12 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
 
     MissingDependencyError
         If skl2onnx or, for a torch encoder, torch or onnxscript is not installed.
+
+    Warns
+    -----
+    KMExWarning
+        If inputs cannot be named like the columns that they take, for example because
+        of spaces.
 
     See Also
     --------
