@@ -34,7 +34,12 @@ from sklearn_kmex._torch.lrp import (
     with_rules,
 )
 from sklearn_kmex._torch.projection import Affine, Length
-from sklearn_kmex._torch.run import copy_module, first_parameter, first_sample
+from sklearn_kmex._torch.run import (
+    copy_module,
+    first_parameter,
+    first_sample,
+    private_copy,
+)
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
 
@@ -83,7 +88,7 @@ def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
 ) -> NDArray:
     """Explain the score of each sample, batch by batch."""
-    twin = copy_module(network.module, network.settings.device)
+    twin = private_copy(network.module, network.settings.device)
     trial_of(twin, network, X)()  # raises a clear error for unsuitable input
     quiet = network.settings._replace(verbose=False, num_workers=0)
     sample = next(float_batches(twin, first_sample(X), quiet))

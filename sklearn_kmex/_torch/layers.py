@@ -1,11 +1,14 @@
 """Find a layer of a torch module by name or by a trial run, and read its values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from sklearn_kmex._torch.nested import tensors_in
+from sklearn_kmex._torch.single import first_of_two, is_single
 
 
 class Tap(NamedTuple):
@@ -124,15 +127,6 @@ def _new_leaf(values: Tensor) -> Tensor:
     return values.detach().requires_grad_(values.is_floating_point())
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """List the tensors in an output, also in nested containers."""
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, Mapping) else value
-    is_holder = isinstance(value, Mapping | list | tuple)
-    return [one for part in parts for one in tensors_in(part)] if is_holder else []
-
-
 def _sources(values: list[Tensor], runs: list[LinearRun]) -> list[str]:
     """Return the names of the linear layers that values depend on directly."""
     sums = [value.sum() for value in values if value.requires_grad]
@@ -173,6 +167,8 @@ class Capture:
     def __init__(self, module: nn.Module, tap: Tap) -> None:
         self.tap = tap
         self.seen: list[Any] = []
+        self.single = False
+        module.register_forward_pre_hook(self._start, with_kwargs=True)
         layer = module.get_submodule(tap.layer)
         if tap.side == "input":
             layer.register_forward_pre_hook(lambda _, args: self.seen.append(args[0]))
@@ -192,4 +188,7 @@ class Capture:
                 f"layer {self.tap.layer!r} must return a tensor; got "
                 f"{type(seen[0]).__name__}. Name a layer inside or after it."
             )
-        return seen[0]
+        return first_of_two(seen[0]) if self.single else seen[0]
+
+    def _start(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
+        self.single = is_single([args, kwargs])

@@ -20,7 +20,8 @@ from zennit.rules import Epsilon, Flat, Norm, Pass, ZBox
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution, Linear
 
 from sklearn_kmex._torch.encoder import NO_GRADIENTS
-from sklearn_kmex._torch.layers import first_layer, tensors_in
+from sklearn_kmex._torch.layers import first_layer
+from sklearn_kmex._torch.nested import tensors_in
 from sklearn_kmex._torch.speed import fold_norms
 
 # Functions by what they do with values that depend on the input. Names are without

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
+from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
 
 # For at least this many samples, preparing the copy saves more time than it takes.
@@ -73,6 +74,13 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
         ) from error
 
 
+def private_copy(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
+    """Copy a module like `copy_module`; the copy runs one sample as two equal ones."""
+    twin = copy_module(module, device, share)
+    vars(twin)["forward"] = OneAsTwo(twin.forward)
+    return twin
+
+
 def first_parameter(module: nn.Module) -> Tensor:
     """Return a tensor that has the dtype and device of a module."""
     return next(module.parameters(), torch.empty(0))
@@ -110,29 +118,22 @@ def show_progress(
             bar.update(1)
 
 
-def to_device(
-    value: Any, device: torch.device, dtype: torch.dtype, channels_last: bool = False
-) -> Any:
+def to_device(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Move a batch to a device, and cast numbers other than integers to a dtype."""
     if isinstance(value, Mapping):
-        return {
-            key: to_device(part, device, dtype, channels_last)
-            for key, part in value.items()
-        }
+        return {key: to_device(part, device, dtype) for key, part in value.items()}
     if value.dtype != torch.uint8 and not value.is_floating_point():
         return value.to(device)  # token ids
-    value = value.to(device, dtype)
-    last = channels_last and value.ndim == 4
-    return value.contiguous(memory_format=torch.channels_last) if last else value
+    return value.to(device, dtype)
 
 
 def run_batches(
     twin: nn.Module, X: Any, settings: RunSettings, dtype: torch.dtype
 ) -> Iterator[Any]:
     """Yield the output of a module for each batch of X."""
-    device, channels_last = first_parameter(twin).device, len(X) >= MANY_SAMPLES
+    device = first_parameter(twin).device
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
-        batch = to_device(batch, device, dtype, channels_last)
+        batch = to_device(batch, device, dtype)
         with _clear_errors(twin, batch):
             result = twin(**batch) if isinstance(batch, dict) else twin(batch)
         yield result
@@ -174,7 +175,7 @@ def embed(
     The output of the whole module is appended to `scores`, if that is given.
     """
     half = settings.precision == "bfloat16"
-    twin = copy_module(module, settings.device, share=not half)
+    twin = private_copy(module, settings.device, share=not half)
     dtype, one = first_parameter(twin).dtype, first_sample(X)
     quiet = settings._replace(verbose=False, num_workers=0)
 
@@ -218,7 +219,7 @@ def _read_layer(
 
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     """Output of the whole module for X, as one array."""
-    twin = copy_module(module, settings.device)
+    twin = private_copy(module, settings.device)
     with torch.inference_mode():
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
         return np.concatenate([_to_scores(values, module) for values in outputs])
@@ -275,6 +276,6 @@ def embed_by_net(
 def private_net(net: Any) -> Any:
     """Copy a skorch net with a copy of its module, which the net may change."""
     twin = copy.copy(net)
-    twin.module_ = copy_module(net.module_)
+    twin.module_ = private_copy(net.module_)
     twin.criterion_ = copy.deepcopy(net.criterion_)
     return twin

@@ -18,6 +18,7 @@ from sklearn_kmex._torch.run import (
     iterate_batches,
 )
 from sklearn_kmex._torch.scores import similarities
+from sklearn_kmex._torch.single import double
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -65,7 +66,7 @@ def encoder_of(
                 f"{type(module).__name__}, which has several linear layers. Pass some "
                 "samples, or set layer of the embedder."
             )
-        twin(_as_input(sample, twin, input_shape))
+        twin(_as_input(double(sample), twin, input_shape))
 
     tap = find_tap(twin, layer, trial)
     return ServedEncoder(twin, tap, pooling, input_shape)
@@ -195,7 +196,7 @@ class PrototypeNetwork(nn.Module):
 
 def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:
     """Export an encoder for batches of any size."""
-    batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
+    batch = double(sample)  # a batch size of 1 would become a constant
     program: Any = torch.onnx.export(
         encoder.eval(),
         (batch,),

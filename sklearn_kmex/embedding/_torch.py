@@ -44,7 +44,7 @@ class TorchEmbedder(TorchInputEmbedder):
         for the first token of a sequence, or "flatten".
 
     batch_size : int, default=256
-        Number of samples in a batch.
+        Number of samples in a batch. A batch of one is run as two equal samples.
 
     device : str, default="auto"
         Where to run, as in `torch.device`. "auto" is the device of the module. For
@@ -81,9 +81,10 @@ class TorchEmbedder(TorchInputEmbedder):
     Notes
     -----
     For 512 samples or more, each batch norm of the copy is folded into the convolution
-    before it if nothing else uses the output of that, and convolutions run channels
-    last. Embeddings then differ from those of a plain forward pass by rounding in
-    float32.
+    before it if nothing else uses the output of that. Convolutions run channels last
+    if the module calls only functions whose results do not depend on the order of
+    numbers in memory. Embeddings then differ from those of a plain forward pass by
+    rounding in float32.
 
     Examples
     --------
