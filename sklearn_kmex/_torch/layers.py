@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._torch.kinds import check_layers_run, is_linear
 from sklearn_kmex._torch.nested import tensors_in
 from sklearn_kmex._torch.single import first_of_two, is_single
 
@@ -28,6 +29,7 @@ class LinearRun(NamedTuple):
 
 def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     """Tap the output of `layer`; by default, the input of the last linear layer."""
+    check_layers_run(module, layer)
     if layer is None:
         return Tap(_last_linear(module, trial), "input")
     layers = dict(module.named_modules())
@@ -44,7 +46,7 @@ def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
 def _last_linear(module: nn.Module, trial: Callable) -> str:
     """Return the name of the only linear layer that no other linear layer follows."""
     kind = type(module).__name__
-    linear = {n: p for n, p in module.named_modules() if isinstance(p, nn.Linear)}
+    linear = {n: p for n, p in module.named_modules() if is_linear(p)}
     if not linear:
         names = [name for name, _ in module.named_modules() if name]
         raise ValueError(
@@ -63,6 +65,14 @@ def _last_linear(module: nn.Module, trial: Callable) -> str:
             "embedding ambiguous. Set layer to the one whose output is the embedding."
         )
     return names[-1]
+
+
+def weights_of(linear: Any) -> tuple[Tensor, Tensor | None]:
+    """Return weights and biases of a linear layer, which may be quantized, as floats."""
+    weight, bias = linear.weight, linear.bias
+    if callable(weight):  # of a quantized layer
+        weight, bias = weight().dequantize(), bias()
+    return weight.detach(), None if bias is None else bias.detach()
 
 
 def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
@@ -84,7 +94,7 @@ def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
 
 
 def _final_runs(
-    module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
+    module: nn.Module, linear: dict[str, nn.Module], trial: Callable
 ) -> list[LinearRun]:
     """Run once; keep the linear layers that reach the output through no other one."""
     runs: list[LinearRun] = []

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import RowsError
+from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
@@ -59,6 +60,7 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
     The copy has its own flags, hooks and buffers. The module stays unchanged, also if
     several threads run it at the same time, or a run fails.
     """
+    check_is_module(module)
     home = first_parameter(module).device
     try:
         to = home if device == "auto" else torch.device(device)
@@ -66,7 +68,8 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
             raise RuntimeError("tensors on the meta device hold no numbers")
         shared = {id(weight): weight for weight in module.parameters()}
         twin = copy.deepcopy(module, shared if share and to == home else {})
-        return twin.to(to).eval()
+        run_wrapped(twin)
+        return (twin if to == home else twin.to(to)).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
             "module must be supported by copy.deepcopy, and device must be available; "
@@ -175,6 +178,8 @@ def embed(
     The output of the whole module is appended to `scores`, if that is given.
     """
     half = settings.precision == "bfloat16"
+    if half:
+        check_converts(module)
     twin = private_copy(module, settings.device, share=not half)
     dtype, one = first_parameter(twin).dtype, first_sample(X)
     quiet = settings._replace(verbose=False, num_workers=0)
@@ -246,6 +251,8 @@ def pool_activations(values: Tensor, pooling: str) -> Tensor:
     Activations with three axes have channels last (tokens), and those with more axes
     have channels first (images).
     """
+    if values.is_quantized:
+        values = values.dequantize()
     if values.ndim == 3 and pooling != "flatten":
         values = values.mean(dim=1) if pooling == "mean" else values[:, 0]
     elif values.ndim > 3 and pooling != "flatten":

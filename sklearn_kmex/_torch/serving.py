@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sklearn_kmex._model.layout import Layout, lay_out
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._torch.encoder import Encoder
+from sklearn_kmex._torch.kinds import fixed_in
 from sklearn_kmex._torch.layers import Tap, find_tap
 from sklearn_kmex._torch.run import (
     RunSettings,
@@ -34,7 +35,9 @@ class ServedEncoder(Encoder):
     def __init__(
         self, twin: nn.Module, tap: Tap, pooling: str, input_shape: Any
     ) -> None:
-        super().__init__(twin.requires_grad_(False), tap, pooling)
+        for weight in twin.parameters():
+            weight.detach_().requires_grad_(False)
+        super().__init__(twin, tap, pooling)
         self.input_shape = input_shape
 
     def forward(self, X: Tensor) -> Tensor:
@@ -194,8 +197,18 @@ class PrototypeNetwork(nn.Module):
         return self.temperature * (own / self.temperature).logsumexp(dim=2)
 
 
+def _check_exports(module: nn.Module) -> None:
+    for name in fixed_in(module):
+        raise ValueError(
+            "The encoder must have no quantized, scripted or traced layers to be "
+            f"converted to ONNX; {name!r} of {type(module).__name__} is one. Fit the "
+            "model with the torch.nn.Module that it was made from."
+        )
+
+
 def encoder_to_onnx(encoder: Encoder, sample: Tensor, opset: int) -> Any:
     """Export an encoder for batches of any size."""
+    _check_exports(encoder.twin)
     batch = double(sample)  # a batch size of 1 would become a constant
     program: Any = torch.onnx.export(
         encoder.eval(),

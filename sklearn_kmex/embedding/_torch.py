@@ -98,7 +98,7 @@ class TorchEmbedder(TorchInputEmbedder):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "module": [HasMethods(["named_modules", "parameters"])],
+        "module": [HasMethods(["parameters"])],
         "layer": [str, None],
         "input_shape": [tuple, list, None],
         "pooling": [StrOptions({"mean", "cls", "flatten"})],
