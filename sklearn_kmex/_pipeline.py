@@ -29,6 +29,7 @@ from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 
 NETWORKS: tuple[tuple[str, str, Any], ...] = (
     ("torch.nn", "Module", TorchEmbedder),
+    ("torch.export", "ExportedProgram", TorchEmbedder),  # which refuses it
     ("skorch", "NeuralNet", SkorchEmbedder),
     ("sklearn.neural_network", "MLPClassifier", MLPEmbedder),
     ("sklearn.neural_network", "MLPRegressor", MLPEmbedder),

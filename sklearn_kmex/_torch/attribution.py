@@ -25,7 +25,8 @@ from sklearn_kmex._torch.gradients import (
     by_gradients,
     occlusion,
 )
-from sklearn_kmex._torch.layers import Tap
+from sklearn_kmex._torch.kinds import quantized_in
+from sklearn_kmex._torch.layers import Tap, weights_of
 from sklearn_kmex._torch.lrp import (
     INSTEAD,
     Recorder,
@@ -34,7 +35,12 @@ from sklearn_kmex._torch.lrp import (
     with_rules,
 )
 from sklearn_kmex._torch.projection import Affine, Length
-from sklearn_kmex._torch.run import copy_module, first_parameter, first_sample
+from sklearn_kmex._torch.run import (
+    copy_module,
+    first_parameter,
+    first_sample,
+    private_copy,
+)
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
 
@@ -73,7 +79,7 @@ def explain_output(
 
     def score_of(twin: nn.Module) -> Score:
         head: Any = twin.get_submodule(tap_of(twin, None, network, X).layer)
-        weight, bias = head.weight.detach(), head.bias
+        weight, bias = weights_of(head)
         if len(weight) <= columns.max():
             raise ValueError(
                 f"The last linear layer of {type(twin).__name__} must return one score "
@@ -84,7 +90,7 @@ def explain_output(
             order = np.random.RandomState(method.seed).permutation(weight.numel())
             weight = weight.flatten()[torch.as_tensor(order)].view_as(weight)
         places = torch.as_tensor(columns, device=weight.device)
-        return Output(weight, None if bias is None else bias.detach(), places)
+        return Output(weight, bias, places)
 
     maps = _attribute(network._replace(layer=None), X, score_of, method)
     return Maps(maps.values[:, 0], maps.lost[:, 0])
@@ -94,7 +100,13 @@ def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
 ) -> Maps:
     """Explain the score of each sample, batch by batch."""
-    twin = copy_module(network.module, network.settings.device)
+    twin = private_copy(network.module, network.settings.device)
+    if method.name != "occlusion":
+        for _ in quantized_in(twin):
+            raise ValueError(
+                f"{type(twin).__name__} is quantized, and has no gradients. Use "
+                'method="occlusion", or concept_maps.'
+            )
     trial_of(twin, network, X)()  # raises a clear error for unsuitable input
     quiet = network.settings._replace(verbose=False, num_workers=0)
     sample = next(float_batches(twin, first_sample(X), quiet))

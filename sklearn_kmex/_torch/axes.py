@@ -113,6 +113,8 @@ def pool_activations(values: Tensor, pooling: str, axis: Any) -> Tensor:
     "mean" is over all axes but those of the samples and the features; "cls" is the
     first position of a sequence.
     """
+    if values.is_quantized:
+        values = values.dequantize()
     if values.ndim < 3 or pooling == "flatten":
         return values.flatten(1) if values.ndim > 1 else values[:, None]
     features = axis % values.ndim

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._torch.encoder import Encoder, Network, float_batches, tap_of
 from sklearn_kmex._torch.projection import Affine, Length, Projection, to_precise
-from sklearn_kmex._torch.run import copy_module, first_parameter
+from sklearn_kmex._torch.run import first_parameter, private_copy
 
 UPSAMPLING = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -48,7 +48,7 @@ def concepts(
     ids: NDArray,
 ) -> NDArray[np.float32]:
     """Inner product of each location with prototypes, (n_samples, n_maps, ...)."""
-    twin = copy_module(network.module, network.settings.device)
+    twin = private_copy(network.module, network.settings.device)
     encoder = Encoder(twin, tap_of(twin, network.layer, network, X), network.pooling)
     reference = first_parameter(twin)
     projection = Projection.of(layers, rule.metric, reference)
@@ -95,6 +95,7 @@ def _locations(
     with recorded:
         Z = encoder(X)
     for values in reversed(recorded.maps):
+        values = values[: len(X)]  # one sample runs as two
         for view in _views(values, X):
             if view.shape[:2] == Z.shape and _is_pooled(view, values, Z):
                 is_last = X.ndim == 3 and view is not values

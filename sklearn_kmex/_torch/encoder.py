@@ -1,6 +1,7 @@
 """A copy of a torch module up to its embedding."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from sklearn_kmex._torch.run import (
     show_progress,
     to_device,
 )
+from sklearn_kmex._torch.single import SqueezeAsReshape, double
 
 NO_GRADIENTS = (
     "gives no gradients, for example because its forward disables them. Use "
@@ -61,12 +63,14 @@ class Encoder(nn.Module):
             layer.register_forward_hook(_hand_over_output)
 
     def forward(self, X: Tensor) -> Tensor:
-        # A module may change its input in place.
         run = self._trace if torch.compiler.is_compiling() else self._run
-        return run(X.clone())
+        if X.shape[0] == 1:
+            return run(double(X))[:1]
+        return run(X.clone())  # a module may change its input in place
 
     def _trace(self, X: Tensor) -> Tensor:
-        self.twin(X)
+        with SqueezeAsReshape() if _is_exporting() else nullcontext():
+            self.twin(X)
         layer: Any = self.twin.get_submodule(self.layer)
         values, layer.passing = layer.passing, None
         return self.pool(values)
@@ -88,6 +92,12 @@ class Encoder(nn.Module):
     def pool(self, values: Tensor) -> Tensor:
         """Reduce the values at the tap to one vector per sample."""
         return pool_activations(values, self.pooling, self.axis)
+
+
+def _is_exporting() -> bool:
+    """Whether torch exports a graph; torch before 2.7 cannot tell."""
+    is_exporting = getattr(torch.compiler, "is_exporting", None)
+    return is_exporting is not None and is_exporting()
 
 
 def _hand_over_input(layer: nn.Module, args: tuple) -> None:

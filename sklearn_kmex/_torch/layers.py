@@ -1,13 +1,15 @@
 """Find a layer of a torch module by name or by a trial run, and read its values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from sklearn_kmex._torch.kinds import check_layers_run, is_linear
 from sklearn_kmex._torch.nested import each_tensor, tensors_in
+from sklearn_kmex._torch.single import first_of_two, is_single
 
 
 class Tap(NamedTuple):
@@ -28,6 +30,7 @@ class LinearRun(NamedTuple):
 
 def name_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     """Tap the output of `layer`; by default, the input of the last linear layer."""
+    check_layers_run(module, layer)
     if layer is None:
         return Tap(_last_linear(module, trial), "input")
     layers = dict(module.named_modules())
@@ -44,7 +47,7 @@ def name_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
 def _last_linear(module: nn.Module, trial: Callable) -> str:
     """Return the name of the only linear layer that no other linear layer follows."""
     kind = type(module).__name__
-    linear = {n: p for n, p in module.named_modules() if isinstance(p, nn.Linear)}
+    linear = {n: p for n, p in module.named_modules() if is_linear(p)}
     if not linear:
         names = [name for name, _ in module.named_modules() if name]
         raise ValueError(
@@ -63,6 +66,14 @@ def _last_linear(module: nn.Module, trial: Callable) -> str:
             "embedding ambiguous. Set layer to the one whose output is the embedding."
         )
     return names[-1]
+
+
+def weights_of(linear: Any) -> tuple[Tensor, Tensor | None]:
+    """Return weights and biases of a linear layer, which may be quantized, as floats."""
+    weight, bias = linear.weight, linear.bias
+    if callable(weight):  # of a quantized layer
+        weight, bias = weight().dequantize(), bias()
+    return weight.detach(), None if bias is None else bias.detach()
 
 
 def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
@@ -84,7 +95,7 @@ def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
 
 
 def _final_runs(
-    module: nn.Module, linear: dict[str, nn.Linear], trial: Callable
+    module: nn.Module, linear: dict[str, nn.Module], trial: Callable
 ) -> list[LinearRun]:
     """Run once; keep the linear layers that reach the output through no other one."""
     runs: list[LinearRun] = []
@@ -175,6 +186,7 @@ class Capture:
         self.tap = tap
         self.seen: list[Any] = []
         self.counts: set[int] = set()
+        self.single = False
         layer = module.get_submodule(tap.layer)
         if tap.side == "input":
             hook = layer.register_forward_pre_hook(
@@ -185,11 +197,12 @@ class Capture:
                 lambda _, _args, out: self.seen.append(out)
             )
         self.hooks = [
-            hook, module.register_forward_pre_hook(self._count, with_kwargs=True)
+            hook, module.register_forward_pre_hook(self._start, with_kwargs=True)
         ]  # fmt: skip
 
-    def _count(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.counts = _counts([*args, *kwargs.values()][0])
+    def _start(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
+        self.single = is_single([args, kwargs])  # and is run as two equal samples
+        self.counts = {2} if self.single else _counts([*args, *kwargs.values()][0])
 
     def close(self) -> None:
         """Stop recording."""
@@ -214,11 +227,14 @@ class Capture:
             raise ValueError(
                 f"layer {self.tap.layer!r} must {self._verb()} one row for each "
                 f"sample, along the first axis; got shape {tuple(values.shape)} for "
-                f"{min(self.counts, default=0)} sample(s). Name a layer where the "
+                f"{self._n_samples()} sample(s). Name a layer where the "
                 "samples come first, or wrap the network in a module that moves them "
                 "there."
             )
-        return values
+        return first_of_two(values) if self.single else values
+
+    def _n_samples(self) -> int:
+        return 1 if self.single else min(self.counts, default=0)
 
     def _verb(self) -> str:
         return "take" if self.tap.side == "input" else "return"

@@ -14,6 +14,7 @@ from zennit.core import BasicHook, Composite, Hook
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
 from sklearn_kmex._torch.encoder import NO_GRADIENTS
+from sklearn_kmex._torch.kinds import scripted_in
 from sklearn_kmex._torch.layers import first_layer
 from sklearn_kmex._torch.nested import tensors_in
 from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, RULES, layer_rules
@@ -261,11 +262,10 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
 
 def _refuse_scripts(twin: nn.Module) -> None:
     """Raise an error for modules that torch.jit scripted."""
-    for name, part in twin.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
-            raise ValueError(
-                f"LRP does not support the scripted {name or 'module'!r}. {INSTEAD}"
-            )
+    for name, _ in scripted_in(twin):
+        raise ValueError(
+            f"LRP does not support the scripted {name or 'module'!r}. {INSTEAD}"
+        )
 
 
 def _remove_parametrizations(part: nn.Module) -> None:

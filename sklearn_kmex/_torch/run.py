@@ -21,8 +21,10 @@ from sklearn_kmex._torch.batches import (
     clear_errors,
     collate,
 )
+from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
 from sklearn_kmex._torch.layers import Capture, Tap, first_layer
 from sklearn_kmex._torch.nested import each_tensor
+from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
 
 # For at least this many samples, preparing the copy saves more time than it takes.
@@ -46,6 +48,7 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
     The copy has its own flags, hooks and buffers. The module stays unchanged, also if
     several threads run it at the same time, or a run fails.
     """
+    check_is_module(module)
     home = first_parameter(module).device
     try:
         to = home if device == "auto" else torch.device(device)
@@ -53,12 +56,20 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
             raise RuntimeError("tensors on the meta device hold no numbers")
         shared = {id(weight): weight for weight in module.parameters()}
         twin = copy.deepcopy(module, shared if share and to == home else {})
-        return twin.to(to).eval()
+        run_wrapped(twin)
+        return (twin if to == home else twin.to(to)).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
             "module must be supported by copy.deepcopy, and device must be available; "
             f"device={device!r} gives the error: {error}"
         ) from error
+
+
+def private_copy(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
+    """Copy a module like `copy_module`; the copy runs one sample as two equal ones."""
+    twin = copy_module(module, device, share)
+    vars(twin)["forward"] = OneAsTwo(twin.forward)
+    return twin
 
 
 def first_parameter(module: nn.Module) -> Tensor:
@@ -103,29 +114,22 @@ def show_progress(
             bar.update(1)
 
 
-def to_device(
-    value: Any, device: torch.device, dtype: torch.dtype, channels_last: bool = False
-) -> Any:
+def to_device(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """Move the tensors of a batch to a device, and cast them to a dtype if not ids."""
     if not isinstance(value, Tensor):
-        move = partial(
-            to_device, device=device, dtype=dtype, channels_last=channels_last
-        )
-        return each_tensor(value, move)
+        return each_tensor(value, partial(to_device, device=device, dtype=dtype))
     if value.dtype != torch.uint8 and not value.is_floating_point():
         return value.to(device)  # token ids
-    value = value.to(device, dtype)
-    last = channels_last and value.ndim == 4
-    return value.contiguous(memory_format=torch.channels_last) if last else value
+    return value.to(device, dtype)
 
 
 def run_batches(
     twin: nn.Module, X: Any, settings: RunSettings, dtype: torch.dtype
 ) -> Iterator[Any]:
     """Yield the output of a module for each batch of X."""
-    device, channels_last = first_parameter(twin).device, len(X) >= MANY_SAMPLES
+    device = first_parameter(twin).device
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
-        batch = to_device(batch, device, dtype, channels_last)
+        batch = to_device(batch, device, dtype)
         with clear_errors(twin, batch):
             result = call(twin, batch)
         yield result
@@ -144,7 +148,9 @@ def embed(
     The output of the whole module is appended to `scores`, if that is given.
     """
     half = settings.precision == "bfloat16"
-    twin = copy_module(module, settings.device, share=not half)
+    if half:
+        check_converts(module)
+    twin = private_copy(module, settings.device, share=not half)
     dtype, one = first_parameter(twin).dtype, first_sample(X)
     quiet = settings._replace(verbose=False, num_workers=0)
 
@@ -188,7 +194,7 @@ def _read_layer(
 
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     """Output of the whole module for X, as one array."""
-    twin = copy_module(module, settings.device)
+    twin = private_copy(module, settings.device)
     with torch.inference_mode():
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
         return np.concatenate([_to_scores(values, module) for values in outputs])
@@ -239,6 +245,6 @@ def output_of_net(net: Any, X: Any) -> NDArray:
 def private_net(net: Any) -> Any:
     """Copy a skorch net with a copy of its module, which the net may change."""
     twin = copy.copy(net)
-    twin.module_ = copy_module(net.module_)
+    twin.module_ = private_copy(net.module_)
     twin.criterion_ = copy.deepcopy(net.criterion_)
     return twin

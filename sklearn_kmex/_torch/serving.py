@@ -10,6 +10,7 @@ from sklearn_kmex._model.layout import Layout, lay_out
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._torch.axes import find_tap, pool_activations, usual_axis
 from sklearn_kmex._torch.encoder import Encoder
+from sklearn_kmex._torch.kinds import fixed_in
 from sklearn_kmex._torch.layers import Tap, name_tap
 from sklearn_kmex._torch.run import (
     RunSettings,
@@ -19,6 +20,7 @@ from sklearn_kmex._torch.run import (
     iterate_batches,
 )
 from sklearn_kmex._torch.scores import similarities
+from sklearn_kmex._torch.single import double
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -37,7 +39,9 @@ class ServedEncoder(Encoder):
     def __init__(
         self, twin: nn.Module, tap: Tap, pooling: str, input_shape: Any, width: int
     ) -> None:
-        super().__init__(twin.requires_grad_(False), tap, pooling)
+        for weight in twin.parameters():
+            weight.detach_().requires_grad_(False)
+        super().__init__(twin, tap, pooling)
         self.input_shape = input_shape
         self.width = width
 
@@ -75,7 +79,7 @@ def encoder_of(
                 f"{type(module).__name__}, which has several linear layers. Pass some "
                 "samples, or set layer of the embedder."
             )
-        twin(_as_input(sample, twin, input_shape))
+        twin(_as_input(double(sample), twin, input_shape))
 
     find = name_tap if sample is None else find_tap
     return ServedEncoder(twin, find(twin, layer, trial), pooling, input_shape, width)
@@ -219,11 +223,21 @@ class FiniteRows(nn.Module):
         return Z + undefined.sum(dim=1, keepdim=True)
 
 
+def _check_exports(module: nn.Module) -> None:
+    for name in fixed_in(module):
+        raise ValueError(
+            "The encoder must have no quantized, scripted or traced layers to be "
+            f"converted to ONNX; {name!r} of {type(module).__name__} is one. Fit the "
+            "model with the torch.nn.Module that it was made from."
+        )
+
+
 def encoder_to_onnx(
     encoder: Encoder, sample: Tensor, opset: int, is_checked: bool
 ) -> Any:
     """Export an encoder for batches of any size; its embedder may check its rows."""
-    batch = torch.cat([sample, sample])  # a batch size of 1 would become a constant
+    _check_exports(encoder.twin)
+    batch = double(sample)  # a batch size of 1 would become a constant
     is_checked = is_checked and sample.is_floating_point()
     module = FiniteRows(encoder) if is_checked else encoder
     program: Any = torch.onnx.export(

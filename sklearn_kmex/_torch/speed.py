@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.proxy import GraphAppendingTracer
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from sklearn_kmex._torch.graph import ChannelsLast, graph_of, takes_any_order
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -20,17 +21,27 @@ def speed_up(twin: nn.Module, layer: str | None) -> None:
 
     A batch norm is folded into the convolution before it if nothing else uses the
     output of that, and the output of `layer` does not change. Convolutions run
-    channels last, or as a matrix product for small feature maps.
+    channels last, or as a matrix product for small feature maps, if the order of
+    values in memory changes no number.
     """
-    fold_norms(twin, layer)
-    for part in twin.modules():
-        if type(part) is nn.Conv2d and "weight" in part._parameters:
-            vars(part)["forward"] = Convolution(part)
+    if (graph := graph_of(twin)) is None:
+        return
+    if takes_any_order(graph, twin):
+        for part in twin.modules():
+            if type(part) is nn.Conv2d and "weight" in part._parameters:
+                vars(part)["forward"] = Convolution(part)
+        vars(twin)["forward"] = ChannelsLast(twin.forward)
+    _fold_norms(graph, twin, layer)
 
 
 def fold_norms(twin: nn.Module, layer: str | None) -> None:
     """Fold batch norms into the convolutions before them, as the graph allows."""
-    for conv, norm in _foldable(twin):
+    if (graph := graph_of(twin)) is not None:
+        _fold_norms(graph, twin, layer)
+
+
+def _fold_norms(graph: fx.Graph, twin: nn.Module, layer: str | None) -> None:
+    for conv, norm in list(_foldable(graph, twin)):
         if not _changes(layer, conv, norm):
             _fold(twin.get_submodule(conv), twin.get_submodule(norm))
             _replace(twin, norm, nn.Identity())
@@ -75,7 +86,7 @@ class Convolution:
 
     def __init__(self, conv: nn.Conv2d) -> None:
         self.conv = conv
-        self.laid_out = False
+        self.weight: Tensor | None = None
         self.multiplies = conv.groups == 1 and conv.padding_mode == "zeros"
         self.products: dict[torch.Size, tuple[Tensor, Tensor | None, torch.Size]] = {}
 
@@ -91,12 +102,10 @@ class Convolution:
         return out.view(len(X), *out_size, -1).permute(0, 3, 1, 2)
 
     def _channels_last(self, X: Tensor) -> Tensor:
-        if not self.laid_out:
+        if self.weight is None:
             weight = self.conv.weight.detach()
-            weight = weight.contiguous(memory_format=torch.channels_last)
-            self.conv.weight = nn.Parameter(weight, requires_grad=False)
-            self.laid_out = True
-        return nn.Conv2d.forward(self.conv, X)
+            self.weight = weight.contiguous(memory_format=torch.channels_last)
+        return self.conv._conv_forward(X, self.weight, self.conv.bias)
 
     def _product(self, size: torch.Size) -> tuple[Tensor, Tensor | None, torch.Size]:
         """Weights from all input to all output values, biases, and the output size."""
@@ -116,12 +125,8 @@ class Convolution:
         return matrix.reshape(-1, n_positions * n_in), bias, read.shape[2:]
 
 
-def _foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
+def _foldable(graph: fx.Graph, twin: nn.Module) -> Iterator[tuple[str, str]]:
     """Yield names of convolutions, each with the batch norm that alone uses it."""
-    try:
-        graph = _graph_of(twin)
-    except Exception:  # tracing a forward can raise any error
-        return
     modules = dict(twin.named_modules())
     calls = [node for node in graph.nodes if node.op == "call_module"]
     times = Counter(node.target for node in calls)
@@ -134,37 +139,12 @@ def _foldable(twin: nn.Module) -> Iterator[tuple[str, str]]:
             type(conv) in CONVOLUTIONS
             and type(norm) in BATCH_NORMS
             and norm.running_var is not None
+            and not norm.training
             and len(before.users) == times[before.target] == times[node.target] == 1
             and not (conv._forward_hooks or norm._forward_hooks)
-            and not hasattr(conv, "parametrizations")
+            and "weight" in conv._parameters
         ):
             yield str(before.target), str(node.target)
-
-
-def _graph_of(twin: nn.Module) -> fx.Graph:
-    """Trace a private copy of a module, with the layers of torch as nodes.
-
-    `fx.symbolic_trace` would replace the calls of all modules of the process while it
-    runs, also those of other threads.
-    """
-    graph = fx.Graph()
-    tracer = GraphAppendingTracer(graph)
-    layers = [
-        (name, part)
-        for name, part in twin.named_modules()
-        if name and type(part).__module__.startswith("torch.nn.")
-        if type(part) is not nn.Sequential and "forward" not in vars(part)
-    ]
-    for name, part in layers:
-        part.forward = lambda *args, name=name, **kwargs: tracer.create_proxy(
-            "call_module", name, args, kwargs
-        )
-    try:
-        twin(fx.Proxy(graph.placeholder("X"), tracer))
-    finally:
-        for _, part in layers:
-            del part.forward
-    return graph
 
 
 def _changes(layer: str | None, conv: str, norm: str) -> bool:

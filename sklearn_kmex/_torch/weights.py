@@ -6,6 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sklearn_kmex._torch.kinds import quantized_in, unwrap
+
 PREFIX = "module."
 
 
@@ -14,7 +16,12 @@ def serialize_weights(
 ) -> bytes:
     """Return the weights, and other tensors of bytes, as one safetensors file."""
     tensors = {name: torch.from_numpy(data.copy()) for name, data in others.items()}
-    for name, weight in module.state_dict().items():
+    for name in quantized_in(module):
+        raise TypeError(
+            f"module must store its weights as tensors to be saved; {name!r} is "
+            "quantized. Fit and save the model with the module before quantization."
+        )
+    for name, weight in unwrap(module).state_dict().items():
         if not isinstance(weight, Tensor):
             raise TypeError(
                 f"module must have only tensors in its state to be saved; {name!r} is "
@@ -30,6 +37,7 @@ def load_weights(module: nn.Module, raw: bytes, other: str) -> str:
     tensors = safetensors.torch.load(raw)
     del tensors[other]
     state = {name.removeprefix(PREFIX): weight for name, weight in tensors.items()}
+    module = unwrap(module)
     wrong = _differences(state, module.state_dict())
     if not wrong:
         module.load_state_dict(state)

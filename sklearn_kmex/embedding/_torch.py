@@ -46,7 +46,7 @@ class TorchEmbedder(TorchInputEmbedder):
         sequence, or "flatten". The axis of the features is found by running a sample.
 
     batch_size : int, default=256
-        Number of samples in a batch.
+        Number of samples in a batch. A batch of one is run as two equal samples.
 
     device : str, default="auto"
         Where to run, as in `torch.device`. "auto" is the device of the module. For
@@ -83,9 +83,10 @@ class TorchEmbedder(TorchInputEmbedder):
     Notes
     -----
     For 512 samples or more, each batch norm of the copy is folded into the convolution
-    before it if nothing else uses the output of that, and convolutions run channels
-    last. Embeddings then differ from those of a plain forward pass by rounding in
-    float32.
+    before it if nothing else uses the output of that. Convolutions run channels last
+    if the module calls only functions whose results do not depend on the order of
+    numbers in memory. Embeddings then differ from those of a plain forward pass by
+    rounding in float32.
 
     Examples
     --------
@@ -99,7 +100,7 @@ class TorchEmbedder(TorchInputEmbedder):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "module": [HasMethods(["named_modules", "parameters"])],
+        "module": [HasMethods(["parameters"])],
         "layer": [str, None],
         "input_shape": [tuple, list, None],
         "pooling": [StrOptions({"mean", "cls", "flatten"})],
