@@ -1,6 +1,6 @@
 """Find a layer of a torch module by name or by a trial run, and read its values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ def _last_linear(module: nn.Module, trial: Callable) -> str:
 
 
 def weights_of(linear: Any) -> tuple[Tensor, Tensor | None]:
-    """Return weights and biases of a linear layer, which may be quantized, as floats."""
+    """Return weights and biases of a linear, maybe quantized layer, as floats."""
     weight, bias = linear.weight, linear.bias
     if callable(weight):  # of a quantized layer
         weight, bias = weight().dequantize(), bias()
