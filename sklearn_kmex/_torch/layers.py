@@ -201,8 +201,8 @@ class Capture:
         ]  # fmt: skip
 
     def _start(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.single = is_single([args, kwargs])  # and is run as two equal samples
-        self.counts = {2} if self.single else _counts([*args, *kwargs.values()][0])
+        self.single = is_single([args, kwargs])  # and is run as two, if that is possible
+        self.counts = {2, 1} if self.single else _counts([*args, *kwargs.values()][0])
 
     def close(self) -> None:
         """Stop recording."""
@@ -224,17 +224,15 @@ class Capture:
                 f"{type(values).__name__}. Name a layer inside or after it."
             )
         if not self.counts & set(values.shape[:1]):
+            n_samples = 2 if self.single else min(self.counts, default=0)
             raise ValueError(
                 f"layer {self.tap.layer!r} must {self._verb()} one row for each "
                 f"sample, along the first axis; got shape {tuple(values.shape)} for "
-                f"{self._n_samples()} sample(s). Name a layer where the "
+                f"{n_samples} sample(s). Name a layer where the "
                 "samples come first, or wrap the network in a module that moves them "
                 "there."
             )
         return first_of_two(values) if self.single else values
-
-    def _n_samples(self) -> int:
-        return 1 if self.single else min(self.counts, default=0)
 
     def _verb(self) -> str:
         return "take" if self.tap.side == "input" else "return"

@@ -160,11 +160,11 @@ class Sequence(nn.Module):
 
 @pytest.mark.parametrize("n_samples", [1, 6, 20])  # 20: as many samples as steps
 @pytest.mark.parametrize(
-    ("kind", "shape"), [("first", r"\(20, 1, 8\)"), ("folded", r"\(20, 8\)")]
+    ("kind", "shape"), [("first", r"\(20, 2, 8\)"), ("folded", r"\(40, 8\)")]
 )
 def test_layers_without_a_row_for_each_sample_are_named(kind, shape, n_samples):
     X = series(20, n_samples)
-    message = rf"'seen' must return one row .* got shape {shape} for 1 sample"
+    message = rf"'seen' must return one row .* got shape {shape} for 2 sample"
     with pytest.raises(ValueError, match=message):
         TorchEmbedder(Sequence(kind), "seen").transform(X)
     with pytest.raises(ValueError, match=rf"'head' must take one row .* {shape}"):

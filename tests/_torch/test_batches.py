@@ -249,7 +249,7 @@ def test_integers_stay_integers_where_the_network_takes_them():
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
 def test_integers_become_floats_for_other_networks(dtype):
-    network = nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 2))
+    network = nn.Sequential(nn.Linear(7, 6, bias=False), nn.ReLU(), nn.Linear(6, 2))
     X, y = IDS.astype(dtype), np.arange(8) % 2
     expected = network[:2](torch.from_numpy(IDS).float()).detach()
     assert_allclose(TorchEmbedder(network).transform(X), expected, rtol=1e-5)

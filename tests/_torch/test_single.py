@@ -138,6 +138,7 @@ def test_one_sample_of_a_skorch_net(kind):
         assert_allclose(out, output[: len(some)], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")
 @pytest.mark.parametrize("method", ["epsilon_plus_flat", "smoothgrad", "occlusion"])
 def test_one_sample_has_the_map_that_it_has_among_others(method):
     pytest.importorskip("zennit")
