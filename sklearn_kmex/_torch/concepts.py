@@ -82,7 +82,7 @@ def _products(
     return products + offset.to(products).view(*offset.shape, *axes)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _locations(
     encoder: Encoder, X: Tensor, width: int
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:

@@ -156,7 +156,7 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
         if next(part.parameters(recurse=False), None) is not None
     ]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             trial()
     finally:
         for hook in hooks:

@@ -1,6 +1,5 @@
 """Run a private copy of a torch module, and read the output of a layer."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import RowsError
+from sklearn_kmex._torch.copying import copy_or_share
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._torch.speed import halve, speed_up
 
@@ -64,12 +64,11 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
         if to.type == "meta":
             raise RuntimeError("tensors on the meta device hold no numbers")
         shared = {id(weight): weight for weight in module.parameters()}
-        twin = copy.deepcopy(module, shared if share and to == home else {})
+        twin = copy_or_share(module, shared if share and to == home else {})
         return twin.to(to).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
-            "module must be supported by copy.deepcopy, and device must be available; "
-            f"device={device!r} gives the error: {error}"
+            f"device must be available; device={device!r} gives the error: {error}"
         ) from error
 
 
@@ -207,7 +206,7 @@ def _read_layer(
 ) -> NDArray[np.float32]:
     """Read the values at a tap while `outputs` runs the batches."""
     captured = Capture(twin, tap)
-    with torch.inference_mode():
+    with torch.no_grad():  # inference tensors fail in threads of the module
         rows = np.concatenate([_to_rows(captured.pop(), pooling) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
@@ -219,7 +218,7 @@ def _read_layer(
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     """Output of the whole module for X, as one array."""
     twin = copy_module(module, settings.device)
-    with torch.inference_mode():
+    with torch.no_grad():  # inference tensors fail in threads of the module
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
         return np.concatenate([_to_scores(values, module) for values in outputs])
 
@@ -231,12 +230,12 @@ def _to_scores(values: Any, module: nn.Module) -> NDArray:
             f"{type(module).__name__} must return a tensor for black_box_output; got "
             f"{type(values).__name__}. Wrap it in a module that returns the scores."
         )
-    return values.float().cpu().numpy()
+    return values.detach().float().cpu().numpy()
 
 
 def _to_rows(values: Tensor, pooling: str) -> NDArray[np.float32]:
     """Reduce a batch of activations to one row per sample."""
-    return pool_activations(values, pooling).float().cpu().numpy()
+    return pool_activations(values.detach(), pooling).float().cpu().numpy()
 
 
 def pool_activations(values: Tensor, pooling: str) -> Tensor:
@@ -273,8 +272,17 @@ def embed_by_net(
 
 
 def private_net(net: Any) -> Any:
-    """Copy a skorch net with a copy of its module, which the net may change."""
-    twin = copy.copy(net)
-    twin.module_ = copy_module(net.module_)
-    twin.criterion_ = copy.deepcopy(net.criterion_)
+    """Copy a skorch net with copies of its modules, which share their weights."""
+    modules = {
+        name: value
+        for name, value in vars(net).items()
+        if isinstance(value, nn.Module) and name.endswith("_")
+    }
+    shared = {
+        id(weight): weight for part in modules.values() for weight in part.parameters()
+    }
+    twin = type(net).__new__(type(net))  # copy.copy would pickle the weights
+    vars(twin).update(vars(net))
+    for name, part in copy_or_share(modules, shared).items():
+        vars(twin)[name] = part.eval()
     return twin

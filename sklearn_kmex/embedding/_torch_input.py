@@ -1,6 +1,8 @@
 """Input of embedders of torch models: rows, images, tensors and Datasets."""
 
-from typing import Any
+import copy
+import sys
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import Tags
@@ -43,6 +45,32 @@ class TorchInputEmbedder(BaseEmbedder):
         from sklearn_kmex._torch.run import first_sample
 
         return first_sample(X)
+
+    def _attributes(self) -> dict[str, Any]:
+        """Return everything that the embedder holds, by name."""
+        return vars(self)
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        """Copy the model too, but share what cannot be copied."""
+        check_dependency("torch", caller=type(self).__name__, extra="torch")
+        from sklearn_kmex._torch.copying import copy_or_share
+
+        twin = memo[id(self)] = copy.copy(self)
+        vars(twin).update(copy_or_share(vars(self), memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Name what cannot be sent to another process."""
+        if "torch" in sys.modules:  # else there is no model
+            from sklearn_kmex._torch.copying import check_pickled
+
+            check_pickled(self._attributes(), type(self).__name__)
+        return super().__getstate__()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
