@@ -281,8 +281,28 @@ def private_net(net: Any) -> Any:
     shared = {
         id(weight): weight for part in modules.values() for weight in part.parameters()
     }
-    twin = type(net).__new__(type(net))  # copy.copy would pickle the weights
+    twin = object.__new__(type(net))  # copy.copy would pickle the weights
     vars(twin).update(vars(net))
     for name, part in copy_or_share(modules, shared).items():
         vars(twin)[name] = part.eval()
+    _take_any_float(twin.module_)
     return twin
+
+
+def _take_any_float(module: nn.Module) -> None:
+    """Let a module take floats of any dtype, and return floats that NumPy has."""
+    dtype = first_parameter(module).dtype
+
+    def cast(value: Any, dtype: torch.dtype = dtype) -> Any:
+        is_float = isinstance(value, Tensor) and value.is_floating_point()
+        return value.to(dtype) if is_float else value
+
+    module.register_forward_pre_hook(
+        lambda _, args, named: (
+            tuple(map(cast, args)),
+            {name: cast(value) for name, value in named.items()},
+        ),
+        with_kwargs=True,
+    )
+    if dtype == torch.bfloat16:
+        module.register_forward_hook(lambda *args: cast(args[-1], torch.float32))

@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +15,16 @@ from sklearn_kmex.utils import check_dependency
 
 
 class TorchInputEmbedder(BaseEmbedder):
-    """Embedder that takes arrays as float32, and objects of torch as they are."""
+    """Embedder that takes arrays as floats, and objects of torch as they are."""
 
     input_shape: tuple[int, ...] | None
 
+    @abstractmethod
+    def _network(self) -> Any:
+        """Return the network."""
+
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Return arrays as float32 in `input_shape`, and objects of torch as given."""
+        """Return arrays as floats in `input_shape`, and objects of torch as given."""
         if _is_of_torch(X) or getattr(self, "preprocess", None) is not None:
             X = as_samples(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
@@ -28,9 +33,9 @@ class TorchInputEmbedder(BaseEmbedder):
                 return X
             X = np.asarray(X)
         if getattr(X, "ndim", 2) > 2:
-            X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
+            X = check_array(X, dtype=self._row_dtype(), allow_nd=True, input_name="X")
         else:
-            X = validate_data(self, X, dtype=np.float32, reset=reset)
+            X = validate_data(self, X, dtype=self._row_dtype(), reset=reset)
         if self.input_shape is None:
             return X
         if np.prod(X.shape[1:]) != np.prod(self.input_shape):
@@ -40,6 +45,12 @@ class TorchInputEmbedder(BaseEmbedder):
             )
         return X.reshape(-1, *self.input_shape)
 
+    def _row_dtype(self) -> type:
+        """Return the dtype of arrays: float64 for a network of that, else float32."""
+        first = next(self._network().parameters(), None)
+        is_double = str(getattr(first, "dtype", None)) == "torch.float64"
+        return np.float64 if is_double else np.float32
+
     def _first(self, X: Any) -> Any:
         check_dependency("torch", caller=type(self).__name__, extra="torch")
         from sklearn_kmex._torch.run import first_sample
@@ -48,11 +59,11 @@ class TorchInputEmbedder(BaseEmbedder):
 
     def _attributes(self) -> dict[str, Any]:
         """Return everything that the embedder holds, by name."""
-        return vars(self)
+        return self.__dict__
 
     def __copy__(self) -> Self:
-        twin = type(self).__new__(type(self))
-        vars(twin).update(vars(self))
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         return twin
 
     def __deepcopy__(self, memo: dict) -> Self:
@@ -61,7 +72,7 @@ class TorchInputEmbedder(BaseEmbedder):
         from sklearn_kmex._torch.copying import copy_or_share
 
         twin = memo[id(self)] = copy.copy(self)
-        vars(twin).update(copy_or_share(vars(self), memo))
+        twin.__dict__.update(copy_or_share(self.__dict__, memo))
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
