@@ -14,6 +14,7 @@ from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._torch.encoder import (
     Encoder,
     Network,
+    copy_to_explain,
     float_batches,
     tap_of,
     trial_of,
@@ -35,12 +36,7 @@ from sklearn_kmex._torch.lrp import (
     with_rules,
 )
 from sklearn_kmex._torch.projection import Affine, Length
-from sklearn_kmex._torch.run import (
-    copy_module,
-    first_parameter,
-    first_sample,
-    private_copy,
-)
+from sklearn_kmex._torch.run import first_parameter, first_sample
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
 
@@ -100,7 +96,7 @@ def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
 ) -> Maps:
     """Explain the score of each sample, batch by batch."""
-    twin = private_copy(network.module, network.settings.device)
+    twin = copy_to_explain(network, X)
     if method.name != "occlusion":
         for _ in quantized_in(twin):
             raise ValueError(
@@ -157,8 +153,7 @@ def _make_explainer(
         composite = make_composite(composite, method.bounds, twin, trial)
     recorder = stack.enter_context(with_rules(twin, composite))
     encoder = Encoder(twin, tap, network.pooling)
-    unchanged = copy_module(network.module, network.settings.device)
-    check = Check(Encoder(unchanged, tap, network.pooling))
+    check = Check(Encoder(copy_to_explain(network, X), tap, network.pooling))
     return lambda X, score: _lrp(encoder, recorder, X, score, check)
 
 
@@ -173,7 +168,8 @@ class Check:
             return
         with torch.no_grad():
             expected = self.unchanged(X[:1])
-        tolerance = 1e-3 * (1 + expected.abs().max())
+        share = max(1e-3, 4 * torch.finfo(Z.dtype).eps)
+        tolerance = share * (1 + expected.abs().max())
         if not (Z[:1] - expected).abs().max() <= tolerance:
             raise ValueError(
                 f"LRP does not support {type(self.unchanged.twin).__name__}: its rules "

@@ -87,7 +87,7 @@ def find_tap(module: nn.Module, layer: str | None, trial: Callable) -> Tap:
     tap = name_tap(module, layer, trial)
     captured = Capture(module, tap)
     try:
-        with torch.inference_mode(), FeatureAxes():
+        with torch.no_grad(), FeatureAxes():
             trial()
             values = captured.pop()
     finally:

@@ -12,9 +12,15 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from sklearn_kmex._model.rule import Rule
-from sklearn_kmex._torch.encoder import Encoder, Network, float_batches, tap_of
+from sklearn_kmex._torch.encoder import (
+    Encoder,
+    Network,
+    copy_to_explain,
+    float_batches,
+    tap_of,
+)
 from sklearn_kmex._torch.projection import Affine, Length, Projection, to_precise
-from sklearn_kmex._torch.run import first_parameter, private_copy
+from sklearn_kmex._torch.run import first_parameter
 
 UPSAMPLING = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -48,7 +54,7 @@ def concepts(
     ids: NDArray,
 ) -> NDArray[np.float32]:
     """Inner product of each location with prototypes, (n_samples, n_maps, ...)."""
-    twin = private_copy(network.module, network.settings.device)
+    twin = copy_to_explain(network, X)
     encoder = Encoder(twin, tap_of(twin, network.layer, network, X), network.pooling)
     reference = first_parameter(twin)
     projection = Projection.of(layers, rule.metric, reference)
@@ -82,7 +88,7 @@ def _products(
     return products + offset.to(products).view(*offset.shape, *axes)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _locations(
     encoder: Encoder, X: Tensor, width: int
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
@@ -135,7 +141,8 @@ def _is_pooled(view: Tensor, values: Tensor, Z: Tensor) -> bool:
     if values.ndim == 3:
         tokens = view if view.ndim == 3 else values.movedim(-1, 1)
         means += [tokens[:, :, 0], tokens.mean(2)]
-    tolerance = 1e-4 * (1 + Z.abs().max())
+    share = max(1e-4, 4 * torch.finfo(Z.dtype).eps)
+    tolerance = share * (1 + Z.abs().max())
     return any(m.shape == Z.shape and (m - Z).abs().max() <= tolerance for m in means)
 
 

@@ -11,15 +11,18 @@ from sklearn_kmex._torch.axes import find_tap, pool_activations
 from sklearn_kmex._torch.layers import Tap
 from sklearn_kmex._torch.run import (
     RunSettings,
+    copy_module,
     first_parameter,
     first_sample,
     iterate_batches,
+    private_copy,
     run_batches,
     show_progress,
     to_device,
 )
 from sklearn_kmex._torch.single import SqueezeAsReshape, double
 
+HALF = (torch.bfloat16, torch.float16)
 NO_GRADIENTS = (
     "gives no gradients, for example because its forward disables them. Use "
     'method="occlusion", or concept_maps.'
@@ -64,6 +67,8 @@ class Encoder(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         run = self._trace if torch.compiler.is_compiling() else self._run
+        dtype = first_parameter(self.twin).dtype
+        X = X.to(dtype) if X.is_floating_point() else X
         if X.shape[0] == 1:
             return run(double(X))[:1]
         return run(X.clone())  # a module may change its input in place
@@ -115,6 +120,31 @@ def _hand_over(layer: Any, values: Tensor) -> None:
     layer.passing = values
 
 
+def copy_to_explain(network: Network, X: Any) -> nn.Module:
+    """Copy a network, in float32 instead of half precision if it runs so."""
+    twin = private_copy(network.module, network.settings.device)
+    return in_float32(twin, HALF, lambda wide: trial_of(wide, network, X)())
+
+
+def in_float32(
+    module: Any, dtypes: tuple[torch.dtype, ...], run: Callable[[Any], Any]
+) -> Any:
+    """Return a copy with the values of these dtypes in float32, or else the module.
+
+    A forward pass that converts values itself may run in its own dtypes only.
+    """
+    values = [*module.parameters(), *module.buffers()]
+    if not any(value.dtype in dtypes for value in values):
+        return module
+    twin = copy_module(module, share=False)
+    twin._apply(lambda value: value.float() if value.dtype in dtypes else value)
+    try:
+        run(twin)
+    except Exception:  # a forward pass can raise any error
+        return module
+    return twin
+
+
 def tap_of(twin: nn.Module, layer: str | None, network: Network, X: Any) -> Tap:
     """Find where the embedding of a copy of a network is read."""
     return find_tap(twin, layer, trial_of(twin, network, X))
@@ -130,8 +160,9 @@ def trial_of(twin: nn.Module, network: Network, X: Any) -> Callable[[], None]:
 def float_batches(twin: nn.Module, X: Any, settings: RunSettings) -> Iterator[Tensor]:
     """Yield batches that relevance can be propagated to."""
     reference = first_parameter(twin)
+    dtype = torch.promote_types(reference.dtype, torch.float32)
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
-        values = to_device(batch, reference.device, reference.dtype)
+        values = to_device(batch, reference.device, dtype)
         if not isinstance(values, Tensor) or not values.is_floating_point():
             raise ValueError(
                 "X must be batches of one array of floats to have relevance maps; "

@@ -161,7 +161,7 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
         if next(part.parameters(recurse=False), None) is not None
     ]
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             trial()
     finally:
         for hook in hooks:
@@ -201,7 +201,9 @@ class Capture:
         ]  # fmt: skip
 
     def _start(self, _module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.single = is_single([args, kwargs])  # and is run as two, if that is possible
+        self.single = is_single(
+            [args, kwargs]
+        )  # and is run as two, if that is possible
         self.counts = {2, 1} if self.single else _counts([*args, *kwargs.values()][0])
 
     def close(self) -> None:

@@ -1,6 +1,5 @@
 """Run a private copy of a torch module, and read the output of a layer."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from sklearn_kmex._torch.batches import (
     clear_errors,
     collate,
 )
+from sklearn_kmex._torch.copying import copy_or_share
 from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
 from sklearn_kmex._torch.layers import Capture, Tap, first_layer
 from sklearn_kmex._torch.nested import each_tensor
@@ -55,21 +55,24 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
         if to.type == "meta":
             raise RuntimeError("tensors on the meta device hold no numbers")
         shared = {id(weight): weight for weight in module.parameters()}
-        twin = copy.deepcopy(module, shared if share and to == home else {})
+        twin = copy_or_share(module, shared if share and to == home else {})
         run_wrapped(twin)
         return (twin if to == home else twin.to(to)).eval()
     except (AssertionError, RuntimeError) as error:
         raise ValueError(
-            "module must be supported by copy.deepcopy, and device must be available; "
-            f"device={device!r} gives the error: {error}"
+            f"device must be available; device={device!r} gives the error: {error}"
         ) from error
 
 
 def private_copy(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
     """Copy a module like `copy_module`; the copy runs one sample as two equal ones."""
-    twin = copy_module(module, device, share)
-    vars(twin)["forward"] = OneAsTwo(twin.forward)
-    return twin
+    return run_one_as_two(copy_module(module, device, share))
+
+
+def run_one_as_two(module: nn.Module) -> nn.Module:
+    """Let a module run one sample as two equal ones."""
+    vars(module)["forward"] = OneAsTwo(module.forward)
+    return module
 
 
 def first_parameter(module: nn.Module) -> Tensor:
@@ -183,7 +186,7 @@ def _read_layer(
 ) -> NDArray[np.float32]:
     """Read the values at a tap while `outputs` runs the batches."""
     captured = Capture(twin, tap)
-    with torch.inference_mode():
+    with torch.no_grad():  # inference tensors fail in threads of the module
         rows = np.concatenate([_to_rows(captured.pop(), pooling, tap) for _ in outputs])
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1)).tolist()
     if bad:
@@ -195,7 +198,7 @@ def _read_layer(
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     """Output of the whole module for X, as one array."""
     twin = private_copy(module, settings.device)
-    with torch.inference_mode():
+    with torch.no_grad():  # inference tensors fail in threads of the module
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
         return np.concatenate([_to_scores(values, module) for values in outputs])
 
@@ -207,12 +210,13 @@ def _to_scores(values: Any, module: nn.Module) -> NDArray:
             f"{type(module).__name__} must return a tensor for black_box_output; got "
             f"{type(values).__name__}. Wrap it in a module that returns the scores."
         )
-    return values.float().cpu().numpy()
+    return values.detach().float().cpu().numpy()
 
 
 def _to_rows(values: Tensor, pooling: str, tap: Tap) -> NDArray[np.float32]:
     """Reduce a batch of activations to one row per sample."""
-    return pool_activations(values, pooling, tap.axis).float().cpu().numpy()
+    values = pool_activations(values.detach(), pooling, tap.axis)
+    return values.float().cpu().numpy()
 
 
 def embed_by_net(
@@ -243,8 +247,38 @@ def output_of_net(net: Any, X: Any) -> NDArray:
 
 
 def private_net(net: Any) -> Any:
-    """Copy a skorch net with a copy of its module, which the net may change."""
-    twin = copy.copy(net)
-    twin.module_ = private_copy(net.module_)
-    twin.criterion_ = copy.deepcopy(net.criterion_)
+    """Copy a skorch net with copies of its modules, which share their weights."""
+    modules = {
+        name: value
+        for name, value in vars(net).items()
+        if isinstance(value, nn.Module) and name.endswith("_")
+    }
+    shared = {
+        id(weight): weight for part in modules.values() for weight in part.parameters()
+    }
+    twin = object.__new__(type(net))  # copy.copy would pickle the weights
+    vars(twin).update(vars(net))
+    for name, part in copy_or_share(modules, shared).items():
+        vars(twin)[name] = part.eval()
+    run_one_as_two(twin.module_)
+    _take_any_float(twin.module_)
     return twin
+
+
+def _take_any_float(module: nn.Module) -> None:
+    """Let a module take floats of any dtype, and return floats that NumPy has."""
+    dtype = first_parameter(module).dtype
+
+    def cast(value: Any, dtype: torch.dtype = dtype) -> Any:
+        is_float = isinstance(value, Tensor) and value.is_floating_point()
+        return value.to(dtype) if is_float else value
+
+    module.register_forward_pre_hook(
+        lambda _, args, named: (
+            tuple(map(cast, args)),
+            {name: cast(value) for name, value in named.items()},
+        ),
+        with_kwargs=True,
+    )
+    if dtype == torch.bfloat16:
+        module.register_forward_hook(lambda *args: cast(args[-1], torch.float32))

@@ -75,6 +75,8 @@ def similarities(Z: Tensor, vectors: Tensor, similarity: str, epsilon: float) ->
 
     Differences are squared, not expanded into products: near vectors keep their digits.
     """
+    dtype = torch.promote_types(vectors.dtype, torch.float32)  # cdist has no half
+    Z, vectors = Z.to(dtype), vectors.to(dtype)
     d = torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
     if similarity == "gaussian":
         return d**2 / -2
@@ -240,7 +242,7 @@ class Output:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
-        scores = functional.linear(Z, self.weight, self.bias)
+        scores = functional.linear(Z.to(self.weight), self.weight, self.bias)
         return scores.gather(1, self.codes[:, None])
 
     def relevance(self, Z: Tensor) -> Tensor:

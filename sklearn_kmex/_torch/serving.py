@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sklearn_kmex._model.layout import Layout, lay_out
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._torch.axes import find_tap, pool_activations, usual_axis
-from sklearn_kmex._torch.encoder import Encoder
+from sklearn_kmex._torch.encoder import HALF, Encoder, in_float32
 from sklearn_kmex._torch.kinds import fixed_in
 from sklearn_kmex._torch.layers import Tap, name_tap
 from sklearn_kmex._torch.run import (
@@ -21,7 +21,11 @@ from sklearn_kmex._torch.run import (
 )
 from sklearn_kmex._torch.scores import similarities
 from sklearn_kmex._torch.single import double
+from sklearn_kmex._torch.speed import CONVOLUTIONS
 
+ROW_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# As in onnx.TensorProto.DataType.
+HALF_IN_ONNX = {10: "float16", 16: "bfloat16"}
 ACTIVATIONS = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
@@ -85,8 +89,11 @@ def encoder_of(
     return ServedEncoder(twin, find(twin, layer, trial), pooling, input_shape, width)
 
 
-def first_input(samples: Any, shape: Any, preprocess: Any) -> Tensor:
-    """Return the first sample as the tensor that a graph will take."""
+def first_input(samples: Any, shape: Any, preprocess: Any, dtype: Any) -> Tensor:
+    """Return the first sample as the tensor that a graph will take.
+
+    A network takes floats of any dtype: these are of that of the given rows.
+    """
     settings = RunSettings(1, "cpu", "float32", preprocess, 0, False)
     batch = next(iter(iterate_batches(first_sample(samples), settings)))
     if not isinstance(batch, Tensor):
@@ -94,6 +101,7 @@ def first_input(samples: Any, shape: Any, preprocess: Any) -> Tensor:
             "X must be samples of one array each to be exported; got "
             f"{type(batch).__name__}. Wrap the module in one that takes a tensor."
         )
+    batch = batch.to(ROW_DTYPES.get(str(dtype), batch.dtype))
     return batch if shape is None else batch.reshape(1, *shape)
 
 
@@ -235,8 +243,12 @@ def _check_exports(module: nn.Module) -> None:
 def encoder_to_onnx(
     encoder: Encoder, sample: Tensor, opset: int, is_checked: bool
 ) -> Any:
-    """Export an encoder for batches of any size; its embedder may check its rows."""
+    """Export an encoder for batches of any size; its embedder may check its rows.
+
+    It is exported in float32 if it runs so.
+    """
     _check_exports(encoder.twin)
+    encoder = _exported_copy(encoder, sample)
     batch = double(sample)  # a batch size of 1 would become a constant
     is_checked = is_checked and sample.is_floating_point()
     module = FiniteRows(encoder) if is_checked else encoder
@@ -248,4 +260,30 @@ def encoder_to_onnx(
         dynamo=True,
         verbose=False,
     )
+    _check_no_half(program.model_proto, encoder)
     return program.model_proto
+
+
+def _exported_copy(encoder: Encoder, sample: Tensor) -> Encoder:
+    """Return the encoder in a dtype for which runtimes of ONNX have its operations.
+
+    They have few of bfloat16 or float16, and no convolutions of float64.
+    """
+    convolves = any(isinstance(part, CONVOLUTIONS) for part in encoder.modules())
+    dtypes = (*HALF, torch.float64) if convolves else HALF
+    return in_float32(encoder, dtypes, lambda twin: twin(sample))
+
+
+def _check_no_half(graph: Any, encoder: Encoder) -> None:
+    """Refuse a graph that converts values to half precision between its layers."""
+    own = {str(weight.dtype).removeprefix("torch.") for weight in encoder.parameters()}
+    casts = (
+        at for node in graph.graph.node for at in node.attribute if at.name == "to"
+    )
+    found = {HALF_IN_ONNX[at.i] for at in casts if at.i in HALF_IN_ONNX}
+    if found - own or "bfloat16" in found:
+        raise ValueError(
+            "module must compute in float32 to be exported to ONNX; its forward "
+            f"converts values to {', '.join(sorted(found))}, as torch.autocast does. "
+            "Remove that, and call module.float()."
+        )

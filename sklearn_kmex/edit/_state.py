@@ -134,8 +134,9 @@ def combine(state: State, into: NDArray[np.intp]) -> State:
 def copy_for_edit(psem: Any) -> tuple[Any, KMExClassifier]:
     """Return a copy of a model, and the classifier in that copy.
 
-    Other steps are shallow copies, which share encoders with the original.
+    Other steps are shallow copies, which share encoders with the original, as do
+    teachers.
     """
     sem = find_kmex(psem)
-    new = copy.deepcopy(sem)
+    new = copy.deepcopy(sem, {id(sem.teacher): sem.teacher})
     return copy_model(psem, lambda part: new if part is sem else None), new

@@ -5,9 +5,22 @@ from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from weakref import ref
 
 from joblib.hashing import NumpyHasher
 
+# Modules of types that order the work of threads and processes, and hold no numbers.
+SCHEDULING = {
+    "_queue",
+    "_thread",
+    "concurrent.futures.process",
+    "concurrent.futures.thread",
+    "multiprocessing.pool",
+    "multiprocessing.queues",
+    "multiprocessing.synchronize",
+    "queue",
+    "threading",
+}
 # State of a torch module that has no effect in evaluation mode.
 IGNORED = ("training", "_backward_hooks", "_backward_pre_hooks")
 
@@ -35,8 +48,20 @@ def fingerprint(thing: Any) -> bytes:
     except Exception as error:  # pickling can raise any error
         raise TypeError(
             f"{type(thing).__name__} must contain only what can be hashed, to be "
-            f"identified in a cache or file; got the error: {error}"
+            "identified in a cache or file; hashing "
+            f"{_problem(thing) or f'it raised: {error!r}'}. Remove what cannot be "
+            "hashed, or use neither cache nor file."
         ) from error
+
+
+def _problem(thing: Any) -> str:
+    """Describe what cannot be hashed in the torch module of an embedder."""
+    if "torch" not in sys.modules:
+        return ""
+    from sklearn_kmex._torch.copying import first_failing
+
+    content = thing._content() if hasattr(thing, "_content") else thing
+    return first_failing(Fingerprint(hash_name="sha1").hash, content)
 
 
 class Fingerprint(NumpyHasher):
@@ -68,15 +93,24 @@ class Fingerprint(NumpyHasher):
             return (type(thing), _module_content(thing))
         if hasattr(type(thing), "_content"):  # an embedder
             return (type(thing), thing._content())
-        if isinstance(thing, ModuleType):
-            return (thing.__name__, _release(thing.__name__))
-        if isinstance(thing, FunctionType):
-            return _function_content(thing)
-        if isinstance(thing, type) and thing.__module__ != "builtins":
-            return _class_content(thing)
-        if isinstance(thing, CodeType):
-            return (thing.co_code, thing.co_consts, thing.co_names)
-        return None
+        return _python_content(thing)
+
+
+def _python_content(thing: Any) -> tuple | None:
+    """Content of what pickle does not store, or stores by name."""
+    if type(thing).__module__ in SCHEDULING:
+        return (type(thing), getattr(thing, "_target", None))  # of a thread
+    if isinstance(thing, ref):
+        return (type(thing), thing())
+    if isinstance(thing, ModuleType):
+        return (thing.__name__, _release(thing.__name__))
+    if isinstance(thing, FunctionType):
+        return _function_content(thing)
+    if isinstance(thing, type) and thing.__module__ != "builtins":
+        return _class_content(thing)
+    if isinstance(thing, CodeType):
+        return (thing.co_code, thing.co_consts, thing.co_names)
+    return None
 
 
 def _module_content(module: Any) -> dict[str, Any]:

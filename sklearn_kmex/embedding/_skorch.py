@@ -113,16 +113,21 @@ class SkorchEmbedder(TorchInputEmbedder):
 
     def _content(self) -> dict[str, Any]:
         check_is_fitted(self.net)
-        data = self.net.get_params_for("dataset"), self.net.get_params_for("iterator")
-        valid = self.net.get_params_for("iterator_valid")
-        return {
-            **super()._content(),
-            "net": (self.net.module_, self.net.dataset, *data, valid),
+        settings = ("dataset", "iterator", "iterator_valid")
+        net = {
+            "module_": self.net.module_,
+            "dataset": self.net.dataset,
+            "settings": [self.net.get_params_for(name) for name in settings],
         }
+        return {**super()._content(), "net": net}
 
     def _network(self) -> "Module":
         self._check_net()
         return self.net.module_
+
+    def _attributes(self) -> dict[str, Any]:
+        inside = {f"net.{name}": value for name, value in vars(self.net).items()}
+        return {**vars(self), "net": None, **inside}
 
     def _check_net(self) -> None:
         check_dependency("skorch", caller="SkorchEmbedder", extra="torch")

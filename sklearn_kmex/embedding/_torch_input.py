@@ -1,10 +1,12 @@
 """Input of embedders of torch models: rows, images, tensors, texts and Datasets."""
 
+import copy
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Number
 from types import NoneType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,14 @@ from sklearn_kmex.utils import check_dependency
 class TorchInputEmbedder(BaseEmbedder):
     """Embedder that takes arrays of numbers, and other samples as they are.
 
-    Arrays are float32, or int64 if they hold integers that the network takes.
+    Arrays are floats, or int64 if they hold integers that the network takes.
     """
 
     input_shape: tuple[int, ...] | None
+
+    @abstractmethod
+    def _network(self) -> Any:
+        """Return the network."""
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Return an array in `input_shape`, and samples of other kinds as given."""
@@ -33,9 +39,10 @@ class TorchInputEmbedder(BaseEmbedder):
             X = as_samples(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
         if getattr(X, "ndim", 2) > 2:
-            rows = check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
+            dtype = self._row_dtype()
+            rows = check_array(X, dtype=dtype, allow_nd=True, input_name="X")
         else:
-            rows = validate_data(self, X, dtype=np.float32, reset=reset)
+            rows = validate_data(self, X, dtype=self._row_dtype(), reset=reset)
         return self._as_network_takes(self._reshaped(rows), X)
 
     def _reshaped(self, X: NDArray) -> NDArray:
@@ -74,15 +81,43 @@ class TorchInputEmbedder(BaseEmbedder):
 
         return has_lookup(self._network())
 
+    def _row_dtype(self) -> type:
+        """Return the dtype of arrays: float64 for a network of that, else float32."""
+        first = next(self._network().parameters(), None)
+        is_double = str(getattr(first, "dtype", None)) == "torch.float64"
+        return np.float64 if is_double else np.float32
+
     def _first(self, X: Any) -> Any:
         check_dependency("torch", caller=type(self).__name__, extra="torch")
         from sklearn_kmex._torch.run import first_sample
 
         return first_sample(X)
 
-    @abstractmethod
-    def _network(self) -> Any:
-        """Return the network."""
+    def _attributes(self) -> dict[str, Any]:
+        """Return everything that the embedder holds, by name."""
+        return self.__dict__
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        """Copy the model too, but share what cannot be copied."""
+        check_dependency("torch", caller=type(self).__name__, extra="torch")
+        from sklearn_kmex._torch.copying import copy_or_share
+
+        twin = memo[id(self)] = copy.copy(self)
+        twin.__dict__.update(copy_or_share(self.__dict__, memo))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Name what cannot be sent to another process."""
+        if "torch" in sys.modules:  # else there is no model
+            from sklearn_kmex._torch.copying import check_pickled
+
+            check_pickled(self._attributes(), type(self).__name__)
+        return super().__getstate__()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

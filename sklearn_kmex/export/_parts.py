@@ -42,7 +42,8 @@ def sample_of(embedder: Any, X: Any) -> "Tensor":
     samples = embedder._check_input(X, reset=False)
     preprocess = getattr(embedder, "preprocess", None)
     shape = None if _input_shape_of(embedder) is None else np.shape(X)[1:]
-    return first_input(samples, shape, preprocess)
+    dtype = getattr(X, "dtype", None) if preprocess is None else None
+    return first_input(samples, shape, preprocess, dtype)
 
 
 def make_encoder(embedder: Any, sample: "Tensor | None", width: int) -> "Encoder":

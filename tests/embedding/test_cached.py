@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -368,9 +367,11 @@ def test_refusals(digits, memory, tmp_path):
         CachedEmbedder(StandardScaler(), memory).fit(X)
     with pytest.raises(ValueError, match="'memory' parameter"):
         CachedEmbedder(frozen(np.sqrt), 5).fit(X)
-    lock = Lock()
-    with pytest.raises(TypeError, match=r"only what can be hashed.*lock"):
-        CachedEmbedder(frozen(lambda X: (lock, X)[1]), memory).transform(X)
+    with (
+        open(__file__) as file,
+        pytest.raises(TypeError, match=r"only what can be hashed.*TextIOWrapper"),
+    ):
+        CachedEmbedder(frozen(lambda X: (file, X)[1]), memory).transform(X)
     file = memory / "joblib" / "sklearn_kmex" / "embeddings.sqlite"
     file.write_bytes(b"not a table of embeddings " * 100)
     with pytest.raises(OSError, match=r"embeddings.sqlite cannot be used.*Delete it"):
