@@ -83,6 +83,7 @@ def off_by(found, expected):
     return np.abs(found - expected).max() / np.abs(expected).max()
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", HALF)
 def test_maps_of_half_precision_are_those_of_float32(dtype, kind):
