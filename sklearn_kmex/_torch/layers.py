@@ -69,7 +69,7 @@ def _last_linear(module: nn.Module, trial: Callable) -> str:
 
 
 def weights_of(linear: Any) -> tuple[Tensor, Tensor | None]:
-    """Return weights and biases of a linear, maybe quantized layer, as floats."""
+    """Return weights and biases of a linear layer, quantized or not, as floats."""
     weight, bias = linear.weight, linear.bias
     if callable(weight):  # of a quantized layer
         weight, bias = weight().dequantize(), bias()

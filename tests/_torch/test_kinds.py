@@ -1,4 +1,4 @@
-"""Modules that torch exported, scripted, quantized or wrapped: numbers or an error."""
+"""Modules that torch exported, scripted, quantized or wrapped."""
 
 import numpy as np
 import pytest
