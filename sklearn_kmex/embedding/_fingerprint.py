@@ -41,7 +41,7 @@ def fingerprint(thing: Any) -> bytes:
     Raises
     ------
     TypeError
-        If it contains an object that cannot be hashed, such as a lock.
+        If it contains an object that cannot be hashed, such as an open file.
     """
     try:
         return bytes.fromhex(Fingerprint(hash_name="sha1").hash(thing))

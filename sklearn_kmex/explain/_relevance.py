@@ -122,9 +122,10 @@ default=None
     Returns
     -------
     ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
-        Maps in the dtype of the network's input, and of its shape, or of the shape of
-        X where `input_shape` reshapes rows. Positive values support what is explained.
-        Several maps for each sample if `prototypes` has two axes.
+        Maps of float64 for a network of that, and of float32 for others, in the shape
+        of the network's input, or in that of X where `input_shape` reshapes rows.
+        Positive values support what is explained. Several maps for each sample if
+        `prototypes` has two axes.
 
     Raises
     ------
