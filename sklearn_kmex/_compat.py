@@ -4,18 +4,20 @@ No other file may use either.
 """
 
 import copy
+import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import _fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import (
     _convert_to_numpy,
     _max_precision_float_dtype,
-    get_namespace_and_device,
 )
+from sklearn.utils._array_api import get_namespace_and_device as _namespace_and_device
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -79,6 +81,21 @@ __all__ = [
 
 # Attributes by which `_fit_context` tears callbacks down after `fit`.
 CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+
+
+def get_namespace_and_device(array: Any) -> tuple[Any, bool, Any]:
+    """Return the namespace of an array, whether it is the array API, and the device.
+
+    That of scikit-learn takes as long as a product of small matrices.
+    """
+    if type(array) is np.ndarray:
+        return _of_numpy(get_config()["array_api_dispatch"])
+    return _namespace_and_device(array)
+
+
+@functools.cache
+def _of_numpy(_dispatch: bool) -> tuple[Any, bool, Any]:
+    return _namespace_and_device(np.empty(0))
 
 
 def has_callbacks(estimator: Any) -> bool:
