@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import RowsError
+from sklearn_kmex._torch.graph import call
 from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
 from sklearn_kmex._torch.layers import Capture, Tap, find_tap, first_layer
 from sklearn_kmex._torch.single import OneAsTwo
@@ -138,7 +139,7 @@ def run_batches(
     for batch in show_progress(iterate_batches(X, settings), len(X), settings):
         batch = to_device(batch, device, dtype)
         with _clear_errors(twin, batch):
-            result = twin(**batch) if isinstance(batch, dict) else twin(batch)
+            result = call(twin, batch)
         yield result
 
 
@@ -190,7 +191,8 @@ def embed(
     tap = find_tap(twin, layer, trial)
     start = first_layer(twin, trial) if half else None
     if len(X) >= MANY_SAMPLES:
-        speed_up(twin, layer)
+        batch = next(iter(iterate_batches(one, quiet)))
+        speed_up(twin, layer, to_device(batch, torch.device("cpu"), dtype))
     if half:
         dtype = halve(twin, start)
     outputs = run_batches(twin, X, settings, dtype)
