@@ -37,9 +37,10 @@ def call(twin: nn.Module, batch: Any) -> Any:
 def graph_of(twin: nn.Module, batch: Any) -> fx.Graph | None:
     """Trace a private copy of a module, with the layers of torch as nodes.
 
-    The inputs are those of the batch. None if the forward pass cannot be traced, for example because what it calls depends
-    on numbers or sizes. `fx.symbolic_trace` would replace the calls of all modules of
-    the process while it runs, also those of other threads.
+    The inputs are those of the batch. None if the forward pass cannot be traced, for
+    example because what it calls depends on numbers or sizes. `fx.symbolic_trace` would
+    replace the calls of all modules of the process while it runs, also those of other
+    threads.
     """
     graph = fx.Graph()
     tracer = GraphAppendingTracer(graph)
