@@ -9,6 +9,9 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.overrides import TorchFunctionMode
 
+from sklearn_kmex._torch.batches import call
+from sklearn_kmex._torch.nested import each_tensor
+
 # Functions and methods whose result depends on shapes and numbers only, not on the
 # order of the numbers in memory. Names are without the underscore of `relu_`.
 ACTIVATIONS = {
@@ -27,12 +30,13 @@ OTHERS = {
 KNOWN = ACTIVATIONS | NEW | IN_PLACE | READS | OTHERS
 
 
-def graph_of(twin: nn.Module) -> fx.Graph | None:
+def graph_of(twin: nn.Module, batch: Any) -> fx.Graph | None:
     """Trace a private copy of a module, with the layers of torch as nodes.
 
-    None if the forward pass cannot be traced, for example because what it calls depends
-    on numbers or sizes. `fx.symbolic_trace` would replace the calls of all modules of
-    the process while it runs, also those of other threads.
+    The inputs are those of the batch. None if the forward pass cannot be traced, for
+    example because what it calls depends on numbers or sizes. `fx.symbolic_trace` would
+    replace the calls of all modules of the process while it runs, also those of other
+    threads.
     """
     graph = fx.Graph()
     tracer = GraphAppendingTracer(graph)
@@ -43,7 +47,9 @@ def graph_of(twin: nn.Module) -> fx.Graph | None:
             "call_module", name, args, kwargs
         )
     try:
-        twin(fx.Proxy(graph.placeholder("X"), tracer))
+        call(
+            twin, each_tensor(batch, lambda _: fx.Proxy(graph.placeholder("X"), tracer))
+        )
     except Exception:  # tracing a forward can raise any error
         return None
     finally:
@@ -130,8 +136,13 @@ class ChannelsLast:
     def __init__(self, forward: Any) -> None:
         self.forward = forward
 
-    def __call__(self, X: Tensor) -> Any:
-        if X.ndim == 4:
-            X = X.contiguous(memory_format=torch.channels_last)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = each_tensor([args, kwargs], _channels_last)
         with ViewAsReshape():
-            return self.forward(X)
+            return self.forward(*args, **kwargs)
+
+
+def _channels_last(values: Tensor) -> Tensor:
+    if values.ndim != 4:
+        return values
+    return values.contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [one for part in parts for one in tensors_in(part)] if is_holder else []
 
 
-def each_tensor(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+def each_tensor(value: Any, function: Callable[[Tensor], Any]) -> Any:
     """Apply a function to the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):
         return function(value)

@@ -163,7 +163,8 @@ def embed(
     tap = find_tap(twin, layer, trial)
     start = first_layer(twin, trial) if half else None
     if len(X) >= MANY_SAMPLES:
-        speed_up(twin, layer)
+        batch = next(iter(iterate_batches(one, quiet)))
+        speed_up(twin, layer, to_device(batch, torch.device("cpu"), dtype))
     if half:
         dtype = halve(twin, start)
     outputs = run_batches(twin, X, settings, dtype)

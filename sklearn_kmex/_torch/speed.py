@@ -13,18 +13,19 @@ from sklearn_kmex._torch.graph import ChannelsLast, graph_of, takes_any_order
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+ONE_TENSOR = torch.empty(0)  # a batch, of which only the kind matters
 SMALL = 4  # positions of a small feature map
 
 
-def speed_up(twin: nn.Module, layer: str | None) -> None:
-    """Prepare a copy of a module for many batches; its output stays the same.
+def speed_up(twin: nn.Module, layer: str | None, batch: Any = ONE_TENSOR) -> None:
+    """Prepare a copy of a module for many batches like one; its output stays the same.
 
     A batch norm is folded into the convolution before it if nothing else uses the
     output of that, and the output of `layer` does not change. Convolutions run
     channels last, or as a matrix product for small feature maps, if the order of
     values in memory changes no number.
     """
-    if (graph := graph_of(twin)) is None:
+    if (graph := graph_of(twin, batch)) is None:
         return
     if takes_any_order(graph, twin):
         for part in twin.modules():
@@ -36,7 +37,7 @@ def speed_up(twin: nn.Module, layer: str | None) -> None:
 
 def fold_norms(twin: nn.Module, layer: str | None) -> None:
     """Fold batch norms into the convolutions before them, as the graph allows."""
-    if (graph := graph_of(twin)) is not None:
+    if (graph := graph_of(twin, ONE_TENSOR)) is not None:
         _fold_norms(graph, twin, layer)
 
 

@@ -311,6 +311,29 @@ def test_a_batch_norm_that_reads_the_batch_is_not_folded():
     assert_allclose(out, seen[0], rtol=1e-4, atol=1e-5)
 
 
+class Masked(Net):
+    """Reads memory only if it gets a second input."""
+
+    def forward(self, pixels, mask=None):
+        X = self.conv2(self.conv1(pixels))
+        if mask is not None:
+            X = X.as_strided((X.shape[0], 128), (128, 1)) * mask
+        return self.head(X.flatten(1))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_many_samples_of_named_inputs(masked):
+    X = np.random.default_rng(0).standard_normal((520, 3, 8, 8), dtype=np.float32)
+
+    def name(image):
+        named = {"pixels": torch.from_numpy(image)}
+        return {**named, "mask": torch.ones(1)} if masked else named
+
+    embedder = TorchEmbedder(seeded(Masked), preprocess=name)
+    few = np.vstack([embedder.transform(part) for part in np.split(X, 2)])
+    assert_allclose(embedder.transform(X), few, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit")
 @pytest.mark.parametrize("kind", [*FAST, *PLAIN])
 def test_only_networks_that_read_no_memory_run_channels_last(kind):
