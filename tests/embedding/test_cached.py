@@ -31,6 +31,8 @@ from sklearn_kmex.embedding import (
     TreeEmbedder,
 )
 
+PROBED = 3  # embedded again where a process finds rows of a model for the first time
+
 
 def frozen(function):
     return FrozenEstimator(FunctionTransformer(function))
@@ -66,9 +68,8 @@ def test_a_search_runs_the_encoder_once(digits, logging, memory, n_jobs):
         assert_array_equal(cached.cv_results_[score], plain.cv_results_[score])
     assert_array_equal(cached.predict(X_test), plain.predict(X_test))
     met = logging.rows_met()
-    assert (
-        len(met) == len(set(met)) == len(np.unique(np.concatenate([X, X_test]), axis=0))
-    )
+    assert len(set(met)) == len(np.unique(np.concatenate([X, X_test]), axis=0))
+    assert len(met) - len(set(met)) <= (n_jobs + 1) * PROBED  # once in each process
 
 
 def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
@@ -79,7 +80,8 @@ def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
     assert_array_equal(found[1], np.sqrt(X)[::-1])
     assert_array_equal(found[2], np.sqrt(X)[50:])
     met = logging.rows_met()
-    assert len(met) == len(set(met)) == len(X)
+    assert len(set(met)) == len(X)
+    assert len(met) - len(set(met)) <= 4 * PROBED
 
 
 def test_a_process_that_dies_does_not_block_others(digits, tmp_path, memory):
@@ -88,7 +90,7 @@ def test_a_process_that_dies_does_not_block_others(digits, tmp_path, memory):
     assert run_in_process(embedder.transform, X) == 9
     assert_array_equal(embedder.transform(X), np.sqrt(X))
     assert run_in_process(embedder.transform, X) == 0
-    assert len(dying.rows_met()) == 2 * len(X)  # none in the last process
+    assert len(dying.rows_met()) == 2 * len(X) + PROBED  # these in the last process
 
 
 @pytest.mark.parametrize("memory", [None, Memory(None)])
@@ -117,7 +119,7 @@ def test_another_weight_is_another_embedding(digits, logging, memory):
     assert_array_equal(embedder.transform(X), 2 * np.sqrt(X))
     logging.weight = 1.0
     assert_array_equal(embedder.transform(X), np.sqrt(X))
-    assert len(logging.rows_met()) == 60
+    assert len(logging.rows_met()) == 60 + PROBED
 
 
 def test_the_smallest_change_of_a_row_is_another_row(digits, logging, memory):
@@ -126,7 +128,7 @@ def test_the_smallest_change_of_a_row_is_another_row(digits, logging, memory):
     X = X.copy()
     X[7, 3] = np.nextafter(X[7, 3], 99)
     assert_array_equal(embedder.transform(X), np.sqrt(X))
-    assert len(logging.rows_met()) == 31
+    assert len(logging.rows_met()) == 31 + PROBED
     # The same bytes in another shape, and the same numbers in another dtype.
     assert embedder.transform(X.reshape(-1, 8, 8)).shape == (30, 8, 8)
     assert embedder.transform(X.astype(np.float32)).dtype == np.float32

@@ -16,6 +16,7 @@ from sklearn_kmex import KMExClassifier
 from sklearn_kmex.embedding import CachedEmbedder, TreeEmbedder, embed_to_file
 
 ROWS = 8
+PROBED = 3  # embedded again where a call is resumed, or finds cached rows
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,7 @@ def test_a_call_that_was_killed_is_resumed(digits, folder, tmp_path, monkeypatch
             break
         assert_array_equal(embed_to_file(frozen(logging), X, path), np.sqrt(X))
         again = len(logging.rows_met()) - len(X)
-        assert 0 <= again <= ROWS
+        assert 0 <= again <= ROWS + PROBED
         assert not list(folder.glob("*.part*")) + list(folder.glob("*.journal"))
 
 
@@ -103,7 +104,7 @@ def test_a_process_that_was_killed_is_resumed_by_another(digits, tmp_path, folde
     assert names(folder) == ["X.npy.journal", "X.npy.part"]
     assert_array_equal(embed_to_file(frozen(dying), X, path), np.sqrt(X))
     twice = len(X) - 4_096
-    assert len(dying.rows_met()) == len(X) + twice
+    assert len(dying.rows_met()) == len(X) + twice + PROBED
 
 
 def test_an_incomplete_last_line_loses_only_its_chunk(
@@ -142,7 +143,7 @@ def test_another_model_or_set_is_refused(digits, folder, logging, monkeypatch):
     assert_array_equal(np.load(path), np.square(X))  # as it was before
     logging.weight = 1.0
     assert_array_equal(embed_to_file(frozen(logging), X, path), np.sqrt(X))
-    assert len(logging.rows_met()) == len(X)
+    assert len(logging.rows_met()) == len(X) + PROBED
 
 
 def test_a_dataset_that_raises_in_the_middle_loses_nothing(digits, folder):
@@ -182,7 +183,7 @@ def test_a_cached_embedder_can_embed(digits, folder, tmp_path, logging):
     X = digits[0][:20]
     cached = CachedEmbedder(frozen(logging), tmp_path / "memory").fit(X)
     assert_array_equal(embed_to_file(cached, X, folder / "X.npy"), np.sqrt(X))
-    assert len(logging.rows_met()) == 20
+    assert len(logging.rows_met()) == 20 + PROBED
 
 
 def test_refusals(digits, folder):
