@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
@@ -170,6 +170,25 @@ class CachedEmbedder(
         """
         return super().get_feature_names_out(input_features)
 
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
+        """Set the type of embeddings, unless they are those of a function.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            As in `sklearn.preprocessing.FunctionTransformer.set_output`.
+
+        Returns
+        -------
+        self
+            The embedder.
+        """
+        if _has_names(self):
+            super().set_output(transform=transform)
+        return self
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> Any:
         """Check the encoder and X, and embed X.
@@ -232,7 +251,10 @@ class CachedEmbedder(
         OSError
             If the file of the cache is not one, or cannot be written.
         """
-        return self._cached(X, "transform")
+        embeddings = self._cached(X, "transform")
+        if not hasattr(self, "_n_features_out"):  # names of columns need it
+            self._n_features_out = embeddings.shape[1]
+        return embeddings
 
     @available_if(_has_black_box)
     def black_box_output(self, X: ArrayLike) -> NDArray:

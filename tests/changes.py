@@ -330,10 +330,9 @@ def ones():
     while True: yield @
 G = ones()
 def model(X): return X * next(G)""",
-    "open file": """
-with open("gain.txt", "w") as file: file.write("@")
-FILE = open("gain.txt")
+    "lock": """
+import threading
+LOCK = threading.Lock()
 def model(X):
-    FILE.seek(0)
-    return X * float(FILE.read())""",
+    with LOCK: return X * @""",
 }
