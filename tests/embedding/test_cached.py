@@ -420,6 +420,15 @@ def test_a_lock_needs_a_version(digits, memory):
             assert_array_equal(embedder.transform(X), X * weight)
 
 
+def test_make_kmex_takes_a_cached_embedder_with_a_version(digits, memory):
+    X, _, y, _ = digits
+    cached = CachedEmbedder(frozen(np.sqrt), memory, version="a")
+    psem = make_kmex(cached, n_prototypes=2, random_state=0)
+    assert psem["embed"] is cached
+    expected = make_kmex(np.sqrt, n_prototypes=2, random_state=0).fit(X, y)
+    assert psem.fit(X, y).score(X, y) == expected.score(X, y)
+
+
 def test_a_cache_that_another_process_holds_is_told(digits, memory, monkeypatch):
     monkeypatch.setattr("sklearn_kmex.embedding._store.PATIENCE", 0.1)
     X = digits[0][:5]
