@@ -104,7 +104,9 @@ def has_callbacks(estimator: Any) -> bool:
 
 
 def share_callbacks(estimator: Any, twin: Any) -> Any:
-    """Give a clone the callbacks of the original, as scikit-learn does."""
+    """Give a clone the callbacks and output settings, as scikit-learn does."""
+    if hasattr(estimator, "_sklearn_output_config"):
+        twin._sklearn_output_config = dict(estimator._sklearn_output_config)
     if has_callbacks(estimator):
         twin.set_callbacks(*estimator._skl_callbacks)
     return twin

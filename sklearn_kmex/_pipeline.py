@@ -181,7 +181,7 @@ def _make_transformer(model: Any) -> Any:
         raise TypeError(f"model must be an instance; got the class {model.__name__}.")
     if is_tree_ensemble(model):
         return TreeEmbedder(model)
-    if isinstance(model, BaseEmbedder):
+    if isinstance(model, BaseEmbedder | CachedEmbedder):
         return model
     if hasattr(model, "transform"):
         return FrozenEstimator(model) if _is_fitted(model) else model

@@ -58,7 +58,10 @@ class BaseEmbedder(
         {ndarray, sparse matrix} of shape (n_samples, n_features_out)
             Embeddings.
         """
-        return self._embed(self._check_input(X, reset=False))
+        embeddings = self._embed(self._check_input(X, reset=False))
+        if not hasattr(self, "_n_features_out"):  # names of columns need it
+            self._n_features_out = embeddings.shape[1]
+        return embeddings
 
     def black_box_output(self, X: ArrayLike) -> NDArray:
         """Compute the output of the whole model, the black box.

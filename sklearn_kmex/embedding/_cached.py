@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -24,14 +27,27 @@ from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, r
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
+from sklearn_kmex.embedding._function import as_rows
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._store import Store, pack, unpack
+from sklearn_kmex.embedding._probe import check_rows
+from sklearn_kmex.embedding._store import (
+    CacheBusyError,
+    Entries,
+    Entry,
+    Store,
+    pack,
+    unpack,
+)
 
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)
 
 
 def _has_black_box(self: CachedEmbedder) -> bool:
     return hasattr(self.embedder, "black_box_output")
+
+
+def _has_names(self: CachedEmbedder) -> bool:
+    return hasattr(self.embedder, "get_feature_names_out")
 
 
 def _embeds_training_rows_apart(embedder: Any) -> bool:
@@ -59,6 +75,12 @@ class CachedEmbedder(
     memory : str, os.PathLike or joblib.Memory, default=None
         Folder of the cache. None disables the cache.
 
+    version : str, default=None
+        Your name for the state of whatever the encoder has that cannot be hashed, such
+        as a lock, or code that calls `eval`. Change it whenever that changes. Weights,
+        settings and code that can be hashed are part of the key all the same. None
+        means that such an encoder is refused.
+
     Attributes
     ----------
     embedder_ : estimator
@@ -78,8 +100,11 @@ class CachedEmbedder(
     Notes
     -----
     Embeddings are stored in one SQLite file inside the folder of `memory`, which
-    `joblib.Memory.clear` empties. While one process runs the encoder, other processes
-    that need it wait. The key of a path is the content of its file.
+    `joblib.Memory.clear` empties. Each has a hash, and a damaged one is computed again,
+    with a warning. The first time that a process finds embeddings of an encoder, up to
+    three of them are computed again and compared. While one process runs the encoder,
+    other processes that need it wait. If it gives no sign of life for 30 seconds, they
+    warn, and embed without the cache. The key of a path is the content of its file.
 
     Examples
     --------
@@ -98,15 +123,19 @@ class CachedEmbedder(
     _parameter_constraints: ClassVar[dict] = {
         "embedder": [HasMethods(["transform"])],
         "memory": [str, os.PathLike, Memory, None],
+        "version": [str, None],
     }
 
     def __init__(
         self,
         embedder: BaseEstimator,
         memory: str | os.PathLike | Memory | None = None,
+        *,
+        version: str | None = None,
     ) -> None:
         self.embedder = embedder
         self.memory = memory
+        self.version = version
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Embed X and cache the embeddings, without training the encoder.
@@ -125,6 +154,41 @@ class CachedEmbedder(
             The embedder.
         """
         self.fit_transform(X)
+        return self
+
+    @available_if(_has_names)
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Return the names of the embedding's columns.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of str
+            "cachedembedder0", "cachedembedder1", ...
+        """
+        return super().get_feature_names_out(input_features)
+
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
+        """Set the type of embeddings, unless they are those of a function.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            As in `sklearn.preprocessing.FunctionTransformer.set_output`.
+
+        Returns
+        -------
+        self
+            The embedder.
+        """
+        if _has_names(self):
+            super().set_output(transform=transform)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -161,7 +225,7 @@ class CachedEmbedder(
             embeddings = new._cached(X, "transform")
             new._n_features_out = embeddings.shape[1]
             if _embeds_training_rows_apart(new.embedder_):
-                return new.embedder_.fit_transform(X)  # as without a cache
+                return _computed(new.embedder_, "fit_transform")(X)  # not cached
             return embeddings
 
     def transform(self, X: ArrayLike) -> Any:
@@ -180,9 +244,19 @@ class CachedEmbedder(
         Raises
         ------
         TypeError
-            If the encoder contains objects that cannot be hashed.
+            If the encoder contains objects that cannot be hashed, and `version` is
+            None.
+
+        ValueError
+            If the encoder gives other embeddings than the cache.
+
+        OSError
+            If the file of the cache is not one, or cannot be written.
         """
-        return self._cached(X, "transform")
+        embeddings = self._cached(X, "transform")
+        if not hasattr(self, "_n_features_out"):  # names of columns need it
+            self._n_features_out = embeddings.shape[1]
+        return embeddings
 
     @available_if(_has_black_box)
     def black_box_output(self, X: ArrayLike) -> NDArray:
@@ -203,37 +277,31 @@ class CachedEmbedder(
     def _cached(self, X: Any, method: str) -> Any:
         """Read cached results, and run the encoder on other samples in chunks."""
         X = as_samples(X)
-        encoder = getattr(self, "embedder_", self.embedder)
-        compute, store = getattr(encoder, method), self._store()
-        if store is None or len_of(X) == 0:
+        compute = _computed(getattr(self, "embedder_", self.embedder), method)
+        memory = self._memory()
+        if memory is None or len_of(X) == 0:
             return compute(X)
-        keys = row_digests(X, method.encode() + fingerprint(self.embedder))
-        first_rows: dict[bytes, int] = {}
-        for row, key in enumerate(keys):
-            first_rows.setdefault(key, row)
-        cached = store.read(list(first_rows))
-        missing = [key for key in first_rows if key not in cached]
-        for chunk in chunks(missing, chunk_rows(X)):
-            with store.writing(chunk) as entries:
-                new = [key for key in chunk if key not in entries]
-                if new:
-                    embeddings = run_part(compute, X, [first_rows[key] for key in new])
-                    entries.update(zip(new, pack(embeddings), strict=True))
-            cached.update(entries)
-        return unpack([cached[key] for key in keys])
+        try:
+            store = Store(memory / "sklearn_kmex" / "embeddings.sqlite")
+            model = method.encode() + fingerprint(self.embedder, self.version)
+            keys = row_digests(X, model)
+            cached = store.read(list(dict.fromkeys(keys)))
+            check_rows(store.path, model, keys, cached, compute, X)
+            return unpack(_completed(store, cached, keys, compute, X))
+        except CacheBusyError as error:
+            warnings.warn(f"{error} X is embedded without it.", stacklevel=3)
+            return compute(X)
 
-    def _content(self) -> tuple[Any]:
+    def _content(self) -> tuple[Any, ...]:
         """Return everything that the embeddings depend on."""
-        return (self.embedder,)
+        return (self.embedder, self.version)
 
-    def _store(self) -> Store | None:
+    def _memory(self) -> Path | None:
         memory = self.memory
         if not isinstance(memory, Memory):
             memory = Memory(memory and os.fspath(memory))
         backend = memory.store_backend
-        if backend is None:
-            return None
-        return Store(Path(backend.location) / "sklearn_kmex" / "embeddings.sqlite")
+        return None if backend is None else Path(backend.location)
 
     def __sklearn_tags__(self) -> Tags:
         tags, inner = super().__sklearn_tags__(), get_tags(self.embedder)
@@ -241,3 +309,29 @@ class CachedEmbedder(
         tags.transformer_tags = inner.transformer_tags
         tags.requires_fit = False
         return tags
+
+
+def _computed(encoder: Any, method: str) -> Callable[[Any], Any]:
+    """Return a method that returns arrays, whatever output is configured."""
+
+    def compute(X: Any) -> Any:
+        with config_context(transform_output="default"):
+            return as_rows(getattr(encoder, method)(X))
+
+    return compute
+
+
+def _completed(
+    store: Store, cached: Entries, keys: list[bytes], compute: Callable, X: Any
+) -> list[Entry]:
+    """Entries of all keys, after those that are missing were computed and stored."""
+    rows = dict(zip(reversed(keys), reversed(range(len(keys))), strict=True))
+    missing = [key for key in dict.fromkeys(keys) if key not in cached]
+    for chunk in chunks(missing, chunk_rows(X)):
+        with store.writing(chunk) as entries:
+            new = [key for key in chunk if key not in entries]
+            if new:
+                embeddings = run_part(compute, X, [rows[key] for key in new])
+                entries.update(zip(new, pack(embeddings), strict=True))
+        cached.update(entries)
+    return [cached[key] for key in keys]

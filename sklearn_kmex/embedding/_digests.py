@@ -18,6 +18,7 @@ from sklearn_kmex._data.samples import (
     sample,
     sparse_rows,
 )
+from sklearn_kmex.embedding._code import file_digest
 from sklearn_kmex.embedding._fingerprint import fingerprint
 
 ROWS_HASHED = 256
@@ -95,9 +96,4 @@ def _content(value: Any) -> Sequence[Any]:
         return [part for key, parts in pairs for part in (key, *parts)]
     inside = value if isinstance(value, list | tuple | np.ndarray) else [value]
     files = (part for part in inside if isinstance(part, str | os.PathLike))
-    return (fingerprint(value), *map(_file_digest, filter(os.path.isfile, files)))
-
-
-def _file_digest(path: str | os.PathLike) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return (fingerprint(value), *map(file_digest, filter(os.path.isfile, files)))

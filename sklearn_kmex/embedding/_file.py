@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,21 @@ from sklearn_kmex._data.samples import (
 )
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
+from sklearn_kmex.embedding._function import as_rows
+from sklearn_kmex.embedding._lock import held_alone
+from sklearn_kmex.embedding._probe import spread, unlike
 
 
-def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
+def embed_to_file(
+    embedder: Any, X: Any, path: str | os.PathLike, *, version: str | None = None
+) -> NDArray:
     """Embed samples into a `.npy` file, which `KMExClassifier.fit` can read mapped.
 
     Samples are read and embedded in chunks. The file is created when it is complete;
     until then, results are in files next to it that end in ".part" and ".journal". If a
     call is interrupted, the next call resumes it: samples of finished chunks are read
-    again to check that they are the same, but not embedded again.
+    again to check that they are the same, but not embedded again, except for three of
+    them, whose embeddings are compared. One call at a time writes a file.
 
     Read more in the :ref:`User Guide <embedding_cache>`.
 
@@ -48,6 +55,10 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     path : str or os.PathLike
         Where to save. An existing file is replaced.
 
+    version : str, default=None
+        Your name for the state of whatever the embedder has that cannot be hashed (see
+        :class:`CachedEmbedder`).
+
     Returns
     -------
     numpy.memmap of shape (n_samples, n_features_out)
@@ -59,9 +70,12 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
         If X is empty, or the files of an interrupted call are of another model or of
         other data.
 
+    BlockingIOError
+        If another call is writing this file.
+
     TypeError
         If the embedder has no `transform`, returns sparse embeddings, or contains
-        objects that cannot be hashed.
+        objects that cannot be hashed and `version` is None.
 
     FileNotFoundError
         If the folder of the path does not exist.
@@ -97,38 +111,48 @@ def embed_to_file(embedder: Any, X: Any, path: str | os.PathLike) -> NDArray:
     n_samples = len_of(X)
     if n_samples == 0:
         raise ValueError("X must have at least one sample; got none.")
-    head = {"model": fingerprint(embedder).hex(), "n_samples": n_samples}
-    start = _resume(part, journal, head, X)
-    while start < n_samples:
-        stop = min(start + chunk_rows(X), n_samples)
-        rows = range(start, stop)
-        line = {"stop": stop, "samples": _digest(X, rows)}
-        embeddings = run_part(embedder.transform, X, rows)
-        _write_rows(part, start, n_samples, embeddings)
-        _write_lines(journal, [head, line] if start == 0 else [line])
-        start = stop
-    os.replace(part, path)
-    journal.unlink()
+    head = {"model": fingerprint(embedder, version).hex(), "n_samples": n_samples}
+    busy = f"{path} is being written by another call. Wait for it, or use another path."
+    with held_alone(journal, busy):
+        start = _resume(embedder.transform, part, journal, head, X)
+        while start < n_samples:
+            stop = min(start + chunk_rows(X), n_samples)
+            rows = range(start, stop)
+            line = {"stop": stop, "samples": _digest(X, rows)}
+            embeddings = as_rows(run_part(embedder.transform, X, rows))
+            _write_rows(part, start, n_samples, embeddings)
+            _write_lines(journal, [head, line] if start == 0 else [line])
+            start = stop
+        os.replace(part, path)
     return np.load(path, mmap_mode="r")
 
 
-def _resume(part: Path, journal: Path, head: dict, X: Any) -> int:
+def _resume(run: Callable, part: Path, journal: Path, head: dict, X: Any) -> int:
     """Check the files of an interrupted call; return the number of finished rows."""
     saved, *lines = _read_lines(journal) if part.exists() else [head]
-    start = 0
-    for line in lines:
-        same = saved == head and line["samples"] == _digest(
-            X, range(start, line["stop"])
-        )
-        if not same:
-            raise ValueError(
-                f"{part.name} must be of the same model and data to be resumed, but it "
-                f"is not. Use another path, or delete it and {journal.name}."
-            )
+    start, same = 0, not lines or saved == head
+    for line in lines if same else ():
+        same = same and line["samples"] == _digest(X, range(start, line["stop"]))
         start = line["stop"]
+    if not same or (start and not _are_alike(run, part, X, start)):
+        raise ValueError(
+            f"{part.name} must be of the same model and data to be resumed, but it "
+            f"is not. Use another path, or delete it and {journal.name}."
+        )
     if start == 0:
-        journal.unlink(missing_ok=True)
+        os.truncate(journal, 0)
     return start
+
+
+def _are_alike(run: Callable, part: Path, X: Any, stop: int) -> bool:
+    """Whether the model still gives the embeddings of a few finished rows."""
+    with part.open("rb") as file:
+        npy.read_magic(file)
+        shape, _, dtype = npy.read_array_header_1_0(file)
+        start = file.tell()
+    found = np.memmap(part, dtype, "r", start, (stop, *shape[1:]))
+    rows = spread(range(stop))
+    return unlike(found[rows], as_rows(run_part(run, X, rows))) is None
 
 
 def _digest(X: Any, rows: range) -> str:
@@ -178,7 +202,6 @@ def _write_lines(journal: Path, lines: list[dict]) -> None:
 
 def _read_lines(journal: Path) -> list[dict]:
     """Read a journal, and remove an incomplete last line."""
-    journal.touch()
     text = journal.read_bytes()
     complete = text[: text.rfind(b"\n") + 1]
     os.truncate(journal, len(complete))

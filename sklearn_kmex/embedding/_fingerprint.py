@@ -1,14 +1,43 @@
 """Fingerprints: hashes that are equal for models that compute the same."""
 
+import builtins
+import functools
+import importlib
 import sys
-from functools import cache
-from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Callable
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
-from weakref import ref
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from joblib.hashing import NumpyHasher
 
+from sklearn_kmex._base import KMExBaseEstimator
+from sklearn_kmex.embedding._code import (
+    class_content,
+    code_content,
+    function_content,
+    installed_name,
+    module_content,
+    origin,
+    patches,
+)
+
+# By these, code reaches what cannot be known before it runs.
+LOOK_UPS = {
+    id(sys.modules): "sys.modules",
+    id(importlib.import_module): "importlib.import_module",
+    **{id(getattr(builtins, name)): name for name in ("eval", "exec", "globals")},
+    id(builtins.__import__): "__import__",
+}
 # Modules of types that order the work of threads and processes, and hold no numbers.
 SCHEDULING = {
     "_queue",
@@ -21,17 +50,22 @@ SCHEDULING = {
     "queue",
     "threading",
 }
-# State of a torch module that has no effect in evaluation mode.
-IGNORED = ("training", "_backward_hooks", "_backward_pre_hooks")
+REMEDY = (
+    "Pass version, a name of yours for this state of it, and change the name whenever "
+    "it changes."
+)
 
 
-def fingerprint(thing: Any) -> bytes:
+def fingerprint(thing: Any, version: str | None = None) -> bytes:
     """Hash the type, settings, weights and own code of a model.
 
     Parameters
     ----------
     thing : object
         Embedder, frozen estimator, module, function or sample.
+
+    version : str, default=None
+        The user's name for all that cannot be hashed. None means that nothing may.
 
     Returns
     -------
@@ -41,38 +75,83 @@ def fingerprint(thing: Any) -> bytes:
     Raises
     ------
     TypeError
-        If it contains an object that cannot be hashed, such as an open file.
+        If it contains an object that cannot be hashed, such as an open file, and there
+        is no version.
     """
+    hasher = Fingerprint(version)
     try:
-        return bytes.fromhex(Fingerprint(hash_name="sha1").hash(thing))
-    except Exception as error:  # pickling can raise any error
+        return bytes.fromhex(hasher.hash((version, thing)))
+    except HashingError as error:
+        where = ".".join((type(thing).__name__, *error.path))
         raise TypeError(
             f"{type(thing).__name__} must contain only what can be hashed, to be "
-            "identified in a cache or file; hashing "
-            f"{_problem(thing) or f'it raised: {error!r}'}. Remove what cannot be "
-            "hashed, or use neither cache nor file."
+            f"identified in a cache or file; {where} cannot be: {error}. {REMEDY}"
         ) from error
 
 
-def _problem(thing: Any) -> str:
-    """Describe what cannot be hashed in the torch module of an embedder."""
-    if "torch" not in sys.modules:
-        return ""
-    from sklearn_kmex._torch.copying import first_failing
+class HashingError(Exception):
+    """An object cannot be hashed.
 
-    content = thing._content() if hasattr(thing, "_content") else thing
-    return first_failing(Fingerprint(hash_name="sha1").hash, content)
+    Parameters
+    ----------
+    reason : object
+        What is wrong with it.
+    """
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(str(reason))
+        self.path: list[str] = []  # names of the attributes that lead to it
 
 
 class Fingerprint(NumpyHasher):
-    """Hash of joblib, with tensors by value, and functions of the user by code."""
+    """Hash of joblib, with tensors by value, and functions of the user by code.
+
+    Parameters
+    ----------
+    version : str, default=None
+        The user's name for all that cannot be hashed.
+    """
+
+    def __init__(self, version: str | None = None) -> None:
+        super().__init__(hash_name="sha1")
+        self.version = version
+        self.evaluates = False  # whether an embedder runs modules in evaluation mode
 
     def save(self, thing: Any) -> None:
-        """Add an object, and report an error in the object that causes it."""
+        """Add an object, or with a version the type of one that cannot be hashed."""
+        before = self.evaluates
+        if isinstance(thing, KMExBaseEstimator | FunctionType):
+            self.evaluates = not isinstance(thing, FunctionType)
         try:
-            super().save(thing)
-        except TypeError as error:  # joblib expects it for keys that cannot be sorted
-            raise ValueError(str(error)) from error
+            if id(thing) in LOOK_UPS:
+                raise HashingError(f"{LOOK_UPS[id(thing)]} may look up any name")
+            super().save(_by_parts(thing))
+        except RecursionError as error:
+            raise HashingError(error) from error
+        except Exception as error:  # pickling can raise any error
+            if self.version is None and isinstance(error, HashingError):
+                raise
+            if self.version is None:
+                raise HashingError(error) from error
+            super().save(str(type(thing)))
+        finally:
+            self.evaluates = before
+
+    def _batch_setitems(self, items: Any, *_: Any) -> None:
+        """Add the items of a dict in their order, which may matter."""
+        for key, value in items:
+            self.save(key)
+            try:
+                self.save(value)
+            except HashingError as error:
+                error.path.insert(0, str(key))
+                raise
+            self.write(b"s")
+
+    def save_global(self, obj: Any, name: str | None = None, **_: Any) -> None:
+        """Add what pickle stores by name, and the version of where it is from."""
+        super().save_global(obj, name)
+        self.save(origin(getattr(obj, "__module__", None) or "builtins"))
 
     def memoize(self, thing: Any) -> None:
         """Memoize objects by identity, but tuples by value, like strings in joblib."""
@@ -81,86 +160,79 @@ class Fingerprint(NumpyHasher):
 
     def reducer_override(self, thing: Any) -> Any:
         """Replace the state that pickle stores by the content that matters."""
-        content = self._content(thing)
+        content = None if type(thing) in PLAIN else self._content(thing)
         return NotImplemented if content is None else (tuple, (), content)
 
-    def _content(self, thing: Any) -> tuple | None:
+    def _content(self, thing: Any) -> Any:
         torch = sys.modules.get("torch")
         if torch and isinstance(thing, torch.Tensor):
-            values = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-            return (str(thing.dtype), tuple(thing.shape), values.numpy())
+            return _tensor_content(thing, torch.uint8)
         if torch and isinstance(thing, torch.nn.Module):
-            return (type(thing), _module_content(thing))
-        if hasattr(type(thing), "_content"):  # an embedder
+            return (type(thing), _state(thing, torch, self.evaluates))
+        if isinstance(thing, KMExBaseEstimator) and hasattr(thing, "_content"):
             return (type(thing), thing._content())
-        return _python_content(thing)
+        if type(thing).__module__ in SCHEDULING:
+            return (type(thing), getattr(thing, "_target", None))  # of a thread
+        if isinstance(thing, set | frozenset):
+            parts = sorted(fingerprint(part, self.version) for part in thing)
+            return (type(thing), parts, getattr(thing, "__dict__", None))
+        if isinstance(thing, FunctionType):
+            return installed_name(thing) or function_content(thing)
+        if isinstance(thing, type):
+            if thing.__module__ == "builtins":
+                unnamed = not hasattr(builtins, thing.__qualname__)  # such as code
+                return ("builtins", thing.__qualname__) if unnamed else None
+            name = installed_name(thing)
+            return (*name, patches(thing)) if name else class_content(thing)
+        parts_of = next((of for kind, of in PARTS if isinstance(thing, kind)), None)
+        return parts_of and (type(thing), parts_of(thing))
 
 
-def _python_content(thing: Any) -> tuple | None:
-    """Content of what pickle does not store, or stores by name."""
-    if type(thing).__module__ in SCHEDULING:
-        return (type(thing), getattr(thing, "_target", None))  # of a thread
-    if isinstance(thing, ref):
-        return (type(thing), thing())
-    if isinstance(thing, ModuleType):
-        return (thing.__name__, _release(thing.__name__))
-    if isinstance(thing, FunctionType):
-        return _function_content(thing)
-    if isinstance(thing, type) and thing.__module__ != "builtins":
-        return _class_content(thing)
-    if isinstance(thing, CodeType):
-        return (thing.co_code, thing.co_consts, thing.co_names)
-    return None
+PLAIN = {str, bytes, int, float, bool, type(None), list, tuple, dict}
+PARTS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (ModuleType, module_content),
+    (CodeType, code_content),
+    (MappingProxyType, dict),
+    (property, lambda found: (found.fget, found.fset, found.fdel)),
+    (staticmethod | classmethod, lambda found: found.__func__),
+    (functools.cached_property, lambda found: found.func),
+    (functools._lru_cache_wrapper, lambda found: found.__wrapped__),
+    (MemberDescriptorType | GetSetDescriptorType, lambda found: found.__name__),
+    (ref, lambda found: found()),
+    (WeakKeyDictionary | WeakValueDictionary, lambda _: ()),  # caches
+)
 
 
-def _module_content(module: Any) -> dict[str, Any]:
-    """Attributes of a torch module, without empty dicts of hooks."""
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if name not in IGNORED and not (isinstance(value, dict) and not value)
-    }
+def _by_parts(thing: Any) -> Any:
+    """Replace a bound method by its function and object, as joblib does by its name."""
+    if isinstance(thing, MethodType):
+        return ("method", thing.__func__, thing.__self__)
+    if isinstance(thing, BuiltinFunctionType) and _is_unbound(thing.__self__):
+        module = str(thing.__module__)
+        return ("function", module, thing.__qualname__, origin(module))
+    return thing
 
 
-def _function_content(function: FunctionType) -> tuple:
-    """Name of a function of a package; or code of the user and what it refers to."""
-    name = (function.__module__, function.__qualname__)
-    if not _is_own(function.__module__):
-        return (*name, _release(function.__module__))
-    code = function.__code__
-    known = function.__globals__
-    named = {name: known[name] for name in _names(code) & set(known)}
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    return (*name, code, function.__defaults__, function.__kwdefaults__, cells, named)
+def _is_unbound(owner: Any) -> bool:
+    """Whether the owner of a compiled function has no state: none, or its module."""
+    pybind = type(owner).__module__ == "pybind11_builtins"
+    return owner is None or isinstance(owner, ModuleType) or pybind
 
 
-def _class_content(kind: type) -> tuple:
-    """Name of a class, and the methods of a class of the user."""
-    name = (kind.__module__, kind.__qualname__)
-    if not _is_own(kind.__module__):
-        return (*name, _release(kind.__module__))
-    methods = {k: v for k, v in vars(kind).items() if isinstance(v, FunctionType)}
-    return (*name, kind.__bases__, methods)
+def _tensor_content(tensor: Any, byte: Any) -> tuple:
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg()
+    values = plain.contiguous().reshape(-1).view(byte)
+    return (str(tensor.dtype), tuple(tensor.shape), values.numpy())
 
 
-def _names(code: CodeType) -> set[str]:
-    """Names that code and its inner functions may look up in their module."""
-    inner = (_names(const) for const in code.co_consts if isinstance(const, CodeType))
-    return set(code.co_names).union(*inner)
-
-
-@cache
-def _is_own(module: str) -> bool:
-    """Whether a module belongs to the user, and not to an installed package."""
-    package = module.partition(".")[0]
-    if package in {*sys.stdlib_module_names, "sklearn_kmex"} - {"__main__"}:
-        return False
-    file = getattr(sys.modules.get(package), "__file__", None)
-    places = Path(file).parts if file else ()
-    return "site-packages" not in places and "dist-packages" not in places
-
-
-@cache
-def _release(module: str) -> Any:
-    """Version of the package that a module belongs to."""
-    return getattr(sys.modules.get(module.partition(".")[0]), "__version__", None)
+def _state(module: Any, torch: Any, evaluates: bool) -> dict[str, Any]:
+    """Attributes of a torch module that have an effect on its output."""
+    hooks = {name for name in vars(torch.nn.Module()) if "hooks" in name}
+    state = {}
+    module = getattr(module, "_orig_mod", module)  # of torch.compile
+    for name, value in vars(module).items():
+        if name in hooks:  # by numbers that torch counts
+            value = name.startswith("_forward") and list(value.values())
+        if (name != "training" or not evaluates) and (name not in hooks or value):
+            state[name] = value
+    return state

@@ -1,6 +1,8 @@
 """CachedEmbedder: each distinct sample is embedded once, and never out of date."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from joblib import Memory
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -29,6 +32,8 @@ from sklearn_kmex.embedding import (
     TorchEmbedder,
     TreeEmbedder,
 )
+
+PROBED = 3  # embedded again where a process finds rows of a model for the first time
 
 
 def frozen(function):
@@ -65,9 +70,8 @@ def test_a_search_runs_the_encoder_once(digits, logging, memory, n_jobs):
         assert_array_equal(cached.cv_results_[score], plain.cv_results_[score])
     assert_array_equal(cached.predict(X_test), plain.predict(X_test))
     met = logging.rows_met()
-    assert (
-        len(met) == len(set(met)) == len(np.unique(np.concatenate([X, X_test]), axis=0))
-    )
+    assert len(set(met)) == len(np.unique(np.concatenate([X, X_test]), axis=0))
+    assert len(met) - len(set(met)) <= (n_jobs + 1) * PROBED  # once in each process
 
 
 def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
@@ -78,7 +82,8 @@ def test_threads_wait_for_each_other(digits, logging, memory, small_chunks):
     assert_array_equal(found[1], np.sqrt(X)[::-1])
     assert_array_equal(found[2], np.sqrt(X)[50:])
     met = logging.rows_met()
-    assert len(met) == len(set(met)) == len(X)
+    assert len(set(met)) == len(X)
+    assert len(met) - len(set(met)) <= 4 * PROBED
 
 
 def test_a_process_that_dies_does_not_block_others(digits, tmp_path, memory):
@@ -87,7 +92,7 @@ def test_a_process_that_dies_does_not_block_others(digits, tmp_path, memory):
     assert run_in_process(embedder.transform, X) == 9
     assert_array_equal(embedder.transform(X), np.sqrt(X))
     assert run_in_process(embedder.transform, X) == 0
-    assert len(dying.rows_met()) == 2 * len(X)  # none in the last process
+    assert len(dying.rows_met()) == 2 * len(X) + PROBED  # these in the last process
 
 
 @pytest.mark.parametrize("memory", [None, Memory(None)])
@@ -116,7 +121,7 @@ def test_another_weight_is_another_embedding(digits, logging, memory):
     assert_array_equal(embedder.transform(X), 2 * np.sqrt(X))
     logging.weight = 1.0
     assert_array_equal(embedder.transform(X), np.sqrt(X))
-    assert len(logging.rows_met()) == 60
+    assert len(logging.rows_met()) == 60 + PROBED
 
 
 def test_the_smallest_change_of_a_row_is_another_row(digits, logging, memory):
@@ -125,7 +130,7 @@ def test_the_smallest_change_of_a_row_is_another_row(digits, logging, memory):
     X = X.copy()
     X[7, 3] = np.nextafter(X[7, 3], 99)
     assert_array_equal(embedder.transform(X), np.sqrt(X))
-    assert len(logging.rows_met()) == 31
+    assert len(logging.rows_met()) == 31 + PROBED
     # The same bytes in another shape, and the same numbers in another dtype.
     assert embedder.transform(X.reshape(-1, 8, 8)).shape == (30, 8, 8)
     assert embedder.transform(X.astype(np.float32)).dtype == np.float32
@@ -359,6 +364,154 @@ def test_each_setting_of_a_network_counts(digits, memory):
         assert_array_equal(kept, plain.transform(images))
         assert before is None or not np.array_equal(kept, before)
         before = kept
+
+
+class Reading:
+    """Multiplies by the number in a file, which no fingerprint follows."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, X):
+        return X * float(self.path.read_text())
+
+
+def test_a_change_that_no_hash_follows_is_found(digits, memory, tmp_path):
+    X, path = digits[0][:20], tmp_path / "gain.txt"
+    path.write_text("1")
+    embedder = CachedEmbedder(frozen(Reading(path)), memory)
+    assert_array_equal(embedder.transform(X), X)
+    path.write_text("1.2")
+    for some in (X, X[5:9]):
+        with pytest.raises(ValueError, match=r"sample \d of X .* set version to a new"):
+            embedder.transform(some)
+    embedder.set_params(version="1.2")
+    assert_array_equal(embedder.transform(X), 1.2 * X)
+    assert_array_equal(embedder.transform(X), 1.2 * X)
+
+
+def test_an_embedding_that_depends_on_other_samples_is_found(digits, memory):
+    X = digits[0][:20]
+    embedder = CachedEmbedder(frozen(lambda X: X - X.mean(axis=0)), memory)
+    embedder.transform(X)
+    with pytest.raises(ValueError, match="or on the other samples of X"):
+        embedder.transform(X)
+
+
+def test_rounding_is_no_change(digits, memory, tmp_path):
+    X, path = digits[0][:20], tmp_path / "gain.txt"
+    embedder = CachedEmbedder(frozen(Reading(path)), memory)
+    for gain in ("1", "1.001"):
+        path.write_text(gain)
+        assert_array_equal(embedder.transform(X), X)
+
+
+def test_a_lock_needs_a_version(digits, memory):
+    X, lock = digits[0][:5], Lock()
+
+    def model(X):
+        with lock:
+            return X * weight
+
+    for weight in (np.ones(64), np.full(64, 2.0)):  # what can be hashed is hashed
+        embedder = CachedEmbedder(frozen(model), memory, version="a")
+        for _ in range(2):
+            assert_array_equal(embedder.transform(X), X * weight)
+
+
+def test_make_kmex_takes_a_cached_embedder_with_a_version(digits, memory):
+    X, _, y, _ = digits
+    cached = CachedEmbedder(frozen(np.sqrt), memory, version="a")
+    psem = make_kmex(cached, n_prototypes=2, random_state=0)
+    assert psem["embed"] is cached
+    expected = make_kmex(np.sqrt, n_prototypes=2, random_state=0).fit(X, y)
+    assert psem.fit(X, y).score(X, y) == expected.score(X, y)
+
+
+def test_a_cache_that_another_process_holds_is_told(digits, memory, monkeypatch):
+    monkeypatch.setattr("sklearn_kmex.embedding._store.PATIENCE", 0.1)
+    X = digits[0][:5]
+    embedder = CachedEmbedder(frozen(np.sqrt), memory).fit(X)
+    (file,) = memory.glob("**/*.sqlite")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.warns(UserWarning, match=r"is locked by .*embedded without it"):
+            assert_array_equal(embedder.transform(X), np.sqrt(X))
+
+
+def test_damaged_rows_are_embedded_anew(digits, logging, memory):
+    X = digits[0][:30]
+    embedder = CachedEmbedder(frozen(logging), memory).fit(X)
+    (file,) = memory.glob("**/*.sqlite")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("UPDATE embeddings SET numbers = zeroblob(512) WHERE rowid < 4")
+    with pytest.warns(UserWarning, match="3 of 30 samples have damaged entries"):
+        assert_array_equal(embedder.transform(X), np.sqrt(X))
+    assert_array_equal(embedder.transform(X), np.sqrt(X))
+    assert len(logging.rows_met()) == 30 + PROBED + 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_configured_output_changes_no_score(digits, memory, output):
+    X, X_test, y, y_test = digits
+    mlp = MLPClassifier((16,), max_iter=20, random_state=0).fit(X, y)
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    piped = make_pipeline(StandardScaler().fit(X), mlp)
+    models = (mlp, forest, piped, lambda X: sparse.csr_matrix(X), np.sqrt)
+    simple = {"metric": "euclidean", "similarity": "log", "aggregation": "max"}
+    for model in models:
+        simple |= {"priors": "uniform", "n_prototypes": 2, "random_state": 0}
+        expected = make_kmex(model, **simple).fit(X, y).score(X_test, y_test)
+        psem = make_kmex(model, memory=memory, **simple)
+        with config_context(transform_output=output):
+            for _ in range(2):
+                assert clone(psem).fit(X, y).score(X_test, y_test) == expected
+        psem = clone(psem.set_output(transform=output))
+        assert psem.fit(X, y).score(X_test, y_test) == expected
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_embedders_give_frames_before_fit_and_after_clone(digits, memory):
+    X, _, y, _ = digits
+    mlp = MLPClassifier((4,), max_iter=5, random_state=0).fit(X, y)
+    for embedder in (MLPEmbedder(mlp), CachedEmbedder(MLPEmbedder(mlp), memory)):
+        found = clone(embedder.set_output(transform="pandas")).transform(X)
+        kind = type(embedder).__name__.lower()
+        assert list(found.columns) == [f"{kind}{i}" for i in range(4)]
+
+
+def test_outputs_of_a_function(digits, memory):
+    torch = pytest.importorskip("torch")
+    X, X_test, y, y_test = digits
+    X, X_test = X.astype(np.float32), X_test.astype(np.float32)
+    outputs = [
+        np.asarray,
+        lambda X: list(X),
+        lambda X: X.tolist(),
+        lambda X: tuple(map(tuple, X)),
+        lambda X: X.astype(object),
+        lambda X: pd.DataFrame(X),
+        lambda X: pd.DataFrame(X, index=range(5, 5 + len(X))).astype("Float32"),
+        lambda X: pl.DataFrame(X),
+        lambda X: torch.tensor(X),
+        lambda X: torch.tensor(X).requires_grad_(),
+        lambda X: torch.tensor(X).bfloat16(),
+        lambda X: torch.tensor(X).to_sparse(),
+        lambda X: list(torch.tensor(X).requires_grad_()),
+        lambda X: sparse.csc_array(X),
+        lambda X: sparse.coo_matrix(X),
+    ]
+    for output in outputs:
+        for cache in (None, memory):
+            psem = make_kmex(output, memory=cache, n_prototypes=1, priors="uniform")
+            psem.set_params(kmex__metric="euclidean", kmex__similarity="log")
+            psem.set_params(kmex__aggregation="max", kmex__teacher=None)
+            found = psem.fit(X, y).score(X_test, y_test)
+            assert found == pytest.approx(0.9, abs=0.03)
+    for output in (lambda X: pd.Series(X[:, 0]), lambda X: None, lambda X: (X, X)):
+        with pytest.raises(ValueError, match="must return embeddings of shape"):
+            make_kmex(output, memory=memory).fit(X, y)
 
 
 def test_refusals(digits, memory, tmp_path):

@@ -2,6 +2,9 @@
 
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from sklearn_kmex import KMExClassifier
 from sklearn_kmex.embedding import CachedEmbedder, TreeEmbedder, embed_to_file
 
 ROWS = 8
+PROBED = 3  # embedded again where a call is resumed, or finds cached rows
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +96,7 @@ def test_a_call_that_was_killed_is_resumed(digits, folder, tmp_path, monkeypatch
             break
         assert_array_equal(embed_to_file(frozen(logging), X, path), np.sqrt(X))
         again = len(logging.rows_met()) - len(X)
-        assert 0 <= again <= ROWS
+        assert 0 <= again <= ROWS + PROBED
         assert not list(folder.glob("*.part*")) + list(folder.glob("*.journal"))
 
 
@@ -103,7 +107,7 @@ def test_a_process_that_was_killed_is_resumed_by_another(digits, tmp_path, folde
     assert names(folder) == ["X.npy.journal", "X.npy.part"]
     assert_array_equal(embed_to_file(frozen(dying), X, path), np.sqrt(X))
     twice = len(X) - 4_096
-    assert len(dying.rows_met()) == len(X) + twice
+    assert len(dying.rows_met()) == len(X) + twice + PROBED
 
 
 def test_an_incomplete_last_line_loses_only_its_chunk(
@@ -142,7 +146,7 @@ def test_another_model_or_set_is_refused(digits, folder, logging, monkeypatch):
     assert_array_equal(np.load(path), np.square(X))  # as it was before
     logging.weight = 1.0
     assert_array_equal(embed_to_file(frozen(logging), X, path), np.sqrt(X))
-    assert len(logging.rows_met()) == len(X)
+    assert len(logging.rows_met()) == len(X) + PROBED
 
 
 def test_a_dataset_that_raises_in_the_middle_loses_nothing(digits, folder):
@@ -182,7 +186,66 @@ def test_a_cached_embedder_can_embed(digits, folder, tmp_path, logging):
     X = digits[0][:20]
     cached = CachedEmbedder(frozen(logging), tmp_path / "memory").fit(X)
     assert_array_equal(embed_to_file(cached, X, folder / "X.npy"), np.sqrt(X))
-    assert len(logging.rows_met()) == 20
+    assert len(logging.rows_met()) == 20 + PROBED
+
+
+def test_a_change_that_no_hash_follows_is_found(digits, folder, monkeypatch):
+    X, path, gain = digits[0][: 3 * ROWS], folder / "X.npy", folder / "gain"
+    gain.write_text("1")
+
+    class Reading:
+        def __init__(self, path):
+            self.path = path
+
+        def __call__(self, X):
+            return X * float(self.path.read_text())
+
+    with monkeypatch.context() as patch:
+        kill_at(patch, 3)
+        with pytest.raises(Killed):
+            embed_to_file(frozen(Reading(gain)), X, path)
+    gain.write_text("2")
+    with pytest.raises(ValueError, match="must be of the same model and data"):
+        embed_to_file(frozen(Reading(gain)), X, path)
+    gain.write_text("1")
+    assert_array_equal(embed_to_file(frozen(Reading(gain)), X, path), X)
+
+
+def test_one_call_at_a_time_writes_a_file(digits, folder):
+    X, path = digits[0][: 3 * ROWS], folder / "X.npy"
+    started, go_on = Event(), Event()
+
+    class Slow:
+        def transform(self, X):
+            started.set()
+            assert go_on.wait(60)
+            return np.sqrt(X)
+
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(embed_to_file, Slow(), X, path, version="a")
+        assert started.wait(60)
+        for embedder in (Slow(), frozen(np.square)):
+            with pytest.raises(
+                BlockingIOError, match=r"X.npy is being written by anot"
+            ):
+                embed_to_file(embedder, X, path, version="a")
+        go_on.set()
+        assert_array_equal(first.result(), np.sqrt(X))
+    assert names(folder) == ["X.npy"]
+    assert_array_equal(embed_to_file(frozen(np.square), X, path), np.square(X))
+
+
+@pytest.mark.slow
+def test_many_processes_leave_the_rows_of_one_model(digits, folder):
+    X, path = digits[0], folder / "X.npy"
+    functions = [np.sqrt, np.square] * 3
+    with ProcessPoolExecutor(3, get_context("spawn")) as processes:
+        calls = [processes.submit(embed_to_file, frozen(f), X, path) for f in functions]
+    for call in calls:
+        assert isinstance(call.exception(), BlockingIOError | None)
+    assert names(folder) == ["X.npy"]
+    found = np.load(path)
+    assert any(np.array_equal(found, function(X)) for function in functions)
 
 
 def test_refusals(digits, folder):
