@@ -300,10 +300,11 @@ class KMExClassifierCV(KMExClassifier):
 
 def _numbers_to_try(candidates: Any) -> NDArray:
     """Return the candidates as an array of numbers or shares, ascending."""
-    if isinstance(candidates, int | np.integer):
+    if isinstance(candidates, int | np.integer) and candidates is not True:
         return np.arange(1, int(candidates) + 1)
     try:
-        numbers = np.asarray(candidates)
+        truth = candidates is True or any(isinstance(one, bool) for one in candidates)
+        numbers = np.empty(0) if truth else np.asarray(candidates)
     except ValueError:  # lists of different lengths
         numbers = np.empty(0)
     most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)

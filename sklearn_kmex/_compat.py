@@ -4,11 +4,13 @@ No other file may use either.
 """
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
+from sklearn.tree._tree import Tree
 from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import (
     _convert_to_numpy,
@@ -21,6 +23,7 @@ from sklearn.utils._param_validation import (
     Interval,
     RealNotInt,
     StrOptions,
+    validate_parameter_constraints,
     validate_params,
 )
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
@@ -50,6 +53,7 @@ __all__ = [
     "Interval",
     "RealNotInt",
     "StrOptions",
+    "Tree",
     "_check_feature_names_in",
     "_check_sample_weight",
     "_convert_to_numpy",
@@ -62,8 +66,10 @@ __all__ = [
     "has_callbacks",
     "histogram_apply",
     "histogram_nodes",
+    "one_hot_codes",
     "open_fit_task",
     "share_callbacks",
+    "validate_parameter_constraints",
     "validate_params",
 ]
 
@@ -86,6 +92,24 @@ def share_callbacks(estimator: Any, twin: Any) -> Any:
 def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
     """Set callbacks up; `_fit_context` tears them down after the fit."""
     return estimator._init_callback_context(max_subtasks=n_subtasks)
+
+
+def one_hot_codes(encoder: Any) -> Iterator[tuple[int, Any, Any, Any, int]]:
+    """Yield how a fitted OneHotEncoder encodes each feature.
+
+    These are the number of categories, the infrequent ones or None, a code for each or
+    None, the code that has no column or None, and the number of columns.
+    """
+    nothing = [None] * len(encoder.categories_)
+    grouped, dropped = encoder._infrequent_enabled, encoder._drop_idx_after_grouping
+    yield from zip(
+        map(len, encoder.categories_),
+        encoder._infrequent_indices if grouped else nothing,
+        encoder._default_to_infrequent_mappings if grouped else nothing,
+        nothing if dropped is None else dropped.tolist(),
+        encoder._n_features_outs,
+        strict=True,
+    )
 
 
 def histogram_nodes(ensemble: Any) -> list[NDArray]:
