@@ -100,15 +100,14 @@ def _is_scalar(name: str) -> bool:
 
 
 def _is_function(name: str) -> bool:
-    """Whether a function maps each value of an array, or is a score of features."""
+    """Whether a function computes with single values, or is a score of features."""
     match = UFUNCS.fullmatch(name)
     if match is None:
         return name in FUNCTIONS
     package, function = match.groups()
     if package.startswith("scipy"):
         return function in SPECIAL
-    ufunc = getattr(np, function, None)
-    return isinstance(ufunc, np.ufunc) and ufunc.nin == 1
+    return isinstance(getattr(np, function, None), np.ufunc)
 
 
 # Which types each loader of skops may build.

@@ -36,5 +36,5 @@ def one_error(path: Path) -> Iterator[None]:
         found = Refusal(f"reading it failed with {type(error).__name__}: {error}")
     else:
         return
-    reason = f"{path.name} cannot be loaded: {printable(found)}."
+    reason = f"{path.name} cannot be loaded: {printable(found).removesuffix('.')}."
     raise ModelFileError(f"{reason} {printable(found.remedy)}")

@@ -75,8 +75,8 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
         if wrong:
             raise Refusal(
                 f"its {kind.__name__} has impossible {', '.join(wrong)}",
-                f"Save another, or name {name} in trusted if you know who wrote the "
-                "file.",
+                f"Save the model with others, or name {name} in trusted if you know who "
+                "wrote the file.",
             )
 
 
@@ -127,13 +127,13 @@ def _can_draw(random_state: np.random.RandomState) -> bool:
 
 def _wrong_parameters(estimator: Any) -> Iterator[str]:
     """Validate the parameters as `fit` does; those of later versions may be absent."""
-    constraints = {
-        name: constraint
-        for name, constraint in getattr(estimator, "_parameter_constraints", {}).items()
-        if name in vars(estimator) and name != "module"
-    }
-    given = {name: vars(estimator)[name] for name in constraints}
-    validate_parameter_constraints(constraints, given, type(estimator).__name__)
+    constraints = getattr(estimator, "_parameter_constraints", {})
+    for name in constraints.keys() & vars(estimator).keys() - {"module"}:
+        value = {name: vars(estimator)[name]}
+        try:
+            validate_parameter_constraints(constraints, value, "")
+        except ValueError:
+            yield name
     for name in ("n_jobs", "num_workers", "_n_threads"):
         jobs = vars(estimator).get(name)
         if jobs is not None and not _is_count(abs(jobs), 0, MOST_JOBS):
@@ -211,11 +211,14 @@ def _check_text(vectorizer: Any) -> dict[str, bool]:
     """Refuse to read files, to call functions, and patterns that take long."""
     pattern, stop_words = vectorizer.token_pattern, vectorizer.stop_words
     return {
-        "input (set it to 'content')": vectorizer.input == "content",
+        "input": vectorizer.input == "content",
         "encoding": vectorizer.encoding.lower() in ENCODINGS,
         "token_pattern": pattern is None or TOKENS.fullmatch(pattern) is not None,
         "ngram_range": all(_is_count(n, 1, MOST_WORDS) for n in vectorizer.ngram_range),
         "stop_words": isinstance(stop_words, str | list | set | None),
+        "analyzer": isinstance(vectorizer.analyzer, str),
+        "preprocessor": vectorizer.preprocessor is None,
+        "tokenizer": vectorizer.tokenizer is None,
     }
 
 
@@ -299,7 +302,7 @@ def _check_torch_embedder(embedder: TorchEmbedder) -> dict[str, bool]:
 
 
 def _check_pipeline(pipeline: Any) -> dict[str, bool]:
-    return {"memory (set it to None before saving)": pipeline.memory is None}
+    return {"memory": pipeline.memory is None}
 
 
 def _check_union(union: Any) -> dict[str, bool]:
