@@ -7,6 +7,7 @@ Arrays are members of the archive, named by the identity of their node.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from math import prod
 from typing import IO, Any
@@ -24,6 +25,7 @@ MAGIC = b"\x93NUMPY"
 PROTOCOL = 2  # of skops; loaders of earlier ones are not checked here
 DEEPEST = 128  # levels of the JSON
 EMPTY = 2**20  # largest product of the other axes of an array without values
+VERSION = re.compile(r'"[\w.+-]{1,64}"')
 WIDEST = 1024  # bytes of a value of such an array
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -64,6 +66,13 @@ def _check_array(member: ZipInfo, file: IO[bytes]) -> None:
             f"its member {member.filename!r} claims the shape {shape} of dtype "
             f"{dtype.str}, and has {n_bytes} bytes"
         )
+
+
+def _check_version(state: dict[str, Any]) -> None:
+    """Check the version of scikit-learn, which a warning of it shows."""
+    node = state.get("_sklearn_version")
+    if node is not None and not VERSION.fullmatch(node["content"]):
+        raise Refusal(f"its version of scikit-learn is {node['content']}")
 
 
 class Nodes:
@@ -131,6 +140,8 @@ class Nodes:
         self.types.add((loader, f"{node['__module__']}.{node['__class__']}"))
         if type(identity) is not int or identity <= 0:
             raise Refusal(f"an object in it has the identity {identity!r}")
+        if loader == "ObjectNode" and node.get("content"):
+            _check_version(node["content"]["content"])
         if loader == "TreeNode" and TREE not in self._trusted:
             check_tree(node, self._archive)
         if "file" not in node:

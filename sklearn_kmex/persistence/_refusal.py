@@ -37,4 +37,4 @@ def one_error(path: Path) -> Iterator[None]:
     else:
         return
     reason = f"{path.name} cannot be loaded: {printable(found).removesuffix('.')}."
-    raise ModelFileError(f"{reason} {printable(found.remedy)}")
+    raise ModelFileError(f"{reason} {printable(found.remedy)}") from None

@@ -107,8 +107,6 @@ def _wrong_attributes(one: Any) -> Iterator[str]:
             yield repr(name)
         if isinstance(value, np.random.RandomState) and not _can_draw(value):
             yield name
-    if not re.fullmatch(r"[\w.+-]{1,64}", str(state.get("_sklearn_version", "0"))):
-        yield "_sklearn_version"
     if isinstance(one, BaseEstimator):
         yield from _wrong_parameters(one)
     for name, shape in SHAPES.items():
