@@ -303,12 +303,12 @@ def _numbers_to_try(candidates: Any) -> NDArray:
     if isinstance(candidates, int | np.integer) and candidates is not True:
         return np.arange(1, int(candidates) + 1)
     try:
-        truth = candidates is True or any(isinstance(one, bool) for one in candidates)
-        numbers = np.empty(0) if truth else np.asarray(candidates)
+        numbers = np.asarray(candidates)
     except ValueError:  # lists of different lengths
         numbers = np.empty(0)
     most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)
     fits = most is not None and numbers.ndim == 1 and len(numbers) > 0
+    fits = fits and not any(isinstance(one, bool) for one in candidates)
     if not fits or not ((numbers > 0) & (numbers < most)).all():
         raise ValueError(
             "candidates must be an int, or a sequence of ints of at least 1 or of "

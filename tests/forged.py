@@ -73,35 +73,44 @@ SETTINGS = [None, True, False, -1, 0, 1, 2, 7, 10**6, 2**31, 2**63, 10**30, -5.5
 SETTINGS += [float("nan"), float("inf"), "", "x", "auto", "filename", "(a+)+$", "csr"]
 SETTINGS += ["sum", "cosine", "gaussian", "relu", "drop", "pandas", "\x1b[2J", [], {}]
 SETTINGS += ["x" * 10_000, [0, 1], {"a": 1}, [[[]]], "callable", "precomputed"]
+HUGE = [-1, 0, 1, 2, 10**6, 2**31 - 1, -(2**31), 2**62]
+ODD = [np.nan, np.inf, -np.inf, 1e300, 1e-300]
+DTYPES = ["f4", "f8", "i4", "i8", "u1", "c16", "U3", "?", ">f8"]
 NAMES = ["predict", "transform", "n_jobs", "memory", "classes_", "categories_", "tree_"]
 
 
 def hostile_array(array, rng):
     """Change values, the shape or the dtype of an array."""
-    kind, array = rng.integers(9), array.copy()
-    if kind == 0 and array.size and array.dtype.kind in "iuf":
-        values = [-1, 0, 1, 2, 10**6, 2**31 - 1, -(2**31), 2**62]
-        array.flat[rng.integers(array.size)] = values[rng.integers(len(values))]
-    elif kind == 1 and array.dtype.kind == "f":
-        array.flat[:1] = [np.nan, np.inf, -np.inf, 1e300, 1e-300][rng.integers(5)]
-    elif kind == 2 and array.dtype.kind in "if":
-        array = array + rng.integers(-3, 100)
-    elif kind == 3 and array.dtype.kind in "if":
-        array = -array
-    elif kind == 4:
-        array = array[: rng.integers(len(array) + 1)] if array.ndim else array
-    elif kind == 5:
-        array = np.concatenate([array, array]) if array.ndim else array[None]
-    elif kind == 6:
-        array = array.reshape(-1, 1) if rng.random() < 0.5 else array.T[..., None]
-    elif kind == 7 and array.dtype.names is None:
-        dtypes = ["f4", "f8", "i4", "i8", "u1", "c16", "U3", "?", ">f8"]
-        array = array.astype(dtypes[rng.integers(len(dtypes))])
-    elif array.dtype.names is not None and array.size:
-        name = array.dtype.names[rng.integers(len(array.dtype.names))]
-        array[name][rng.integers(array.size)] = rng.integers(-3, 3 * array.size)
-    else:
-        array = array[::-1]
+    if array.dtype.names is not None:
+        return hostile_table(array.copy(), rng)
+    changes = [
+        lambda: with_value(array, HUGE[rng.integers(len(HUGE))], rng),
+        lambda: with_value(array, ODD[rng.integers(len(ODD))], rng),
+        lambda: array + rng.integers(-3, 100),
+        lambda: -array,
+        lambda: array[: rng.integers(len(array) + 1)],
+        lambda: np.concatenate([array, array]),
+        lambda: array.reshape(-1, 1),
+        lambda: array.T[..., None],
+        lambda: array[None],
+        lambda: array[::-1],
+        lambda: array.astype(DTYPES[rng.integers(len(DTYPES))]),
+    ]
+    return changes[rng.integers(len(changes))]()
+
+
+def with_value(array, value, rng):
+    array = array.copy()
+    array.flat[rng.integers(array.size)] = value
+    return array
+
+
+def hostile_table(array, rng):
+    """Change nodes of a tree."""
+    if rng.random() < 0.2:
+        return array[: rng.integers(len(array) + 1)]
+    name = array.dtype.names[rng.integers(len(array.dtype.names))]
+    array[name][rng.integers(len(array))] = rng.integers(-3, 3 * len(array))
     return array
 
 

@@ -162,8 +162,8 @@ def prototypes_per_class(
     labels = classes.tolist()
     if n_prototypes is True:
         raise ValueError(
-            "n_prototypes must be an int of at least 1, a share between 0 and 1, a dict "
-            "or 'auto'; got True. Use 1 for one prototype of each class."
+            "n_prototypes must be an int of at least 1, a share between 0 and 1, a "
+            "dict or 'auto'; got True. Use 1 for one prototype of each class."
         )
     if not isinstance(n_prototypes, Mapping):
         return [int(n_prototypes)] * len(labels)

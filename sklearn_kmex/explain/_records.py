@@ -215,7 +215,9 @@ def read_document(
     try:
         found = json.loads(document, parse_constant=_refuse)
     except UNREADABLE as error:
-        raise ValueError(f"{wanted}; it is not strict JSON: {printable(error)}.") from None
+        raise ValueError(
+            f"{wanted}; it is not strict JSON: {printable(error)}."
+        ) from None
     head = ("format", "version")
     is_object = isinstance(found, dict)
     got = [found.get(key) for key in head] if is_object else type(found).__name__

@@ -94,9 +94,10 @@ BUILTINS = {"builtins.bool", "builtins.float", "builtins.int", "builtins.str"}
 
 def _is_scalar(name: str) -> bool:
     """Whether a type is one of NumPy's for a number, a truth value or text."""
-    kind = getattr(np, name.removeprefix("numpy."), None) if "numpy." in name else None
-    known = isinstance(kind, type) and issubclass(kind, np.generic)
-    return known and not issubclass(kind, np.void)
+    package, _, kind = name.partition(".")
+    found = getattr(np, kind, None) if package == "numpy" else None
+    known = isinstance(found, type) and issubclass(found, np.generic)
+    return known and found is not np.void and found is not np.record
 
 
 def _is_function(name: str) -> bool:

@@ -12,14 +12,14 @@ import numpy as np
 def check_names(psem: Any) -> None:
     """Refuse a model with a function or class that another process cannot import."""
     for place, one in _named_in(psem):
-        module, name = getattr(one, "__module__", None), one.__qualname__
-        found = getattr(sys.modules.get(module or ""), one.__name__, None)
+        module = getattr(one, "__module__", None) or "builtins"
+        found = getattr(sys.modules.get(module), one.__name__, None)
         if module == "__main__" or found is not one:
             raise TypeError(
-                f"psem must use functions and classes that can be imported, because "
-                f"they are saved by name; {place} is {module or 'builtins'}.{name}. Move it to the "
-                "top level of a module, and import it from there; or set the parameter "
-                "to None before saving, and again after loading."
+                "psem must use functions and classes that can be imported, because "
+                f"they are saved by name; {place} is {module}.{one.__qualname__}. Move "
+                "it to the top level of a module, and import it from there; or set the "
+                "parameter to None before saving, and again after loading."
             )
 
 

@@ -68,9 +68,9 @@ def _check_array(member: ZipInfo, file: IO[bytes]) -> None:
         )
 
 
-def _check_version(state: dict[str, Any]) -> None:
+def _check_version(state: Any) -> None:
     """Check the version of scikit-learn, which a warning of it shows."""
-    node = state.get("_sklearn_version")
+    node = state.get("_sklearn_version") if isinstance(state, dict) else None
     if node is not None and not VERSION.fullmatch(node["content"]):
         raise Refusal(f"its version of scikit-learn is {node['content']}")
 
@@ -141,7 +141,7 @@ class Nodes:
         if type(identity) is not int or identity <= 0:
             raise Refusal(f"an object in it has the identity {identity!r}")
         if loader == "ObjectNode" and node.get("content"):
-            _check_version(node["content"]["content"])
+            _check_version(node["content"].get("content"))
         if loader == "TreeNode" and TREE not in self._trusted:
             check_tree(node, self._archive)
         if "file" not in node:

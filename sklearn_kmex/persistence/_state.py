@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -37,19 +38,19 @@ from sklearn_kmex.persistence._refusal import Refusal
 MOST_JOBS = 128  # processes or threads that a file may ask for
 MOST_FEATURES = 10**7
 MOST_WORDS = 64  # in an n-gram
-# Shapes of fitted attributes; "in" is the number of columns, None is any number.
-SHAPES: dict[str, tuple[str | None, ...]] = {
-    **dict.fromkeys(
-        "center_ data_max_ data_min_ data_range_ feature_names_in_ idf_ lambdas_ "
-        "max_abs_ mean_ min_ pvalues_ scale_ scores_ statistics_ var_ variances_ "
-        "xbar_".split(),
-        ("in",),
-    ),
-    **dict.fromkeys(
-        "cluster_centers_ coef_ components_ quantiles_ whitening_".split(),
-        (None, "in"),
-    ),
-    **dict.fromkeys("random_weights_ scalings_".split(), ("in", None)),
+# Fitted attributes with a value for each column, with columns, or with a row for each.
+OF_COLUMNS = (
+    *("center_", "data_max_", "data_min_", "data_range_", "feature_names_in_", "idf_"),
+    *("lambdas_", "max_abs_", "mean_", "min_", "pvalues_", "scale_", "scores_"),
+    *("statistics_", "var_", "variances_", "xbar_"),
+)
+WITH_COLUMNS = ("cluster_centers_", "coef_", "components_", "quantiles_", "whitening_")
+WITH_ROWS = ("random_weights_", "scalings_")
+# Their numbers of axes, and the axis of the columns.
+SHAPES = {
+    **dict.fromkeys(OF_COLUMNS, (1, 0)),
+    **dict.fromkeys(WITH_COLUMNS, (2, 1)),
+    **dict.fromkeys(WITH_ROWS, (2, 0)),
 }
 ENCODINGS = {"utf-8", "utf8", "ascii", "latin-1", "latin1", "iso-8859-1", "cp1252"}
 ENCODINGS |= {"utf-16", "utf-32"}
@@ -75,8 +76,8 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
         if wrong:
             raise Refusal(
                 f"its {kind.__name__} has impossible {', '.join(wrong)}",
-                f"Save the model with others, or name {name} in trusted if you know who "
-                "wrote the file.",
+                f"Save the model with others, or name {name} in trusted if you know "
+                "who wrote the file.",
             )
 
 
@@ -100,18 +101,21 @@ def objects_in(model: Any) -> Iterator[Any]:
 
 
 def _wrong_attributes(one: Any) -> Iterator[str]:
-    """Yield names of attributes, or what is to be set, that no fit leaves."""
+    """Yield names of attributes that no fit leaves."""
     state = vars(one)
-    for name, value in state.items():
-        if not name.isidentifier() or hasattr(type(one), name):
-            yield repr(name)
-        if isinstance(value, np.random.RandomState) and not _can_draw(value):
-            yield name
+    yield from (
+        repr(name)
+        for name in state
+        if not name.isidentifier() or hasattr(type(one), name)
+    )
+    yield from (
+        name
+        for name, value in state.items()
+        if isinstance(value, np.random.RandomState) and not _can_draw(value)
+    )
     if isinstance(one, BaseEstimator):
         yield from _wrong_parameters(one)
-    for name, shape in SHAPES.items():
-        if state.get(name) is not None and not _has_shape(state, name, shape):
-            yield name
+    yield from _wrong_shapes(state)
     for kinds, check in CHECKS:
         if isinstance(one, kinds):
             yield from (name for name, valid in check(one).items() if not valid)
@@ -119,8 +123,8 @@ def _wrong_attributes(one: Any) -> Iterator[str]:
 
 def _can_draw(random_state: np.random.RandomState) -> bool:
     """Whether the position of a generator is inside its key."""
-    _, key, position, *_ = random_state.get_state()
-    return 0 <= position <= len(key)
+    state: Any = random_state.get_state(legacy=False)
+    return 0 <= state["state"]["pos"] <= len(state["state"]["key"])
 
 
 def _wrong_parameters(estimator: Any) -> Iterator[str]:
@@ -139,18 +143,18 @@ def _wrong_parameters(estimator: Any) -> Iterator[str]:
 
 
 def _is_count(value: Any, least: int, most: float = np.inf) -> bool:
-    return isinstance(value, Integral) and least <= value <= most
+    return isinstance(value, Integral) and least <= int(value) <= most
 
 
-def _has_shape(state: dict[str, Any], name: str, shape: tuple[str | None, ...]) -> bool:
-    values, n_features = state[name], state.get("n_features_in_")
-    wanted = tuple(n_features if axis else None for axis in shape)
-    return (
-        isinstance(values, np.ndarray)
-        and _is_count(n_features, 1)
-        and values.ndim == len(wanted)
-        and all(w in (None, n) for w, n in zip(wanted, values.shape, strict=True))
-    )
+def _wrong_shapes(state: dict[str, Any]) -> Iterator[str]:
+    """Yield names of arrays that do not fit the number of columns."""
+    n_features = state.get("n_features_in_")
+    for name, (n_axes, axis) in SHAPES.items():
+        values: Any = state.get(name)
+        fits = isinstance(values, np.ndarray) and values.ndim == n_axes
+        fits = fits and _is_count(n_features, 1) and values.shape[axis] == n_features
+        if values is not None and not fits:
+            yield name
 
 
 def _check_encoder(encoder: Any) -> dict[str, bool]:
@@ -196,7 +200,7 @@ def _have_columns(encoder: OneHotEncoder) -> bool:
 def _are_codes(codes: NDArray, below: int, size: int) -> bool:
     known = isinstance(codes, np.ndarray) and codes.dtype.kind in "iu"
     inside = known and codes.shape == (size,) and size > 0
-    return inside and 0 <= codes.min() and codes.max() < below
+    return inside and codes.min() >= 0 and codes.max() < below
 
 
 def _check_vocabulary(vectorizer: Any) -> dict[str, bool]:
@@ -226,7 +230,10 @@ def _check_polynomial(features: Any) -> dict[str, bool]:
     if not _is_count(n_features, 1, MOST_FEATURES):
         return {"n_features_in_": False}
     again = PolynomialFeatures(**features.get_params())
-    state, n_columns = vars(again.fit(np.zeros((1, n_features)))), again.n_output_features_
+    state, n_columns = (
+        vars(again.fit(np.zeros((1, n_features)))),
+        again.n_output_features_,
+    )
     return {
         "n_output_features_": state.items() <= vars(features).items(),
         "degree": n_columns <= MOST_FEATURES,
@@ -281,7 +288,7 @@ def _check_mlp(mlp: Any) -> dict[str, bool]:
         return {}
     layers, biases = mlp.coefs_, mlp.intercepts_
     widths = [mlp.n_features_in_, *(one.shape[-1] for one in layers)]
-    shapes = list(zip(widths[:-1], widths[1:], strict=True))
+    shapes = list(pairwise(widths))
     return {
         "coefs_": [one.shape for one in layers] == shapes,
         "intercepts_": [one.shape for one in biases] == [(n,) for n in widths[1:]],

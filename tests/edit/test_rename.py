@@ -81,7 +81,9 @@ def test_refusals(blobs, names, message):
 @pytest.mark.parametrize("names", [["a", "b", "c"], [0, 1, 2], "abc", None, [(0, "a")]])
 def test_names_that_are_no_dict_are_refused(blobs, names):
     psem = KMExClassifier(1).fit(*blobs)
-    with pytest.raises(TypeError, match=r"must be a dict .* \[0, 1, 2\]; got .* of type"):
+    with pytest.raises(
+        TypeError, match=r"must be a dict .* \[0, 1, 2\]; got .* of type"
+    ):
         rename(psem, names)
 
 

@@ -379,7 +379,9 @@ def test_an_array_is_read_once(load):
 def test_arrays_have_the_bytes_that_they_claim(load, dtype, shape):
     head = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n"
     size = len(head).to_bytes(2, "little")
-    content = b"\x93NUMPY\x01\x00" + size + head.encode() + bytes(16) * (shape[1] == "-")
+    content = (
+        b"\x93NUMPY\x01\x00" + size + head.encode() + bytes(16) * (shape[1] == "-")
+    )
     members = members_of(load.raw)
     name = next(name for name in members if name != "schema.json")
     changed = members | {name: content}

@@ -51,7 +51,7 @@ def make_bases():
     y = np.repeat(["a", "b"], 20)
     X = rng.normal(size=(40, 4)) + 3 * (y == "b")[:, np.newaxis]
     codes = rng.randint(0, 4, size=(40, 3)).astype(float)
-    words = rng.choice("a good nice bad awful fine film story".split(), size=(40, 5))
+    words = rng.choice(["a", "good", "nice", "bad", "awful", "film"], size=(40, 5))
     texts = np.array([" ".join(row) for row in words])
     mlp = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, y)
     forest = RandomForestClassifier(3, max_depth=4, random_state=0).fit(X, y)
@@ -103,7 +103,11 @@ def test_no_forged_file_ends_the_process_or_fills_its_memory(folder, count):
         if found and found[-1].startswith("done"):
             n_loaded += int(found.pop().split()[1])
             break
-        number = 1 + max([int(line) for line in lines if line.isdecimal()], default=count)
-        found.append(f"{number - 1} ended the process: {child.returncode} {child.stderr}")
+        number = 1 + max(
+            [int(line) for line in lines if line.isdecimal()], default=count
+        )
+        found.append(
+            f"{number - 1} ended the process: {child.returncode} {child.stderr}"
+        )
     assert found == []
     assert 0.02 * count < n_loaded < count / 2

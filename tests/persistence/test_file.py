@@ -18,7 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
@@ -164,7 +164,9 @@ def test_a_link_is_followed(models, tmp_path, exists):
 
 def test_the_cache_of_a_pipeline_is_not_saved(digits, tmp_path):
     X, _, y, _ = digits
-    psem = make_pipeline(StandardScaler(), KMExClassifier(1), memory=str(tmp_path / "m"))
+    psem = make_pipeline(
+        StandardScaler(), KMExClassifier(1), memory=str(tmp_path / "m")
+    )
     save_psem(psem.fit(X, y), tmp_path / "psem")
     assert load_psem(tmp_path / "psem").memory is None
     assert psem.memory == str(tmp_path / "m")
@@ -408,7 +410,9 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         ):
             psem = make_pipeline(TorchEmbedder(make()), KMExClassifier(1)).fit(X, y)
             save_psem(psem, tmp_path / "psem")
-            words = rf"extra state that is not trusted: {name}\. Name it in trusted only"
+            words = (
+                rf"extra state that is not trusted: {name}\. Name it in trusted only"
+            )
             read.clear()
             with pytest.raises(ModelFileError, match=words):
                 load_psem(tmp_path / "psem", make())
@@ -434,7 +438,9 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
         psem, _ = saved
         psem["embed"].set_params(**{name: value})
         save_psem(psem, tmp_path / "psem")
-        with pytest.raises(ModelFileError, match=f"TorchEmbedder has impossible {name}"):
+        with pytest.raises(
+            ModelFileError, match=f"TorchEmbedder has impossible {name}"
+        ):
             load_psem(tmp_path / "psem", network())
 
     def test_a_skorch_net_is_refused_with_its_remedy(self, network, digits, tmp_path):

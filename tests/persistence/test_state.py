@@ -29,7 +29,7 @@ Y = np.repeat([0, 1], 30)
 X = RNG.normal(size=(60, 4)) + 3 * Y[:, np.newaxis]
 CODES = np.repeat([0.0, 1.0, 2.0, 3.0], [20, 20, 10, 10])[RNG.permutation(60)]
 CODES = np.stack([CODES, CODES[::-1]], axis=1)
-WORDS = RNG.choice("a good nice bad awful fine film story".split(), size=(60, 5))
+WORDS = RNG.choice(["a", "good", "nice", "bad", "awful", "film"], size=(60, 5))
 TEXTS = [" ".join(row) for row in WORDS]
 
 
@@ -126,7 +126,7 @@ IMPOSSIBLE = [
     ("text 0.analyzer", np.array("word"), "TfidfVectorizer"),
     ("text 0.vocabulary_", put("film", 10**6), "TfidfVectorizer"),
     ("text 0.vocabulary_", put("film", -1), "TfidfVectorizer"),
-    ("text 0.vocabulary_", put("film", 6), "TfidfVectorizer"),
+    ("text 0.vocabulary_", put("film", 0), "TfidfVectorizer"),
     ("text 0._tfidf.idf_", np.ones(2), "TfidfTransformer"),
     ("dicts 0.vocabulary_", put("a=film", 99), "DictVectorizer"),
     ("codes 0._n_features_outs", [3, 10**9], "OneHotEncoder has impossible columns"),
@@ -153,7 +153,11 @@ IMPOSSIBLE = [
     ("mlp 0.mlp.activation", "sine", "MLPClassifier"),
     ("mlp 0.layer", 5, "MLPEmbedder"),
     ("forest 0.ensemble.estimators_", [], "RandomForestClassifier"),
-    ("forest 0.ensemble.estimators_", put(0, StandardScaler()), "RandomForestC.* estimators_"),
+    (
+        "forest 0.ensemble.estimators_",
+        put(0, StandardScaler()),
+        "RandomForestC.* estimators_",
+    ),
     ("forest 0.ensemble.n_features_in_", 9, "RandomForest.* estimators_"),
     ("forest 0.ensemble.n_classes_", 10**9, "RandomForestClassifier"),
     ("forest 0.ensemble.n_jobs", -1000, "RandomForestClassifier"),
@@ -216,7 +220,9 @@ def test_the_position_of_a_generator_is_inside_its_key(load):
 def test_the_version_in_a_warning_is_a_version(fitted, load):
     members = archive_of(skops.dumps(fitted["scaled"]))
     schema = json.loads(members["schema.json"])
-    states = [one["content"] for one in nodes_of(schema) if "Scaler" in one["__class__"]]
+    states = [
+        one["content"] for one in nodes_of(schema) if "Scaler" in one["__class__"]
+    ]
     (state,) = [one["content"] for one in states if isinstance(one, dict)]
     state["_sklearn_version"]["content"] = json.dumps("\x1b[2J")
     members["schema.json"] = json.dumps(schema).encode()
@@ -284,7 +290,7 @@ def packed(nodes):
 def test_trees_that_were_not_grown_are_refused(fitted, load, part, change):
     raw = skops.dumps(fitted["forest"])
     load(with_tree(raw))
-    with pytest.raises(ModelFileError, match="a tree in it has impossible|tree_"):
+    with pytest.raises(ModelFileError, match=r"a tree in it has impossible|tree_"):
         load(with_tree(raw, **{part: change}))
 
 
