@@ -53,7 +53,7 @@ OF_SKLEARN = {
     "PolynomialFeatures PowerTransformer QuantileTransformer RobustScaler "
     "StandardScaler TargetEncoder",
     impute: "MissingIndicator SimpleImputer",
-    decomposition: "FactorAnalysis FastICA IncrementalPCA PCA TruncatedSVD",
+    decomposition: "FastICA IncrementalPCA PCA TruncatedSVD",
     discriminant_analysis: "LinearDiscriminantAnalysis",
     random_projection: "GaussianRandomProjection",
     kernel_approximation: "Nystroem RBFSampler",

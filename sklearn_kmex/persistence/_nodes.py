@@ -124,7 +124,7 @@ class Nodes:
         if isinstance(value, list):
             inner = tuple([self._number(one, depth + 1) for one in value])
             return self._numbers.setdefault(inner, len(self._numbers))
-        return self._numbers.setdefault((type(value), value), len(self._numbers))
+        return self._numbers.setdefault(repr(value), len(self._numbers))
 
     def _number_node(self, node: dict[str, Any], content: tuple) -> int:
         """Check a node, and that its identity always means the same content."""

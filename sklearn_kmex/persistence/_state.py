@@ -37,7 +37,7 @@ from sklearn_kmex.persistence._refusal import Refusal
 
 MOST_JOBS = 128  # processes or threads that a file may ask for
 MOST_FEATURES = 10**7
-MOST_WORDS = 64  # in an n-gram
+MOST_FACTORS = 64  # words in an n-gram, or columns in a product
 # Fitted attributes with a value for each column, with columns, or with a row for each.
 OF_COLUMNS = (
     *("center_", "data_max_", "data_min_", "data_range_", "feature_names_in_", "idf_"),
@@ -67,7 +67,7 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
 
     Objects of types that the user trusts are not checked.
     """
-    for one in objects_in(model):
+    for one in _objects_in(model):
         kind = type(one)
         name = f"{kind.__module__}.{kind.__name__}"
         if name not in OBJECTS or name in trusted:
@@ -81,7 +81,7 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
             )
 
 
-def objects_in(model: Any) -> Iterator[Any]:
+def _objects_in(model: Any) -> Iterator[Any]:
     """Yield all objects in a model, each once."""
     seen, waiting = set(), [model]
     while waiting:
@@ -166,6 +166,11 @@ def _check_encoder(encoder: Any) -> dict[str, bool]:
     }
     if isinstance(encoder, OneHotEncoder) and valid["categories_"]:
         valid["columns"] = _have_columns(encoder)
+    if isinstance(encoder, TargetEncoder):
+        several = encoder.target_type_ == "multiclass"
+        n_targets = len(encoder.classes_) if several else 1
+        n_columns = encoder.n_features_in_ * n_targets
+        valid["encodings_"] = len(encoder.encodings_) == n_columns
     return valid
 
 
@@ -216,7 +221,9 @@ def _check_text(vectorizer: Any) -> dict[str, bool]:
         "input": vectorizer.input == "content",
         "encoding": vectorizer.encoding.lower() in ENCODINGS,
         "token_pattern": pattern is None or TOKENS.fullmatch(pattern) is not None,
-        "ngram_range": all(_is_count(n, 1, MOST_WORDS) for n in vectorizer.ngram_range),
+        "ngram_range": all(
+            _is_count(n, 1, MOST_FACTORS) for n in vectorizer.ngram_range
+        ),
         "stop_words": isinstance(stop_words, str | list | set | None),
         "analyzer": isinstance(vectorizer.analyzer, str),
         "preprocessor": vectorizer.preprocessor is None,
@@ -227,8 +234,9 @@ def _check_text(vectorizer: Any) -> dict[str, bool]:
 def _check_polynomial(features: Any) -> dict[str, bool]:
     """Compare with a fit to as many columns of zeros."""
     n_features = getattr(features, "n_features_in_", 1)
-    if not _is_count(n_features, 1, MOST_FEATURES):
-        return {"n_features_in_": False}
+    degrees = np.ravel(features.degree).tolist()
+    if not _is_count(n_features, 1, MOST_FEATURES) or max(degrees) > MOST_FACTORS:
+        return {"degree or n_features_in_": False}
     again = PolynomialFeatures(**features.get_params())
     state, n_columns = (
         vars(again.fit(np.zeros((1, n_features)))),

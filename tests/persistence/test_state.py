@@ -13,7 +13,12 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+    TargetEncoder,
+)
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_kmex import KMExClassifier, make_kmex
@@ -46,6 +51,7 @@ MODELS = {
     "dicts": (kmex(DictVectorizer()), [{"a": word} for word in WORDS[:, 0]]),
     "codes": (kmex(OneHotEncoder(drop="first")), CODES),
     "rare": (kmex(RARE), CODES),
+    "means": (kmex(TargetEncoder()), CODES),
     "powers": (kmex(PolynomialFeatures(2)), X),
     "nearest": (kmex(KMeans(3, n_init=1, random_state=0)), X),
     "mlp": (make_kmex(MLP, n_prototypes=1), X),
@@ -144,6 +150,8 @@ IMPOSSIBLE = [
     ("powers 0.n_output_features_", 16, "PolynomialFeatures"),
     ("powers 0._n_out_full", 10**6, "PolynomialFeatures has impossible n_output"),
     ("powers 0.n_features_in_", 10**9, "PolynomialFeatures"),
+    ("powers 0.degree", 10**9, "PolynomialFeatures"),
+    ("means 0.target_type_", "multiclass", "TargetEncoder .* encodings_"),
     ("nearest 0.cluster_centers_", np.ones((3, 2)), "KMeans"),
     ("nearest 0.cluster_centers_", np.ones((3, 4), "f2"), "KMeans"),
     ("nearest 0._n_threads", 10**6, "KMeans"),
