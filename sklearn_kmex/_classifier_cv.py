@@ -369,7 +369,7 @@ class KMExClassifierCV(KMExClassifier):
 
 def _numbers_to_try(candidates: Any) -> NDArray:
     """Return the candidates as an array of numbers or shares, ascending."""
-    if isinstance(candidates, int | np.integer):
+    if isinstance(candidates, int | np.integer) and candidates is not True:
         return np.arange(1, int(candidates) + 1)
     try:
         numbers = np.asarray(candidates)
@@ -377,6 +377,7 @@ def _numbers_to_try(candidates: Any) -> NDArray:
         numbers = np.empty(0)
     most = {"i": np.inf, "f": 1}.get(numbers.dtype.kind)
     fits = most is not None and numbers.ndim == 1 and len(numbers) > 0
+    fits = fits and not any(isinstance(one, bool) for one in candidates)
     if not fits or not ((numbers > 0) & (numbers < most)).all():
         raise ValueError(
             "candidates must be an int, or a sequence of ints of at least 1 or of "

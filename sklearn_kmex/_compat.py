@@ -5,6 +5,7 @@ No other file may use either.
 
 import copy
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import _fit_context
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.tree._tree import Tree
 from sklearn.utils import _safe_indexing
 from sklearn.utils._array_api import (
     _convert_to_numpy,
@@ -24,6 +26,7 @@ from sklearn.utils._param_validation import (
     Interval,
     RealNotInt,
     StrOptions,
+    validate_parameter_constraints,
     validate_params,
 )
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -59,6 +62,7 @@ __all__ = [
     "Interval",
     "RealNotInt",
     "StrOptions",
+    "Tree",
     "_check_feature_names_in",
     "_check_method_params",
     "_check_sample_weight",
@@ -73,9 +77,11 @@ __all__ = [
     "has_callbacks",
     "histogram_apply",
     "histogram_nodes",
+    "one_hot_codes",
     "open_fit_task",
     "selected_columns",
     "share_callbacks",
+    "validate_parameter_constraints",
     "validate_params",
 ]
 
@@ -127,6 +133,24 @@ def open_fit_task(estimator: Any, n_subtasks: int) -> Any:
 def selected_columns(transformer: Any) -> dict[str, Any]:
     """Return the positions of the columns of each part of a ColumnTransformer."""
     return transformer._transformer_to_input_indices
+
+
+def one_hot_codes(encoder: Any) -> Iterator[tuple[int, Any, Any, Any, int]]:
+    """Yield how a fitted OneHotEncoder encodes each feature.
+
+    These are the number of categories, the infrequent ones or None, a code for each or
+    None, the code that has no column or None, and the number of columns.
+    """
+    nothing = [None] * len(encoder.categories_)
+    grouped, dropped = encoder._infrequent_enabled, encoder._drop_idx_after_grouping
+    yield from zip(
+        map(len, encoder.categories_),
+        encoder._infrequent_indices if grouped else nothing,
+        encoder._default_to_infrequent_mappings if grouped else nothing,
+        nothing if dropped is None else dropped.tolist(),
+        encoder._n_features_outs,
+        strict=True,
+    )
 
 
 def histogram_nodes(ensemble: Any) -> list[NDArray]:

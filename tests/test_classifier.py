@@ -366,6 +366,15 @@ X_GOOD, Y_GOOD = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
         ({}, X_GOOD, Y_GOOD, -np.ones(6), "[Nn]egative"),
         ({}, X_GOOD, Y_GOOD, np.ones(5), "sample_weight.shape"),
         ({}, X_GOOD, Y_GOOD, Y_GOOD, r"zero for all rows of \[0\]"),
+        ({}, X_GOOD, [*"aab", None, *"bb"], None, "for each row; got None in row 3"),
+        (
+            {},
+            X_GOOD,
+            np.array([*"aabb", np.nan, "b"], object),
+            None,
+            "got nan in row 4",
+        ),
+        ({"n_prototypes": True}, X_GOOD, Y_GOOD, None, "got True. Use 1 for one"),
         ({"n_prototypes": 0}, X_GOOD, Y_GOOD, None, "'n_prototypes' parameter"),
         ({"n_prototypes": {0: 1, 1: 0}}, X_GOOD, Y_GOOD, None, "got 0 for class 1"),
         ({"n_prototypes": {0: 1, 1: 2.0}}, X_GOOD, Y_GOOD, None, "got 2.0 for class 1"),
@@ -426,6 +435,16 @@ def test_bad_input_is_refused_and_changes_nothing(parameters, X, y, weights, mes
         fitted.fit(X, y, weights)
     fitted.set_params(**{name: before[name] for name in parameters})
     assert vars(fitted) == before
+
+
+@pytest.mark.parametrize("dtype", ["string", "object", "category", "boolean"])
+def test_missing_labels_of_pandas_are_refused(dtype):
+    pandas = pytest.importorskip("pandas")
+    labels = [True, False] if dtype == "boolean" else ["a", "b"]
+    y = pandas.Series([*labels * 2, pandas.NA, labels[0]], dtype=dtype)
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=r"got (<NA>|nan) in row 4|contains NaN"):
+            getattr(KMExClassifier(1), method)(X_GOOD, y)
 
 
 def test_complex_and_feature_count_at_prediction(blobs):

@@ -302,6 +302,8 @@ def test_refusals(digits):
         [[1, 2]],
         [1, "a"],
         [[1], [1, 2]],
+        True,
+        [True, 2],
     ):
         with pytest.raises(
             ValueError, match=r"candidates .* at least 1 or of shares .* 1; got"

@@ -43,3 +43,11 @@ def clipped(value: Any, length: int) -> str:
     """Return a value as text of at most some length."""
     text = str(value)
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def printable(value: Any, length: int = 1000) -> str:
+    """Return clipped text in which nothing can control a terminal."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in clipped(value, length)
+    )

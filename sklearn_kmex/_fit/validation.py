@@ -56,6 +56,7 @@ def check_rows(
     mapped files and dask arrays are validated later, when a class is read.
     """
     y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
+    _check_not_missing(y)
     if is_dask(X):
         rows = check_known_chunks(X)
         labels = check_labels(estimator, rows, y)
@@ -104,6 +105,20 @@ def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
     labels = column_or_1d(y, warn=True)
     check_consistent_length(X, labels)
     return labels
+
+
+def _check_not_missing(y: Any) -> None:
+    """Refuse missing labels among objects, which cannot be compared."""
+    labels = np.asarray(y)
+    if y is None or labels.dtype != object:
+        return
+    for row, label in enumerate(labels.ravel()):
+        of_pandas = type(label).__name__ in ("NAType", "NaTType")
+        if label is None or of_pandas or (isinstance(label, float) and label != label):
+            raise ValueError(
+                f"y must have a label for each row; got {label} in row {row}. Input "
+                "contains NaN: leave such rows out of X and y, or label them."
+            )
 
 
 def check_classes(y: NDArray) -> NDArray:
@@ -162,6 +177,11 @@ def prototypes_per_class(
 ) -> list[int]:
     """Resolve `n_prototypes` to a count for each class."""
     labels = classes.tolist()
+    if n_prototypes is True:
+        raise ValueError(
+            "n_prototypes must be an int of at least 1, a share between 0 and 1, a "
+            "dict or 'auto'; got True. Use 1 for one prototype of each class."
+        )
     if not isinstance(n_prototypes, Mapping):
         return [int(n_prototypes)] * len(labels)
     for problem, keys in (

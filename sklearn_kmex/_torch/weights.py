@@ -1,5 +1,7 @@
 """Weights of a torch module as safetensors, and back."""
 
+from typing import Any
+
 import numpy as np
 import safetensors.torch
 import torch
@@ -44,7 +46,7 @@ def load_weights(module: nn.Module, raw: bytes, other: str) -> str:
     return "; ".join(wrong[:3])
 
 
-def _differences(state: dict[str, Tensor], expected: dict[str, Tensor]) -> list[str]:
+def _differences(state: dict[str, Tensor], expected: dict[str, Any]) -> list[str]:
     """List why weights cannot be loaded into a module."""
     missing = [f"{name} is not in the file" for name in expected.keys() - state]
     unknown = [f"{name} is not in the module" for name in state.keys() - expected]
@@ -54,9 +56,15 @@ def _differences(state: dict[str, Tensor], expected: dict[str, Tensor]) -> list[
         if name in state and _describe(weight) != _describe(state[name])
     ]
     bad = [f"{name} is NaN" for name, values in state.items() if values.isnan().any()]
-    meta = [f"{name} is on meta" for name, values in expected.items() if values.is_meta]
+    meta = [
+        f"{name} is on meta"
+        for name, values in expected.items()
+        if getattr(values, "is_meta", False)
+    ]
     return sorted(missing) + sorted(unknown) + unequal + bad + meta
 
 
-def _describe(weight: Tensor) -> str:
+def _describe(weight: Any) -> str:
+    if not isinstance(weight, Tensor):  # extra state
+        return type(weight).__name__
     return f"{str(weight.dtype).removeprefix('torch.')} {tuple(weight.shape)}"

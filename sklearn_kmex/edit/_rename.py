@@ -48,7 +48,7 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
     Raises
     ------
     TypeError
-        If there is no `KMExClassifier` in `psem`, or it is a
+        If `names` is no dict, there is no `KMExClassifier` in `psem`, or it is a
         :class:`~sklearn_kmex.RejectingClassifier`, whose thresholds would no longer
         hold.
 
@@ -96,16 +96,21 @@ def rename(psem: Any, names: Mapping[Any, Any], *, reason: str | None = None) ->
 def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:
     """Return the new labels of all classes, in the order of the old ones."""
     old = classes.tolist()
+    if not isinstance(names, Mapping):
+        raise TypeError(
+            f"names must be a dict of new labels by old ones, {old}; got {names!r} of "
+            f"type {type(names).__name__}. Pass, for example, {{{old[0]!r}: 'name'}}."
+        )
     unknown = [name for name in names if name not in old]
     if unknown or not names:
         raise ValueError(
             f"names must give new labels to classes of psem, {old}; got {unknown}."
         )
     new = [names.get(label, label) for label in old]
-    if len({kind_of(np.asarray([label])) for label in new}) > 1:
+    if not _are_of_one_type(new):
         raise ValueError(
             f"names must give all classes labels of one type; got {new}. Rename all "
-            f"classes, {old}."
+            f"classes, {old}, each to a number or a text."
         )
     if len(set(new)) < len(new):
         raise ValueError(
@@ -113,3 +118,11 @@ def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:
             "prototypes to another class, use relabel_prototypes."
         )
     return np.array(new, dtype=object if classes.dtype == object else None)
+
+
+def _are_of_one_type(labels: list[Any]) -> bool:
+    """Whether labels are numbers, truth values or text, and none is missing."""
+    kinds = {kind_of(np.asarray([label])) for label in labels}
+    plain = not any(np.ndim(label) for label in labels)
+    alike = plain and len(kinds) == 1 and kinds != {"O"}
+    return alike and all(label == label for label in labels)  # nan is not

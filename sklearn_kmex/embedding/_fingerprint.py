@@ -171,8 +171,6 @@ class Fingerprint(NumpyHasher):
             return (type(thing), _state(thing, torch, self.evaluates))
         if isinstance(thing, KMExBaseEstimator) and hasattr(thing, "_content"):
             return (type(thing), thing._content())
-        if type(thing).__module__ in SCHEDULING:
-            return (type(thing), getattr(thing, "_target", None))  # of a thread
         if isinstance(thing, set | frozenset):
             parts = sorted(fingerprint(part, self.version) for part in thing)
             return (type(thing), parts, getattr(thing, "__dict__", None))
@@ -184,8 +182,15 @@ class Fingerprint(NumpyHasher):
                 return ("builtins", thing.__qualname__) if unnamed else None
             name = installed_name(thing)
             return (*name, patches(thing)) if name else class_content(thing)
-        parts_of = next((of for kind, of in PARTS if isinstance(thing, kind)), None)
-        return parts_of and (type(thing), parts_of(thing))
+        return _by_kind(thing)
+
+
+def _by_kind(thing: Any) -> tuple | None:
+    """Return the content of an object of a kind that pickle does not store by it."""
+    if type(thing).__module__ in SCHEDULING:
+        return (type(thing), getattr(thing, "_target", None))  # of a thread
+    parts_of = next((of for kind, of in PARTS if isinstance(thing, kind)), None)
+    return parts_of and (type(thing), parts_of(thing))
 
 
 PLAIN = {str, bytes, int, float, bool, type(None), list, tuple, dict}

@@ -16,10 +16,20 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._draw.html import html_page, html_table
 from sklearn_kmex._draw.markdown import markdown_table
-from sklearn_kmex._draw.table import MAX_ROWS, Table, clipped
+from sklearn_kmex._draw.table import MAX_ROWS, Table, clipped, printable
 
 VERSION = 1
+LARGE = 2**22  # bytes of an array
 KINDS = "biufUO"
+# Errors of what is no JSON, or no arrays; OverflowError is an ArithmeticError.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # Metadata of a field that is the same for all samples, and is not sliced.
 SHARED = {"shared": True}
 
@@ -204,24 +214,31 @@ def read_document(
     wanted = f"document must be JSON written by {name}.to_json"
     try:
         found = json.loads(document, parse_constant=_refuse)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{wanted}; it is not strict JSON: {error}.") from error
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{wanted}; it is not strict JSON: {printable(error)}."
+        ) from None
     head = ("format", "version")
     is_object = isinstance(found, dict)
     got = [found.get(key) for key in head] if is_object else type(found).__name__
     if got != [f"sklearn_kmex.{name}", VERSION]:
         raise ValueError(
             f"{wanted}, of format 'sklearn_kmex.{name}' and version {VERSION}; got "
-            f"{got!r}."
+            f"{clipped(repr(got), 200)}."
         )
     values = found.get("fields")
     if not isinstance(values, dict) or set(values) != set(fields):
         listed = sorted(values) if isinstance(values, dict) else values
-        raise ValueError(f"{wanted}, with the fields {sorted(fields)}; got {listed}.")
+        raise ValueError(
+            f"{wanted}, with the fields {sorted(fields)}; got "
+            f"{clipped(repr(listed), 200)}."
+        )
     try:
         return build(**{key: _decode(value) for key, value in values.items()})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{wanted}; its arrays cannot be read: {error}.") from error
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{wanted}; its arrays cannot be read: {printable(error)}."
+        ) from None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -255,8 +272,29 @@ def _scalar(value: Any, mixed: bool) -> Any:
 def _decode(value: Any) -> NDArray | str | None:
     if value is None or isinstance(value, str):
         return value
-    dtype = np.dtype(value["dtype"])
+    dtype, shape = np.dtype(value["dtype"]), value["shape"]
     if dtype.kind not in KINDS:
         raise ValueError(f"dtype {dtype} is not one of numbers, booleans or text")
-    flat = np.array(value["values"], dtype=object)
-    return flat.reshape(value["shape"]).astype(dtype)
+    flat = _flatten(value["values"], shape)
+    if dtype.kind == "U" and max(len(flat), 1) * dtype.itemsize > LARGE:
+        width = max([1, *(len(one) for one in flat if isinstance(one, str))])
+        dtype = min(dtype, np.dtype(f"{dtype.byteorder}U{width}"), key=_width)
+    array = np.empty(len(flat), dtype=object)
+    array[:] = flat
+    return array.reshape(shape).astype(dtype)
+
+
+def _width(dtype: np.dtype) -> int:
+    return dtype.itemsize
+
+
+def _flatten(nested: Any, shape: Any) -> list[Any]:
+    """Return the values of nested lists that have exactly this shape."""
+    if not all(type(axis) is int for axis in shape):
+        raise ValueError(f"the shape {shape!r} is not one of whole numbers")
+    values = [nested]
+    for axis in shape:
+        if any(not isinstance(one, list) or len(one) != axis for one in values):
+            raise ValueError(f"its values do not have the shape {shape!r}")
+        values = [part for one in values for part in one]
+    return values

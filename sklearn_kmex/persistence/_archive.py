@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -49,16 +50,27 @@ def read_archive(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def write_atomically(path: Path, raw: bytes) -> None:
-    """Write a temporary file in the same folder, then rename it to `path`."""
+    """Write a temporary file in the same folder, then rename it to `path`.
+
+    The permissions of a file that is replaced stay, and the temporary file never has
+    more than these.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     part = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
-        with part.open("xb") as file:
+        with open(part, "xb", opener=None if mode is None else _open_private) as file:
+            if mode is not None:
+                part.chmod(mode)
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def make_manifest(psem: Any, module: Any) -> dict[str, Any]:

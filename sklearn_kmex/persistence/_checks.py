@@ -64,25 +64,28 @@ def _check_attributes(kmex: KMExClassifier) -> dict[str, bool]:
     n_classes, n_total = len(kmex.classes_), len(kmex.prototypes_)
     counts, of_class = kmex.n_prototypes_, (n_classes,)
     rows = (n_total, kmex.n_features_in_)
-    distinct = len(set(kmex.classes_.tolist())) == n_classes
+    ascending = kmex.classes_.ndim == 1 and bool(
+        (kmex.classes_[:-1] < kmex.classes_[1:]).all()
+    )
     counted = counts.dtype.kind == "i" and counts.shape == of_class
     counted = counted and bool((counts >= 0).all()) and counts.sum() == n_total
     return {
         "prototypes_": _is_finite(kmex.prototypes_, rows),
         "_member_means": _is_finite(kmex._member_means, rows),
         "_nearest_rows": _is_finite(kmex._nearest_rows, rows),
-        "inertia_": _is_finite(kmex.inertia_, of_class),
-        "classes_": kmex.classes_.ndim == 1 and n_classes > 1 and distinct,
+        "inertia_": _is_finite(kmex.inertia_, of_class)
+        and bool((kmex.inertia_ >= 0).all()),
+        "classes_": n_classes > 1 and ascending,
         "n_prototypes_": counted,
         "prototype_classes_": counted
         and np.array_equal(kmex.prototype_classes_, np.repeat(kmex.classes_, counts)),
         "prototype_counts_": _is_finite(kmex.prototype_counts_, (n_total,))
         and bool((kmex.prototype_counts_ > 0).all()),
         "prototype_indices_": kmex.prototype_indices_.shape == (n_total,)
-        and kmex.prototype_indices_.dtype.kind == "i",
+        and kmex.prototype_indices_.dtype.kind == "i"
+        and bool((kmex.prototype_indices_ >= -1).all()),
         "class_prior_": counted
-        and _is_finite(kmex.class_prior_, of_class)
-        and bool((kmex.class_prior_[counts > 0] > 0).all()),
+        and _are_priors(kmex.class_prior_, of_class, counts > 0),
         "temperature_": isinstance(kmex.temperature_, float)
         and 0 < kmex.temperature_ < np.inf,
     }
@@ -97,7 +100,7 @@ def _check_rule(kmex: KMExClassifier) -> dict[str, bool]:
     }
     if not isinstance(kmex.priors_, str):
         numbers = np.asarray(kmex.priors_, dtype=np.float64)
-        valid["priors_"] = _is_finite(numbers, kmex.class_prior_.shape)
+        valid["priors_"] = _are_priors(numbers, kmex.class_prior_.shape)
     square = (kmex.n_features_in_, kmex.n_features_in_)
     if valid["metric_"] and metric_of(kmex).mapped:
         products, fourth = kmex._scatter
@@ -121,6 +124,15 @@ def _check_search(kmex: KMExClassifier) -> dict[str, bool]:
         "best_index_": isinstance(index, int) and 0 <= index < len(params),
         "best_params_": repr(kmex.best_params_) == repr(params[index]),
     }
+
+
+def _are_priors(
+    values: NDArray, shape: tuple[int, ...], used: NDArray | bool = True
+) -> bool:
+    """Whether values are probabilities, and positive where they are used."""
+    finite = _is_finite(values, shape) and bool((values >= 0).all())
+    positive = finite and bool((values > 0)[used].all())
+    return positive and bool(np.isclose(values.sum(), 1))
 
 
 def _is_finite(values: NDArray, shape: tuple[int, ...]) -> bool:

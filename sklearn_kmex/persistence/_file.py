@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,19 +22,21 @@ from sklearn_kmex.persistence._archive import (
 )
 from sklearn_kmex.persistence._checks import check_loaded
 from sklearn_kmex.persistence._earlier import update_earlier
-from sklearn_kmex.persistence._estimator import dump_estimator, load_estimator
+from sklearn_kmex.persistence._estimator import build_estimator, dump_estimator
 from sklearn_kmex.persistence._parts import (
     check_no_search,
     torch_embedders,
     without_modules,
 )
 from sklearn_kmex.persistence._refusal import Refusal, one_error
+from sklearn_kmex.persistence._state import check_states
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.types import Module
 
 ESTIMATOR = "estimator"  # name of the tensor that holds the estimator as bytes
+WEIGHTS = "module."  # start of the names of weights
 
 
 def save_psem(psem: Any, path: str | os.PathLike) -> None:
@@ -43,7 +45,8 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     The file has the safetensors format. It contains the weights of the torch encoder,
     if there is one, the other steps as `skops.io` writes them, and a manifest in JSON
     with versions, parameters, a schema number and a checksum. A file at `path` is
-    replaced only after the new one is complete.
+    replaced only after the new one is complete; its permissions stay, and a symbolic
+    link is followed.
 
     Read more in the :ref:`User Guide <serve>`.
 
@@ -53,7 +56,8 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
         Fitted `KMExClassifier`, a `Pipeline` that ends in one, or a
         `RejectingClassifier` around one of these. For a `TorchEmbedder`, the weights
         of the module are saved, and its code is not. For a `CachedEmbedder`, the
-        embedder inside is saved. For a fitted search, pass its `best_estimator_`.
+        embedder inside is saved, and a `Pipeline` without its `memory`. For a fitted
+        search, pass its `best_estimator_`.
 
     path : str or os.PathLike
         Where to save. An existing file is replaced.
@@ -61,8 +65,10 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     Raises
     ------
     TypeError
-        If a step cannot be saved without pickle, the model is or contains a search, or
-        the path is of another type. Nothing is written.
+        If a step cannot be saved without pickle, it has a function or class that
+        cannot be imported by its name (a lambda, one inside a function, or one of
+        `__main__`), the model is or contains a search, or the path is of another type.
+        Nothing is written.
 
     FileNotFoundError
         If the folder of the path does not exist.
@@ -93,7 +99,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     """
     find_sem(psem)
     check_no_search(psem)
-    path = path_to_write(path)
+    path = path_to_write(as_path(path).resolve())
     modules = {id(one.module): one.module for one in torch_embedders(psem)}
     if len(modules) > 1:
         raise TypeError(
@@ -114,6 +120,10 @@ def load_psem(
 ) -> Any:
     """Load a model that `save_psem` wrote, without running code from the file.
 
+    Only types of a list of this package are built: its estimators, and transformers,
+    networks, forests and trees of scikit-learn. All of their state is checked, so that
+    also a forged file raises an error. Other types have to be named in `trusted`.
+
     Read more in the :ref:`User Guide <serve>`.
 
     Parameters
@@ -127,8 +137,11 @@ def load_psem(
         names, shapes and dtypes were found to agree.
 
     trusted : sequence of str, default=()
-        Types that may be loaded besides `TRUSTED_TYPES` and those that skops trusts by
-        default, such as "sklearn.tree._tree.Tree" for a forest.
+        Types and functions that may be loaded besides, such as
+        "sklearn.svm._classes.SVC" or "my_package.preprocess"; the error lists them. For
+        a module with `set_extra_state`, also the names of extra state in the file.
+        Their state is not checked: name them only if you know who wrote the file, since
+        a forged one can run code, crash the process or change its memory.
 
     Returns
     -------
@@ -144,7 +157,8 @@ def load_psem(
 
     ModelFileError
         If the file is damaged, was written by a newer version, contains types that are
-        not trusted, or does not fit the module; or if an earlier version wrote it with
+        neither allowed nor trusted, has values that no `fit` leaves, or does not fit
+        the module; or if an earlier version wrote it with
         `aggregation="sum"`, several prototypes of a class and a temperature other than
         1, which would now decide otherwise. The module is then unchanged, and types
         that are not trusted are not imported.
@@ -184,13 +198,15 @@ def load_psem(
     with one_error(path):
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
-        psem = load_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
+        psem = build_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
         if manifest["schema"] < SCHEMA:
             update_earlier(psem, manifest["versions"].get("sklearn-kmex"))
+        check_states(psem, trusted)
         check_loaded(psem)
         embedders = torch_embedders(psem)
         _check_module(module, embedders, manifest)
         if module is not None:
+            _check_extra_state(tensors, trusted)
             _load_module_weights(module, raw)
             for embedder in embedders:
                 embedder.module = module
@@ -220,6 +236,19 @@ def _check_module(module: Any, embedders: list[Any], manifest: dict[str, Any]) -
             f"Pass module={kind}(...), as your code makes it."
             if kind
             else "Leave module out.",
+        )
+
+
+def _check_extra_state(tensors: Iterable[str], trusted: Sequence[str]) -> None:
+    """Refuse extra state, which `set_extra_state` of a module may read as a pickle."""
+    names = [name.removeprefix(WEIGHTS) for name in tensors]
+    extra = [name for name in names if name.rpartition(".")[2] == "_extra_state"]
+    unknown = sorted(set(extra).difference(trusted))
+    if unknown:
+        raise Refusal(
+            f"it has extra state that is not trusted: {', '.join(unknown)}",
+            "Name it in trusted only if you know who wrote the file: the module's "
+            "set_extra_state reads it, and may run code from it.",
         )
 
 

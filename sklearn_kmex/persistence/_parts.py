@@ -4,6 +4,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from sklearn.pipeline import Pipeline
+
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._model.protocol import levels
 from sklearn_kmex._model.steps import copy_model, parts_of, without_cache
@@ -34,8 +36,15 @@ def check_no_search(psem: Any) -> None:
 
 
 def without_modules(psem: Any) -> Any:
-    """Copy a model without torch modules, caches and teachers, which only fit needs."""
-    return copy_model(psem, _saved_part)
+    """Copy a model without torch modules, caches and teachers, which only fit needs.
+
+    The cache of a Pipeline is a folder of this machine.
+    """
+    copied = copy_model(psem, _saved_part)
+    for model in models_in(copied):
+        if isinstance(model, Pipeline):
+            model.memory = None
+    return copied
 
 
 def _saved_part(model: Any) -> Any:

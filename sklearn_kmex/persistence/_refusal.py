@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sklearn_kmex._draw.table import printable
 from sklearn_kmex.exceptions import MissingDependencyError, ModelFileError
 
 
@@ -21,14 +22,19 @@ class Refusal(Exception):
 
 @contextmanager
 def one_error(path: Path) -> Iterator[None]:
-    """Turn any error that a file causes into a `ModelFileError`."""
-    start = f"{path.name} cannot be loaded: "
+    """Turn any error that a file causes into a `ModelFileError`.
+
+    Its traceback ends here: messages of other errors may contain text of the file.
+    """
     try:
         yield
     except MissingDependencyError:
         raise
     except Refusal as refusal:
-        raise ModelFileError(f"{start}{refusal}. {refusal.remedy}") from refusal
+        found = refusal
     except Exception as error:
-        wrapped = Refusal(f"reading it failed with {type(error).__name__}: {error}")
-        raise ModelFileError(f"{start}{wrapped}. {wrapped.remedy}") from error
+        found = Refusal(f"reading it failed with {type(error).__name__}: {error}")
+    else:
+        return
+    reason = f"{path.name} cannot be loaded: {printable(found).removesuffix('.')}."
+    raise ModelFileError(f"{reason} {printable(found.remedy)}") from None

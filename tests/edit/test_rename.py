@@ -65,6 +65,10 @@ def test_labels_held_as_objects_stay_objects(blobs):
         ({0: "a"}, r"labels of one type; got \['a', 1, 2\]. Rename all"),
         ({0: 1}, r"different labels; got \[1, 1, 2\]. To move"),
         ({0: True}, "labels of one type"),
+        ({0: None, 1: None, 2: None}, "labels of one type"),
+        ({0: ["a"], 1: ["b"], 2: ["c"]}, "labels of one type"),
+        ({0: (1, 2), 1: (1, 3), 2: (1, 4)}, "labels of one type"),
+        ({0: np.nan, 1: 0.5, 2: 1.5}, "labels of one type; got .*each to a number or"),
     ],
 )
 def test_refusals(blobs, names, message):
@@ -72,3 +76,21 @@ def test_refusals(blobs, names, message):
     with pytest.raises(ValueError, match=message):
         rename(psem, names)
     assert_array_equal(psem.classes_, [0, 1, 2])
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], [0, 1, 2], "abc", None, [(0, "a")]])
+def test_names_that_are_no_dict_are_refused(blobs, names):
+    psem = KMExClassifier(1).fit(*blobs)
+    with pytest.raises(
+        TypeError, match=r"must be a dict .* \[0, 1, 2\]; got .* of type"
+    ):
+        rename(psem, names)
+
+
+def test_a_missing_label_of_pandas_is_refused(blobs):
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs
+    psem = KMExClassifier(1).fit(X, pandas.Series(AS_NAMES[y], dtype="string"))
+    with pytest.raises(ValueError, match=r"labels of one type; got .*<NA>"):
+        rename(psem, {"ant": pandas.NA})
+    assert rename(psem, {"ant": "bee"}).classes_.tolist() == ["bee", "moth", "zebra"]

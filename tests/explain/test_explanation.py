@@ -128,6 +128,49 @@ def test_objects_that_json_does_not_have():
     assert back.tolist() == [None, None, 3, 2.5, "a", "(1+2j)"]
 
 
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("scores", {"shape": [10**9, 0], "values": []}),
+        ("scores", {"shape": [-1, 3]}),
+        ("scores", {"shape": [3, 2, 1]}),
+        ("scores", {"shape": "3"}),
+        ("scores", {"shape": None}),
+        ("scores", {"values": [[10**400] * 3] * 2}),
+        ("scores", {"dtype": "(1000000000,)f8"}),
+        ("scores", {"dtype": "\x1b[2J"}),
+        ("scores", {"dtype": [["a", "<f8"]]}),
+        ("scores", {"dtype": "M8[s]"}),
+        ("sample_indices", {"values": [0, 2**70]}),
+        ("sample_indices", {"values": {"0": 1}}),
+        ("predictions", {"values": None}),
+    ],
+)
+def test_json_of_impossible_arrays(explanation, field, changes):
+    document = json.loads(explanation[:2].to_json())
+    document["fields"][field].update(changes)
+    with pytest.raises(ValueError, match="its arrays cannot be read") as caught:
+        Explanation.from_json(json.dumps(document))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"a":' * 10**5, "1" * 5000, None, "]"])
+def test_json_that_cannot_be_read(text):
+    with pytest.raises(ValueError, match="not strict JSON"):
+        Explanation.from_json(text)
+
+
+def test_text_is_as_wide_as_it_is_and_not_as_it_claims():
+    for shape, values in (([2], ["ab", "c"]), ([0], [])):
+        document = {"dtype": "<U500000000", "shape": shape, "values": values}
+        text = json.dumps(
+            {"format": "sklearn_kmex.Any", "version": 1, "fields": {"x": document}}
+        )
+        back = read_document(text, "Any", ["x"], build=lambda x: x)
+        assert back.tolist() == values
+        assert back.itemsize <= 8
+
+
 def test_json_of_something_else(explanation):
     document = json.loads(explanation[:2].to_json())
 

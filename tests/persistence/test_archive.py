@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import sys
+import time
 import zipfile
 from contextlib import contextmanager
 
@@ -16,10 +17,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_kmex import KMExClassifier, RejectingClassifier
 from sklearn_kmex.exceptions import ModelFileError
 from sklearn_kmex.persistence import load_psem, save_psem
-from sklearn_kmex.persistence._archive import SCHEMA, digest, read_header
+from sklearn_kmex.persistence._archive import SCHEMA, read_header
 
 pytest.importorskip("skops")
 safetensors = pytest.importorskip("safetensors.numpy")
+from forged import forge, members_of, zipped
 
 # What hostile code in a file would do.
 ALARMS = {"exec", "open", "os.system", "pickle.find_class", "subprocess.Popen"}
@@ -62,43 +64,17 @@ def load(tmp_path, psem):
     save_psem(psem, path)
     load_psem(path)  # imports everything that loading needs
 
-    def load(raw):
+    def load(raw, **options):
         path.write_bytes(raw)
         read = path.read_bytes
         with pytest.MonkeyPatch.context() as patch:
             content = read()
             patch.setattr("pathlib.Path.read_bytes", lambda _: content)
             with nothing_runs():
-                return load_psem(path)
+                return load_psem(path, **options)
 
     load.raw = path.read_bytes()
     return load
-
-
-def forge(raw, estimator=None, **manifest):
-    """Change a file, and set a valid checksum."""
-    header, start = read_header(raw)
-    content = json.loads(header["__metadata__"]["sklearn_kmex"]) | manifest
-    estimator = raw[start:] if estimator is None else estimator
-    tensors = {"estimator": np.frombuffer(estimator, dtype=np.uint8)}
-    metadata = {"sklearn_kmex": json.dumps(content)}
-    sealed = metadata | {"sha256": digest(safetensors.save(tensors, metadata))}
-    return safetensors.save(tensors, sealed)
-
-
-def members_of(raw):
-    """Names and contents of the archive that holds the estimator."""
-    _, start = read_header(raw)
-    with zipfile.ZipFile(io.BytesIO(raw[start:])) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def zipped(members, compression=zipfile.ZIP_STORED):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 DAMAGED = [1_000, pytest.param(10_000, marks=pytest.mark.slow)]
@@ -321,12 +297,120 @@ def test_arrays_of_absurd_shapes_are_refused(load):
                 load(forge(load.raw, zipped(changed.items())))
 
 
+def with_schema(raw, change):
+    """A file whose JSON is what a function returns for it."""
+    members = members_of(raw)
+    schema = change(json.loads(members["schema.json"]))
+    members["schema.json"] = json.dumps(schema).encode()
+    return forge(raw, zipped(members.items()))
+
+
+def in_log(*parts):
+    """Return a function that puts nodes into the list of edits."""
+
+    def change(schema):
+        schema["content"]["content"]["edit_log_"]["content"] = list(parts)
+        return schema
+
+    return change
+
+
+def a_list(identity, *parts):
+    named = node("builtins", "list", "ListNode", content=list(parts))
+    return named | {"__id__": identity}
+
+
+def doubled(depth, copied):
+    """A list of the same list twice, and so on; whole, or as a reference to it."""
+    one = a_list(1)
+    for level in range(2, depth + 2):
+        again = copy.deepcopy(one) if copied else one | {"content": []}
+        one = a_list(level, one, again)
+    return one
+
+
+def test_nested_references_take_no_time(load):
+    logs = with_schema(load.raw, in_log(doubled(4, copied=True)))
+    (log,) = load(logs).edit_log_
+    assert log[0] is log[1]
+    start = time.perf_counter()
+    with pytest.raises(ModelFileError, match="objects in it have the same identity"):
+        load(with_schema(load.raw, in_log(doubled(30, copied=False))))
+    for inside in ({"__id__": 7}, a_list(7), a_list(7, {"__id__": 7})):
+        with pytest.raises(ModelFileError):
+            load(with_schema(load.raw, in_log(a_list(7, inside))))
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("identity", [0, -1, None, True, 1.0, "1", [1]])
+def test_identities_are_positive_numbers(load, identity):
+    with pytest.raises(ModelFileError):
+        load(with_schema(load.raw, in_log(a_list(identity))))
+
+
+def test_deep_nesting_is_refused(load):
+    deep = a_list(1)
+    for level in range(2, 70):
+        deep = a_list(level, deep)
+    with pytest.raises(ModelFileError, match="nested deeper than 128 levels"):
+        load(with_schema(load.raw, in_log(deep)))
+
+
+def test_an_array_is_read_once(load):
+    array = node("numpy", "ndarray", "NdArrayNode", type="numpy")
+    names = [name for name in members_of(load.raw) if name != "schema.json"]
+    parts = [array | {"__id__": 9 + n, "file": names[0]} for n in range(2)]
+    with pytest.raises(ModelFileError, match="arrays are not named as skops names"):
+        load(with_schema(load.raw, in_log(*parts)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        ("<U0", "(1000000000,)"),
+        ("<U500000000", "(0,)"),
+        ("<f8", "(1000000000, 0)"),
+        ("<f8", "(0, 1000000000)"),
+        ("<f8", "(-1, -2)"),
+        ("<f8", "(1000000000,)"),
+        ("|O", "(1,)"),
+    ],
+)
+def test_arrays_have_the_bytes_that_they_claim(load, dtype, shape):
+    head = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n"
+    size = len(head).to_bytes(2, "little")
+    content = (
+        b"\x93NUMPY\x01\x00" + size + head.encode() + bytes(16) * (shape[1] == "-")
+    )
+    members = members_of(load.raw)
+    name = next(name for name in members if name != "schema.json")
+    changed = members | {name: content}
+    with pytest.raises(ModelFileError, match=f"{name}' claims the shape"):
+        load(forge(load.raw, zipped(changed.items())))
+
+
+def test_messages_cannot_control_a_terminal(load):
+    def rename(schema):
+        schema["__class__"] = "\x1b[2J\u202e" + "x" * 100_000
+        return schema
+
+    later = {"schema": SCHEMA + 1, "versions": {"sklearn-kmex": "\x1b[2J\x07"}}
+    for raw in (with_schema(load.raw, rename), forge(load.raw, **later)):
+        with pytest.raises(ModelFileError, match=r"\\x1b\[2J") as caught:
+            load(raw)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 3000
+        assert caught.value.__suppress_context__
+
+
 DECIDING = {
     "prototypes_": [np.nan, np.inf],
     "class_prior_": [np.nan],
-    "prototype_counts_": [np.nan],
     "n_prototypes_": [-1, 7],
     "prototype_classes_": ["c"],
+    "prototype_counts_": [np.nan, -1.0],
+    "prototype_indices_": [-2],
+    "inertia_": [-1.0],
 }
 
 
@@ -359,6 +443,13 @@ def test_impossible_values_are_refused(load, psem, name, tmp_path):
         ("priors_", "empirical"),
         ("priors_", [0.2, 0.3, 0.5]),
         ("priors_", ["a", "b"]),
+        ("priors_", [-1.0, 2.0]),
+        ("priors_", [0.0, 1.0]),
+        ("priors_", [1e300, 1e300]),
+        ("class_prior_", np.array([0.5, 0.6])),
+        ("classes_", np.array(["b", "a"])),
+        ("predict", "always a"),
+        ("n_jobs", 1000),
         ("class_prior_", np.zeros(2)),
         ("class_prior_", np.array([1.5, -0.5])),
         ("prototype_counts_", np.zeros(4)),
@@ -438,11 +529,14 @@ def test_another_kind_of_model_is_refused(load):
     from sklearn.neighbors import NearestCentroid
 
     other = NearestCentroid().fit([[0.0], [1.0], [2.0]], [0, 0, 1])
-    with pytest.raises(ModelFileError, match="NearestCentroid has no prototypes_"):
+    name = "sklearn.neighbors._nearest_centroid.NearestCentroid"
+    with pytest.raises(ModelFileError, match=f"not trusted: {name}"):
         load(forge_model(load.raw, other))
+    with pytest.raises(ModelFileError, match="NearestCentroid has no prototypes_"):
+        load(forge_model(load.raw, other), trusted=[name])
     other.prototypes_ = other.prototype_classes_ = other.transform = np.arange(2)
     with pytest.raises(ModelFileError, match="NearestCentroid, which is not a KMEx"):
-        load(forge_model(load.raw, other))
+        load(forge_model(load.raw, other), trusted=[name])
 
 
 def test_newer_files_ask_for_an_upgrade(load):

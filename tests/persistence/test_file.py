@@ -1,6 +1,8 @@
 """save_psem and load_psem: the same model, or a clear error."""
 
+import os
 import pickle
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +11,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
@@ -25,8 +28,6 @@ from sklearn_kmex.persistence import load_psem, save_psem
 pytest.importorskip("skops")
 pytest.importorskip("safetensors")
 from saved import NAMES, predict_elsewhere
-
-TREE = "sklearn.tree._tree.Tree"
 
 
 def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_path):
@@ -39,10 +40,24 @@ def test_the_same_predictions_on_a_machine_without_torch(models, digits, tmp_pat
         assert_array_equal(chances, models[name][0].predict_proba(digits[1]))
 
 
-def test_trees_must_be_trusted_to_load(models, tmp_path):
-    save_psem(models["forest"][0], tmp_path / "forest")
-    with pytest.raises(ModelFileError, match=rf"not trusted: {TREE}\. Name them"):
-        load_psem(tmp_path / "forest")
+def test_other_types_must_be_trusted_to_load(digits, tmp_path):
+    X, X_test, y, _ = digits
+    X, y = X[:200], y[:200]
+    ensemble = HistGradientBoostingClassifier(max_iter=2).fit(X, y)
+    psem = make_kmex(ensemble, n_prototypes=1).fit(X, y)
+    save_psem(psem, tmp_path / "psem")
+    with pytest.raises(ModelFileError) as caught:
+        load_psem(tmp_path / "psem")
+    start, _, rest = str(caught.value).partition("not trusted: ")
+    names, _, remedy = rest.partition(". Name them ")
+    assert start == "psem cannot be loaded: it contains types that are "
+    assert "HistGradientBoostingClassifier" in names
+    assert remedy == (
+        "in trusted only if you know who wrote the file: their state is not checked, "
+        "and a forged one can run code, crash the process or change its memory."
+    )
+    loaded = load_psem(tmp_path / "psem", trusted=names.split(", "))
+    assert_array_equal(loaded.predict(X_test), psem.predict(X_test))
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(models, tmp_path, monkeypatch):
@@ -95,14 +110,6 @@ def test_a_search_is_refused_and_its_best_estimator_saved(digits, wrap, tmp_path
     assert_array_equal(loaded.predict_proba(X_test), search.predict_proba(X_test))
 
 
-def test_a_function_without_a_name_is_refused_when_it_is_loaded(digits, tmp_path):
-    X, _, y, _ = digits
-    psem = make_pipeline(FunctionTransformer(lambda X: X), KMExClassifier(1))
-    save_psem(psem.fit(X, y), tmp_path / "psem")
-    with pytest.raises(ModelFileError, match=r"not trusted: .*<lambda>"):
-        load_psem(tmp_path / "psem")
-
-
 def test_a_callable_is_saved_with_its_checks(digits, tmp_path):
     X, X_test, y, _ = digits
     psem = make_kmex(np.sqrt, n_prototypes=1, random_state=0).fit(X, y)
@@ -120,6 +127,49 @@ def test_sparse_parts_are_refused_before_a_file_is_made(digits, tmp_path):
     with pytest.raises(TypeError, match=r"psem must contain .* is not an array"):
         save_psem(psem, tmp_path / "psem")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_file_that_is_replaced_keeps_its_permissions(models, tmp_path, mode):
+    path = tmp_path / "psem"
+    path.touch(mode)
+    path.chmod(mode)
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        fsync = os.fsync
+        patch.setattr("os.fsync", lambda n: (seen.append(os.fstat(n)), fsync(n)))
+        save_psem(models["kmex"][0], path)
+    assert [stat.S_IMODE(one.st_mode) for one in seen] == [mode]
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    load_psem(path)
+    save_psem(models["kmex"][0], tmp_path / "new")
+    (tmp_path / "as_usual").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("new", "as_usual")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(models, tmp_path, exists):
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "psem", tmp_path / "link"
+    if exists:
+        target.touch()
+    link.symlink_to(target)
+    save_psem(models["kmex"][0], link)
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert list((tmp_path / "real").iterdir()) == [target]
+    load_psem(link)
+
+
+def test_the_cache_of_a_pipeline_is_not_saved(digits, tmp_path):
+    X, _, y, _ = digits
+    psem = make_pipeline(
+        StandardScaler(), KMExClassifier(1), memory=str(tmp_path / "m")
+    )
+    save_psem(psem.fit(X, y), tmp_path / "psem")
+    assert load_psem(tmp_path / "psem").memory is None
+    assert psem.memory == str(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
@@ -342,6 +392,56 @@ np.save(sys.argv[3], psem.predict_proba(np.load(sys.argv[2])))
             with pytest.raises(TypeError, match=words):
                 save_psem(psem, tmp_path / "psem")
         assert not list(tmp_path.iterdir())
+
+    def test_extra_state_is_read_only_if_it_is_trusted(self, digits, tmp_path, torch):
+        X, _, y, _ = digits
+        read = []
+
+        class Stateful(torch.nn.Linear):
+            def get_extra_state(self):
+                return torch.frombuffer(bytearray(b"a pickle"), dtype=torch.uint8)
+
+            def set_extra_state(self, state):
+                read.append(bytes(state.tolist()))
+
+        for make, name in (
+            (lambda: Stateful(64, 8), "_extra_state"),
+            (lambda: torch.nn.Sequential(Stateful(64, 8)), "0._extra_state"),
+        ):
+            psem = make_pipeline(TorchEmbedder(make()), KMExClassifier(1)).fit(X, y)
+            save_psem(psem, tmp_path / "psem")
+            words = (
+                rf"extra state that is not trusted: {name}\. Name it in trusted only"
+            )
+            read.clear()
+            with pytest.raises(ModelFileError, match=words):
+                load_psem(tmp_path / "psem", make())
+            assert read == []
+            loaded = load_psem(tmp_path / "psem", make(), trusted=[name])
+            assert read == [b"a pickle"]
+            assert loaded[0].module is not psem[0].module
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("batch_size", -5),
+            ("pooling", "x"),
+            ("num_workers", 200),
+            ("precision", "float8"),
+            ("input_shape", [8, -8]),
+            ("layer", 3),
+        ],
+    )
+    def test_settings_of_an_encoder_are_those_that_fit_takes(
+        self, saved, network, tmp_path, name, value
+    ):
+        psem, _ = saved
+        psem["embed"].set_params(**{name: value})
+        save_psem(psem, tmp_path / "psem")
+        with pytest.raises(
+            ModelFileError, match=f"TorchEmbedder has impossible {name}"
+        ):
+            load_psem(tmp_path / "psem", network())
 
     def test_a_skorch_net_is_refused_with_its_remedy(self, network, digits, tmp_path):
         skorch = pytest.importorskip("skorch")
