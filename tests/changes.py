@@ -330,9 +330,4 @@ def ones():
     while True: yield @
 G = ones()
 def model(X): return X * next(G)""",
-    "lock": """
-import threading
-LOCK = threading.Lock()
-def model(X):
-    with LOCK: return X * @""",
 }
