@@ -83,7 +83,8 @@ class TorchInputEmbedder(BaseEmbedder):
 
     def _row_dtype(self) -> type:
         """Return the dtype of arrays: float64 for a network of that, else float32."""
-        check_dependency("torch", caller=type(self).__name__, extra="torch")
+        if sys.modules.get("torch") is None:  # an error of its own will tell
+            return np.float32
         first = next(self._network().parameters(), None)
         is_double = str(getattr(first, "dtype", None)) == "torch.float64"
         return np.float64 if is_double else np.float32
