@@ -163,7 +163,12 @@ def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
 
 
 def _remedy(module: nn.Module, batch: Any, error: str) -> str:
-    """Say what samples must be, if a batch is not an array of floats."""
+    """Say what samples must be, if a batch is not what the module takes."""
+    if isinstance(batch, Tensor | list) and not _takes(module, batch):
+        return (
+            f"failed. A sample must have the arguments of forward{_signature(module)}, "
+            "by name in a dict; a Dataset must return (dict, label). It "
+        )
     if isinstance(batch, list):
         return (
             "failed. Samples that are not arrays of one shape are passed as a list: "
@@ -178,8 +183,10 @@ def _remedy(module: nn.Module, batch: Any, error: str) -> str:
         )
     if isinstance(batch, Dataset):
         return "failed. Let the Dataset return (array of one shape, label). It "
+    if "'indices'" in error and "scalar types" in error:
+        return "failed. It looks up integers: convert X to int64. It "
     is_ids = isinstance(batch, Tensor) and not batch.is_floating_point()
-    if is_ids and "long" in error.lower():
+    if is_ids and ("type" in error or "not implemented" in error):
         return "failed. Tensors of integers stay so: convert X to floats. It "
     return ""
 

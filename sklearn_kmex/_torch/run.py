@@ -1,7 +1,7 @@
 """Run a private copy of a torch module, and read the output of a layer."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -266,19 +266,20 @@ def private_net(net: Any) -> Any:
 
 
 def _take_any_float(module: nn.Module) -> None:
-    """Let a module take floats of any dtype, and return floats that NumPy has."""
-    dtype = first_parameter(module).dtype
+    """Let a module take floats of any dtype, and return floats that NumPy has.
 
-    def cast(value: Any, dtype: torch.dtype = dtype) -> Any:
-        is_float = isinstance(value, Tensor) and value.is_floating_point()
-        return value.to(dtype) if is_float else value
+    No hooks are used, since scripted modules have none.
+    """
+    forward, dtype = module.forward, first_parameter(module).dtype
+    numpy_dtype = torch.float32 if dtype == torch.bfloat16 else dtype
 
-    module.register_forward_pre_hook(
-        lambda _, args, named: (
-            tuple(map(cast, args)),
-            {name: cast(value) for name, value in named.items()},
-        ),
-        with_kwargs=True,
-    )
-    if dtype == torch.bfloat16:
-        module.register_forward_hook(lambda *args: cast(args[-1], torch.float32))
+    def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+        return value.to(dtype) if value.is_floating_point() else value
+
+    @wraps(forward)
+    def run(*args: Any, **named: Any) -> Any:
+        args, named = each_tensor([args, named], partial(cast, dtype=dtype))
+        result = forward(*args, **named)
+        return each_tensor(result, partial(cast, dtype=numpy_dtype))
+
+    vars(module)["forward"] = run

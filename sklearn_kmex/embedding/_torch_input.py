@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_kmex._data.samples import as_samples, is_dataset
+from sklearn_kmex._data.samples import as_array, as_samples, is_dataset
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.utils import check_dependency
 
@@ -35,6 +35,8 @@ class TorchInputEmbedder(BaseEmbedder):
         preprocess = getattr(self, "preprocess", None)
         if isinstance(X, list | tuple) and preprocess is None:
             X = _as_array(X)
+        if preprocess is None and _is_table_of_integers(X):
+            X = as_array(X)
         if preprocess is not None or _is_of_torch(X) or _holds_objects(X):
             X = as_samples(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
@@ -129,6 +131,12 @@ def _is_of_torch(X: Any) -> bool:
     """Recognize tensors, Datasets and skorch's slices of them without torch."""
     packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
     return bool(packages & {"torch", "skorch"}) or is_dataset(X)
+
+
+def _is_table_of_integers(X: Any) -> bool:
+    """Whether X is a tensor of integers with several axes."""
+    dtype = str(getattr(X, "dtype", ""))
+    return dtype.startswith(("torch.int", "torch.uint")) and X.ndim > 1
 
 
 def _as_array(X: Any) -> Any:

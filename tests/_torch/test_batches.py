@@ -221,6 +221,8 @@ class Ids(nn.Module):
         list,
         pd.DataFrame,
         torch.from_numpy,
+        lambda ids: torch.from_numpy(ids).to(torch.int16),
+        lambda ids: torch.from_numpy(ids).to(torch.uint8),
         lambda ids: Made(lambda i: (ids[i].tolist(), i)),
         lambda ids: Made(lambda i: ids[i].tolist()),
         lambda ids: Made(lambda i: [ids[i].tolist(), i]),
@@ -258,8 +260,17 @@ def test_integers_become_floats_for_other_networks(dtype):
     assert relevance(psem, X[:2], method="epsilon").shape == (2, 7)
     with pytest.raises(ValueError, match="shapes cannot be multiplied"):
         TorchEmbedder(network).transform(X[:, :5])
-    with pytest.raises(ValueError, match=r"of torch.int64 .*convert X to floats"):
-        TorchEmbedder(network).transform(torch.from_numpy(IDS))
+    tensor = torch.from_numpy(X)
+    assert_allclose(TorchEmbedder(network).transform(tensor), expected, rtol=1e-5)
+    for kind in (torch.int64, torch.int32):
+        samples = Made(lambda i, kind=kind: (tensor[i].to(kind), 0))
+        with pytest.raises(ValueError, match=rf"of {kind} .*convert X to floats"):
+            TorchEmbedder(network).transform(samples)
+
+
+def test_floats_for_an_embedding_layer():
+    with pytest.raises(ValueError, match="looks up integers: convert X to int64"):
+        TorchEmbedder(Ids()).transform(IDS.astype(float))
 
 
 def test_ids_that_are_not_in_the_table():
@@ -371,6 +382,30 @@ def test_nets_of_skorch(parts):
     assert_allclose(embedder.transform(pairs), embedder.transform(X), rtol=1e-5)
     output = embedder.black_box_output(pairs)
     assert_allclose(output, embedder.black_box_output(X), rtol=1e-5)
+
+
+def test_samples_of_a_slice_dict_are_explained(parts):
+    a, b = (part.numpy() for part in parts)
+    X, y = SliceDict(a=a, b=b), np.arange(8) % 2
+    net = NeuralNetClassifier(Two, train_split=None, verbose=0).initialize()
+    psem = make_kmex(net, n_prototypes=1, random_state=0).fit(X, y)
+    explanation = explain(psem, X, X_train=X, y_train=y)
+    assert_array_equal(explanation.predictions, psem.predict(X))
+
+
+def test_fewer_inputs_than_forward_has(parts):
+    a, b = parts
+    net = NeuralNetClassifier(Two, verbose=0).initialize()
+    labelled = torch.utils.data.TensorDataset(a, b, torch.ones(8))
+    message = (
+        r"must have the arguments of forward\(a, b\), by name in a dict; a Dataset"
+    )
+    for embedder, X in (
+        (TorchEmbedder(Two()), labelled),
+        (SkorchEmbedder(net), list(zip(a, b, strict=True))),
+    ):
+        with pytest.raises(ValueError, match=message):
+            embedder.transform(X)
 
 
 def test_samples_that_nets_of_skorch_cannot_take():
