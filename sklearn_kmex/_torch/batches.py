@@ -81,7 +81,7 @@ def collate(samples: list[Any]) -> Any:
     if _has_several_inputs(samples):
         inputs = [collate(list(column)) for column in zip(*samples, strict=True)]
         return like(first, inputs) if isinstance(first, tuple) else tuple(inputs)
-    samples = [_as_tensor(one) for one in samples]
+    samples = [as_tensor(one) for one in samples]
     try:
         return samples if isinstance(first, list | tuple) else default_collate(samples)
     except (RuntimeError, TypeError, ValueError):
@@ -97,9 +97,11 @@ def _has_several_inputs(samples: list[Any]) -> bool:
     return len({len(one) for one in samples}) == 1 and not (words and is_list)
 
 
-def _as_tensor(value: Any) -> Any:
-    """Copy an array of numbers to a tensor, whatever its strides."""
-    return torch.from_numpy(np.array(value, order="C")) if is_numeric(value) else value
+def as_tensor(value: Any) -> Any:
+    """Copy an array of numbers to a tensor, whatever its strides and byte order."""
+    if not is_numeric(value):
+        return value
+    return torch.from_numpy(np.array(value, value.dtype.newbyteorder("="), order="C"))
 
 
 def call(module: nn.Module, batch: Any) -> Any:

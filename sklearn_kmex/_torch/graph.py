@@ -9,6 +9,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils.parametrize import type_before_parametrizations
 from torch.overrides import TorchFunctionMode
 
+from sklearn_kmex._torch.nested import each_tensor
+
 # Functions and methods whose result depends on shapes and numbers only, not on the
 # order of the numbers in memory. Names are without the underscore of `relu_`.
 ACTIVATIONS = {
@@ -125,13 +127,22 @@ class ViewAsReshape(TorchFunctionMode):
 
 
 class ChannelsLast:
-    """Forward pass of a module with images in the order that convolutions prefer."""
+    """Forward pass of a module with images in the order that convolutions prefer.
+
+    Several inputs stay as they are, since a graph has one.
+    """
 
     def __init__(self, forward: Any) -> None:
-        self.forward = forward
+        self.forward = self.__wrapped__ = forward  # which has the signature
 
-    def __call__(self, X: Tensor) -> Any:
-        if X.ndim == 4:
-            X = X.contiguous(memory_format=torch.channels_last)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs: list[Any] = [*args, *kwargs.values()]
+        if len(inputs) > 1 or not isinstance(inputs[0], Tensor):
+            return self.forward(*args, **kwargs)
+        args, kwargs = each_tensor([args, kwargs], _as_channels_last)
         with ViewAsReshape():
-            return self.forward(X)
+            return self.forward(*args, **kwargs)
+
+
+def _as_channels_last(X: Tensor) -> Tensor:
+    return X.contiguous(memory_format=torch.channels_last) if X.ndim == 4 else X

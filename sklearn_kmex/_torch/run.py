@@ -16,6 +16,7 @@ from sklearn_kmex._torch.axes import find_tap, pool_activations
 from sklearn_kmex._torch.batches import (
     Samples,
     as_input_of_net,
+    as_tensor,
     call,
     clear_errors,
     collate,
@@ -91,7 +92,7 @@ def iterate_batches(X: Any, settings: RunSettings) -> Iterable[Any]:
     """Split X into batches; a DataLoader reads what is not an array or tensor."""
     if settings.preprocess is None and is_numeric(X):
         starts = range(0, len(X), settings.batch_size)
-        return (torch.tensor(X[i : i + settings.batch_size]) for i in starts)
+        return (as_tensor(X[i : i + settings.batch_size]) for i in starts)
     if settings.preprocess is None and isinstance(X, Tensor):
         # Copied, since a module may change its input in place.
         return (batch.clone() for batch in torch.split(X, settings.batch_size))

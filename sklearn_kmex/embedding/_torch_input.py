@@ -35,10 +35,12 @@ class TorchInputEmbedder(BaseEmbedder):
         preprocess = getattr(self, "preprocess", None)
         if isinstance(X, list | tuple) and preprocess is None:
             X = _as_array(X)
-        if preprocess is None and _is_table_of_integers(X):
+        if preprocess is None and _is_tensor(X) and _holds_ids(X):
             X = as_array(X)
         if preprocess is not None or _is_of_torch(X) or _holds_objects(X):
             X = as_samples(X)
+            if _is_tensor(X) and preprocess is None:
+                X = self._reshaped(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
         if getattr(X, "ndim", 2) > 2:
             dtype = self._row_dtype()
@@ -47,7 +49,7 @@ class TorchInputEmbedder(BaseEmbedder):
             rows = validate_data(self, X, dtype=self._row_dtype(), reset=reset)
         return self._as_network_takes(self._reshaped(rows), X)
 
-    def _reshaped(self, X: NDArray) -> NDArray:
+    def _reshaped(self, X: Any) -> Any:
         if self.input_shape is None:
             return X
         if np.prod(X.shape[1:]) != np.prod(self.input_shape):
@@ -133,10 +135,14 @@ def _is_of_torch(X: Any) -> bool:
     return bool(packages & {"torch", "skorch"}) or is_dataset(X)
 
 
-def _is_table_of_integers(X: Any) -> bool:
-    """Whether X is a tensor of integers with several axes."""
-    dtype = str(getattr(X, "dtype", ""))
-    return dtype.startswith(("torch.int", "torch.uint")) and X.ndim > 1
+def _is_tensor(X: Any) -> bool:
+    """Recognize tensors without torch."""
+    return str(getattr(X, "dtype", "")).startswith("torch.")
+
+
+def _holds_ids(X: Any) -> bool:
+    """Whether a tensor is a table of integers."""
+    return str(X.dtype).startswith(("torch.int", "torch.uint")) and X.ndim > 1
 
 
 def _as_array(X: Any) -> Any:

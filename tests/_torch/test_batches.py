@@ -415,3 +415,47 @@ def test_samples_that_nets_of_skorch_cannot_take():
         SkorchEmbedder(net).transform(Made(lambda i: (image, 0)))
     with pytest.raises(ValueError, match=r"a Dataset of shape \(2,\) .*one shape"):
         SkorchEmbedder(net).transform(RAGGED)
+
+
+@pytest.mark.parametrize("preprocess", [None, np.flip])
+def test_arrays_with_any_order_in_memory(preprocess):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2))
+    X = np.random.RandomState(0).normal(size=(8, 4)).astype(np.float32)
+    embedder = TorchEmbedder(network, preprocess=preprocess, batch_size=3)
+    expected = embedder.transform(X)
+    assert_allclose(embedder.transform(X[::-1]), expected[::-1], rtol=1e-6)
+    for other in (X.astype(">f4"), np.asfortranarray(X), torch.from_numpy(X)):
+        if preprocess is None or isinstance(other, np.ndarray):
+            assert_allclose(embedder.transform(other), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64, torch.uint8])
+def test_rows_of_tensors_get_the_input_shape(kind):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 2), nn.Flatten(), nn.Linear(12, 2))
+    X = torch.randint(0, 9, (8, 9)).to(kind)
+    found = TorchEmbedder(network, input_shape=(1, 3, 3)).transform(X)
+    expected = network[:2](X.reshape(-1, 1, 3, 3).float()).detach()
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_many_images_by_name(names):
+    class Optional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.body, self.head = nn.Conv2d(3, 4, 2), nn.Linear(4, 2)
+
+        def forward(self, a, b=None):
+            Z = self.body(a).mean(dim=(2, 3))
+            return self.head(Z if b is None else Z + b)
+
+    values = {"a": torch.randn(512, 3, 4, 4), "b": torch.randn(512, 4)}
+    X = [{name: values[name][i] for name in names} for i in range(512)]
+    embedder = TorchEmbedder(Optional())
+    expected = np.concatenate(
+        [embedder.transform(X[:256]), embedder.transform(X[256:])]
+    )
+    assert_allclose(embedder.transform(X), expected, rtol=1e-4, atol=1e-5)
