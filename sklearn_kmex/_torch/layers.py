@@ -172,6 +172,23 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
     return None
 
 
+def takes_one_tensor(module: nn.Module, trial: Callable) -> bool:
+    """Whether a trial calls a module with one tensor, as the trace of its graph does.
+
+    With further inputs, `forward` may do what the graph does not show.
+    """
+    seen: list[Any] = []
+    hook = module.register_forward_pre_hook(
+        lambda _, args, named: seen.extend([*args, *named.values()]), with_kwargs=True
+    )
+    try:
+        with torch.no_grad():
+            trial()
+    finally:
+        hook.remove()
+    return len(seen) == 1 and isinstance(seen[0], Tensor)
+
+
 def has_lookup(module: nn.Module) -> bool:
     """Whether a module has a layer that looks up integers in a table."""
     return any(

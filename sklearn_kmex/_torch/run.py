@@ -23,7 +23,7 @@ from sklearn_kmex._torch.batches import (
 )
 from sklearn_kmex._torch.copying import copy_or_share
 from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
-from sklearn_kmex._torch.layers import Capture, Tap, first_layer
+from sklearn_kmex._torch.layers import Capture, Tap, first_layer, takes_one_tensor
 from sklearn_kmex._torch.nested import each_tensor
 from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
@@ -162,8 +162,10 @@ def embed(
         next(run_batches(twin, one, quiet, dtype))
 
     tap = find_tap(twin, layer, trial)
-    start = first_layer(twin, trial) if half else None
-    if len(X) >= MANY_SAMPLES:
+    many = len(X) >= MANY_SAMPLES
+    is_one = (half or many) and takes_one_tensor(twin, trial)
+    start = first_layer(twin, trial) if half and is_one else None
+    if many and is_one:
         speed_up(twin, layer)
     if half:
         dtype = halve(twin, start)

@@ -447,10 +447,13 @@ def test_many_images_by_name(names):
             super().__init__()
             torch.manual_seed(0)
             self.body, self.head = nn.Conv2d(3, 4, 2), nn.Linear(4, 2)
+            self.norm = nn.BatchNorm2d(4)
+            nn.init.constant_(self.norm.bias, 3)
 
         def forward(self, a, b=None):
-            Z = self.body(a).mean(dim=(2, 3))
-            return self.head(Z if b is None else Z + b)
+            before = self.body(a)  # read twice, if there is b
+            Z = self.norm(before).mean(dim=(2, 3))
+            return self.head(Z if b is None else Z + b * before.amax(dim=(2, 3)))
 
     values = {"a": torch.randn(512, 3, 4, 4), "b": torch.randn(512, 4)}
     X = [{name: values[name][i] for name in names} for i in range(512)]
@@ -459,3 +462,23 @@ def test_many_images_by_name(names):
         [embedder.transform(X[:256]), embedder.transform(X[256:])]
     )
     assert_allclose(embedder.transform(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_inputs_in_half_precision(parts):
+    class Apart(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.b, self.head = (
+                nn.Linear(4, 6),
+                nn.Linear(3, 6),
+                nn.Linear(6, 2),
+            )
+
+        def forward(self, a, b):
+            return self.head(self.a(a) + self.b(b))
+
+    X = list(zip(*parts, strict=True))
+    expected = TorchEmbedder(Apart()).transform(X)
+    found = TorchEmbedder(Apart(), precision="bfloat16").transform(X)
+    assert_allclose(found, expected, atol=0.05)
