@@ -48,6 +48,8 @@ def sparse_rows(X: Any) -> Iterator[tuple[NDArray, NDArray]]:
 def sample(X: Any, index: int) -> Any:
     """Return one sample; of a Dataset with labels, without the label."""
     try:
+        if isinstance(X, Mapping):  # inputs by name, as in a SliceDict
+            return {name: values[index] for name, values in X.items()}
         value = getattr(X, "iloc", X)[index]  # by position, not by label
     except Exception as error:
         what = f" of X could not be read: {error!r}"

@@ -81,7 +81,7 @@ def collate(samples: list[Any]) -> Any:
     if _has_several_inputs(samples):
         inputs = [collate(list(column)) for column in zip(*samples, strict=True)]
         return like(first, inputs) if isinstance(first, tuple) else tuple(inputs)
-    samples = [_as_tensor(one) for one in samples]
+    samples = [as_tensor(one) for one in samples]
     try:
         return samples if isinstance(first, list | tuple) else default_collate(samples)
     except (RuntimeError, TypeError, ValueError):
@@ -97,9 +97,11 @@ def _has_several_inputs(samples: list[Any]) -> bool:
     return len({len(one) for one in samples}) == 1 and not (words and is_list)
 
 
-def _as_tensor(value: Any) -> Any:
-    """Copy an array of numbers to a tensor, whatever its strides."""
-    return torch.from_numpy(np.array(value, order="C")) if is_numeric(value) else value
+def as_tensor(value: Any) -> Any:
+    """Copy an array of numbers to a tensor, whatever its strides and byte order."""
+    if not is_numeric(value):
+        return value
+    return torch.from_numpy(np.array(value, value.dtype.newbyteorder("="), order="C"))
 
 
 def call(module: nn.Module, batch: Any) -> Any:
@@ -163,7 +165,12 @@ def clear_errors(module: nn.Module, batch: Any) -> Iterator[None]:
 
 
 def _remedy(module: nn.Module, batch: Any, error: str) -> str:
-    """Say what samples must be, if a batch is not an array of floats."""
+    """Say what samples must be, if a batch is not what the module takes."""
+    if isinstance(batch, Tensor | list) and not _takes(module, batch):
+        return (
+            f"failed. A sample must have the arguments of forward{_signature(module)}, "
+            "by name in a dict; a Dataset must return (dict, label). It "
+        )
     if isinstance(batch, list):
         return (
             "failed. Samples that are not arrays of one shape are passed as a list: "
@@ -178,8 +185,10 @@ def _remedy(module: nn.Module, batch: Any, error: str) -> str:
         )
     if isinstance(batch, Dataset):
         return "failed. Let the Dataset return (array of one shape, label). It "
+    if "'indices'" in error and "scalar types" in error:
+        return "failed. It looks up integers: convert X to int64. It "
     is_ids = isinstance(batch, Tensor) and not batch.is_floating_point()
-    if is_ids and "long" in error.lower():
+    if is_ids and ("type" in error or "not implemented" in error):
         return "failed. Tensors of integers stay so: convert X to floats. It "
     return ""
 

@@ -90,13 +90,27 @@ class Encoder(nn.Module):
                 f"{type(self.twin).__name__} does not run its layer {self.layer!r}. "
                 "Name a layer that it runs."
             )
-        if X.requires_grad and torch.is_grad_enabled() and not Z.requires_grad:
+        has_gradients = X.requires_grad and torch.is_grad_enabled()
+        if has_gradients and not _is_computed_from(Z, X):
             raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
 
     def pool(self, values: Tensor) -> Tensor:
         """Reduce the values at the tap to one vector per sample."""
         return pool_activations(values, self.pooling, self.axis)
+
+
+def _is_computed_from(Z: Tensor, X: Tensor) -> bool:
+    """Whether gradients of Z reach X, which is no leaf; those of weights do not."""
+    start, nodes, seen = X.grad_fn, [Z.grad_fn], set()
+    while nodes:
+        node = nodes.pop()
+        if node is start:
+            return True
+        if node is not None and node not in seen:
+            seen.add(node)
+            nodes.extend(before for before, _ in node.next_functions)
+    return False
 
 
 def _is_exporting() -> bool:

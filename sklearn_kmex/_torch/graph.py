@@ -134,7 +134,7 @@ class ChannelsLast:
     """Forward pass of a module with images in the order that convolutions prefer."""
 
     def __init__(self, forward: Any) -> None:
-        self.forward = forward
+        self.forward = self.__wrapped__ = forward  # which has the signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = each_tensor([args, kwargs], _channels_last)

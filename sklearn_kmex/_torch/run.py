@@ -1,7 +1,7 @@
 """Run a private copy of a torch module, and read the output of a layer."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,14 @@ from sklearn_kmex._torch.axes import find_tap, pool_activations
 from sklearn_kmex._torch.batches import (
     Samples,
     as_input_of_net,
+    as_tensor,
     call,
     clear_errors,
     collate,
 )
 from sklearn_kmex._torch.copying import copy_or_share
 from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
-from sklearn_kmex._torch.layers import Capture, Tap, first_layer
+from sklearn_kmex._torch.layers import Capture, Tap, first_layer, takes_one_tensor
 from sklearn_kmex._torch.nested import each_tensor
 from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
@@ -91,7 +92,7 @@ def iterate_batches(X: Any, settings: RunSettings) -> Iterable[Any]:
     """Split X into batches; a DataLoader reads what is not an array or tensor."""
     if settings.preprocess is None and is_numeric(X):
         starts = range(0, len(X), settings.batch_size)
-        return (torch.tensor(X[i : i + settings.batch_size]) for i in starts)
+        return (as_tensor(X[i : i + settings.batch_size]) for i in starts)
     if settings.preprocess is None and isinstance(X, Tensor):
         # Copied, since a module may change its input in place.
         return (batch.clone() for batch in torch.split(X, settings.batch_size))
@@ -161,7 +162,7 @@ def embed(
         next(run_batches(twin, one, quiet, dtype))
 
     tap = find_tap(twin, layer, trial)
-    start = first_layer(twin, trial) if half else None
+    start = first_layer(twin, trial) if half and takes_one_tensor(twin, trial) else None
     if len(X) >= MANY_SAMPLES:
         batch = next(iter(iterate_batches(one, quiet)))
         speed_up(twin, layer, to_device(batch, torch.device("cpu"), dtype))
@@ -267,19 +268,20 @@ def private_net(net: Any) -> Any:
 
 
 def _take_any_float(module: nn.Module) -> None:
-    """Let a module take floats of any dtype, and return floats that NumPy has."""
-    dtype = first_parameter(module).dtype
+    """Let a module take floats of any dtype, and return floats that NumPy has.
 
-    def cast(value: Any, dtype: torch.dtype = dtype) -> Any:
-        is_float = isinstance(value, Tensor) and value.is_floating_point()
-        return value.to(dtype) if is_float else value
+    No hooks are used, since scripted modules have none.
+    """
+    forward, dtype = module.forward, first_parameter(module).dtype
+    numpy_dtype = torch.float32 if dtype == torch.bfloat16 else dtype
 
-    module.register_forward_pre_hook(
-        lambda _, args, named: (
-            tuple(map(cast, args)),
-            {name: cast(value) for name, value in named.items()},
-        ),
-        with_kwargs=True,
-    )
-    if dtype == torch.bfloat16:
-        module.register_forward_hook(lambda *args: cast(args[-1], torch.float32))
+    def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+        return value.to(dtype) if value.is_floating_point() else value
+
+    @wraps(forward)
+    def run(*args: Any, **named: Any) -> Any:
+        args, named = each_tensor([args, named], partial(cast, dtype=dtype))
+        result = forward(*args, **named)
+        return each_tensor(result, partial(cast, dtype=numpy_dtype))
+
+    vars(module)["forward"] = run

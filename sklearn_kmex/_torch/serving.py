@@ -252,16 +252,31 @@ def encoder_to_onnx(
     batch = double(sample)  # a batch size of 1 would become a constant
     is_checked = is_checked and sample.is_floating_point()
     module = FiniteRows(encoder) if is_checked else encoder
-    program: Any = torch.onnx.export(
-        module.eval(),
-        (batch,),
-        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-        opset_version=opset,
-        dynamo=True,
-        verbose=False,
-    )
+    try:
+        program: Any = torch.onnx.export(
+            module.eval(),
+            (batch,),
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            opset_version=opset,
+            dynamo=True,
+            verbose=False,
+        )
+    except Exception as error:  # tracing a forward pass can raise any error
+        raise ValueError(
+            f"{type(encoder.twin).__name__} must be supported by torch.onnx.export for "
+            "batches of any size, without loops over samples or values that depend on "
+            f"them; the error was: {_reason(error)}. Use to_torch, or change forward."
+        ) from error
     _check_no_half(program.model_proto, encoder)
     return program.model_proto
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error that caused others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).split("\n")
+    return f"{type(error).__name__}: {lines[0].rstrip('.:')}"
 
 
 def _exported_copy(encoder: Encoder, sample: Tensor) -> Encoder:

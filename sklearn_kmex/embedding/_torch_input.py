@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_kmex._data.samples import as_samples, is_dataset
+from sklearn_kmex._data.samples import as_array, as_samples, is_dataset
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.utils import check_dependency
 
@@ -35,8 +35,12 @@ class TorchInputEmbedder(BaseEmbedder):
         preprocess = getattr(self, "preprocess", None)
         if isinstance(X, list | tuple) and preprocess is None:
             X = _as_array(X)
+        if preprocess is None and _is_tensor(X) and _holds_ids(X):
+            X = as_array(X)
         if preprocess is not None or _is_of_torch(X) or _holds_objects(X):
             X = as_samples(X)
+            if _is_tensor(X) and preprocess is None:
+                X = self._reshaped(X)
             return np.asarray(X) if hasattr(X, "iloc") else X
         if getattr(X, "ndim", 2) > 2:
             dtype = self._row_dtype()
@@ -45,7 +49,7 @@ class TorchInputEmbedder(BaseEmbedder):
             rows = validate_data(self, X, dtype=self._row_dtype(), reset=reset)
         return self._as_network_takes(self._reshaped(rows), X)
 
-    def _reshaped(self, X: NDArray) -> NDArray:
+    def _reshaped(self, X: Any) -> Any:
         if self.input_shape is None:
             return X
         if np.prod(X.shape[1:]) != np.prod(self.input_shape):
@@ -131,6 +135,16 @@ def _is_of_torch(X: Any) -> bool:
     """Recognize tensors, Datasets and skorch's slices of them without torch."""
     packages = {base.__module__.partition(".")[0] for base in type(X).__mro__}
     return bool(packages & {"torch", "skorch"}) or is_dataset(X)
+
+
+def _is_tensor(X: Any) -> bool:
+    """Recognize tensors without torch."""
+    return str(getattr(X, "dtype", "")).startswith("torch.")
+
+
+def _holds_ids(X: Any) -> bool:
+    """Whether a tensor is a table of integers."""
+    return str(X.dtype).startswith(("torch.int", "torch.uint")) and X.ndim > 1
 
 
 def _as_array(X: Any) -> Any:

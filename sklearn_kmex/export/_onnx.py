@@ -65,8 +65,8 @@ def to_onnx(psem: Any, X: Any, *, n_prototypes: int = 3) -> "ModelProto":
         `RejectingClassifier`.
 
     ValueError
-        If X has not the columns of the first step or is sparse, or `n_prototypes` is
-        less than 1.
+        If X has not the columns of the first step or is sparse, `n_prototypes` is less
+        than 1, or torch cannot export the encoder.
 
     MissingDependencyError
         If skl2onnx or, for a torch encoder, torch or onnxscript is not installed.

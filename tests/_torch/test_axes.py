@@ -231,3 +231,19 @@ def test_the_module_keeps_no_notes():
     after = [vars(values) for values in network.state_dict(keep_vars=True).values()]
     assert_array_equal(before, after)
     assert vars(tensor) == {}
+
+
+@pytest.mark.parametrize("n_steps", [2, 3])
+@pytest.mark.parametrize("n_samples", [1, 2, 3])
+def test_steps_before_samples_are_told_for_any_number_of_both(n_steps, n_samples):
+    class StepsFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.GRU(3, 6), nn.Linear(6, 2)
+
+        def forward(self, X):
+            return self.head(self.body(X.transpose(0, 1))[0]).mean(dim=0)
+
+    X = np.random.RandomState(0).normal(size=(n_samples, n_steps, 3))
+    with pytest.raises(ValueError, match="'head' must take one row for each sample"):
+        TorchEmbedder(StepsFirst()).transform(X)

@@ -221,6 +221,8 @@ class Ids(nn.Module):
         list,
         pd.DataFrame,
         torch.from_numpy,
+        lambda ids: torch.from_numpy(ids).to(torch.int16),
+        lambda ids: torch.from_numpy(ids).to(torch.uint8),
         lambda ids: Made(lambda i: (ids[i].tolist(), i)),
         lambda ids: Made(lambda i: ids[i].tolist()),
         lambda ids: Made(lambda i: [ids[i].tolist(), i]),
@@ -258,8 +260,17 @@ def test_integers_become_floats_for_other_networks(dtype):
     assert relevance(psem, X[:2], method="epsilon").shape == (2, 7)
     with pytest.raises(ValueError, match="shapes cannot be multiplied"):
         TorchEmbedder(network).transform(X[:, :5])
-    with pytest.raises(ValueError, match=r"of torch.int64 .*convert X to floats"):
-        TorchEmbedder(network).transform(torch.from_numpy(IDS))
+    tensor = torch.from_numpy(X)
+    assert_allclose(TorchEmbedder(network).transform(tensor), expected, rtol=1e-5)
+    for kind in (torch.int64, torch.int32):
+        samples = Made(lambda i, kind=kind: (tensor[i].to(kind), 0))
+        with pytest.raises(ValueError, match=rf"of {kind} .*convert X to floats"):
+            TorchEmbedder(network).transform(samples)
+
+
+def test_floats_for_an_embedding_layer():
+    with pytest.raises(ValueError, match="looks up integers: convert X to int64"):
+        TorchEmbedder(Ids()).transform(IDS.astype(float))
 
 
 def test_ids_that_are_not_in_the_table():
@@ -373,6 +384,30 @@ def test_nets_of_skorch(parts):
     assert_allclose(output, embedder.black_box_output(X), rtol=1e-5)
 
 
+def test_samples_of_a_slice_dict_are_explained(parts):
+    a, b = (part.numpy() for part in parts)
+    X, y = SliceDict(a=a, b=b), np.arange(8) % 2
+    net = NeuralNetClassifier(Two, train_split=None, verbose=0).initialize()
+    psem = make_kmex(net, n_prototypes=1, random_state=0).fit(X, y)
+    explanation = explain(psem, X, X_train=X, y_train=y)
+    assert_array_equal(explanation.predictions, psem.predict(X))
+
+
+def test_fewer_inputs_than_forward_has(parts):
+    a, b = parts
+    net = NeuralNetClassifier(Two, verbose=0).initialize()
+    labelled = torch.utils.data.TensorDataset(a, b, torch.ones(8))
+    message = (
+        r"must have the arguments of forward\(a, b\), by name in a dict; a Dataset"
+    )
+    for embedder, X in (
+        (TorchEmbedder(Two()), labelled),
+        (SkorchEmbedder(net), list(zip(a, b, strict=True))),
+    ):
+        with pytest.raises(ValueError, match=message):
+            embedder.transform(X)
+
+
 def test_samples_that_nets_of_skorch_cannot_take():
     net = NeuralNetClassifier(Ids, verbose=0).initialize()
     image = Image.new("RGB", (8, 8))
@@ -380,3 +415,70 @@ def test_samples_that_nets_of_skorch_cannot_take():
         SkorchEmbedder(net).transform(Made(lambda i: (image, 0)))
     with pytest.raises(ValueError, match=r"a Dataset of shape \(2,\) .*one shape"):
         SkorchEmbedder(net).transform(RAGGED)
+
+
+@pytest.mark.parametrize("preprocess", [None, np.flip])
+def test_arrays_with_any_order_in_memory(preprocess):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2))
+    X = np.random.RandomState(0).normal(size=(8, 4)).astype(np.float32)
+    embedder = TorchEmbedder(network, preprocess=preprocess, batch_size=3)
+    expected = embedder.transform(X)
+    assert_allclose(embedder.transform(X[::-1]), expected[::-1], rtol=1e-6)
+    for other in (X.astype(">f4"), np.asfortranarray(X), torch.from_numpy(X)):
+        if preprocess is None or isinstance(other, np.ndarray):
+            assert_allclose(embedder.transform(other), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int64, torch.uint8])
+def test_rows_of_tensors_get_the_input_shape(kind):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 3, 2), nn.Flatten(), nn.Linear(12, 2))
+    X = torch.randint(0, 9, (8, 9)).to(kind)
+    found = TorchEmbedder(network, input_shape=(1, 3, 3)).transform(X)
+    expected = network[:2](X.reshape(-1, 1, 3, 3).float()).detach()
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_many_images_by_name(names):
+    class Optional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.body, self.head = nn.Conv2d(3, 4, 2), nn.Linear(4, 2)
+            self.norm = nn.BatchNorm2d(4)
+            nn.init.constant_(self.norm.bias, 3)
+
+        def forward(self, a, b=None):
+            before = self.body(a)  # read twice, if there is b
+            Z = self.norm(before).mean(dim=(2, 3))
+            return self.head(Z if b is None else Z + b * before.amax(dim=(2, 3)))
+
+    values = {"a": torch.randn(512, 3, 4, 4), "b": torch.randn(512, 4)}
+    X = [{name: values[name][i] for name in names} for i in range(512)]
+    embedder = TorchEmbedder(Optional())
+    expected = np.concatenate(
+        [embedder.transform(X[:256]), embedder.transform(X[256:])]
+    )
+    assert_allclose(embedder.transform(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_inputs_in_half_precision(parts):
+    class Apart(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.b, self.head = (
+                nn.Linear(4, 6),
+                nn.Linear(3, 6),
+                nn.Linear(6, 2),
+            )
+
+        def forward(self, a, b):
+            return self.head(self.a(a) + self.b(b))
+
+    X = list(zip(*parts, strict=True))
+    expected = TorchEmbedder(Apart()).transform(X)
+    found = TorchEmbedder(Apart(), precision="bfloat16").transform(X)
+    assert_allclose(found, expected, atol=0.05)

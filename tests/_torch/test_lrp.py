@@ -1,5 +1,7 @@
 """LRP conserves relevance for any forward pass that it supports, or raises an error."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -479,8 +481,13 @@ def test_networks_that_disable_gradients_raise_an_error():
         def forward(self, X):
             return super().forward(X)
 
-    psem = psem_of(seeded(NoGradients))
-    for method in ("epsilon", "gradient_x_input", "smoothgrad"):
+    class Detached(networks.Written):
+        def forward(self, X):
+            return super().forward(X.detach())
+
+    methods = ("epsilon", "gradient_x_input", "integrated_gradients", "smoothgrad")
+    for kind, method in itertools.product([NoGradients, Detached], methods):
+        psem = psem_of(seeded(kind))
         with pytest.raises(ValueError, match=r'gives no gradients.*method="occlusion"'):
             relevance(psem, X, method=method)
-    assert relevance(psem, X, method="occlusion").any()
+        assert relevance(psem, X, method="occlusion").any()

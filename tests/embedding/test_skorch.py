@@ -85,3 +85,13 @@ def test_an_unfitted_net_raises_an_error(data):
         SkorchEmbedder(make_net()).transform(X)
     with pytest.raises(NotFittedError):
         SkorchEmbedder(make_net()).black_box_output(X)
+
+
+def test_the_output_of_a_scripted_net_can_be_read(net, data):
+    _, X, _, _ = data
+    module = torch.jit.script(net.module_)
+    scripted = NeuralNetClassifier(module, verbose=0).initialize()
+    out = SkorchEmbedder(scripted).black_box_output(X)
+    assert_allclose(out, scripted.predict_proba(X), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"was made by torch\.jit"):
+        SkorchEmbedder(scripted).transform(X)

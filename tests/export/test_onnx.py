@@ -577,3 +577,19 @@ class TestTorch:
         psem = make_kmex(named, n_prototypes=1).fit(list(X), y)
         with pytest.raises(TypeError, match=r"samples of one array each .* got dict"):
             to_onnx(psem, list(X))
+
+    def test_a_network_that_torch_cannot_export(self, digits, torch):
+        X, _, y, _ = digits
+
+        class Loop(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.head = torch.nn.Linear(64, 8)
+
+            def forward(self, rows):
+                return self.head(torch.stack([row * 2 for row in rows]))
+
+        psem = make_kmex(Loop(), n_prototypes=1).fit(X, y)
+        message = r"^Loop must be supported by torch.onnx.export .* Use to_torch"
+        with pytest.raises(ValueError, match=message):
+            to_onnx(psem, X)
