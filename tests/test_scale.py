@@ -75,3 +75,11 @@ def test_with_many_prototypes_fewer_rows_give_the_temperature(monkeypatch):
     some = _fit(IRIS[0]).temperature_
     assert whole != some
     assert whole / 2 < some < whole * 2
+
+
+def test_differences_whose_sum_is_too_large_for_float64():
+    X, y = IRIS[0] * 1e153, IRIS[1]
+    psem = KMExClassifier(2, similarity="gaussian", random_state=0).fit(X, y)
+    assert np.isfinite(psem.temperature_)
+    assert (psem.predict(X) == y).mean() > 0.85
+    assert_array_equal(psem.predict_proba(X).argmax(axis=1), psem.predict(X))
