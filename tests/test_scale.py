@@ -1,5 +1,7 @@
 """Rows of any size: decisions and probabilities do not depend on the unit of X."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -83,3 +85,21 @@ def test_differences_whose_sum_is_too_large_for_float64():
     assert np.isfinite(psem.temperature_)
     assert (psem.predict(X) == y).mean() > 0.85
     assert_array_equal(psem.predict_proba(X).argmax(axis=1), psem.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("method", "times"), [("predict", 3), ("score_samples", 1), ("predict_proba", 5)]
+)
+def test_memory_of_many_prototypes_is_that_of_blocks(method, times):
+    n_classes = 300
+    y = np.repeat(np.arange(n_classes), 2)
+    X = np.random.RandomState(0).normal(size=(len(y), 2)) + 9 * y[:, np.newaxis]
+    psem = KMExClassifier(1, aggregation="sum", priors="class", temperature=1.0)
+    psem.fit(X, y)
+    many = np.repeat(X, 40, axis=0)
+    tracemalloc.start()
+    answers = getattr(psem, method)(many)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < times * 8 * len(many) * n_classes  # bytes of all class scores
+    assert_array_equal(answers[::40], getattr(psem, method)(X))

@@ -118,7 +118,9 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
-            similar = to_numpy(map_blocks(rule.relative_similarities, values))
+            similar = to_numpy(
+                map_blocks(rule.relative_similarities, values, len(rule.owners))
+            )
             known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts

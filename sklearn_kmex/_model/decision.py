@@ -79,7 +79,7 @@ def _similarities(sem: Any, rule: Rule, Z: Any) -> tuple[NDArray[np.float64], An
     """
     if _is_ours(sem, "transform"):
         rows = sem._check_input(Z, "transform")
-        return map_blocks(rule.similarities, rows), rows.dtype
+        return map_blocks(rule.similarities, rows, len(rule.owners)), rows.dtype
     similar = check_array(
         sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
     )
