@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._fit import temperature
 from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex.explain import explain
 
 POWERS = {np.float32: [-110, -60, 30, 55], np.float64: [-480, -66, 100, 480]}
 SIZES = [(dtype, power) for dtype, powers in POWERS.items() for power in powers]
@@ -103,3 +104,10 @@ def test_memory_of_many_prototypes_is_that_of_blocks(method, times):
     tracemalloc.stop()
     assert most < times * 8 * len(many) * n_classes  # bytes of all class scores
     assert_array_equal(answers[::40], getattr(psem, method)(X))
+
+
+@pytest.mark.filterwarnings("ignore:The log similarity is nearly the same")
+def test_explanations_have_the_probabilities_of_the_model():
+    X = np.ldexp(IRIS[0], -66)
+    psem = _fit(X)
+    assert_array_equal(explain(psem, X).probabilities, psem.predict_proba(X))

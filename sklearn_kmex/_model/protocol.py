@@ -84,7 +84,7 @@ def _inner_model(model: Any) -> Any:
 def of_one_state(model: Any) -> Any:
     """Return a model with the same attributes, which a later fit does not replace."""
     if isinstance(model, KMExBaseEstimator):
-        return with_state(model, vars(model))
+        return with_state(model, model.__dict__)
     if not isinstance(model, Pipeline):
         return model
     *before, (name, last) = model.steps

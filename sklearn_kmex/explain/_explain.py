@@ -130,7 +130,7 @@ def explain(
     return Explanation(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
-        probabilities=class_probabilities(sem, Z, found),
+        probabilities=class_probabilities(sem, Z),
         accepted=accepted(psem, Z),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
