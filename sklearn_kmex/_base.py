@@ -29,7 +29,7 @@ def new_state(estimator: Estimator) -> Iterator[Estimator]:
     Other threads meet the attributes of one fit. After an error, they are unchanged,
     but for the state of callbacks: scikit-learn needs it to tear them down.
     """
-    new = _with_state(estimator, vars(estimator).copy())
+    new = with_state(estimator, vars(estimator).copy())
     try:
         yield new
     except BaseException:
@@ -44,12 +44,12 @@ def of_one_fit(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def of_state(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return method(_with_state(self, vars(self)), *args, **kwargs)
+        return method(with_state(self, vars(self)), *args, **kwargs)
 
     return of_state
 
 
-def _with_state(estimator: Estimator, state: dict[str, Any]) -> Estimator:
+def with_state(estimator: Estimator, state: dict[str, Any]) -> Estimator:
     """Return an estimator of the same class with these attributes."""
     other = object.__new__(type(estimator))
     other.__dict__ = state

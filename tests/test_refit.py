@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex.explain import contrast, counterfactuals, explain
 
 X, y = load_iris(return_X_y=True)
 NAMED = np.array(["setosa", "versicolor", "virginica"])[y]
@@ -56,3 +58,27 @@ def test_a_failed_fit_changes_nothing():
     with pytest.raises(ValueError, match="metric"):
         psem.set_params(metric="manhattan").fit(X[:, :2], y)
     assert vars(psem) == {**before, "metric": "manhattan"}
+
+
+class Refitted(KMExClassifier):
+    """Is fitted again to other data when it is first asked."""
+
+    other = None
+
+    def transform(self, X):
+        other, Refitted.other = Refitted.other, None
+        if other is not None:
+            other.fit(X[y < 2], NAMED[y < 2])
+        return super().transform(X)
+
+
+@pytest.mark.parametrize("wrap", [lambda psem: psem, make_pipeline])
+@pytest.mark.parametrize("function", [explain, contrast, counterfactuals])
+def test_an_explanation_is_of_one_fit(function, wrap):
+    psem = Refitted(2, random_state=0).fit(X, y)
+    model = wrap(psem)
+    expected = function(model, X)
+    Refitted.other = psem
+    found = function(model, X)
+    assert len(psem.classes_) == 2
+    assert found.to_json() == expected.to_json()

@@ -1,5 +1,7 @@
 """Rows of any size: decisions and probabilities do not depend on the unit of X."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -8,6 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._fit import temperature
 from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex.explain import explain
 
 POWERS = {np.float32: [-110, -60, 30, 55], np.float64: [-480, -66, 100, 480]}
 SIZES = [(dtype, power) for dtype, powers in POWERS.items() for power in powers]
@@ -75,3 +78,36 @@ def test_with_many_prototypes_fewer_rows_give_the_temperature(monkeypatch):
     some = _fit(IRIS[0]).temperature_
     assert whole != some
     assert whole / 2 < some < whole * 2
+
+
+def test_differences_whose_sum_is_too_large_for_float64():
+    X, y = IRIS[0] * 1e153, IRIS[1]
+    psem = KMExClassifier(2, similarity="gaussian", random_state=0).fit(X, y)
+    assert np.isfinite(psem.temperature_)
+    assert (psem.predict(X) == y).mean() > 0.85
+    assert_array_equal(psem.predict_proba(X).argmax(axis=1), psem.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("method", "times"), [("predict", 3), ("score_samples", 1), ("predict_proba", 5)]
+)
+def test_memory_of_many_prototypes_is_that_of_blocks(method, times):
+    n_classes = 300
+    y = np.repeat(np.arange(n_classes), 2)
+    X = np.random.RandomState(0).normal(size=(len(y), 2)) + 9 * y[:, np.newaxis]
+    psem = KMExClassifier(1, aggregation="sum", priors="class", temperature=1.0)
+    psem.fit(X, y)
+    many = np.repeat(X, 40, axis=0)
+    tracemalloc.start()
+    answers = getattr(psem, method)(many)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < times * 8 * len(many) * n_classes  # bytes of all class scores
+    assert_array_equal(answers[::40], getattr(psem, method)(X))
+
+
+@pytest.mark.filterwarnings("ignore:The log similarity is nearly the same")
+def test_explanations_have_the_probabilities_of_the_model():
+    X = np.ldexp(IRIS[0], -66)
+    psem = _fit(X)
+    assert_array_equal(explain(psem, X).probabilities, psem.predict_proba(X))

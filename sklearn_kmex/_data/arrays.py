@@ -106,16 +106,19 @@ def dense(X: Any) -> Any:
     return X.toarray() if sparse.issparse(X) else X
 
 
-def row_blocks(X: Any) -> Iterator[Any]:
-    """Yield the rows in blocks, so that working copies stay small."""
+def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
+    """Yield the rows in blocks, so that working copies stay small.
+
+    `columns` is the number of results of a row, such as one for each prototype.
+    """
     n_rows, width = X.shape
     if sparse.issparse(X):
         width = 1 + X.nnz // n_rows
-    size = max(1, block_size(X, BLOCK_ELEMENTS) // width)
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // max(width, columns))
     return (X[rows, :] for rows in gen_batches(n_rows, size))
 
 
-def map_blocks(function: Callable[[Any], Any], X: Any) -> Any:
+def map_blocks(function: Callable[[Any], Any], X: Any, columns: int = 1) -> Any:
     """Apply a row-wise function to each block of rows, and join the results."""
     xp, *_ = get_namespace_and_device(X)
-    return xp.concat([function(block) for block in row_blocks(X)], axis=0)
+    return xp.concat([function(block) for block in row_blocks(X, columns)], axis=0)

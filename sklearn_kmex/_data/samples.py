@@ -4,13 +4,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import _safe_indexing
+
+from sklearn_kmex._data.chunked import is_dask
 
 CHUNK_BYTES = 2**28
 CHUNK_ROWS = (512, 4_096)
@@ -20,6 +22,8 @@ def as_samples(X: Any) -> Any:
     """Return X in a form whose samples can be counted and selected by number."""
     if sparse.issparse(X):
         return X.tocsr()
+    if is_dask(X) and not isinstance(getattr(X, "shape", (0,))[0], Integral):
+        X = X.compute()  # a selection, whose rows are not counted yet
     if hasattr(X, "__array__") and not hasattr(X, "__len__"):
         X = np.asarray(X)
     keyed = isinstance(X, Mapping) and not hasattr(X, "shape")  # a SliceDict has one

@@ -329,7 +329,9 @@ def _stack(first: Rows, second: Rows) -> Rows:
 def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
     """Return the squared distance of each row to each vector, as a NumPy array."""
     return to_numpy(
-        map_blocks(lambda block: squared_distances(block, vectors), rows.values)
+        map_blocks(
+            lambda block: squared_distances(block, vectors), rows.values, len(vectors)
+        )
     )
 
 

@@ -285,7 +285,9 @@ class ComparedFold(NamedTuple):
     def distances(self, place: int) -> HeldOut:
         """Return squared distances of the rows to the prototypes of a count."""
         placed = self.placed[place]
-        squared = map_blocks(lambda block: squared_distances(block, placed), self.rows)
+        squared = map_blocks(
+            lambda block: squared_distances(block, placed), self.rows, len(placed)
+        )
         return HeldOut(
             to_numpy(squared).astype(np.float64, copy=False),
             self.owners[place],

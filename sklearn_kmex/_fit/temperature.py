@@ -118,7 +118,9 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
-            similar = to_numpy(map_blocks(rule.relative_similarities, values))
+            similar = to_numpy(
+                map_blocks(rule.relative_similarities, values, len(rule.owners))
+            )
             known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
@@ -143,7 +145,7 @@ def fit_temperature(
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
     spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
-    spread = float(np.mean(np.concatenate(spreads))) if parts else 0.0
+    spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
     # In this unit, a power of two, the search does not depend on the scale of X.
@@ -161,6 +163,12 @@ def fit_temperature(
     bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
     return float(np.ldexp(np.exp(best.x), unit)), n_rows
+
+
+def _mean(values: NDArray) -> float:
+    """Return the mean of values whose sum may be too large for float64; 0 of none."""
+    most = values.max(initial=0.0)
+    return float(np.mean(values / most) * most) if most > 0 else 0.0
 
 
 def smoothed_loss(

@@ -11,7 +11,7 @@ from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import Rule, rule_of
-from sklearn_kmex._model.similarity import probabilities, rounded
+from sklearn_kmex._model.similarity import rounded
 
 
 class Decision(NamedTuple):
@@ -79,7 +79,7 @@ def _similarities(sem: Any, rule: Rule, Z: Any) -> tuple[NDArray[np.float64], An
     """
     if _is_ours(sem, "transform"):
         rows = sem._check_input(Z, "transform")
-        return map_blocks(rule.similarities, rows), rows.dtype
+        return map_blocks(rule.similarities, rows, len(rule.owners)), rows.dtype
     similar = check_array(
         sem.transform(Z), dtype=[np.float64, np.float32], input_name="similarities"
     )
@@ -97,10 +97,8 @@ def _scores(
     return ordered.class_scores(similar[:, order])
 
 
-def class_probabilities(sem: Any, Z: Any, found: Decision) -> NDArray | None:
+def class_probabilities(sem: Any, Z: Any) -> NDArray | None:
     """Return class probabilities, (n_samples, n_classes), or None if there are none."""
-    if _is_ours(sem, "predict_proba"):
-        return probabilities(found.scores, sem.temperature_)
     has_proba = hasattr(sem, "predict_proba")
     return np.asarray(sem.predict_proba(Z)) if has_proba else None
 

@@ -54,8 +54,10 @@ class Metric(NamedTuple):
         if not self.mapped:
             return prototypes
         of_dtype = widest_float(prototypes)
-        center = asarray_like(0 if center is None else center, prototypes, of_dtype)
-        return (prototypes - center) @ asarray_like(self.map, prototypes, of_dtype)
+        placed = asarray_like(prototypes, prototypes, of_dtype)
+        if center is not None:
+            placed = placed - asarray_like(center, prototypes, of_dtype)
+        return placed @ asarray_like(self.map, prototypes, of_dtype)
 
 
 def preparation(metric: str) -> Callable[[Any], Any] | None:

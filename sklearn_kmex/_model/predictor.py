@@ -141,7 +141,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """
         rows = self._check_input(X, "transform")
         rule = rule_of(self)
-        return map_blocks(lambda b: rounded(rule.similarities(b), b.dtype), rows)
+        return map_blocks(
+            lambda b: rounded(rule.similarities(b), b.dtype), rows, len(rule.owners)
+        )
 
     @of_one_fit
     def nearest_prototypes(
@@ -182,9 +184,10 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             )
         xp, *_ = get_namespace_and_device(rows)
         rule, similar, ids = rule_of(self), [], []
-        for block in row_blocks(rows):
+        for block in row_blocks(rows, n_prototypes):
             squared = rule.squared_distances(block)
-            ids.append(argsort_descending(-squared)[:, :n])
+            first = argsort_descending(-squared)[:, :n]
+            ids.append(xp.asarray(first, copy=True))  # a view keeps all of them
             least = xp.take_along_axis(squared, ids[-1], axis=1)
             largest = similarities(least, rule.similarity, rule.epsilon)
             similar.append(rounded(largest, rows.dtype))

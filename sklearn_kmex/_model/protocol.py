@@ -1,5 +1,6 @@
 """The protocol of prototypical self-explainable models, and the model in a wrapper."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_kmex._base import KMExBaseEstimator, with_state
 
 PROTOCOL = ("classes_", "prototypes_", "prototype_classes_", "transform")
 
@@ -76,6 +79,18 @@ def _inner_model(model: Any) -> Any:
     if hasattr(model, "best_estimator_"):  # a search
         return model.best_estimator_
     return getattr(model, getattr(model, "_decides_by", ""), None)
+
+
+def of_one_state(model: Any) -> Any:
+    """Return a model with the same attributes, which a later fit does not replace."""
+    if isinstance(model, KMExBaseEstimator):
+        return with_state(model, model.__dict__)
+    if not isinstance(model, Pipeline):
+        return model
+    *before, (name, last) = model.steps
+    model = copy.copy(model)
+    model.steps = [*before, (name, of_one_state(last))]
+    return model
 
 
 def _missing_parts(model: Any) -> list[str]:

@@ -97,7 +97,9 @@ class Rule(NamedTuple):
         They have the shape (n_samples, n_classes).
         """
         return map_blocks(
-            lambda block: self.class_scores(self.relative_similarities(block)), X
+            lambda block: self.class_scores(self.relative_similarities(block)),
+            X,
+            len(self.owners),
         )
 
     def absolute_scores(self, X: Any) -> Any:
@@ -109,7 +111,7 @@ class Rule(NamedTuple):
             similar = similarities(squared, self.similarity, self.epsilon)
             return keep_winner(self.class_scores(similar), scores)
 
-        return map_blocks(of_block, X)
+        return map_blocks(of_block, X, len(self.owners))
 
 
 def rule_of(sem: Any) -> Rule:

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sklearn_kmex._onnx.graph import FEATURES, INT64, STRING, Graph, cast
-from sklearn_kmex._onnx.tokens import grams_of, pattern_of, spellings
+from sklearn_kmex._onnx.tokens import grams_of, least_length, pattern_of, spellings
 
 UNKNOWN, STOP = 0, -1  # ids of tokens that are not in the vocabulary
 
@@ -63,10 +63,13 @@ def _vocabulary(step: Any) -> dict[str, int]:
     tokens = dict.fromkeys(token for gram in grams_of(step) for token in gram)
     numbers = {token: n for n, token in enumerate(tokens, 1)}
     numbers |= dict.fromkeys(step.get_stop_words() or (), STOP)
+    if not step.lowercase:
+        return numbers
+    words = least_length(step) > 0
     return {
         spelling: number
         for token, number in numbers.items()
-        for spelling in spellings(token, step.lowercase)
+        for spelling in spellings(token, words)
     }
 
 

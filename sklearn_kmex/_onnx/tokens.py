@@ -1,5 +1,6 @@
 """Tokens of text: their pattern, the words of a vocabulary, and capital letters."""
 
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ CHARACTER = (
 )
 # The same, of letters and digits alone, so that no word ends inside a match.
 LETTER = rf"(?:\\[wd]|{OF_LETTERS}|\[(?:\\[wd]|a-z|A-Z|0-9|\w)+\]|\w)"
+# The only letter whose lower case is two characters, i and a dot, which ends a word.
+DOTTED, DOT = "\u0130", "\u0307"
+DOTLESS = rf"(?:[^\P{{L}}{DOTTED}]|[\p{{N}}_])"  # any other character of a word
 WHOLE_WORD = r"(?:\\b)?(?:\\w)*\\w(?:\+|\{\d+,\})(?:\\b)?"
 MAX_SPELLINGS = 64
 PLAIN = {
@@ -46,16 +50,15 @@ PLAIN = {
 def pattern_of(step: Any) -> str:
     """Return the pattern of tokens in the syntax of RE2.
 
-    Without n-grams, whole words may be matched instead: those that are no tokens are in
-    no vocabulary.
+    In texts in which only letters of ASCII are in lower case, a word ends after DOTTED.
     """
     _check_plain(step)
+    least = least_length(step)
+    if least:
+        letter = DOTLESS if step.lowercase else _translated(r"\w")
+        last = f"(?:{DOTTED}|{letter})" if step.lowercase else letter
+        return f"{letter}{{{least - 1},}}{last}"
     pattern = step.token_pattern.removeprefix("(?u)")
-    of_letters = rf"\\b(?:{LETTER}{QUANTIFIER})+\\b"
-    if re.fullmatch(WHOLE_WORD, pattern):
-        return _translated(pattern.replace(r"\b", ""))
-    if step.ngram_range[1] == 1 and re.fullmatch(of_letters, pattern):
-        return _translated(r"\w+")
     if not re.fullmatch(rf"(?:{CHARACTER}{QUANTIFIER})+", pattern):
         raise no_text(
             step,
@@ -66,6 +69,20 @@ def pattern_of(step: Any) -> str:
     # Letters beyond ASCII are still in upper case.
     any_case = "(?i)" if step.lowercase and not pattern.isascii() else ""
     return any_case + _translated(pattern)
+
+
+def least_length(step: Any) -> int:
+    """Return how many letters a token has at least, if tokens are words; 0 if not.
+
+    Without n-grams, whole words may be matched instead of some of them: those that are
+    no tokens are in no vocabulary.
+    """
+    pattern = step.token_pattern.removeprefix("(?u)")
+    of_letters = rf"\\b(?:{LETTER}{QUANTIFIER})+\\b"
+    if re.fullmatch(WHOLE_WORD, pattern):
+        counted = re.search(r"\{(\d+),\}", pattern)
+        return pattern.count(r"\w") - 1 + max(1, int(counted[1]) if counted else 1)
+    return int(step.ngram_range[1] == 1 and bool(re.fullmatch(of_letters, pattern)))
 
 
 def _check_plain(step: Any) -> None:
@@ -118,23 +135,26 @@ def grams_of(step: Any) -> list[tuple[str, ...]]:
     return grams
 
 
-def spellings(token: str, lowercase: bool) -> Iterator[str]:
+def spellings(token: str, words: bool) -> Iterator[str]:
     """Yield the spellings of a token whose letters of ASCII are in lower case.
 
     Those with other letters in upper case are yielded if there are not too many, else
-    the token in lower case, with a first capital and in capitals.
+    the token in lower case, with a first capital and in capitals. In `words`, the dot
+    of the lower case of "\u0130" is no part of a token.
     """
     yield token
-    if not lowercase or token.isascii():
+    letters = re.findall(f"i{DOT}|.", token, re.DOTALL)
+    choices = [(letter, *capitals().get(letter, ())) for letter in letters]
+    if words and letters[-1] == "i":
+        choices[-1] += (DOTTED,)
+    n_spellings = math.prod(map(len, choices))
+    if n_spellings == 1:
         return
-    choices = [(c, *capitals().get(c, ())) for c in token]
     found = {_lower_ascii(token.title()), _lower_ascii(token.upper())}
-    n_spellings = 1
-    for choice in choices:
-        n_spellings *= len(choice)
     if n_spellings <= MAX_SPELLINGS:
-        found.update("".join(letters) for letters in product(*choices))
-    yield from sorted(text for text in found - {token} if text.lower() == token)
+        found.update("".join(spelled) for spelled in product(*choices))
+    ends = (token, token + DOT) if words else (token,)
+    yield from sorted(text for text in found - {token} if text.lower() in ends)
 
 
 def _lower_ascii(text: str) -> str:

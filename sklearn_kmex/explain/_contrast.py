@@ -12,7 +12,7 @@ from sklearn_kmex._data.samples import as_samples, len_of
 from sklearn_kmex._draw.contrast import by_size, contrast_table, plot_contrast
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import decide
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import steps_before
 from sklearn_kmex.explain._margin import (
@@ -340,6 +340,7 @@ def contrast(
     >>> bool(abs(why.contributions.sum() - why.margin[0]) < 1e-9)
     True
     """
+    psem = of_one_state(psem)
     sem, X = find_sem(psem), _as_table(X)
     steps = steps_before(psem)
     inputs = forward(steps, X)

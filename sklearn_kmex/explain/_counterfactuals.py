@@ -16,7 +16,7 @@ from sklearn_kmex._draw.counterfactuals import (
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.similarity import class_scores
 from sklearn_kmex._model.steps import embed
@@ -309,6 +309,7 @@ def counterfactuals(
     >>> found.removals, found.removed_to
     ([array([0, 1])], array(['b'], dtype='<U1'))
     """
+    psem = of_one_state(psem)
     sem, X = find_sem(psem), as_samples(X)
     Z = embed(psem, X)
     found = decide(psem, Z)

@@ -14,7 +14,7 @@ from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.functions import check_takes
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
 from sklearn_kmex.explain._explanation import Explanation
@@ -122,6 +122,7 @@ def explain(
     >>> explain(psem, X[:1], X_train=X, y_train=y, n_members=2).members
     array([[ 0, 10]])
     """
+    psem = of_one_state(psem)
     sem, X = find_sem(psem), as_samples(X)
     Z = embed(psem, X)
     found = decide(psem, Z)
@@ -129,7 +130,7 @@ def explain(
     return Explanation(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
-        probabilities=class_probabilities(sem, Z, found),
+        probabilities=class_probabilities(sem, Z),
         accepted=accepted(psem, Z),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),

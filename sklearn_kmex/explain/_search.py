@@ -66,7 +66,7 @@ def rows_of_prototypes(
     """Return rows that represent the runner-up's best prototypes, and distances."""
     best = found.nearest_of(found.runner_up)
     Z = check_array(Z, **NUMBERS)
-    squares = map_blocks(rule.squared_distances, Z)
+    squares = map_blocks(rule.squared_distances, Z, len(rule.owners))
     return found.training_rows[best], np.sqrt(squares[np.arange(len(best)), best])
 
 

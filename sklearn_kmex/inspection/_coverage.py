@@ -140,7 +140,7 @@ class CoverageDisplay:
         codes = class_codes(found.classes, labels, "y")
         scores = {"similarity": found.similarities.max(axis=1)}
         if "probability" in methods:
-            chances = class_probabilities(sem, Z, found)
+            chances = class_probabilities(sem, Z)
             assert chances is not None  # as the methods were checked
             scores["probability"] = chances.max(axis=1)
         curves = {

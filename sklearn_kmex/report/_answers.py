@@ -66,7 +66,7 @@ def evaluate(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers
         class_codes(decision.classes, y),
         decision.most_similar(everywhere),
         decision.similarities.max(axis=1),
-        class_probabilities(sem, Z, decision),
+        class_probabilities(sem, Z),
         None if labels is None else known_codes(decision.classes, labels),
         accepted(psem, Z),
         Z,

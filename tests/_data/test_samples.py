@@ -70,3 +70,22 @@ def test_only_arrays_of_one_shape_are_stacked():
     pairs = [(torch.ones(2), torch.ones(2))] * 2
     for X in (pairs, [{"a": 1}] * 2, ["a", "b"], [[1], [2, 3]], [1, 2]):
         assert stacked(X, rows) is None
+
+
+def test_selections_of_dask_arrays_are_computed_to_be_counted():
+    da = pytest.importorskip("dask.array")
+    X = np.arange(12.0).reshape(6, 2)
+    lazy = da.from_array(X, chunks=(2, 2))
+    assert as_samples(lazy) is lazy
+    assert_array_equal(as_samples(lazy[lazy[:, 0] > 5]), X[3:])
+    assert as_samples(lazy[lazy[:, 0] > 50]).shape == (0, 2)
+    bag = pytest.importorskip("dask.bag").from_sequence([1, 2])
+    with pytest.raises(TypeError, match="X must have a length"):
+        as_samples(bag)
+
+
+def test_a_dask_frame_is_computed_to_be_counted():
+    pd = pytest.importorskip("pandas")
+    frames = pytest.importorskip("dask.dataframe")
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
+    assert as_samples(frames.from_pandas(X, npartitions=2)).equals(X)

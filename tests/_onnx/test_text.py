@@ -114,6 +114,37 @@ def test_patterns_of_tokens(pattern):
     check_texts(make_pipeline(text, kmex).fit(TRAIN, LABELS), TRAIN + RARE)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"token_pattern": r"\b\w+\b"},
+        {"token_pattern": r"\w{3,}"},
+        {"token_pattern": r"\b[a-z]+\b"},
+        {"token_pattern": r"\S+"},
+        {"ngram_range": (1, 2)},
+        {"stop_words": ["xi", "ai"]},
+        {"lowercase": False},
+    ],
+    ids=str,
+)
+def test_capitals_whose_lower_case_has_two_characters_or_is_ascii(settings):
+    texts = [
+        "\u212aelvin degrees",  # the sign of the unit
+        "kelvin scale",
+        "\u0130stanbul'da ya\u015f\u0131yorum",
+        "istanbul stanbul",
+        "D\u0130YARBAKIR \u0130L\u0130",
+        "di\u0307yarbak\u0131r ili",
+        "a\u0130b a\u0130\u0130b \u0130",
+        "ai b x i xi",
+    ]
+    kmex = KMExClassifier(2, temperature=1.0, random_state=0)
+    psem = make_pipeline(CountVectorizer(**settings), kmex)
+    check_texts(psem.fit(texts, LABELS), texts + TRAIN)
+    check_texts(psem.fit(texts[1::2] + TRAIN[:4], LABELS), texts + TRAIN)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.filterwarnings("ignore:X has rows of zeros")
 def test_metrics_after_text(metric):

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sems import Prototypes, Stubborn
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -253,3 +254,13 @@ def test_what_is_refused():
         explain(Stubborn([[0], [1]], ["a", "b"], classes=["0", "a", "b"]), column(1))
     with pytest.raises(ValueError, match="'n_prototypes' parameter of explain"):
         explain(Prototypes([[0], [1]], [0, 1]), column(1), n_prototypes=0)
+
+
+def test_a_selection_of_a_dask_array_is_explained():
+    da = pytest.importorskip("dask.array")
+    X, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, random_state=0).fit(X, y)
+    lazy = da.from_array(X, chunks=(40, 4))
+    found = explain(psem, lazy[lazy[:, 0] > 6])
+    assert_array_equal(found.predictions, psem.predict(X[X[:, 0] > 6]))
+    assert_array_equal(found.samples, X[X[:, 0] > 6])
