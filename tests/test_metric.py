@@ -164,10 +164,14 @@ def test_a_mapped_file_and_dask(digits, metric, tmp_path):
     assert_allclose(again.predict_proba(X_test), psem.predict_proba(X_test), atol=1e-9)
 
 
-def test_a_sample_of_the_rows_gives_nearly_the_same_covariance(digits, monkeypatch):
+@pytest.mark.parametrize("temperature", ["auto", 1.0])  # "auto" holds out all rows
+def test_a_sample_of_the_rows_gives_nearly_the_same_covariance(
+    digits, monkeypatch, temperature
+):
     X, X_test, y, y_test = digits
     X = X + np.random.RandomState(0).normal(size=X.shape)
-    psem = KMExClassifier(5, metric="mahalanobis", random_state=0)  # holds out all rows
+    settings = {"metric": "mahalanobis", "temperature": temperature}
+    psem = KMExClassifier(5, random_state=0, **settings)
     whole = clone(psem).fit(X, y)
     monkeypatch.setattr("sklearn_kmex._fit.covariance.COVARIANCE_ROWS", 600)
     sample = clone(psem).fit(X, y)

@@ -122,7 +122,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Natural logarithms of the probabilities, at most 0.
         """
         scores, dtype = self._scores(X, "predict_log_proba")
-        return rounded(log_probabilities(scores, self.temperature_), dtype)
+        found = rounded(log_probabilities(scores, self.temperature_), dtype)
+        xp, *_ = get_namespace_and_device(found)
+        return xp.where(xp.exp(found) == 1, xp.zeros_like(found), found)
 
     @of_one_fit
     @chunkwise

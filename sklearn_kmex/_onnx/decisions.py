@@ -21,14 +21,14 @@ class Decide(NamedTuple):
     def __call__(self, squared: str) -> tuple[str, str, str, str]:
         """Return class codes, probabilities, prototypes and their similarities.
 
-        Similarities and class scores are float64, and are rounded after the decision.
+        Similarities and class scores are float64; only the outputs are rounded.
         """
         graph, n = self.graph, np.array([self.n_prototypes])
         _, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
         similar = self.similarity(squared)
         scores = self.class_scores(similar)
         code = graph.ArgMax(scores, axis=1, keepdims=1)
-        chances = self.probabilities(self.rounded(scores, code), code)
+        chances = self.probabilities(scores, code)
         nearest = graph.GatherElements(similar, ids, axis=1)
         least = np.float64(np.finfo(self.dtype).min)
         nearest = cast(graph, graph.Max(nearest, least), self.dtype)
@@ -52,20 +52,11 @@ class Decide(NamedTuple):
         mass = graph.ReduceLogSumExp(graph.Div(own, temperature), axis, keepdims=0)
         return graph.Mul(mass, temperature)
 
-    def rounded(self, scores: str, code: str) -> str:
-        """Round class scores to the dtype of the outputs."""
-        if self.dtype == np.float64:
-            return scores
-        absent = self.kmex.n_prototypes_ == 0
-        least = np.where(absent, -np.inf, float(np.finfo(self.dtype).min))
-        scores = cast(self.graph, self.graph.Max(scores, least), self.dtype)
-        return self.keep_winner(scores, code)
-
     def probabilities(self, scores: str, code: str) -> str:
-        """Softmax of scores over the temperature."""
+        """Softmax of scores over the temperature, rounded at the end."""
         graph = self.graph
         best = graph.ReduceMax(scores, COLUMNS, keepdims=1)
-        below = cast(graph, graph.Sub(scores, best), np.float64)
+        below = graph.Sub(scores, best)
         logits = graph.Div(below, np.float64(self.kmex.temperature_))
         chances = cast(graph, graph.Softmax(logits, axis=1), self.dtype)
         return self.keep_winner(chances, code)

@@ -233,7 +233,7 @@ def pack(embeddings: Any) -> list[Entry]:
 
 def unpack(entries: Sequence[Entry]) -> Any:
     """Convert entries to the array or sparse matrix that they are rows of."""
-    kinds = {_kind(entry.kind) for entry in entries}
+    kinds = dict.fromkeys(_kind(entry.kind) for entry in entries)
     (form, _, shape), *others = kinds
     for other in others:
         if (form, shape) != (other[0], other[2]):

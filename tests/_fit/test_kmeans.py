@@ -161,7 +161,8 @@ def test_any_offset_and_scale_of_float32(offset, unit):
     y = np.repeat([0, 1], 40)
     modes = np.array([[0, 0], [8, 0], [0, 8], [8, 8]])[np.arange(80) // 20]
     X = (unit * (modes + rng.normal(size=(80, 2)) + offset)).astype(np.float32)
-    psem = KMExClassifier(2, temperature=1.0, random_state=0).fit(X, y)
+    settings = {"similarity": "gaussian", "temperature": 1.0}
+    psem = KMExClassifier(2, random_state=0, **settings).fit(X, y)
     found = np.rint((psem.prototypes_.astype(float) / unit - offset) / 8)
     assert sorted(found[:2].tolist()) == [[0, 0], [1, 0]]
     assert sorted(found[2:].tolist()) == [[0, 1], [1, 1]]

@@ -153,10 +153,14 @@ def test_a_stopped_writer_is_waited_for_until_it_has_given_no_sign(
 @pytest.mark.skipif(os.name == "nt", reason="no signals")
 def test_waiting_can_be_interrupted(path, writer):
     main = threading.main_thread().ident
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(1, signal.pthread_kill, (main, signal.SIGINT)).start()
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), Store(path).writing(KEYS):
-        pass
+    try:
+        with pytest.raises(KeyboardInterrupt), Store(path).writing(KEYS):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 5
 
 

@@ -563,8 +563,8 @@ def test_maps_have_the_dtype_of_the_network():
         ({"method": "lrp"}, "'method' parameter of relevance must be a str among"),
         ({"target": "score"}, "'target' parameter of relevance must be a str among"),
         ({"batch_size": 0}, "'batch_size' parameter of relevance must be"),
-        ({"X": X[:, 0, 0]}, r"NormAfter must take a batch of X, .*\(7, 8\)"),
-        ({"X": X.repeat(3, axis=1)}, r"must take a batch .*shape \(7, 3, 8, 8\)"),
+        ({"X": X[:, 0, 0]}, r"NormAfter must take a batch of X, .*\(1, 8\)"),
+        ({"X": X.repeat(3, axis=1)}, r"must take a batch .*shape \(1, 3, 8, 8\)"),
         ({"X": X[:0]}, "0 sample"),
     ],
 )

@@ -231,7 +231,7 @@ def test_gradients_are_those_of_the_decision(metric, blobs):
     def scores(shifted):
         with torch.no_grad():
             Z = psem[0].module[:3](torch.from_numpy(shifted)).numpy()
-        all_scores = rule.scores(psem[1:-1].transform(Z))
+        all_scores = rule.absolute_scores(psem[1:-1].transform(Z))
         return all_scores[np.arange(3), labels]
 
     for column in range(4):
