@@ -9,6 +9,8 @@ several methods, for a small convolutional network.
 
 # %%
 # Train the black box, and convert it.
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -68,7 +70,9 @@ lead = relevance(psem, X_test[chosen], "margin")
 print("margin:", lead.sum(axis=(1, 2, 3)).round(2))
 
 # %%
-# Compare the methods, and the maps of the black box.
+# Compare the methods, and the maps of the black box. By plain "epsilon", biases take a
+# share of the relevance. A warning tells how much; it is not shown here.
+warnings.filterwarnings("ignore", "Maps do not sum")
 columns = {
     name: relevance(psem, X_test[chosen], "margin", method=method)
     for name, method in {
