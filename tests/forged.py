@@ -16,11 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy as safetensors
+import pytest
 
 from sklearn_kmex.exceptions import ModelFileError
 from sklearn_kmex.persistence import load_psem
 from sklearn_kmex.persistence._archive import digest, read_header
+
+safetensors = pytest.importorskip("safetensors.numpy")
 
 SECONDS = 10  # that a file may take
 GROWTH = 2**30  # bytes of memory that it may take
