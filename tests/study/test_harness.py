@@ -78,6 +78,7 @@ def watch(monkeypatch):
     return watch
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")
 @pytest.mark.slow
 def test_black_box_and_kmex_see_training_rows_alone(watch, tmp_path):
     (tmp_path / "models").mkdir()
@@ -99,6 +100,7 @@ def test_other_models_see_training_rows_alone(model, watch, tmp_path, monkeypatc
     assert found[f"KMEx on {model}"]["ghosting, training set"] == 0
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")
 @pytest.mark.slow
 def test_a_leak_would_be_seen(watch, tmp_path, monkeypatch):
     rows = data.load("digits")
@@ -174,6 +176,7 @@ def test_small_images_keep_their_pixels_in_the_middle():
     assert float(framed.sum()) == pytest.approx(3 * float(X.sum()), rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")
 @pytest.mark.slow
 def test_maps_of_the_paper_s_network_are_those_of_its_images():
     rows = data.shortened(data.load("digits"), SMALL, SMALL)
