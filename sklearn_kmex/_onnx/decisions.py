@@ -24,23 +24,36 @@ class Decide(NamedTuple):
         Similarities and class scores are float64; only the outputs are rounded.
         """
         graph, n = self.graph, np.array([self.n_prototypes])
-        _, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
-        similar = self.similarity(squared)
-        scores = self.class_scores(similar)
+        squared = graph.Max(squared, np.float64(0))
+        least, ids = graph.TopK(squared, n, axis=1, largest=0, n_outputs=2)
+        scores = self.class_scores(self.relative_similarity(squared))
         code = graph.ArgMax(scores, axis=1, keepdims=1)
         chances = self.probabilities(scores, code)
-        nearest = graph.GatherElements(similar, ids, axis=1)
-        least = np.float64(np.finfo(self.dtype).min)
-        nearest = cast(graph, graph.Max(nearest, least), self.dtype)
+        lowest = np.float64(np.finfo(self.dtype).min)
+        nearest = graph.Max(self.similarity(least), lowest)
+        nearest = cast(graph, nearest, self.dtype)
         return graph.Squeeze(code, COLUMNS), chances, ids, nearest
 
     def similarity(self, squared: str) -> str:
         """Similarity for squared distances, as in `_model.similarity`."""
         graph = self.graph
-        squared = graph.Max(squared, np.float64(0))
         if self.kmex.similarity_ == "gaussian":
             return graph.Div(squared, np.float64(-2))
         return _log_similarity(graph, graph.Sqrt(squared), self.kmex.epsilon)
+
+    def relative_similarity(self, squared: str) -> str:
+        """Similarity minus the largest of each row, as in `_model.similarity`."""
+        graph, one, small = self.graph, np.float64(1), np.float64(self.kmex.epsilon)
+        least = graph.ReduceMin(squared, COLUMNS, keepdims=1)
+        if self.kmex.similarity_ == "gaussian":
+            return graph.Div(graph.Sub(least, squared), np.float64(2))
+        far, near = graph.Sqrt(squared), graph.Sqrt(least)
+        apart = graph.Mul(graph.Sub(far, near), one - small)
+        share = graph.Div(apart, graph.Mul(graph.Add(far, small), graph.Add(near, one)))
+        apart = graph.Sub(self.similarity(squared), self.similarity(least))
+        half = np.float64(0.5)
+        close = _log1p(graph, graph.Neg(graph.Min(share, half)))
+        return graph.Where(graph.Greater(share, half), apart, close)
 
     def class_scores(self, similar: str) -> str:
         """Score of each class, from weighted similarities."""
@@ -87,11 +100,17 @@ def _by_class(graph: Graph, similar: str, layout: Layout) -> str:
 
 
 def _log_similarity(graph: Graph, distances: str, epsilon: float) -> str:
+    one, small = np.float64(1), np.float64(epsilon)
+    return _log1p(graph, graph.Div(one - small, graph.Add(distances, small)))
+
+
+def _log1p(graph: Graph, x: str) -> str:
     """Logarithm of 1 + x without cancellation; ONNX has no such operator.
 
     Uses Kahan's formula, in which the rounding error of 1 + x cancels.
     """
-    one, small = np.float64(1), np.float64(epsilon)
-    x = graph.Div(one - small, graph.Add(distances, small))
-    above = graph.Max(graph.Add(x, one), one + np.finfo(np.float64).eps)
-    return graph.Mul(graph.Log(above), graph.Div(x, graph.Sub(above, one)))
+    one = np.float64(1)
+    total = graph.Add(x, one)
+    ratio = graph.Div(x, graph.Sub(total, one))
+    exact = graph.Mul(graph.Log(total), ratio)
+    return graph.Where(graph.Equal(total, one), x, exact)

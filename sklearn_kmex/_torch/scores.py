@@ -50,7 +50,8 @@ class Prototypes(NamedTuple):
             self.projection.place(one - center)
             for one in (self.projection.rows(Z)[0], self.points)
         )
-        return similarities(rows, points, self.rule.similarity, self.rule.epsilon)
+        known = (self.rule.similarity, self.rule.epsilon)
+        return similarities(distances(rows, points), *known)
 
     def prp(self, Z: Tensor, ids: Tensor, scores: Tensor) -> Tensor:
         """Share scores among channels by their agreement with prototypes."""
@@ -70,17 +71,32 @@ class Prototypes(NamedTuple):
         return self.owners == codes[:, None]
 
 
-def similarities(Z: Tensor, vectors: Tensor, similarity: str, epsilon: float) -> Tensor:
-    """Similarity of each embedding to each vector.
+def distances(Z: Tensor, vectors: Tensor) -> Tensor:
+    """Euclidean distance of each embedding to each vector.
 
     Differences are squared, not expanded into products: near vectors keep their digits.
     """
     dtype = torch.promote_types(vectors.dtype, torch.float32)  # cdist has no half
     Z, vectors = Z.to(dtype), vectors.to(dtype)
-    d = torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(Z, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
+    """Similarities at distances."""
     if similarity == "gaussian":
         return d**2 / -2
     return torch.log1p((1 - epsilon) / (d + epsilon))
+
+
+def relative_similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
+    """Similarities minus the largest of each row, as in `_model.similarity`."""
+    near = d.amin(dim=1, keepdim=True)
+    if similarity == "gaussian":
+        return (near - d) * (near + d) / 2
+    share = (1 - epsilon) * (d - near) / ((d + epsilon) * (near + 1))
+    known = similarities(d, similarity, epsilon)
+    apart = known - known.amax(dim=1, keepdim=True)
+    return torch.where(share > 0.5, apart, torch.log1p(-share.clamp(max=0.5)))
 
 
 class Score(Protocol):

@@ -19,7 +19,11 @@ from sklearn_kmex._torch.run import (
     first_sample,
     iterate_batches,
 )
-from sklearn_kmex._torch.scores import similarities
+from sklearn_kmex._torch.scores import (
+    distances,
+    relative_similarities,
+    similarities,
+)
 from sklearn_kmex._torch.single import double
 from sklearn_kmex._torch.speed import CONVOLUTIONS
 
@@ -196,15 +200,15 @@ class PrototypeNetwork(nn.Module):
 
     def forward(self, X: Tensor) -> dict[str, Tensor]:
         Z = self.space(self.encoder(X))
-        similar = similarities(Z, self.prototypes, self.similarity, self.epsilon)
-        scores = self.class_scores(similar)
+        known, d = (self.similarity, self.epsilon), distances(Z, self.prototypes)
+        scores = self.class_scores(relative_similarities(d, *known))
         below = scores - scores.amax(dim=1, keepdim=True)
-        nearest = similar.topk(self.n_prototypes, dim=1)
+        nearest = d.topk(self.n_prototypes, dim=1, largest=False)
         return {
             "class_index": scores.argmax(dim=1),
             "probabilities": torch.softmax(below / self.temperature, dim=1),
             "prototypes": nearest.indices,
-            "similarities": nearest.values,
+            "similarities": similarities(nearest.values, *known),
         }
 
     def class_scores(self, similar: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._model.rule import Rule
-from sklearn_kmex._model.similarity import similarities
+from sklearn_kmex._model.similarity import relative_similarities
 
 # Relative lead by which a prototype must be able to win.
 LEAST_LEAD = 1e-9
@@ -23,7 +23,9 @@ def unreachable(rule: Rule, among: NDArray[np.intp]) -> NDArray[np.intp]:
     points = to_numpy(rule.prototypes).astype(np.float64)
     places = rule.metric.place(points, points.mean(axis=0))
     squares = cdist(places[among], places, "sqeuclidean")
-    weighted = similarities(squares, rule.similarity, rule.epsilon) + rule.shift
+    own = squares.min(axis=1, keepdims=True)
+    weighted = relative_similarities(squares, rule.similarity, rule.epsilon, own)
+    weighted += rule.shift
     lost = among[weighted.argmax(axis=1) != among]
     if rule.similarity == "gaussian":
         lost = [k for k in lost if not _wins_somewhere(places, rule.shift, k)]
