@@ -4,7 +4,9 @@ __all__ = ["KMExWarning", "MissingDependencyError", "ModelFileError"]
 
 
 class KMExWarning(UserWarning):
-    """Warning that a fit gave less than requested, such as fewer prototypes.
+    """Warning of a result that is not quite what was asked for.
+
+    Examples are fewer prototypes than requested, or a cache that cannot be used.
 
     See Also
     --------

@@ -27,9 +27,9 @@ from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, r
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
-from sklearn_kmex.embedding._function import as_rows
+from sklearn_kmex.embedding._function import as_embeddings
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-from sklearn_kmex.embedding._probe import check_rows
+from sklearn_kmex.embedding._probe import check_stored
 from sklearn_kmex.embedding._store import (
     CacheBusyError,
     Entries,
@@ -38,6 +38,7 @@ from sklearn_kmex.embedding._store import (
     pack,
     unpack,
 )
+from sklearn_kmex.exceptions import KMExWarning
 
 FROZEN = (BaseEmbedder, EmbeddingPipeline, FrozenEstimator)
 
@@ -77,9 +78,9 @@ class CachedEmbedder(
 
     version : str, default=None
         Your name for the state of whatever the encoder has that cannot be hashed, such
-        as a lock, or code that calls `eval`. Change it whenever that changes. Weights,
-        settings and code that can be hashed are part of the key all the same. None
-        means that such an encoder is refused.
+        as an open file, or code that calls `eval`. Change it whenever that changes.
+        Weights, settings and code that can be hashed are part of the key all the same.
+        None means that such an encoder is refused.
 
     Attributes
     ----------
@@ -286,10 +287,12 @@ class CachedEmbedder(
             model = method.encode() + fingerprint(self.embedder, self.version)
             keys = row_digests(X, model)
             cached = store.read(list(dict.fromkeys(keys)))
-            check_rows(store.path, model, keys, cached, compute, X)
+            check_stored(store.path, model, keys, cached, compute, X)
             return unpack(_completed(store, cached, keys, compute, X))
         except CacheBusyError as error:
-            warnings.warn(f"{error} X is embedded without it.", stacklevel=3)
+            warnings.warn(
+                f"{error} X is embedded without it.", KMExWarning, stacklevel=3
+            )
             return compute(X)
 
     def _content(self) -> tuple[Any, ...]:
@@ -316,7 +319,7 @@ def _computed(encoder: Any, method: str) -> Callable[[Any], Any]:
 
     def compute(X: Any) -> Any:
         with config_context(transform_output="default"):
-            return as_rows(getattr(encoder, method)(X))
+            return as_embeddings(getattr(encoder, method)(X))
 
     return compute
 

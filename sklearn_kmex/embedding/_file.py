@@ -25,7 +25,7 @@ from sklearn_kmex._data.samples import (
 )
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
-from sklearn_kmex.embedding._function import as_rows
+from sklearn_kmex.embedding._function import as_embeddings
 from sklearn_kmex.embedding._lock import held_alone
 from sklearn_kmex.embedding._probe import spread, unlike
 
@@ -119,7 +119,7 @@ def embed_to_file(
             stop = min(start + chunk_rows(X), n_samples)
             rows = range(start, stop)
             line = {"stop": stop, "samples": _digest(X, rows)}
-            embeddings = as_rows(run_part(embedder.transform, X, rows))
+            embeddings = as_embeddings(run_part(embedder.transform, X, rows))
             _write_rows(part, start, n_samples, embeddings)
             _write_lines(journal, [head, line] if start == 0 else [line])
             start = stop
@@ -152,7 +152,7 @@ def _are_alike(run: Callable, part: Path, X: Any, stop: int) -> bool:
         start = file.tell()
     found = np.memmap(part, dtype, "r", start, (stop, *shape[1:]))
     rows = spread(range(stop))
-    return unlike(found[rows], as_rows(run_part(run, X, rows))) is None
+    return unlike(found[rows], as_embeddings(run_part(run, X, rows))) is None
 
 
 def _digest(X: Any, rows: range) -> str:

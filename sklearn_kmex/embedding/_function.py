@@ -32,7 +32,7 @@ class FunctionEmbedder(FunctionTransformer):
                 f"{'None' if embeddings is None else what}."
             )
         kept = get_config()["array_api_dispatch"] or hasattr(embeddings, "columns")
-        return embeddings if kept else as_rows(embeddings)
+        return embeddings if kept else as_embeddings(embeddings)
 
 
 def _shape(embeddings: Any) -> tuple[int, ...]:
@@ -42,7 +42,7 @@ def _shape(embeddings: Any) -> tuple[int, ...]:
     return np.shape(embeddings) if shape is None else tuple(shape)
 
 
-def as_rows(embeddings: Any) -> Any:
+def as_embeddings(embeddings: Any) -> Any:
     """Convert embeddings of any library to an array, or keep a sparse matrix.
 
     Parameters

@@ -19,7 +19,7 @@ TOLERANCE = 0.05
 CHECKED: set[tuple[Path, bytes]] = set()
 
 
-def check_rows(
+def check_stored(
     path: Path,
     model: bytes,
     keys: list[bytes],

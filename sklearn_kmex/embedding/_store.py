@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_kmex._data.samples import chunks, sparse_rows
+from sklearn_kmex.exceptions import KMExWarning
 
 TABLE = (
     "CREATE TABLE embeddings "
@@ -82,6 +83,7 @@ class Store:
             warnings.warn(
                 f"{damaged} of {len(keys)} samples have damaged entries in the cache "
                 f"{self.path}; they are embedded anew.",
+                KMExWarning,
                 stacklevel=2,
             )
         return entries
