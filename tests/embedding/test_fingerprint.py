@@ -124,6 +124,15 @@ def test_a_compiled_module_of_the_user_is_its_file(tmp_path, monkeypatch):
     assert found[0] != found[1]
 
 
+def calling(network):
+    """A function with the network in its closure."""
+
+    def function(X):
+        return network(X)
+
+    return function
+
+
 def test_each_part_of_a_network_counts():
     torch = pytest.importorskip("torch")
     nn = torch.nn
@@ -163,13 +172,13 @@ def test_each_part_of_a_network_counts():
     ]
     for change in changes:
         network = Network()
-        embedder, function = TorchEmbedder(network, "head"), lambda X: network(X)  # noqa: B023
+        embedder, function = TorchEmbedder(network, "head"), calling(network)
         before = fingerprint(embedder), fingerprint(function)
         change(network)
         assert fingerprint(embedder) != before[0]
         assert fingerprint(function) != before[1]
     network = Network()
-    embedder, function = TorchEmbedder(network, "head"), lambda X: network(X)
+    embedder, function = TorchEmbedder(network, "head"), calling(network)
     before = fingerprint(embedder), fingerprint(function)
     network.eval().requires_grad_(False)
     assert fingerprint(embedder) == before[0]  # which evaluates in any case
