@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.protocol import of_one_state
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
@@ -120,6 +121,7 @@ default=None
     >>> concept_maps(psem, X[:3]).shape
     (3, 8, 8)
     """
+    psem = of_one_state(psem)
     found = find_network(psem, X)
     check_dependency("torch", caller="concept_maps", extra="torch")
     from sklearn_kmex._torch.concepts import concepts

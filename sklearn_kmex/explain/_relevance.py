@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.protocol import of_one_state
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
@@ -215,6 +216,7 @@ default=None
     (2, 4)
     """
     what = find_target(target, rule, labels, prototypes)
+    psem = of_one_state(psem)
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes

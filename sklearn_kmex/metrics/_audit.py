@@ -15,7 +15,7 @@ from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 from sklearn_kmex._fit.merging import pairs_within_classes
 from sklearn_kmex._fit.prototypes import canonical, row_keys
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.metrics._reach import unreachable
@@ -204,6 +204,7 @@ def audit(
     >>> int(found.suspect_rows[0]), int(found.suggested_labels[0])
     (7, 0)
     """
+    psem = of_one_state(psem)
     sem = find_sem(psem)
     reference = _compare(psem, sem, X, y)
     winners = reference.similarities.argmax(axis=1)

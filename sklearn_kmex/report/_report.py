@@ -16,7 +16,7 @@ from sklearn.utils import column_or_1d
 
 from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._draw.figures import class_texts
-from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import check_arguments, collect
 from sklearn_kmex.report._pictures import check_image_arguments, check_samples
@@ -167,6 +167,7 @@ class SEMReport:
             training = check_samples(
                 X_train, y_train, train_images, image_shape, "_train"
             )
+        psem = of_one_state(psem)  # a later fit does not change the report
         names = class_texts(np.asarray(find_sem(psem).classes_), class_names)
         settings: dict[str, Any] = {
             "black_box": black_box,
