@@ -49,5 +49,6 @@ KINDS = {
     "letters, SVD": lambda: texts(
         TfidfVectorizer(analyzer="char", ngram_range=(1, 2)),
         TruncatedSVD(3, random_state=0),
+        words=False,
     ),
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from sklearn_kmex._data.paths import as_path, path_to_write
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex.persistence._allowed import trusted_types
 from sklearn_kmex.persistence._archive import (
     NAME,
     SCHEMA,
@@ -20,6 +21,7 @@ from sklearn_kmex.persistence._archive import (
     read_archive,
     write_atomically,
 )
+from sklearn_kmex.persistence._boosters import with_boosters, without_boosters
 from sklearn_kmex.persistence._checks import check_loaded
 from sklearn_kmex.persistence._earlier import update_earlier
 from sklearn_kmex.persistence._estimator import build_estimator, dump_estimator
@@ -106,7 +108,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
             f"psem must have at most one torch encoder; got {len(modules)}."
         )
     module = next(iter(modules.values()), None)
-    estimator = dump_estimator(without_modules(psem))
+    estimator = dump_estimator(without_boosters(without_modules(psem)))
     metadata = {NAME: json.dumps(make_manifest(psem, module))}
     metadata["sha256"] = digest(_serialize(estimator, module, metadata))
     write_atomically(path, _serialize(estimator, module, metadata))
@@ -116,7 +118,7 @@ def load_psem(
     path: str | os.PathLike,
     module: Module | None = None,
     *,
-    trusted: Sequence[str] = (),
+    trusted: str | Sequence[str] = (),
 ) -> Any:
     """Load a model that `save_psem` wrote, without running code from the file.
 
@@ -194,11 +196,12 @@ def load_psem(
             f"module must be a torch.nn.Module or None; got {module!r}. Pass the "
             "architecture of the encoder, as your own code makes it."
         )
-    raw = path.read_bytes()
+    raw, trusted = path.read_bytes(), trusted_types(trusted)
     with one_error(path):
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
-        psem = build_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
+        raw_estimator = bytes(tensors.pop(ESTIMATOR)["data"])
+        psem = with_boosters(build_estimator(raw_estimator, trusted))
         if manifest["schema"] < SCHEMA:
             update_earlier(psem, manifest["versions"].get("sklearn-kmex"))
         check_states(psem, trusted)
