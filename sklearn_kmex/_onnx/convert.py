@@ -10,7 +10,11 @@ from onnx import GraphProto, ModelProto, compose, helper
 from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex._onnx.classifier import OUTPUTS, register_classifiers
-from sklearn_kmex._onnx.embedders import register_embedders
+from sklearn_kmex._onnx.embedders import (
+    ZERO_IS_MISSING,
+    register_embedders,
+    takes_zeros_as_missing,
+)
 from sklearn_kmex._onnx.graph import NoConverter, rename
 from sklearn_kmex._onnx.inputs import (
     Input,
@@ -20,6 +24,7 @@ from sklearn_kmex._onnx.inputs import (
     select_in_steps,
 )
 from sklearn_kmex._onnx.steps import CONVERTERS, PARSERS, SHAPES
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.exceptions import KMExWarning
 
 register_classifiers()
@@ -40,7 +45,7 @@ def convert(
     inputs = inputs_of(X)
     taken = model_inputs(inputs)
     chosen = select_in_steps(steps, X, as_matrix=len(taken) == 1)
-    options = {id(steps[-1]): {"n_prototypes": n_prototypes}} if n_prototypes else None
+    options = _options(steps, X, n_prototypes)
     try:
         graph = skl2onnx.convert_sklearn(
             make_pipeline(*chosen),
@@ -58,6 +63,18 @@ def convert(
         raise _no_converter(steps, inputs, error) from error
     _set_opset(graph, opset)
     return Part(graph, _set_inputs(graph.graph, inputs))
+
+
+def _options(steps: list[Any], X: Any, n_prototypes: int | None) -> dict[int, Any]:
+    """Return the options of converters, by the identity of a step."""
+    options: dict[int, Any] = {}
+    if n_prototypes:
+        options[id(steps[-1])] = {"n_prototypes": n_prototypes}
+    for step in steps[:-1] if any(isinstance(s, TreeEmbedder) for s in steps) else ():
+        if takes_zeros_as_missing(step, X):
+            options[id(step)] = {ZERO_IS_MISSING: True}
+        X = step.transform(X[:1])
+    return options
 
 
 def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> TypeError:
@@ -158,9 +175,22 @@ def finish(
     described = {"inputs": json.dumps(dict(zip(names, columns, strict=True)))}
     helper.set_model_props(graph, metadata | described)
     graph.producer_name, graph.doc_string = "sklearn_kmex", ""
-    onnx.checker.check_model(graph, full_check=True)
+    _check(graph)
     _warn_of_new_names(names, columns)
     return graph
+
+
+def _check(graph: ModelProto) -> None:
+    """Refuse a graph whose nodes do not fit together, as of some steps."""
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise NoConverter(
+            "psem must consist of steps whose graphs fit together; got a node of "
+            f"skl2onnx that does not: {first_line}. Export the steps after it, and "
+            "pass their graph the output of the steps before."
+        ) from error
 
 
 def _publish(graph: GraphProto, names: list[str]) -> None:

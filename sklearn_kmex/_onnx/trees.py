@@ -18,7 +18,7 @@ from sklearn_kmex.embedding._leaves import (
     xgboost_trees,
 )
 
-REMEDY = "Save the model with skops.io, or fit the ensemble again without it."
+REMEDY = "Save the model with save_psem, or fit the ensemble again without it."
 
 
 class Tree(NamedTuple):
@@ -92,7 +92,7 @@ def _of_xgboost(ensemble: Any) -> Iterator[Tree]:
     trees = xgboost_trees(ensemble)
     if any(any(tree["split_type"]) for tree in trees):
         raise _no_converter(ensemble, "splits of categories")
-    for tree in trees[: _n_used(ensemble.apply, ensemble)]:
+    for tree in trees[: _n_used_by_xgboost(ensemble, len(trees))]:
         pruned = np.array(tree["split_indices"]) == PRUNED
         yield Tree(
             np.array(tree["left_children"]),
@@ -145,6 +145,13 @@ def _lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
 def _n_used(leaves: Any, ensemble: Any) -> int:
     """Count the trees that `predict` uses, fewer than all after early stopping."""
     return np.size(leaves(np.zeros((1, ensemble.n_features_in_))))
+
+
+def _n_used_by_xgboost(ensemble: Any, n_trees: int) -> int:
+    """Count the same, without rows: these would need the names of columns."""
+    booster = ensemble.get_booster()
+    best, n_rounds = booster.attr("best_iteration"), booster.num_boosted_rounds()
+    return n_trees if best is None else n_trees // n_rounds * (int(best) + 1)
 
 
 def _no_converter(ensemble: Any, what: str) -> NoConverter:

@@ -75,14 +75,14 @@ OF_SKLEARN = {
     "StratifiedKFold StratifiedShuffleSplit",
 }
 # What a word in `trusted` stands for, the models of a library first.
-LOSSES = ("AbsoluteError", "ExponentialLoss", "HalfBinomialLoss", "HalfGammaLoss")
-LOSSES += ("HalfMultinomialLoss", "HalfPoissonLoss", "HalfSquaredError", "HuberLoss")
-LOSSES += ("PinballLoss",)
-LINKS = ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink")
-LINKS += ("MultinomialLogit",)
+LOSSES = (
+    "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss "
+    "HalfPoissonLoss HalfSquaredError HuberLoss PinballLoss"
+)
+LINKS = "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit"
 BOOSTERS = "sklearn_kmex.persistence._boosters.Saved{}"
 HISTOGRAM = "sklearn.ensemble._hist_gradient_boosting."
-PRESETS = {
+PRESETS: dict[str, set[str]] = {
     "catboost": {BOOSTERS.format("CatBoost")},
     "lightgbm": {
         BOOSTERS.format("LightGBM"),
@@ -91,9 +91,9 @@ PRESETS = {
         *("collections.OrderedDict", "collections.defaultdict"),
     },
     "sklearn_boosting": {
-        *(f"sklearn._loss._loss.Cy{loss}" for loss in LOSSES),
-        *(f"sklearn._loss.loss.{loss}" for loss in LOSSES),
-        *(f"sklearn._loss.link.{link}" for link in LINKS),
+        *(f"sklearn._loss._loss.Cy{loss}" for loss in LOSSES.split()),
+        *(f"sklearn._loss.loss.{loss}" for loss in LOSSES.split()),
+        *(f"sklearn._loss.link.{link}" for link in LINKS.split()),
         f"{HISTOGRAM}binning._BinMapper",
         f"{HISTOGRAM}gradient_boosting.HistGradientBoostingClassifier",
         f"{HISTOGRAM}gradient_boosting.HistGradientBoostingRegressor",

@@ -11,11 +11,14 @@ from sklearn_kmex.persistence._refusal import Refusal
 
 LEAF = -1  # child of a leaf, in XGBoost
 # Fields of a tree of XGBoost that have a value for each node.
-NODES = ("left_children", "right_children", "split_conditions", "split_indices")
-NODES += ("split_type", "default_left", "parents", "loss_changes", "sum_hessian")
-# Fields of a tree of LightGBM, and how many values they have less than there are leaves.
+NODES = (
+    *("left_children", "right_children", "split_conditions", "split_indices"),
+    *("split_type", "default_left", "parents", "loss_changes", "sum_hessian"),
+)
+# Fields of a tree of LightGBM, and by how much they are shorter than its leaves.
 FIELDS = {"leaf_value": 0, "split_feature": 1, "threshold": 1, "decision_type": 1}
 FIELDS |= {"left_child": 1, "right_child": 1}
+NUMBERS = re.compile(r"(?:-?(?:\d+(?:\.\d+)?(?:e[-+]\d{1,3})?|inf|nan)(?: +|$))*")
 INTEGERS = re.compile(r"(-?\d+)?( -?\d+)* *")
 
 
@@ -85,7 +88,7 @@ def check_lightgbm(raw: bytes) -> None:
     header = dict(line.split("=", 1) for line in head.splitlines() if "=" in line)
     n_features = int(header["max_feature_idx"]) + 1
     n_classes, width = int(header["num_class"]), int(header["num_tree_per_iteration"])
-    _require(0 < n_classes and width == n_classes and n_features > 0, "classes")
+    _require(n_classes > 0 and width == n_classes and n_features > 0, "classes")
     of_objective = re.findall(r"num_class:(\S+)", header.get("objective", ""))
     _require(of_objective in ([], [str(n_classes)]), "classes")
     for name in ("feature_names", "feature_infos"):
@@ -103,9 +106,15 @@ def check_lightgbm(raw: bytes) -> None:
 
 def _check_lightgbm_tree(text: str, n_features: int) -> None:
     fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    for name, values in fields.items():
+        _require(
+            name.isidentifier() and NUMBERS.fullmatch(values) is not None, "values"
+        )
     n_leaves = int(fields["num_leaves"])
     _require(n_leaves > 0, "leaves")
-    found = {name: _numbers(fields, name) for name in ("leaf_value", "threshold")}
+    found: dict[str, NDArray] = {
+        name: _numbers(fields, name) for name in ("leaf_value", "threshold")
+    }
     found |= {name: _integers(fields, name) for name in FIELDS if name not in found}
     if n_leaves > 1:
         for name, less in FIELDS.items():

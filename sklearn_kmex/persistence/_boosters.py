@@ -58,9 +58,11 @@ class SavedXGBoost(SavedBooster):
     kinds: ClassVar[dict[str, str]] = {
         "Booster": "xgboost.core",
         **dict.fromkeys(
-            ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier")
-            + ("XGBRFRegressor",),
+            (f"XGB{kind}" for kind in ("Classifier", "Regressor", "Ranker")),
             "xgboost.sklearn",
+        ),
+        **dict.fromkeys(
+            (f"XGBRF{kind}" for kind in ("Classifier", "Regressor")), "xgboost.sklearn"
         ),
     }
 
@@ -150,9 +152,7 @@ class SavedCatBoost(SavedBooster):
                 path = Path(folder) / "trees.cbm"
                 model.save_model(str(path))
                 trees = path.read_bytes()
-        return cls(
-            type(model).__name__, {"params": model.get_params(), **state}, trees
-        )
+        return cls(type(model).__name__, {"params": model.get_params(), **state}, trees)
 
     def build(self, kind: Any) -> Any:
         state = dict(self.state)

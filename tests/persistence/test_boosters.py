@@ -154,7 +154,9 @@ def test_native_boosters_and_early_stopping(library, digits):
         assert_array_equal(native.predict(X_test), booster.predict(X_test))
         assert again.best_score_ == stopped.best_score_
     else:
-        assert_array_equal(native.inplace_predict(X_test), booster.inplace_predict(X_test))
+        assert_array_equal(
+            native.inplace_predict(X_test), booster.inplace_predict(X_test)
+        )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
