@@ -99,7 +99,7 @@ def leaf_tables(ensemble: Any) -> list[LeafTable]:
             for nodes in histogram_nodes(ensemble)
         ]
     if is_instance(ensemble, LIGHTGBM):
-        texts = re.findall(r"^leaf_value=(.*)$", _lightgbm_text(ensemble), re.MULTILINE)
+        texts = re.findall(r"^leaf_value=(.*)$", lightgbm_text(ensemble), re.MULTILINE)
         values = [np.array(text.split(), dtype=np.float64) for text in texts]
         return [LeafTable(np.ones(len(v), dtype=bool), _columns(v)) for v in values]
     if is_instance(ensemble, XGBOOST):
@@ -152,15 +152,13 @@ def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
     return [{**tree, "weight": weight} for tree, weight in pairs]
 
 
-def _lightgbm_text(ensemble: Any) -> str:
+def lightgbm_text(ensemble: Any) -> str:
     return ensemble.booster_.model_to_string()  # its JSON takes ten times as long
 
 
 def check_values(ensemble: Any) -> None:
     """Refuse trees whose leaves have a linear model in place of a value."""
-    if is_instance(ensemble, LIGHTGBM) and "\nis_linear=1\n" in _lightgbm_text(
-        ensemble
-    ):
+    if is_instance(ensemble, LIGHTGBM) and "\nis_linear=1\n" in lightgbm_text(ensemble):
         raise ValueError(
             "ensemble must have one value in each leaf for leaves='value'; this "
             f"{type(ensemble).__name__} was fitted with linear_tree=True. Fit it "

@@ -13,6 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import HasMethods, StrOptions
+from sklearn_kmex.embedding._attribution import (
+    Attribution,
+    attribution,
+    check_method,
+)
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._leaves import (
     Leaves,
@@ -23,6 +28,7 @@ from sklearn_kmex.embedding._leaves import (
     leaves_of,
     probabilities_of_values,
 )
+from sklearn_kmex.embedding._nodes import LeafFunction, nodes_of, path_parts
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
     bootstrap_mask,
@@ -230,6 +236,17 @@ class TreeEmbedder(BaseEmbedder):
     def _encode(self, leaves: Leaves) -> Any:
         """Embed rows by their leaves."""
         return (leaf_values if self.leaves == "value" else leaf_indicators)(leaves)
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution:
+        """Split a linear function of the leaves over the columns of X."""
+        method = check_method(method, ["path"], "an ensemble of trees")
+        leaves = self._leaves(self._check_input(X, reset=False))
+        nodes = nodes_of(self.ensemble, len(leaves.tables))
+        function = LeafFunction(nodes, leaves, self.leaves == "identity")
+        parts, base = path_parts(function, slope, X.shape[1])
+        return attribution(parts, base, method, slope, self._encode(leaves))
 
     def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):

@@ -49,7 +49,17 @@ class Contrast(Records):
 
     margin : ndarray of shape (n_samples,), dtype=float64
         Squared distance to the prototype of `against` minus that to the prototype of
-        `labels`: the sum of the contributions.
+        `labels`: the sum of the contributions and of `base`.
+
+    base : ndarray of shape (n_samples,), dtype=float64
+        Part of the margin that no column contributes, in the unit of `margin`: what is
+        left when no column is known. It is 0 for the method "linear", whose
+        contributions start at the middle of the two prototypes, and the expected margin
+        of the training rows of the trees for the method "path".
+
+    error : ndarray of shape (n_samples,), dtype=float64
+        Absolute difference between `margin` and the sum of the contributions and
+        `base`, as far as the method knows it; 0 or more.
 
     similarity_margin : ndarray of shape (n_samples,), dtype=float64
         Similarity to the prototype of `labels` minus that to the prototype of
@@ -100,6 +110,11 @@ class Contrast(Records):
         Where these columns are: "input" for those of X; otherwise the name of the step
         in whose output they are, as they could not be taken back through this step.
 
+    method : str
+        How the contributions were computed: "linear" if all steps keep columns apart
+        or are affine maps; otherwise the method for the embedder, as in
+        :func:`contrast`.
+
     Attributes
     ----------
     decided_by_weights : ndarray of shape (n_samples,), dtype=bool
@@ -126,6 +141,8 @@ class Contrast(Records):
 
     contributions: NDArray[np.float64]
     margin: NDArray[np.float64]
+    base: NDArray[np.float64]
+    error: NDArray[np.float64]
     similarity_margin: NDArray[np.float64]
     weight_margin: NDArray[np.float64]
     weight_contribution: NDArray[np.float64]
@@ -139,6 +156,7 @@ class Contrast(Records):
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
     feature_names: NDArray = field(metadata=SHARED)
     space: str = field(metadata=SHARED)
+    method: str = field(metadata=SHARED)
 
     @property
     def decided_by_weights(self) -> NDArray[np.bool_]:
@@ -239,6 +257,7 @@ def contrast(
     *,
     labels: ArrayLike | None = None,
     against: ArrayLike | None = None,
+    method: str = "auto",
 ) -> Contrast:
     r"""Split the margin between two classes over the columns of a table.
 
@@ -270,10 +289,18 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
+    method : {"auto", "path"}, default="auto"
+        How the margin is split over the columns that go into an embedder.
+
+        - "auto": the default of the embedder; "path" for trees.
+        - "path": for an ensemble of trees. From the root to the leaf of a sample, each
+          split changes the expected margin of the training rows in the node. The
+          column of the split gets the change.
+
     Returns
     -------
     Contrast
-        Contributions of the columns, which sum to the margin.
+        Contributions of the columns, which sum to the margin minus `base`.
 
     Raises
     ------
@@ -351,11 +378,14 @@ def contrast(
     rule = rule_of(sem)
     split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
     margin = split.parts.sum(axis=1)
-    split, left = walk_back(steps, inputs, split)
+    split, left = walk_back(steps, inputs, split, method)
     return Contrast(
         sample_indices=np.arange(len_of(X)),
         contributions=split.parts,
         margin=margin,
+        base=split.base,
+        error=split.error,
+        method=split.method,
         **margins_of_weights(found, rule, own, rivals),
         labels=found.classes[codes],
         against=found.classes[found.owners[rivals]],
