@@ -38,7 +38,7 @@ def faithfulness(
     *,
     labels: ArrayLike | None = None,
     target: Literal["class", "margin"] = "class",
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     rule: Literal["prp", "neuralized"] | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
@@ -73,7 +73,7 @@ def faithfulness(
     target : {"class", "margin"}, default="class"
         What is explained, as in `relevance`.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+    method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`, for all maps.
 
     rule : {"prp", "neuralized"}, default=None
@@ -201,7 +201,7 @@ def robustness(
     baseline: float | ArrayLike = 0.0,
     n_neighbors: int = 10,
     radius: float = 0.1,
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     n_steps: int = 20,
     noise: float = 0.1,
@@ -242,7 +242,7 @@ def robustness(
     radius : float, default=0.1
         Largest change of a value of X, in its units.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+    method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`, for all maps.
 
     bounds : tuple of (low, high), default=None
