@@ -296,6 +296,7 @@ def with_input_rule(
     name = method.name
     if name is not None and not str(name).endswith(("_flat", "_box")):
         return method
+    _refuse_scripts(twin)
     first = first_reads_all(twin, trial)
     if name is None:
         return method._replace(name=DEFAULT if first is None else DEFAULT_OF_DENSE)

@@ -88,9 +88,10 @@ default=None
         for others. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
         "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
         and of convolutions, optionally followed by the rule at the input, "_flat" or
-        "_box"; the first is refused where the first layer reads all values, as it would
-        give each the same relevance, and both are for a table. Methods for layers of any kind: "gradient_x_input",
-        "integrated_gradients", "smoothgrad" or "occlusion". Or a composite of zennit.
+        "_box". The flat rule is refused where the first layer reads all values, as it
+        would give each the same relevance, and the box rule for a table. Methods for
+        layers of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
+        "occlusion". Or a composite of zennit.
 
     rule : {"prp", "neuralized"}, default=None
         How relevance is assigned to the embedding. "prp" explains similarities, and
@@ -211,9 +212,8 @@ default=None
     >>> from sklearn_kmex.explain import relevance
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> relevance(psem, X[:2]).shape
     (2, 4)
@@ -349,9 +349,8 @@ def black_box_relevance(
     >>> from sklearn_kmex.explain import black_box_relevance
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> black_box_relevance(psem, X[:2]).shape
     (2, 4)
