@@ -76,6 +76,7 @@ __all__ = [
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_apply",
+    "histogram_columns",
     "histogram_nodes",
     "one_hot_codes",
     "open_fit_task",
@@ -156,6 +157,17 @@ def one_hot_codes(encoder: Any) -> Iterator[tuple[int, Any, Any, Any, int]]:
 def histogram_nodes(ensemble: Any) -> list[NDArray]:
     """Return the nodes of each tree of a HistGradientBoosting model."""
     return [tree.nodes for iteration in ensemble._predictors for tree in iteration]
+
+
+def histogram_columns(ensemble: Any) -> NDArray[np.intp]:
+    """Return the column of X of each feature of a HistGradientBoosting model.
+
+    Categorical columns come first among its features.
+    """
+    categorical = ensemble.is_categorical_
+    if categorical is None:
+        return np.arange(ensemble.n_features_in_)
+    return np.argsort(~np.asarray(categorical), kind="stable")
 
 
 def histogram_apply(ensemble: Any, X: NDArray) -> NDArray[np.intp]:

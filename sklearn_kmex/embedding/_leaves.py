@@ -63,6 +63,8 @@ def leaves_of(ensemble: Any, X: Any) -> Leaves:
         nodes = histogram_apply(ensemble, X)
     elif is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
         nodes = ensemble.predict(X, pred_leaf=True)
+    elif isinstance(ensemble, GRADIENT):  # its trees know no names of columns
+        nodes = ensemble.apply(np.asarray(X) if hasattr(X, "columns") else X)
     else:
         nodes = ensemble.apply(X)
     nodes = nodes.reshape(len(nodes), -1).astype(np.intp)

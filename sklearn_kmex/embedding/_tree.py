@@ -244,8 +244,8 @@ class TreeEmbedder(BaseEmbedder):
         method = check_method(method, ["path"], "an ensemble of trees")
         leaves = self._leaves(self._check_input(X, reset=False))
         nodes = nodes_of(self.ensemble, len(leaves.tables))
-        function = LeafFunction(nodes, leaves, self.leaves == "identity")
-        parts, base = path_parts(function, slope, X.shape[1])
+        function = LeafFunction(nodes, leaves, slope, self.leaves == "identity")
+        parts, base = path_parts(function, X.shape[1])
         return attribution(parts, base, method, slope, self._encode(leaves))
 
     def _output(self, X: Any) -> NDArray:
