@@ -1,6 +1,5 @@
 """Nodes of all trees of an ensemble, and contributions along the path of a row."""
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from sklearn_kmex.embedding._leaves import (
     XGBOOST,
     Leaves,
     is_instance,
-    lightgbm_text,
+    lightgbm_trees,
     xgboost_trees,
 )
 
@@ -116,9 +115,7 @@ def _of_xgboost(tree: dict[str, Any]) -> Tree:
 
 def _of_lightgbm(ensemble: Any) -> Iterator[Tree]:
     """Read trees whose leaves have their own numbers; they follow the splits here."""
-    _, *texts = re.split(r"^Tree=\d+$", lightgbm_text(ensemble), flags=re.MULTILINE)
-    for text in texts:
-        fields = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    for fields in lightgbm_trees(ensemble):
         left, right, feature = (
             np.array(fields.get(name, "").split(), dtype=np.intp)
             for name in ("left_child", "right_child", "split_feature")
