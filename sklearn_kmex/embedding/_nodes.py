@@ -19,7 +19,7 @@ from sklearn_kmex.embedding._leaves import (
     xgboost_trees,
 )
 
-BLOCK_ELEMENTS = 2**22  # values of nodes at a time
+BLOCK_ELEMENTS = 2**23  # values of nodes at a time
 
 
 class Tree(NamedTuple):

@@ -243,7 +243,7 @@ class TreeEmbedder(BaseEmbedder):
         self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
     ) -> Attribution:
         """Split a linear function of the leaves over the columns of X."""
-        method = check_method(method, ["path", "tree_shap"], "an ensemble of trees")
+        method = check_method(method, ["tree_shap", "path"], "an ensemble of trees")
         X = self._check_input(X, reset=False)
         leaves = self._leaves(X)
         nodes = nodes_of(self.ensemble, len(leaves.tables))

@@ -79,17 +79,35 @@ def _shapley(
     for size in np.unique(paths.sizes[paths.sizes > 0]):
         of_size = paths.sizes == size
         places = ends[of_size, np.newaxis] - np.arange(size, 0, -1)
-        known, share = passes[places].astype(np.float64), paths.share[places][..., None]
-        points, weights = np.polynomial.legendre.leggauss((size + 1) // 2)
-        others = sum(
-            weight / 2 * _products_of_others(share + t * (known - share))
-            for t, weight in zip((points + 1) / 2, weights, strict=True)
-        )
-        of_leaf = (known - share) * others * values[of_size, np.newaxis]
-        found[places.ravel()] = of_leaf.reshape(-1, passes.shape[1])
+        found[places] = _of_leaves(passes[places], paths.share[places][..., None])
+        found[places] *= values[of_size, np.newaxis]
     n_entries = len(paths.feature)
     entries = (np.ones(n_entries), (paths.feature, np.arange(n_entries)))
     return (sparse.csr_matrix(entries, shape=(n_features, n_entries)) @ found).T
+
+
+def _of_leaves(passes: NDArray[np.bool_], share: NDArray) -> NDArray[np.float64]:
+    """Compute the Shapley values of leaves of value 1, (n_leaves, n_columns, n_rows).
+
+    Columns that a row passes and does not pass are a pattern. If there are fewer
+    patterns than rows, they are computed in place of the rows.
+    """
+    _, size, n_rows = passes.shape
+    if 2**size >= n_rows:
+        return _of_patterns(passes.astype(np.float64), share)
+    powers = 2 ** np.arange(size)[:, np.newaxis]
+    patterns = (np.arange(2**size) & powers > 0).astype(np.float64)
+    rows = (passes * powers).sum(axis=1, keepdims=True)
+    return np.take_along_axis(_of_patterns(patterns, share), rows, axis=2)
+
+
+def _of_patterns(known: NDArray, share: NDArray) -> NDArray[np.float64]:
+    gap = known - share
+    points, weights = np.polynomial.legendre.leggauss((gap.shape[1] + 1) // 2)
+    means = np.zeros_like(gap)
+    for t, weight in zip((points + 1) / 2, weights / 2, strict=True):
+        means += weight * _products_of_others(share + t * gap)
+    return gap * means
 
 
 def _products_of_others(factors: NDArray) -> NDArray[np.float64]:
