@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._data.samples import as_samples, len_of
-from sklearn_kmex._draw.contrast import by_size, contrast_table, plot_contrast
+from sklearn_kmex._data.samples import len_of
+from sklearn_kmex._draw.contrast import (
+    by_size,
+    contrast_table,
+    plot_contrast,
+    reasons_of,
+)
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
@@ -21,6 +26,7 @@ from sklearn_kmex.explain._margin import (
     sides,
     split_margin,
 )
+from sklearn_kmex.explain._points import as_table, with_training_rows
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.explain._walk import column_names, forward, walk_back
@@ -164,6 +170,34 @@ class Contrast(Records):
         weighted = self.similarity_margin + self.weight_margin
         return (self.similarity_margin < 0) & (weighted > 0)
 
+    def reasons(self, n_columns: int = 3) -> NDArray[np.object_]:
+        """Say in which columns each sample is similar to its class, and in which not.
+
+        Parameters
+        ----------
+        n_columns : int, default=3
+            Largest number of columns to name: those of the largest absolute
+            contributions. Columns that contribute nothing are not named.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype=object
+            A phrase for each sample, such as "similar to good in age and income,
+            unlike it in months". Similar are columns whose contribution supports
+            `labels`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_kmex import KMExClassifier
+        >>> from sklearn_kmex.explain import contrast
+        >>> X, y = load_iris(return_X_y=True, as_frame=True)
+        >>> psem = KMExClassifier(1, random_state=0).fit(X, y)
+        >>> contrast(psem, X[:1]).reasons(1)[0]
+        'similar to 0 in petal length (cm)'
+        """
+        return reasons_of(self, n_columns)
+
     def frame(self) -> Any:
         """Return the contributions as a pandas DataFrame, a row for each column.
 
@@ -172,8 +206,9 @@ class Contrast(Records):
         pandas.DataFrame
             Columns `sample`, `label`, `against`, `feature`, `value`,
             `prototype_value`, `against_value` and `contribution`, for each sample the
-            largest absolute contribution first; and `margin`, `similarity_margin`,
-            `weight_margin` and `weight_contribution` of the sample, in each row.
+            largest absolute contribution first; and `margin`, `base`, `error`,
+            `similarity_margin`, `weight_margin` and `weight_contribution` of the
+            sample, in each row.
 
         Raises
         ------
@@ -189,6 +224,8 @@ class Contrast(Records):
 
         of_sample = [
             "margin",
+            "base",
+            "error",
             "similarity_margin",
             "weight_margin",
             "weight_contribution",
@@ -258,6 +295,7 @@ def contrast(
     labels: ArrayLike | None = None,
     against: ArrayLike | None = None,
     method: str = "auto",
+    X_train: ArrayLike | None = None,
 ) -> Contrast:
     r"""Split the margin between two classes over the columns of a table.
 
@@ -289,13 +327,21 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
-    method : {"auto", "path"}, default="auto"
+    method : {"auto", "tree_shap", "path"}, default="auto"
         How the margin is split over the columns that go into an embedder.
 
-        - "auto": the default of the embedder; "path" for trees.
-        - "path": for an ensemble of trees. From the root to the leaf of a sample, each
-          split changes the expected margin of the training rows in the node. The
-          column of the split gets the change.
+        - "auto": the first method of the embedder: "tree_shap" for trees.
+        - "tree_shap": for an ensemble of trees, the Shapley values of the columns
+          [1]_. They are exact. Columns that together decide share their contribution.
+        - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
+          root to the leaf of a sample, each split changes the expected margin of the
+          training rows in the node. The column of the split gets the change, so that
+          of columns that together decide the last one gets most.
+
+    X_train : array-like of shape (n_train, n_features), default=None
+        Rows that `psem` was fitted on. If the steps have no inverse, as trees have
+        none, `prototype_values` and `against_values` are those of the nearest training
+        rows.
 
     Returns
     -------
@@ -308,7 +354,9 @@ def contrast(
         If `psem` is not a prototypical self-explainable model.
 
     ValueError
-        If a label is unknown, is compared with itself, or has no prototypes.
+        If a label is unknown, is compared with itself, or has no prototypes; if
+        `method` is none of the model; or if `X_train` does not hold the nearest
+        training rows.
 
     See Also
     --------
@@ -348,9 +396,21 @@ def contrast(
     that difference. With `aggregation="sum"` several prototypes decide. Then only the
     two most similar are compared, and both margins can be negative.
 
+    With leaf values or leaves as embedding, the margin is an ensemble of the same trees
+    with other values in their leaves. Both methods for trees start at `base`, the
+    expected margin of the training rows of each tree, weighted as in its nodes. A
+    column that no tree splits on gets 0. Missing values and categories go to the side
+    that the library sends them to.
+
     The split is an addition of this package. It uses the same identity as the
     neuralized k-means of J. Kauffmann et al., "From Clustering to Cluster Explanations
     via Neural Networks", 2022.
+
+    References
+    ----------
+    .. [1] Scott Lundberg et al., "From Local Explanations to Global Understanding with
+       Explainable AI for Trees", Nature Machine Intelligence 2, 2020.
+    .. [2] Ando Saabas, "Interpreting random forests", 2014.
 
     Examples
     --------
@@ -368,7 +428,7 @@ def contrast(
     True
     """
     psem = of_one_state(psem)
-    sem, X = find_sem(psem), _as_table(X)
+    sem, X = find_sem(psem), as_table(X)
     steps = steps_before(psem)
     inputs = forward(steps, X)
     found = decide(psem, inputs[-1])
@@ -379,6 +439,15 @@ def contrast(
     split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
     margin = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split, method)
+    if method not in ("auto", split.method):
+        raise ValueError(
+            f"method must be 'auto' for this model, whose method is {split.method!r}; "
+            f"got {method!r}."
+        )
+    points = split.points
+    if X_train is not None and left == 0:
+        nearest = found.training_rows[np.stack([own, rivals])]
+        points = with_training_rows(points, as_table(X_train), nearest)
     return Contrast(
         sample_indices=np.arange(len_of(X)),
         contributions=split.parts,
@@ -392,15 +461,9 @@ def contrast(
         prototypes=own,
         against_prototypes=rivals,
         values=rows_of(inputs[left]),
-        prototype_values=split.points[0],
-        against_values=split.points[1],
+        prototype_values=points[0],
+        against_values=points[1],
         prototype_rows=found.training_rows,
         feature_names=column_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",
     )
-
-
-def _as_table(X: Any) -> Any:
-    """Make an array of rows that are lists; return anything else unchanged."""
-    rows = isinstance(X, list | tuple) and all(isinstance(r, list | tuple) for r in X)
-    return as_samples(np.asarray(X) if rows else X)
