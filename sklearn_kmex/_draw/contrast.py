@@ -11,6 +11,7 @@ from sklearn_kmex._draw.table import Line, Table, Words, clipped
 
 HEAD = ["sample", "class", "against", "margin", "largest contributions"]
 N_LARGEST = 5  # contributions in a table
+SMALL_SHARE = 0.01  # of the sum of absolute contributions; no reason is given for less
 
 
 class ContrastLike(Protocol):
@@ -67,6 +68,8 @@ def reasons_of(contrast: ContrastLike, n_columns: int) -> NDArray[np.object_]:
     found = np.empty(len(contrast), dtype=object)
     for i, order in enumerate(by_size(contrast.contributions)[:, :n_columns]):
         sizes = contrast.contributions[i, order]
+        total = np.abs(contrast.contributions[i]).sum()
+        sizes = np.where(np.abs(sizes) < SMALL_SHARE * total, 0, sizes)
         names = contrast.feature_names[order]
         found[i] = _reason(contrast.labels[i], names[sizes > 0], names[sizes < 0])
     return found
