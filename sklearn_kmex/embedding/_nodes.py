@@ -1,25 +1,25 @@
 """Nodes of all trees of an ensemble, and contributions along the path of a row."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from sklearn_kmex._compat import histogram_nodes
+from sklearn_kmex._compat import histogram_columns, histogram_nodes
 from sklearn_kmex.embedding._leaves import (
     HISTOGRAM,
     LIGHTGBM,
     XGBOOST,
     Leaves,
     is_instance,
-    lightgbm_text,
+    lightgbm_trees,
     xgboost_trees,
 )
 
-BLOCK_ELEMENTS = 2**22  # values of nodes at a time
+BLOCK_ELEMENTS = 2**23  # values of nodes at a time
 
 
 class Tree(NamedTuple):
@@ -82,7 +82,8 @@ def _levels(left: NDArray, right: NDArray, roots: NDArray) -> list[NDArray[np.in
 
 def _trees(ensemble: Any) -> Iterator[Tree]:
     if isinstance(ensemble, HISTOGRAM):
-        return map(_of_histogram, histogram_nodes(ensemble))
+        columns = histogram_columns(ensemble)
+        return (_of_histogram(nodes, columns) for nodes in histogram_nodes(ensemble))
     if is_instance(ensemble, LIGHTGBM):
         return _of_lightgbm(ensemble)
     if is_instance(ensemble, XGBOOST):
@@ -96,13 +97,13 @@ def _of_sklearn(estimator: Any) -> Tree:
     return Tree(tree.children_left, tree.children_right, tree.feature, cover)
 
 
-def _of_histogram(nodes: NDArray) -> Tree:
+def _of_histogram(nodes: NDArray, columns: NDArray[np.intp]) -> Tree:
     left, right = (
         np.where(nodes["is_leaf"], -1, nodes[side].astype(np.intp))
         for side in ("left", "right")
     )
-    feature, cover = nodes["feature_idx"], nodes["count"]
-    return Tree(left, right, feature.astype(np.intp), cover.astype(np.float64))
+    feature = columns[nodes["feature_idx"].astype(np.intp)]
+    return Tree(left, right, feature, nodes["count"].astype(np.float64))
 
 
 def _of_xgboost(tree: dict[str, Any]) -> Tree:
@@ -114,9 +115,7 @@ def _of_xgboost(tree: dict[str, Any]) -> Tree:
 
 def _of_lightgbm(ensemble: Any) -> Iterator[Tree]:
     """Read trees whose leaves have their own numbers; they follow the splits here."""
-    _, *texts = re.split(r"^Tree=\d+$", lightgbm_text(ensemble), flags=re.MULTILINE)
-    for text in texts:
-        fields = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    for fields in lightgbm_trees(ensemble):
         left, right, feature = (
             np.array(fields.get(name, "").split(), dtype=np.intp)
             for name in ("left_child", "right_child", "split_feature")
@@ -135,14 +134,19 @@ def _of_lightgbm(ensemble: Any) -> Iterator[Tree]:
 
 
 class LeafFunction:
-    """A linear function of the embedding of a row, as a sum over its leaves."""
+    """A linear function of the embeddings of rows, as a sum over their leaves.
 
-    def __init__(self, nodes: Nodes, leaves: Leaves, identity: bool) -> None:
+    `slope` has a row for each row of X, and a column for each column of the embedding.
+    """
+
+    def __init__(
+        self, nodes: Nodes, leaves: Leaves, slope: NDArray, identity: bool
+    ) -> None:
         tables, ends = leaves.tables, np.append(nodes.roots[1:], len(nodes.left))
         # Tables of LightGBM have no nodes but leaves.
         first = ends - [len(table.is_leaf) for table in tables]
         numbers = [np.flatnonzero(table.is_leaf) for table in tables]
-        self.nodes = nodes
+        self.nodes, self.slope = nodes, slope
         self.of_rows = leaves.nodes + first
         self.leaves = np.concatenate(
             [n + k for n, k in zip(numbers, first, strict=True)]
@@ -151,20 +155,24 @@ class LeafFunction:
         self.values = None
         if not identity:
             self.values = np.concatenate([t.values[t.is_leaf] for t in tables])
+            self.slope = slope.reshape(len(slope), len(tables), -1)
 
-    def expected(self, slope: NDArray) -> NDArray[np.float64]:
-        """Compute the expected value of each node for each row, (n_nodes, n_rows).
-
-        It is the mean of the values of the leaves below it, over the training rows.
-        """
-        found = np.zeros((len(self.nodes.left), len(slope)))
-        n_trees = len(self.nodes.roots)
+    def at_leaves(self, rows: slice) -> NDArray[np.float64]:
+        """Compute the value of each leaf for some rows, (n_leaves, n_rows)."""
         if self.values is None:
-            found[self.leaves] = np.sqrt(0.5 / n_trees) * slope.T
-        else:
-            of_trees = slope.reshape(len(slope), n_trees, -1).transpose(2, 1, 0)
-            for weights, values in zip(of_trees, self.values.T, strict=True):
-                found[self.leaves] += values[:, np.newaxis] * weights[self.trees]
+            return np.sqrt(0.5 / len(self.nodes.roots)) * self.slope[rows].T
+        found = np.zeros((len(self.leaves), len(self.slope[rows])))
+        for k, values in enumerate(self.values.T):
+            found += values[:, np.newaxis] * self.slope[rows, self.trees, k].T
+        return found
+
+    def expected(self, values: NDArray) -> NDArray[np.float64]:
+        """Average values of the leaves, (n_leaves, n_values), for each node.
+
+        This is the mean over the training rows below the node.
+        """
+        found = np.zeros((len(self.nodes.left), values.shape[1]))
+        found[self.leaves] = values
         for level in reversed(self.nodes.levels):
             share = self.nodes.share[level, np.newaxis]
             left, right = found[self.nodes.left[level]], found[self.nodes.right[level]]
@@ -173,7 +181,7 @@ class LeafFunction:
 
 
 def path_parts(
-    function: LeafFunction, slope: NDArray, n_features: int
+    function: LeafFunction, n_features: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Split a linear function of the leaves of rows over the columns of X.
 
@@ -181,31 +189,54 @@ def path_parts(
     column gets the change. Returned are the contributions, (n_rows, n_features), and
     the sum of the expected values of the roots, (n_rows,).
     """
-    nodes, n_rows = function.nodes, len(slope)
+    n_rows, n_trees = function.of_rows.shape
     parts, base = np.empty((n_rows, n_features)), np.empty(n_rows)
-    size = max(1, BLOCK_ELEMENTS // max(len(nodes.left), n_features))
-    for rows in gen_batches(n_rows, size):
-        expected = function.expected(slope[rows])
-        base[rows] = expected[nodes.roots].sum(axis=0)
-        parts[rows] = _along_paths(nodes, function.of_rows[rows], expected, n_features)
+    width = n_features + n_trees
+    if function.values is None:
+        width += len(function.nodes.left)
+    else:
+        of_nodes = function.expected(function.values)
+    for rows in gen_batches(n_rows, max(1, BLOCK_ELEMENTS // width)):
+        if function.values is None:
+            expected = function.expected(function.at_leaves(rows))
+            at = partial(_at_rows, expected)
+        else:
+            at = partial(_times_slope, of_nodes, function.slope[rows])
+        parts[rows], base[rows] = _along_paths(
+            function.nodes, function.of_rows[rows], at, n_features
+        )
     return parts, base
 
 
-def _along_paths(
-    nodes: Nodes, leaves: NDArray[np.intp], expected: NDArray, n_features: int
+def _at_rows(
+    expected: NDArray, node: NDArray, row: NDArray, tree: NDArray
 ) -> NDArray[np.float64]:
+    return expected[node, row]
+
+
+def _times_slope(
+    expected: NDArray, slope: NDArray, node: NDArray, row: NDArray, tree: NDArray
+) -> NDArray[np.float64]:
+    return np.einsum("ij,ij->i", expected[node], slope[row, tree])
+
+
+def _along_paths(
+    nodes: Nodes, leaves: NDArray[np.intp], at: Callable, n_features: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum the changes of the expected value from leaves to roots by column."""
     n_rows, n_trees = leaves.shape
-    node, row = leaves.ravel(), np.repeat(np.arange(n_rows), n_trees)
-    places, changes = [], []
+    node, tree = leaves.ravel(), np.tile(np.arange(n_trees), n_rows)
+    row = np.repeat(np.arange(n_rows), n_trees)
+    value, base, places, changes = at(node, row, tree), np.zeros(n_rows), [], []
     while len(node):
         parent = nodes.parent[node]
         below = parent >= 0
-        node, parent, row = node[below], parent[below], row[below]
-        places.append(row * n_features + nodes.feature[parent])
-        changes.append(expected[node, row] - expected[parent, row])
-        node = parent
-    sums = np.bincount(
-        np.concatenate(places), np.concatenate(changes), n_rows * n_features
-    )
-    return sums.reshape(n_rows, n_features)
+        base += np.bincount(row[~below], value[~below], n_rows)
+        node, row, tree, value = parent[below], row[below], tree[below], value[below]
+        before = at(node, row, tree)
+        places.append(row * n_features + nodes.feature[node])
+        changes.append(value - before)
+        value = before
+    size = n_rows * n_features
+    sums: NDArray = np.bincount(np.concatenate(places), np.concatenate(changes), size)
+    return sums.reshape(n_rows, n_features), base

@@ -19,6 +19,7 @@ from sklearn_kmex.embedding._attribution import (
     check_method,
 )
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._decisions import sides_of
 from sklearn_kmex.embedding._leaves import (
     Leaves,
     check_values,
@@ -35,6 +36,7 @@ from sklearn_kmex.embedding._out_of_bag import (
     fill_with_means,
     warn_if_sure,
 )
+from sklearn_kmex.embedding._tree_shap import tree_shap_parts
 
 
 class TreeEmbedder(BaseEmbedder):
@@ -241,11 +243,15 @@ class TreeEmbedder(BaseEmbedder):
         self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
     ) -> Attribution:
         """Split a linear function of the leaves over the columns of X."""
-        method = check_method(method, ["path"], "an ensemble of trees")
-        leaves = self._leaves(self._check_input(X, reset=False))
+        method = check_method(method, ["tree_shap", "path"], "an ensemble of trees")
+        X = self._check_input(X, reset=False)
+        leaves = self._leaves(X)
         nodes = nodes_of(self.ensemble, len(leaves.tables))
-        function = LeafFunction(nodes, leaves, self.leaves == "identity")
-        parts, base = path_parts(function, slope, X.shape[1])
+        function = LeafFunction(nodes, leaves, slope, self.leaves == "identity")
+        parts, base = path_parts(function, X.shape[1])
+        if method == "tree_shap":
+            sides = sides_of(self.ensemble, X, function)
+            parts = tree_shap_parts(function, sides, X.shape[1])
         return attribution(parts, base, method, slope, self._encode(leaves))
 
     def _output(self, X: Any) -> NDArray:
