@@ -33,11 +33,19 @@ from sklearn_kmex._torch.lrp import (
     Recorder,
     make_composite,
     prepare,
+    with_input_rule,
     with_rules,
 )
 from sklearn_kmex._torch.projection import Affine, Length
 from sklearn_kmex._torch.run import first_parameter, first_sample
-from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
+from sklearn_kmex._torch.scores import (
+    Linear,
+    Output,
+    Prototypes,
+    Score,
+    Target,
+    make_score,
+)
 
 
 class Maps(NamedTuple):
@@ -49,6 +57,7 @@ class Maps(NamedTuple):
 
     values: NDArray  # (n_samples, n_maps, ...)
     lost: NDArray  # (n_samples, n_maps), or (n_samples,) for one map of each
+    method: Any  # by which they were made
 
 
 def explain_prototypes(
@@ -89,7 +98,19 @@ def explain_output(
         return Output(weight, bias, places)
 
     maps = _attribute(network._replace(layer=None), X, score_of, method)
-    return Maps(maps.values[:, 0], maps.lost[:, 0])
+    return Maps(maps.values[:, 0], maps.lost[:, 0], maps.method)
+
+
+def explain_linear(
+    network: Network, X: NDArray, slope: NDArray[np.float64], method: str
+) -> NDArray[np.float64]:
+    """Make maps of `(slope * embedding).sum(axis=1)` for rows of a table by LRP."""
+
+    def score_of(twin: nn.Module) -> Score:
+        return Linear(torch.as_tensor(slope).to(first_parameter(twin)))
+
+    maps = _attribute(network, X, score_of, Method(method))
+    return maps.values[:, 0].astype(np.float64)
 
 
 def _attribute(
@@ -103,9 +124,11 @@ def _attribute(
                 f"{type(twin).__name__} is quantized, and has no gradients. Use "
                 'method="occlusion", or concept_maps.'
             )
-    trial_of(twin, network, X)()  # raises a clear error for unsuitable input
+    trial = trial_of(twin, network, X)
+    trial()  # raises a clear error for unsuitable input
     quiet = network.settings._replace(verbose=False, num_workers=0)
     sample = next(float_batches(twin, first_sample(X), quiet))
+    method = with_input_rule(method, twin, trial, is_table=sample.ndim == 2)
     method = broadcast_settings(method, sample.shape[1:])
     tap = tap_of(twin, network.layer, network, X)
     score, start, found = score_of(twin), 0, []
@@ -117,7 +140,7 @@ def _attribute(
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
     values, lost = map(np.concatenate, zip(*found, strict=True))
-    return Maps(_check_finite(values), lost)
+    return Maps(_check_finite(values), lost, method.name)
 
 
 def _check_finite(maps: NDArray) -> NDArray:

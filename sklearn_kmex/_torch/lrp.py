@@ -14,8 +14,9 @@ from zennit.core import BasicHook, Composite, Hook
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
 from sklearn_kmex._torch.encoder import NO_GRADIENTS
+from sklearn_kmex._torch.gradients import Method
 from sklearn_kmex._torch.kinds import scripted_in
-from sklearn_kmex._torch.layers import first_layer
+from sklearn_kmex._torch.layers import first_layer, first_reads_all
 from sklearn_kmex._torch.nested import tensors_in
 from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, RULES, layer_rules
 from sklearn_kmex._torch.speed import fold_norms
@@ -65,6 +66,8 @@ PASSED = (
     "Alias", "AsStrided", "Clone", "Div", "Expand", "Identity", "Permute", "Reshape",
     "Select", "Slice", "Squeeze", "Transpose", "UnsafeView", "Unsqueeze", "View",
 )  # fmt: skip
+# The method by default, and that of networks whose first layer reads all values.
+DEFAULT, DEFAULT_OF_DENSE = "epsilon_plus_flat", "epsilon_plus"
 WITH_RULE = (Linear, AvgPool, BatchNorm, Activation)
 
 
@@ -281,6 +284,38 @@ def _remove_parametrizations(part: nn.Module) -> None:
         del part.parametrizations
         for name, value in values.items():
             part.register_parameter(name, nn.Parameter(value, False))
+
+
+def with_input_rule(
+    method: Method, twin: nn.Module, trial: Callable, *, is_table: bool
+) -> Method:
+    """Choose the method where it is None; refuse a rule that does not suit the input.
+
+    The flat rule is meant for layers that read a small part of an image each.
+    """
+    name = method.name
+    if name is not None and not str(name).endswith(("_flat", "_box")):
+        return method
+    _refuse_scripts(twin)
+    first = first_reads_all(twin, trial)
+    if name is None:
+        return method._replace(name=DEFAULT if first is None else DEFAULT_OF_DENSE)
+    if first is None:
+        return method
+    instead = f"use method={name.rpartition('_')[0]!r} instead of {name!r}."
+    if name.endswith("_flat"):
+        raise ValueError(
+            "The flat rule would give each input value the same relevance, as the "
+            f"first layer of {type(twin).__name__}, {first!r}, reads all of them; "
+            f"{instead}"
+        )
+    if is_table:
+        raise ValueError(
+            "The box rule is for pixels, which share their bounds; on a table, it "
+            "would give a column relevance for the width of its bounds, whatever its "
+            f"value; {instead}"
+        )
+    return method
 
 
 def make_composite(

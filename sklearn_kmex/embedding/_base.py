@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_kmex._base import KMExBaseEstimator, new_state
 from sklearn_kmex._compat import _fit_context, share_callbacks
 from sklearn_kmex._data.jobs import fit_task
+from sklearn_kmex.embedding._attribution import Attribution
 
 
 class BaseEmbedder(
@@ -41,6 +42,7 @@ class BaseEmbedder(
         with new_state(self) as new, fit_task(new, 0, X, y, None):
             checked = new._check_input(X, reset=True)
             new._n_features_out = new._embed(new._first(checked)).shape[1]
+            new._set_reference(checked)
         return self
 
     def transform(self, X: ArrayLike) -> Any:
@@ -107,6 +109,18 @@ class BaseEmbedder(
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         """Return class probabilities of embeddings, if these determine the output."""
+        return None
+
+    def _set_reference(self, X: Any) -> None:
+        """Keep some rows of checked input, from which contributions are measured."""
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution | None:
+        """Split `(slope * transform(X)).sum(axis=1)` over the columns of X.
+
+        `slope` has the shape of the embeddings. None means that this is not known.
+        """
         return None
 
     @abstractmethod

@@ -63,6 +63,8 @@ def leaves_of(ensemble: Any, X: Any) -> Leaves:
         nodes = histogram_apply(ensemble, X)
     elif is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
         nodes = ensemble.predict(X, pred_leaf=True)
+    elif isinstance(ensemble, GRADIENT):  # its trees know no names of columns
+        nodes = ensemble.apply(np.asarray(X) if hasattr(X, "columns") else X)
     else:
         nodes = ensemble.apply(X)
     nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
@@ -99,7 +101,7 @@ def leaf_tables(ensemble: Any) -> list[LeafTable]:
             for nodes in histogram_nodes(ensemble)
         ]
     if is_instance(ensemble, LIGHTGBM):
-        texts = re.findall(r"^leaf_value=(.*)$", _lightgbm_text(ensemble), re.MULTILINE)
+        texts = [tree["leaf_value"] for tree in lightgbm_trees(ensemble)]
         values = [np.array(text.split(), dtype=np.float64) for text in texts]
         return [LeafTable(np.ones(len(v), dtype=bool), _columns(v)) for v in values]
     if is_instance(ensemble, XGBOOST):
@@ -136,11 +138,21 @@ def _of_xgboost(ensemble: Any) -> Iterator[LeafTable]:
         yield LeafTable(is_leaf, tree["weight"] * _columns(values))
 
 
-def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
-    """Read the trees of XGBoost in its JSON format, each with its weight."""
+def _xgboost_model(ensemble: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a booster of XGBoost in its JSON format, and the trees in it."""
     model = json.loads(ensemble.get_booster().save_raw("json"))
     booster = model["learner"]["gradient_booster"]
-    model = booster.get("gbtree", booster)["model"]  # dart has a gbtree
+    return booster, booster.get("gbtree", booster)["model"]  # dart has a gbtree
+
+
+def xgboost_categories(ensemble: Any) -> list[dict[str, Any]]:
+    """Read the categories of each column; none before XGBoost 3.1."""
+    return _xgboost_model(ensemble)[1].get("cats", {}).get("enc", [])
+
+
+def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
+    """Read the trees of XGBoost in its JSON format, each with its weight."""
+    booster, model = _xgboost_model(ensemble)
     trees = model.get("trees")
     if not trees:
         raise ValueError(
@@ -154,6 +166,12 @@ def xgboost_trees(ensemble: Any) -> list[dict[str, Any]]:
 
 def _lightgbm_text(ensemble: Any) -> str:
     return ensemble.booster_.model_to_string()  # its JSON takes ten times as long
+
+
+def lightgbm_trees(ensemble: Any) -> list[dict[str, str]]:
+    """Read the fields of each tree of LightGBM."""
+    _, *texts = re.split(r"^Tree=\d+$", _lightgbm_text(ensemble), flags=re.MULTILINE)
+    return [dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE)) for text in texts]
 
 
 def check_values(ensemble: Any) -> None:

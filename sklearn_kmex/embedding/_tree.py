@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import HasMethods, StrOptions
+from sklearn_kmex.embedding._attribution import (
+    Attribution,
+    attribution,
+    check_method,
+)
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._decisions import sides_of
 from sklearn_kmex.embedding._leaves import (
     Leaves,
     check_values,
@@ -23,12 +29,14 @@ from sklearn_kmex.embedding._leaves import (
     leaves_of,
     probabilities_of_values,
 )
+from sklearn_kmex.embedding._nodes import LeafFunction, nodes_of, path_parts
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
     bootstrap_mask,
     fill_with_means,
     warn_if_sure,
 )
+from sklearn_kmex.embedding._tree_shap import tree_shap_parts
 
 
 class TreeEmbedder(BaseEmbedder):
@@ -230,6 +238,21 @@ class TreeEmbedder(BaseEmbedder):
     def _encode(self, leaves: Leaves) -> Any:
         """Embed rows by their leaves."""
         return (leaf_values if self.leaves == "value" else leaf_indicators)(leaves)
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution:
+        """Split a linear function of the leaves over the columns of X."""
+        method = check_method(method, ["tree_shap", "path"], "an ensemble of trees")
+        X = self._check_input(X, reset=False)
+        leaves = self._leaves(X)
+        nodes = nodes_of(self.ensemble, len(leaves.tables))
+        function = LeafFunction(nodes, leaves, slope, self.leaves == "identity")
+        parts, base = path_parts(function, X.shape[1])
+        if method == "tree_shap":
+            sides = sides_of(self.ensemble, X, function)
+            parts = tree_shap_parts(function, sides, X.shape[1])
+        return attribution(parts, base, method, slope, self._encode(leaves))
 
     def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):

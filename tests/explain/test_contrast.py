@@ -336,14 +336,12 @@ def test_a_transformer_that_fills_in_from_other_columns(wine):
     check_sum(psem, holes, found)
 
 
-def test_a_network_is_where_it_stops():
+def test_a_function_is_where_it_stops():
     X, y = load_iris(return_X_y=True)
-    mlp = MLPClassifier(6, solver="lbfgs", random_state=0, max_iter=1000).fit(X, y)
-    psem = make_kmex(make_pipeline(FrozenEstimator(StandardScaler().fit(X)), mlp))
-    psem.set_params(kmex__n_prototypes=2).fit(X, y)
-    found = contrast(psem, X)
-    assert found.space == "embed__model"
-    assert found.contributions.shape == (150, 6)
+    psem = make_kmex(lambda X: np.tanh(X[:, :3] - 4), n_prototypes=2)
+    found = contrast(psem.fit(X, y), X)
+    assert found.space == "embed"
+    assert found.contributions.shape == (150, 3)
     check_sum(psem, X, found)
 
 
