@@ -78,6 +78,14 @@ class BaseEmbedder(
         """
         return self._output(self._check_input(X, reset=False))
 
+    @property
+    def output_classes(self) -> Any:
+        """Class labels of the outputs of the model, None if it has none."""
+        held = self.get_params(deep=False).values()
+        known = [one.classes_ for one in held if hasattr(one, "classes_")]
+        several = known and isinstance(known[0], list) and np.ndim(known[0][0]) > 0
+        return None if several or not known else known[0]
+
     def embed_with_output(self, X: ArrayLike) -> tuple[Any, NDArray]:
         """Embed X and compute the output of the whole model, in one pass if possible.
 
