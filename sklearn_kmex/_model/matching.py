@@ -111,7 +111,9 @@ def some(labels: ArrayLike) -> str:
     return f"[{', '.join(map(repr, shown[:N_SHOWN]))}{more}]"
 
 
-def check_match(match: Match, outputs: NDArray, codes: NDArray) -> str | None:
+def check_match(
+    match: Match, outputs: NDArray, codes: NDArray, whose: str = "the model"
+) -> str | None:
     """Compare outputs with classes of the same samples, as numbers of both.
 
     An error is raised if they are matched by their order only, and another order fits
@@ -124,7 +126,7 @@ def check_match(match: Match, outputs: NDArray, codes: NDArray) -> str | None:
     better[rows] = columns
     agree = (
         f"The outputs of the black box, {some(match.known)}, were taken for the "
-        f"classes {_labels(match, match.places)}, and agree with the model for "
+        f"classes {_labels(match, match.places)}, and agree with {whose} for "
         f"{_share(counts, match.places):.0%} of the samples"
     )
     if _is_clearly_better(counts, better, match.places):
