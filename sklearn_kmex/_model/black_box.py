@@ -151,11 +151,15 @@ def _embed_with_output(psem: Any, X: Any) -> tuple[Any, Any]:
 
 def _scores(output: Any) -> NDArray:
     """Check that there is one score for each sample and class."""
-    if isinstance(output, list) or np.ndim(output) != 2:
-        shape = "several arrays" if isinstance(output, list) else np.shape(output)
+    if isinstance(output, list):  # of classifiers of scikit-learn
+        raise BlackBoxError(
+            f"The black box must predict one target; it predicts {len(output)}. Pass a "
+            "model of one target."
+        )
+    if np.ndim(output) != 2:
         raise BlackBoxError(
             "The black box must give one output for each class; got outputs of shape "
-            f"{shape}. Pass a model that predicts labels with "
+            f"{np.shape(output)}. Pass a model that predicts labels with "
             "sem_scorers(black_box=...)."
         )
     scores = np.asarray(output)

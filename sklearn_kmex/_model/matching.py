@@ -67,13 +67,10 @@ def match_outputs(known: ArrayLike | None, n_outputs: int, classes: NDArray) -> 
 
 
 def _as_labels(known: ArrayLike, n_outputs: int) -> NDArray:
-    """Return a label of each output; a network numbers its outputs by its targets."""
+    """Check that there is a label of each output."""
     labels = np.asarray(known)
     if labels.ndim == 1 and len(labels) == n_outputs:
         return labels
-    numbers = np.arange(n_outputs)
-    if labels.ndim == 1 and labels.dtype.kind in "iu" and np.isin(labels, numbers).all():
-        return numbers
     raise BlackBoxError(
         f"The black box must give one output for each of its labels, {some(labels)}; "
         f"it gives {n_outputs}. {REMEDY}"
