@@ -41,11 +41,14 @@ def psem_of(model, y, X=X, **settings):
     ids=["codes", "names", "to text", "from text", "floats", "from one"],
 )
 def test_figures_are_right_however_the_labels_are_written(trained, fitted):
+    model = forest(CODES)
+    by_codes = psem_of(model, CODES).predict(X)
     psem = psem_of(forest(trained), fitted)
-    assert fidelity_scorer(psem, X) > 0.9
-    assert abs(accuracy_gap_scorer(psem, X, fitted)) < 0.1
+    assert fidelity_scorer(psem, X) == np.mean(model.predict(X) == by_codes) > 0.8
+    gap = np.mean(by_codes == CODES) - model.score(X, CODES)
+    assert accuracy_gap_scorer(psem, X, fitted) == pytest.approx(gap)
     found = SEMReport(psem, X, fitted).to_dict()["performance"]
-    assert found["black_box"]["accuracy"]["value"] > 0.9
+    assert found["black_box"]["accuracy"]["value"] == model.score(X, CODES)
     assert found["black_box_doubt"] is None
 
 
@@ -58,7 +61,7 @@ def test_codes_in_another_order_are_no_figure_where_labels_were_the_targets():
     model, y = forest(CODES), NAMES[2 - CODES]
     psem = psem_of(model, y, teacher=None)
     for scorer in (fidelity_scorer, accuracy_gap_scorer):
-        with pytest.raises(BlackBoxError, match="taken for .* 9"):
+        with pytest.raises(BlackBoxError, match=r"3\d% of .*; taken for .* they would for (8|9|10)\d%"):
             scorer(psem, X, y)
     report = SEMReport(psem, X, y).to_dict()
     assert report["performance"]["black_box"] is None
@@ -69,11 +72,11 @@ def test_codes_in_another_order_are_no_figure_where_labels_were_the_targets():
 def test_classes_name_the_outputs_everywhere():
     model, y, classes = forest(CODES), NAMES[2 - CODES], NAMES[::-1]
     named, told = psem_of(model, y, classes=classes), psem_of(model, y, teacher=None)
-    assert fidelity_scorer(named, X) > 0.9
-    assert sem_scorers(classes=classes)["fidelity"](told, X, y) > 0.9
-    assert sem_scorers(model, classes=classes)["fidelity"](told, X, y) > 0.9
+    assert fidelity_scorer(named, X) > 0.85
+    assert sem_scorers(classes=classes)["fidelity"](told, X, y) > 0.85
+    assert sem_scorers(model, classes=classes)["fidelity"](told, X, y) > 0.85
     report = SEMReport(told, X, y, classes=classes).to_dict()["performance"]
-    assert report["black_box"]["agreement"]["value"] > 0.9
+    assert report["black_box"]["agreement"]["value"] > 0.85
     assert list(named["embed"].output_classes) == list(classes)
 
 
@@ -99,7 +102,7 @@ def test_classes_of_what_has_no_outputs():
 def test_some_classes_are_known_to_one_of_them_only():
     psem = psem_of(forest(CODES), CODES[:100], X[:100])
     with pytest.warns(KMExWarning, match=r"\[0, 1, 2\], are not .* \[0, 1\]"):
-        assert fidelity_scorer(psem, X[:100]) > 0.9
+        assert fidelity_scorer(psem, X[:100]) > 0.85
 
 
 def test_labels_of_other_things_are_an_error():
@@ -144,7 +147,7 @@ class Given:
 )
 def test_a_given_black_box_of_any_kind(model):
     psem = psem_of(forest(CODES), NAMES[CODES])
-    assert sem_scorers(model)["fidelity"](psem, X, NAMES[CODES]) > 0.9
+    assert sem_scorers(model)["fidelity"](psem, X, NAMES[CODES]) > 0.85
 
 
 def test_a_given_black_box_that_predicts_no_class_of_its_own():
@@ -197,5 +200,5 @@ def test_steps_after_the_embedder_run_once():
     scaled = make_pipeline(*psem_of(forest(CODES), CODES)[:1], StandardScaler())
     psem = make_pipeline(scaled, KMExClassifier(2, random_state=0)).fit(X, CODES)
     model = LogisticRegression(max_iter=500).fit(X, CODES)
-    assert fidelity_scorer(psem, X) > 0.9
-    assert sem_scorers(model)["fidelity"](psem, X, CODES) > 0.9
+    assert fidelity_scorer(psem, X) > 0.85
+    assert sem_scorers(model)["fidelity"](psem, X, CODES) > 0.85
