@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
 from sklearn_kmex._data.arrays import dense
+from sklearn_kmex._model.matching import BlackBoxError
 from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._dense_layers import (
@@ -133,6 +134,11 @@ class MLPEmbedder(BaseEmbedder):
 
     def _output(self, X: Any) -> NDArray:
         self._check_mlp()
+        if self._is_multilabel():
+            raise BlackBoxError(
+                "mlp must predict one label for each row to be compared; it was fitted "
+                f"on {self.mlp.n_outputs_} targets. Pass a model of one target."
+            )
         if is_classifier(self.mlp):
             return self.mlp.predict_proba(X)
         return self.mlp.predict(X)
@@ -140,11 +146,16 @@ class MLPEmbedder(BaseEmbedder):
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         self._check_mlp()
         n_hidden = len(self.mlp.coefs_) - 1
-        if not is_classifier(self.mlp) or self.layer % n_hidden != n_hidden - 1:
+        one_label = is_classifier(self.mlp) and not self._is_multilabel()
+        if not one_label or self.layer % n_hidden != n_hidden - 1:
             return None
         return probabilities_of_scores(
             Z @ self.mlp.coefs_[-1] + self.mlp.intercepts_[-1]
         )
+
+    def _is_multilabel(self) -> bool:
+        """Whether the network predicts several labels of each row."""
+        return self.mlp.out_activation_ == "logistic" and self.mlp.n_outputs_ > 1
 
     def _check_mlp(self) -> None:
         if not hasattr(self.mlp, "activation"):
