@@ -87,11 +87,12 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
 
 def _wrong_attributes(one: Any) -> Iterator[str]:
     """Yield names of attributes that no fit leaves."""
-    state = vars(one)
+    state, kind = vars(one), type(one)
+    parameters = kind._get_param_names() if isinstance(one, BaseEstimator) else ()
     yield from (
         repr(name)
         for name in state
-        if not name.isidentifier() or hasattr(type(one), name)
+        if not name.isidentifier() or (hasattr(kind, name) and name not in parameters)
     )
     yield from (
         name

@@ -78,7 +78,9 @@ def check(known, outputs, codes, classes=WORDS):
 def test_another_order_that_fits_much_better_is_an_error():
     codes = np.arange(30) % 3
     outputs = np.array([2, 0, 1])[codes]
-    message = r"\['a', 'b', 'c'\], and agree .* 0% .*; taken for \['b', 'c', 'a'\].*100%"
+    message = (
+        r"\['a', 'b', 'c'\], and agree .* 0% .*; taken for \['b', 'c', 'a'\].*100%"
+    )
     with pytest.raises(BlackBoxError, match=message):
         check(None, outputs, codes)
     with pytest.raises(BlackBoxError, match=message):
