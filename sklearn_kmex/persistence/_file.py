@@ -45,7 +45,8 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     """Save a fitted model to one file, without pickle.
 
     The file has the safetensors format. It contains the weights of the torch encoder,
-    if there is one, the other steps as `skops.io` writes them, and a manifest in JSON
+    if there is one, models of XGBoost, LightGBM and CatBoost as their libraries write
+    them, the other steps as `skops.io` writes them, and a manifest in JSON
     with versions, parameters, a schema number and a checksum. A file at `path` is
     replaced only after the new one is complete; its permissions stay, and a symbolic
     link is followed.
@@ -138,12 +139,14 @@ def load_psem(
         has a torch encoder. Its weights are replaced by those of the file, after all
         names, shapes and dtypes were found to agree.
 
-    trusted : sequence of str, default=()
+    trusted : str or sequence of str, default=()
         Types and functions that may be loaded besides, such as
-        "sklearn.svm._classes.SVC" or "my_package.preprocess"; the error lists them. For
-        a module with `set_extra_state`, also the names of extra state in the file.
-        Their state is not checked: name them only if you know who wrote the file, since
-        a forged one can run code, crash the process or change its memory.
+        "sklearn.svm._classes.SVC" or "my_package.preprocess"; the error lists them. The
+        words "xgboost", "lightgbm", "catboost" and "sklearn_boosting" stand for all
+        types that boosted models of this library need. For a module with
+        `set_extra_state`, also the names of extra state in the file. Their state is not
+        checked: name them only if you know who wrote the file, since a forged one can
+        run code, crash the process or change its memory.
 
     Returns
     -------
