@@ -9,17 +9,24 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import histogram_columns, histogram_nodes
+from sklearn_kmex.embedding._catboost import catboost_splits
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
     HISTOGRAM,
     LIGHTGBM,
     XGBOOST,
     Leaves,
+    columns_of_trees,
     is_instance,
     lightgbm_trees,
     xgboost_trees,
 )
 
 BLOCK_ELEMENTS = 2**23  # values of nodes at a time
+
+
+class UnreadableTreesError(ValueError):
+    """Error of trees whose splits are not by columns of X."""
 
 
 class Tree(NamedTuple):
@@ -88,13 +95,46 @@ def _trees(ensemble: Any) -> Iterator[Tree]:
         return _of_lightgbm(ensemble)
     if is_instance(ensemble, XGBOOST):
         return map(_of_xgboost, xgboost_trees(ensemble))
-    return map(_of_sklearn, np.ravel(getattr(ensemble, "estimators_", ensemble)))
+    if is_instance(ensemble, CATBOOST):
+        return map(_of_catboost, catboost_splits(ensemble))
+    trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
+    return map(_of_sklearn, trees, columns_of_trees(ensemble))
 
 
-def _of_sklearn(estimator: Any) -> Tree:
+def _of_sklearn(estimator: Any, columns: NDArray[np.intp]) -> Tree:
     tree = estimator.tree_
-    cover = tree.weighted_n_node_samples
-    return Tree(tree.children_left, tree.children_right, tree.feature, cover)
+    cover, feature = tree.weighted_n_node_samples, columns[np.maximum(tree.feature, 0)]
+    return Tree(tree.children_left, tree.children_right, feature, cover)
+
+
+def _of_catboost(splits: tuple[list[int], list[float]]) -> Tree:
+    """Make a node for each combination of answers; leaves keep their numbers.
+
+    The first answer is the lowest bit of the number of a leaf.
+    """
+    columns, weights = splits
+    if -1 in columns:
+        raise UnreadableTreesError(
+            "ensemble must split each node by one column to give contributions; this "
+            "CatBoost model combines columns of categories. Fit it with "
+            "max_ctr_complexity=1."
+        )
+    depth = len(columns)
+    n_inner = 2**depth - 1
+    inner = np.arange(n_inner)
+    level = np.floor(np.log2(inner + 1)).astype(np.intp)
+    place = inner + 1 - 2**level  # the answers so far, the first one the lowest bit
+    sides = []
+    for answer in (0, 1):
+        below = place + answer * 2**level
+        start = np.where(level + 1 < depth, 2 ** (level + 1) - 1, n_inner)
+        sides.append(np.append(below + start, np.full(2**depth, -1)))
+    cover = np.zeros(n_inner + 2**depth)
+    cover[n_inner:] = weights
+    for node in inner[::-1]:
+        cover[node] = cover[sides[0][node]] + cover[sides[1][node]]
+    feature = np.append(np.array(columns, dtype=np.intp)[level], np.full(2**depth, -1))
+    return Tree(sides[0], sides[1], feature, cover)
 
 
 def _of_histogram(nodes: NDArray, columns: NDArray[np.intp]) -> Tree:
