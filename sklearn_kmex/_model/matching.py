@@ -101,7 +101,7 @@ def _are_numbers(labels: NDArray) -> bool:
     return labels.dtype.kind in "iuf" and np.array_equal(labels, np.arange(len(labels)))
 
 
-def some(labels: ArrayLike) -> str:
+def some(labels: Any) -> str:
     """Show labels, the first ones if there are many."""
     shown = labels if isinstance(labels, list) else np.asarray(labels).tolist()
     more = ", ..." if len(shown) > N_SHOWN else ""

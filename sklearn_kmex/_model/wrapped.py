@@ -72,6 +72,7 @@ def before_and_last(model: Any) -> tuple[Any, Any] | None:
         return model, _fitted(model, name)
     return None
 
+
 def decided_by(model: Any) -> list[Any]:
     """List the fitted models by which a wrapper decides; none if it is no wrapper."""
     if isinstance(model, OF_TARGETS):

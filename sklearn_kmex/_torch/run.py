@@ -200,7 +200,10 @@ def _read_layer(
 
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
     """Scores of the classes by the whole module for X, (n_samples, n_classes)."""
-    twin, read = private_copy(module, settings.device), score_reader(module, X, settings)
+    twin, read = (
+        private_copy(module, settings.device),
+        score_reader(module, X, settings),
+    )
     with torch.no_grad():  # inference tensors fail in threads of the module
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
         return np.concatenate([read(values) for values in outputs])

@@ -6,13 +6,13 @@ from typing import Any
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._model.wrapped import before_and_last, decided_by, unwrapped
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._boosters import as_estimator
-from sklearn_kmex.embedding._cached import FROZEN, CachedEmbedder
+from sklearn_kmex.embedding._cached import CachedEmbedder
 from sklearn_kmex.embedding._function import FunctionEmbedder
 from sklearn_kmex.embedding._leaves import is_tree_ensemble
 from sklearn_kmex.embedding._mlp import MLPEmbedder
@@ -33,7 +33,8 @@ NETWORKS: tuple[tuple[str, str, Any], ...] = (
 
 def embedder_of(model: Any, layer: str | int | None) -> Any:
     """Return an embedder of the model inside all wrappers, by the whole of which it
-    answers as a black box."""
+    answers as a black box.
+    """
     model = as_estimator(unwrapped(model))
     split = before_and_last(model)
     if split is not None:
@@ -76,6 +77,10 @@ def _of_one(model: Any, layer: str | int | None) -> Any:
             "layer must be None unless model is a network; got "
             f"layer={layer!r} for {type(model).__name__}."
         )
+    return _of_one_without_layers(model)
+
+
+def _of_one_without_layers(model: Any) -> Any:
     if isinstance(model, type):
         raise TypeError(f"model must be an instance; got the class {model.__name__}.")
     if is_tree_ensemble(model):

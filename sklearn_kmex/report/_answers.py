@@ -31,7 +31,9 @@ class Answers(NamedTuple):
     black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown to psem
     accepted: NDArray[np.bool_] | None  # by a RejectingClassifier, if there is one
     embeddings: Any
-    doubt: str | None = None  # why the black box was not asked, or may have other labels
+    doubt: str | None = (
+        None  # why the black box was not asked, or may have other labels
+    )
 
     def names(self, names: list[str]) -> dict[Any, str]:
         """Return the names of classes by label."""
@@ -135,4 +137,3 @@ def growing_blocks(n_rows: int) -> Iterator[range]:
     while start < n_rows:
         yield range(start, min(start + size, n_rows))
         start, size = start + size, min(2 * size, BLOCK)
-

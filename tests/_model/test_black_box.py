@@ -61,7 +61,9 @@ def test_codes_in_another_order_are_no_figure_where_labels_were_the_targets():
     model, y = forest(CODES), NAMES[2 - CODES]
     psem = psem_of(model, y, teacher=None)
     for scorer in (fidelity_scorer, accuracy_gap_scorer):
-        with pytest.raises(BlackBoxError, match=r"3\d% of .*; taken for .* they would for (8|9|10)\d%"):
+        with pytest.raises(
+            BlackBoxError, match=r"3\d% of .*; taken for .* they would for (8|9|10)\d%"
+        ):
             scorer(psem, X, y)
     report = SEMReport(psem, X, y).to_dict()
     assert report["performance"]["black_box"] is None
@@ -152,7 +154,9 @@ def test_a_given_black_box_of_any_kind(model):
 
 def test_a_given_black_box_that_predicts_no_class_of_its_own():
     psem = psem_of(forest(CODES), CODES)
-    with pytest.raises(BlackBoxError, match=r"its classes, \[0, 1\].*it predicts \[9\]"):
+    with pytest.raises(
+        BlackBoxError, match=r"its classes, \[0, 1\].*it predicts \[9\]"
+    ):
         sem_scorers(Given(np.full(150, 9), [0, 1]))["fidelity"](psem, X, CODES)
 
 

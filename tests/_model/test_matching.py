@@ -78,7 +78,9 @@ def check(known, outputs, codes, classes=WORDS):
 def test_another_order_that_fits_much_better_is_an_error():
     codes = np.arange(30) % 3
     outputs = np.array([2, 0, 1])[codes]
-    message = r"\['a', 'b', 'c'\], and agree .* 0% .*; taken for \['b', 'c', 'a'\].*100%"
+    message = (
+        r"\['a', 'b', 'c'\], and agree .* 0% .*; taken for \['b', 'c', 'a'\].*100%"
+    )
     with pytest.raises(BlackBoxError, match=message):
         check(None, outputs, codes)
     with pytest.raises(BlackBoxError, match=message):
@@ -94,7 +96,7 @@ def test_labels_that_are_the_same_are_doubted_but_used():
 def test_two_classes_of_ten_that_are_swapped_are_found():
     codes = np.arange(400) % 10
     outputs = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])[codes]
-    with pytest.raises(BlackBoxError, match="80%.*100%"):
+    with pytest.raises(BlackBoxError, match=r"80%.*100%"):
         check(None, outputs, codes, np.arange(10))
 
 

@@ -155,7 +155,9 @@ def test_outputs_in_another_order_are_an_error_and_classes_the_remedy():
 def test_maps_of_a_class_that_the_network_does_not_know():
     network = train(2)
     psem = make_kmex(network, classes=[0, 7], teacher=None, n_prototypes=2).fit(X, Y)
-    with pytest.raises(ValueError, match=r"no output for \[1\]; its outputs are \[0, 7"):
+    with pytest.raises(
+        ValueError, match=r"no output for \[1\]; its outputs are \[0, 7"
+    ):
         black_box_relevance(psem, X[:5], labels=1, method="gradient_x_input")
 
 
