@@ -29,6 +29,7 @@ WORDS = np.array(["a", "b", "c"])
         ([False, True], np.array([0, 1]), [0, 1], False),
         (["False", "True"], np.array([False, True]), [0, 1], False),
         ([0, 1, 2, 3], np.array([1, 3]), [-1, 0, -1, 1], False),
+        ([0, 7], np.array([0, 1]), [0, -1], False),
         (["a", "d"], WORDS, [0, -1], False),
         ([0, 1, 2], np.array(["0", "2"]), [0, -1, 1], False),
     ],
