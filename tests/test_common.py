@@ -126,7 +126,7 @@ class AnyWidthScores(BaseEstimator):
         return (self.decision_function(X) > 0).astype(int)
 
     def decision_function(self, X):
-        return X.astype(np.float64)[:, 0]
+        return np.asarray(X).astype(np.float64)[:, 0]
 
     def __sklearn_is_fitted__(self):
         return True

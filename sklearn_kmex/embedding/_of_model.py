@@ -32,8 +32,9 @@ NETWORKS: tuple[tuple[str, str, Any], ...] = (
 
 
 def embedder_of(model: Any, layer: str | int | None) -> Any:
-    """Return an embedder of the model inside all wrappers, by the whole of which it
-    answers as a black box.
+    """Return an embedder of the model inside all wrappers.
+
+    Its black box is the whole model.
     """
     model = as_estimator(unwrapped(model))
     split = before_and_last(model)
