@@ -49,7 +49,8 @@ def match_outputs(known: ArrayLike | None, n_outputs: int, classes: NDArray) -> 
         return Match(np.arange(n_outputs), np.arange(n_outputs), classes, True)
     named, by_text = (_places(labels, classes, key) for key in (_value, _text))
     as_many = n_outputs == len(classes)
-    numbered = as_many and (_are_numbers(labels) or _are_numbers(np.sort(classes)))
+    of_model = _are_numbers(np.sort(classes)) and bool((by_text < 0).all())
+    numbered = as_many and (_are_numbers(labels) or of_model)
     if as_many and (named >= 0).all():
         return Match(named, labels, classes, False)
     order = np.argsort(classes, kind="stable")
@@ -101,7 +102,7 @@ def _are_numbers(labels: NDArray) -> bool:
     return labels.dtype.kind in "iuf" and np.array_equal(labels, np.arange(len(labels)))
 
 
-def some(labels: ArrayLike) -> str:
+def some(labels: Any) -> str:
     """Show labels, the first ones if there are many."""
     shown = labels if isinstance(labels, list) else np.asarray(labels).tolist()
     more = ", ..." if len(shown) > N_SHOWN else ""

@@ -32,8 +32,9 @@ NETWORKS: tuple[tuple[str, str, Any], ...] = (
 
 
 def embedder_of(model: Any, layer: str | int | None) -> Any:
-    """Return an embedder of the model inside all wrappers, by the whole of which it
-    answers as a black box.
+    """Return an embedder of the model inside all wrappers.
+
+    Its black box is the whole model.
     """
     model = as_estimator(unwrapped(model))
     split = before_and_last(model)
@@ -77,6 +78,10 @@ def _of_one(model: Any, layer: str | int | None) -> Any:
             "layer must be None unless model is a network; got "
             f"layer={layer!r} for {type(model).__name__}."
         )
+    return _of_one_without_layers(model)
+
+
+def _of_one_without_layers(model: Any) -> Any:
     if isinstance(model, type):
         raise TypeError(f"model must be an instance; got the class {model.__name__}.")
     if is_tree_ensemble(model):

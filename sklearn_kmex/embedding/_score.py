@@ -87,11 +87,13 @@ class ScoreEmbedder(BaseEmbedder):
         self.classifier = classifier
 
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Check the number of columns; the classifier itself checks the rest."""
-        is_table = len(getattr(X, "shape", ())) == 2
-        if is_table and (reset or hasattr(self, "n_features_in_")):
-            validate_data(self, X, skip_check_array=True, reset=reset)
-        return X
+        """Check rows of numbers; the classifier itself checks frames and objects."""
+        if hasattr(X, "columns"):
+            if reset or hasattr(self, "n_features_in_"):
+                validate_data(self, X, skip_check_array=True, reset=reset)
+            return X
+        kind = getattr(X, "dtype", None) or np.asarray(X).dtype
+        return X if kind.kind in "OUS" else super()._check_input(X, reset)
 
     def _embed(self, X: Any) -> NDArray:
         check_is_fitted(self.classifier)

@@ -157,7 +157,7 @@ class TorchEmbedder(TorchInputEmbedder):
 
     @property
     def output_classes(self) -> Any:
-        """Class labels of the outputs, if the configuration of the module names them."""
+        """Class labels of the outputs, if the module has a configuration with them."""
         names = getattr(getattr(self.module, "config", None), "id2label", None) or {}
         labels = [names[place] for place in sorted(names)]
         unnamed = labels == [f"LABEL_{place}" for place in range(len(labels))]

@@ -109,8 +109,8 @@ def faithfulness(
         each sample. Two values for comparison: `second_class` : float, the divergence
         between the black box's maps of this class and of the best of the other
         classes, NaN for a network of one logit, whose maps of both classes differ by
-        their sign alone; and `redrawn_head` : float, the divergence between the black box's
-        maps and those of its encoder with a head of shuffled weights.
+        their sign alone; and `redrawn_head` : float, the divergence between the black
+        box's maps and those of its encoder with a head of shuffled weights.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.exceptions import NotFittedError
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.experimental import enable_halving_search_cv
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
@@ -40,6 +40,7 @@ from sklearn_kmex.embedding import ScoreEmbedder, TreeEmbedder
 from sklearn_kmex.metrics import accuracy_gap_scorer, fidelity_scorer
 from sklearn_kmex.report import SEMReport
 
+assert enable_halving_search_cv  # which makes the halving searches importable
 X, CODES = load_breast_cancer(return_X_y=True)
 Y = np.array(["ill", "well"])[CODES]
 X_TRAIN, X_TEST, Y_TRAIN, Y_TEST = X[::2], X[1::2], Y[::2], Y[1::2]
@@ -72,7 +73,6 @@ WRAPPERS = {
     "votes": lambda: VotingClassifier([("a", forest()), ("b", SVC())]),
     "stack": lambda: StackingClassifier([("a", forest()), ("b", SVC())], cv=2),
     "columns": lambda: RFE(forest(), n_features_to_select=8, step=0.5),
-    "self-training": lambda: SelfTrainingClassifier(forest()),
     "discriminants": LinearDiscriminantAnalysis,
     "probabilities": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
 }
@@ -101,6 +101,13 @@ def test_thresholds_and_calibration_are_those_of_the_whole():
     assert_array_equal(model.classes_[output.argmax(axis=1)], model.predict(X_TEST))
     by_half = model.estimator_.predict(X_TEST)
     assert np.mean(by_half == model.predict(X_TEST)) < 0.99
+
+
+def test_a_classifier_that_trained_itself():
+    y = np.where(np.arange(len(X_TRAIN)) % 3, CODES[::2], -1)
+    model = SelfTrainingClassifier(forest()).fit(X_TRAIN, y)
+    psem = make_kmex(model, n_prototypes=5, random_state=0).fit(X_TRAIN, CODES[::2])
+    assert fidelity_scorer(psem, X_TEST) > 0.9
 
 
 def test_calibrated_models_are_embedded_side_by_side():

@@ -95,5 +95,5 @@ def test_sparse_rows_and_lists_reach_the_classifier():
     embedder = ScoreEmbedder(plain).fit(rows)
     assert_allclose(embedder.transform(rows), embedder.transform(rows.toarray()))
     assert ScoreEmbedder(plain).transform(np.eye(4).tolist()).shape == (4, 1)
-    with pytest.raises(ValueError, match="4 features"):
+    with pytest.raises(ValueError, match="expecting 4 features"):
         embedder.transform(np.eye(3))
