@@ -13,7 +13,7 @@ from sklearn_kmex._onnx.classifier import OUTPUTS, register_classifiers
 from sklearn_kmex._onnx.embedders import (
     ZERO_IS_MISSING,
     register_embedders,
-    takes_zeros_as_missing,
+    zeros_as_missing,
 )
 from sklearn_kmex._onnx.graph import NoConverter, rename
 from sklearn_kmex._onnx.inputs import (
@@ -24,7 +24,6 @@ from sklearn_kmex._onnx.inputs import (
     select_in_steps,
 )
 from sklearn_kmex._onnx.steps import CONVERTERS, PARSERS, SHAPES
-from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.exceptions import KMExWarning
 
 register_classifiers()
@@ -70,11 +69,10 @@ def _options(steps: list[Any], X: Any, n_prototypes: int | None) -> dict[int, An
     options: dict[int, Any] = {}
     if n_prototypes:
         options[id(steps[-1])] = {"n_prototypes": n_prototypes}
-    for step in steps[:-1] if any(isinstance(s, TreeEmbedder) for s in steps) else ():
-        if takes_zeros_as_missing(step, X):
-            options[id(step)] = {ZERO_IS_MISSING: True}
-        X = step.transform(X[:1])
-    return options
+    before = steps[:-1] if n_prototypes else steps
+    return options | {
+        id(step): {ZERO_IS_MISSING: True} for step in zeros_as_missing(before, X[:1])
+    }
 
 
 def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> TypeError:
@@ -86,8 +84,8 @@ def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> Ty
     first_line = str(error).strip().partition("\n")[0]
     return TypeError(
         f"psem must consist of steps that skl2onnx converts; of {kinds} one is not: "
-        f"{first_line} Export the steps after it, and pass their graph the output of "
-        "the steps before."
+        f"{first_line.rstrip('.')}. Export the steps after it, and pass their graph "
+        "the output of the steps before."
     )
 
 

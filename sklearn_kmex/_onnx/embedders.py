@@ -1,5 +1,6 @@
 """Converters of the embedders for skl2onnx."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from onnx import numpy_helper
 from scipy import sparse
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_kmex._onnx.graph import (
     INT64,
@@ -149,10 +151,22 @@ def _tree_attributes(
     }
 
 
-def takes_zeros_as_missing(step: Any, X: Any) -> bool:
-    """Whether an embedder takes zeros in its input X as missing values."""
-    of_xgboost = isinstance(step, TreeEmbedder) and is_instance(step.ensemble, XGBOOST)
-    return of_xgboost and sparse.issparse(X)
+def zeros_as_missing(steps: list[Any], X: Any) -> Iterator[TreeEmbedder]:
+    """Yield the embedders, also of inner steps, whose input has zeros that are missing.
+
+    These are trees of XGBoost behind a step with sparse output; `X` is their input.
+    """
+    for place, step in enumerate(steps):
+        if isinstance(step, TreeEmbedder):
+            if sparse.issparse(X) and is_instance(step.ensemble, XGBOOST):
+                yield step
+        elif isinstance(step, Pipeline):
+            yield from zeros_as_missing([part for _, part in step.steps], X)
+        elif isinstance(step, FeatureUnion):
+            for _, part in step.transformer_list:
+                yield from zeros_as_missing([part], X)
+        if place < len(steps) - 1:
+            X = step.transform(X)
 
 
 def register_embedders() -> None:

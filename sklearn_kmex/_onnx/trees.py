@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._compat import histogram_nodes
 from sklearn_kmex._onnx.graph import NoConverter
+from sklearn_kmex.embedding._catboost import catboost_questions
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
     HISTOGRAM,
     LIGHTGBM,
     PRUNED,
     XGBOOST,
+    columns_of_trees,
     is_instance,
     xgboost_trees,
 )
@@ -50,15 +53,48 @@ def trees_of(ensemble: Any) -> Trees:
         return Trees(_of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, XGBOOST):
         return Trees(list(_of_xgboost(ensemble)), "BRANCH_LT", np.float32)
+    if is_instance(ensemble, CATBOOST):
+        return Trees(list(_of_catboost(ensemble)), "BRANCH_LEQ", np.float32)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    return Trees([_of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
+    read = map(_of_forest, trees, columns_of_trees(ensemble))
+    return Trees(list(read), "BRANCH_LEQ", np.float32)
 
 
-def _of_forest(tree: Any) -> Tree:
+def _of_catboost(ensemble: Any) -> Iterator[Tree]:
+    """Make a node for each combination of answers, by depth; then the leaves.
+
+    The first answer is the lowest bit of the number of a leaf.
+    """
+    try:
+        trees = list(catboost_questions(ensemble))
+    except ValueError as error:
+        raise _no_converter(ensemble, str(error)) from error
+    for asked in trees:
+        depth = len(asked)
+        level = np.repeat(np.arange(depth + 1), 2 ** np.arange(depth + 1))
+        inner, n_inner = level[: -(2**depth)], 2**depth - 1
+        place = np.arange(n_inner) + 1 - 2**inner
+        ends = np.full(2**depth, -1)
+        below = 2 ** (inner + 1) - 1 + place  # for the answer "no", to the left
+        columns, borders, to_left = (
+            np.array(part)[inner] if asked else np.empty(0)
+            for part in (zip(*asked, strict=True) if asked else ((), (), ()))
+        )
+        yield Tree(
+            np.append(below, ends).astype(np.int64),
+            np.append(below + 2**inner, ends).astype(np.int64),
+            np.append(columns, 0 * ends).astype(np.int64),
+            np.append(borders, 0.0 * ends).astype(np.float32),
+            np.append(to_left, 0 * ends),
+        )
+
+
+def _of_forest(estimator: Any, columns: NDArray[np.intp]) -> Tree:
+    tree = estimator.tree_
     return Tree(
         tree.children_left,
         tree.children_right,
-        tree.feature,
+        columns[np.maximum(tree.feature, 0)],
         _float32_below(tree.threshold),
         tree.missing_go_to_left,
     )

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from served import assert_same, run_graph
 from sklearn.ensemble import (
+    BaggingClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
@@ -179,3 +180,34 @@ def test_zeros_of_sparse_rows_are_missing_for_xgboost(stopped):
     label, chances, *_ = run_graph(to_onnx(psem, texts), X=texts.astype(object))
     assert_array_equal(label, psem.predict(texts))
     assert_allclose(chances, psem.predict_proba(texts), rtol=0, atol=1e-9)
+
+
+def check_ensemble(ensemble, X):
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+    X = np.where(np.random.RandomState(1).rand(*X.shape) < 0.1, np.nan, X)
+    psem = make_kmex(ensemble.fit(X, y), n_prototypes=2, random_state=0).fit(X, y)
+    label, chances, *_ = run_graph(to_onnx(psem, X), X=X)
+    assert_array_equal(label, psem.predict(X))
+    assert_allclose(chances, psem.predict_proba(X), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("nan_mode", ["Min", "Max"])
+def test_trees_of_catboost(nan_mode):
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 6, "depth": 4, "verbose": False, "random_seed": 0}
+    model = catboost.CatBoostClassifier(
+        allow_writing_files=False, nan_mode=nan_mode, **settings
+    )
+    check_ensemble(model, np.random.RandomState(0).normal(size=(200, 4)))
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        BaggingClassifier(max_features=0.5, random_state=0),
+        BaggingClassifier(max_features=0.75, bootstrap_features=True, random_state=0),
+    ],
+    ids=["columns of each", "columns drawn twice"],
+)
+def test_trees_that_know_some_columns(ensemble):
+    check_ensemble(ensemble, np.random.RandomState(0).normal(size=(200, 4)))
