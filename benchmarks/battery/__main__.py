@@ -8,6 +8,9 @@ import json
 import platform
 from pathlib import Path
 
+import sklearn
+
+import sklearn_kmex
 from battery.judge import FAILED, judge
 from battery.kinds import all_kinds
 
@@ -15,7 +18,11 @@ RESULTS = Path(__file__).parents[1] / "results" / "battery.json"
 
 
 def main(wanted, path):
-    result = {"machine": f"{platform.machine()}, {platform.system()}", "kinds": {}}
+    result = {
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "versions": {one.__name__: one.__version__ for one in (sklearn_kmex, sklearn)},
+        "kinds": {},
+    }
     for group, kinds in all_kinds().items():
         for name, make in kinds.items():
             if wanted in f"{group}, {name}":

@@ -20,7 +20,7 @@ from sklearn_kmex.report import SEMReport
 
 PACKAGE = Path(sklearn_kmex.__file__).parent
 WORKS, PARTLY, REFUSED, FAILED = "works", "partly", "refused", "FAILED"
-REPORTED, SHOWN, CLOSE, TOLD = 60, 6, 1e-6, 0.05
+REPORTED, SHOWN, CLOSE, TOLD, TIE = 60, 6, 1e-6, 0.05, 1e-12
 
 
 def judge(case):
@@ -73,7 +73,7 @@ def predict(case, psem):
     assert np.allclose(chances.sum(axis=1), 1), "probabilities do not add to 1"
     codes = np.searchsorted(psem.classes_, labels)
     predicted = chances[np.arange(len(codes)), codes]
-    assert (predicted == chances.max(axis=1)).all(), "two predictions"
+    assert (predicted >= chances.max(axis=1) - TIE).all(), "two predictions"
     chance = np.bincount(np.unique(case.y_test, return_inverse=True)[1]).max()
     return f"{accuracy_score(case.y_test, labels):.2f} of {chance / len(labels):.2f}"
 
