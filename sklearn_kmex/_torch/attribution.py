@@ -28,14 +28,9 @@ from sklearn_kmex._torch.gradients import (
 )
 from sklearn_kmex._torch.kinds import quantized_in
 from sklearn_kmex._torch.layers import Tap, weights_of
-from sklearn_kmex._torch.lrp import (
-    INSTEAD,
-    Recorder,
-    make_composite,
-    prepare,
-    with_rules,
-)
+from sklearn_kmex._torch.lrp import make_composite, prepare, with_rules
 from sklearn_kmex._torch.projection import Affine, Length
+from sklearn_kmex._torch.recorder import INSTEAD, Recorder
 from sklearn_kmex._torch.run import first_parameter, first_sample
 from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
 
@@ -151,7 +146,7 @@ def _make_explainer(
     composite = method.name
     if isinstance(composite, str):
         composite = make_composite(composite, method.bounds, twin, trial)
-    recorder = stack.enter_context(with_rules(twin, composite))
+    recorder = stack.enter_context(with_rules(twin, composite, method.attention))
     encoder = Encoder(twin, tap, network.pooling)
     check = Check(Encoder(copy_to_explain(network, X), tap, network.pooling))
     return lambda X, score: _lrp(encoder, recorder, X, score, check)
@@ -203,13 +198,18 @@ def _lrp(
     check(X, Z.detach())
     with torch.no_grad():
         relevance = score.relevance(Z.detach()).to(Z)
-    maps = torch.stack(
-        [
-            torch.autograd.grad(Z, X, one, retain_graph=True)[0]
+    kinds, constants = zip(*[("input", X), *recorder.constants])
+    parts=[
+            torch.autograd.grad(Z, constants, one, retain_graph=True, allow_unused=True)
             for one in relevance.unbind(1)
-        ],
+        ]
+    maps = torch.stack([p[0] for p in parts],
         dim=1,
     )
+    tot={}
+    for k,p in zip(kinds, parts[0]):
+        if p is not None: tot[k]=tot.get(k,0)+p.sum().item()
+    print(tot, sum(tot.values()), relevance.sum().item())
     recorder.start()
     return maps, _share_lost(relevance, maps)
 

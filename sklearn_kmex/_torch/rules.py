@@ -174,6 +174,7 @@ def layer_rules(name: str) -> Composite:
     """Make the rules of layers, by the name of the rule of convolutions."""
     return LayerMapComposite(
         [
+            ((nn.MultiheadAttention,), None),  # its function is opened
             ((AvgPool,), RULES["mean"]()),
             ((Activation, BatchNorm), Pass()),
             ((Convolution,), CONVOLUTIONS[name]()),
