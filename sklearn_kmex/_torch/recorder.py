@@ -146,8 +146,8 @@ class Recorder(TorchFunctionMode):
     ) -> Tensor | None:
         """Call a function of two values under its rule, if it has one."""
         if name in MATRIX_PRODUCTS:
-            if self.attention == "value":
-                one, other = (v.detach() if is_softmax(v) else v for v in (one, other))
+            if self.attention == "value" and is_softmax(one):
+                return share(lambda x: function(one.detach(), x), other)
             return share(function, one, other)
         if name in RATIOS:  # the divisor is a scale, which is held fixed
             return self.call("activation", lambda x: x / other.detach(), one)

@@ -10,11 +10,10 @@ from zennit.core import BasicHook, Composite, Hook, ParamMod, stabilize
 from zennit.rules import Epsilon, Flat, NoMod, Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
-SMALL = 1e-6  # size of a denominator, relative to the mean of the sample, taken as zero
 
 
 def relative(values: Tensor) -> Tensor:
-    """Stabilize denominators by a millionth of their mean size in the sample.
+    """Stabilize denominators by about a millionth of their mean size in the sample.
 
     A constant would absorb relevance in layers with values as small as it.
     """
@@ -22,8 +21,9 @@ def relative(values: Tensor) -> Tensor:
 
 
 def _small(values: Tensor) -> Tensor:
+    """Return the size of values that are taken as zero: 1e-6 of the mean in float32."""
     size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return SMALL * size
+    return max(8 * torch.finfo(values.dtype).eps, 1e-10) * size
 
 
 class Part(NamedTuple):
