@@ -24,7 +24,6 @@ class Method(NamedTuple):
     noise: float = 0.1
     window: int | None = None
     seed: int = 0
-    attention: str = "value"
 
     @property
     def is_lrp(self) -> bool:

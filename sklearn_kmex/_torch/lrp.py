@@ -63,9 +63,10 @@ def make_composite(
 ) -> Composite:
     """Make the composite of a method.
 
-    The parts of its name are the rules of linear layers, of convolutions, and of the
-    first layer.
+    The parts of its name are the rules of linear layers, of convolutions, of attention
+    and of the first layer.
     """
+    method = method.replace("_cp", "")
     name = max((name for name in CONVOLUTIONS if method.startswith(name)), key=len)
     first = FIRST_RULES[method.removeprefix(name)](bounds)
     start = None if first is None else first_layer(twin, trial)
@@ -76,10 +77,10 @@ def make_composite(
 
 @contextmanager
 def with_rules(
-    twin: nn.Module, composite: Composite, attention: str
+    twin: nn.Module, composite: Composite, fixed_attention: bool
 ) -> Iterator[Recorder]:
     """Register rules for the layers of a copy of a module, and record the others."""
-    recorder = Recorder(twin, attention)
+    recorder = Recorder(twin, fixed_attention)
     context: dict = {}
     for name, part in twin.named_modules():
         rule = composite.module_map(context, name, part)

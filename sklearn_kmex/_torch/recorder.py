@@ -33,6 +33,8 @@ from sklearn_kmex._torch.functions import (
 from sklearn_kmex._torch.nested import tensors_in
 from sklearn_kmex._torch.rules import RULES
 
+# Kinds of constants that get a share of the relevance.
+CONSTANTS = ("positions", "tokens")
 WITH_RULE = (Linear, AvgPool, BatchNorm, Activation)
 INSTEAD = (
     'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or '
@@ -55,10 +57,10 @@ class Recorder(TorchFunctionMode):
     gradient, both would get all of it. A function without a rule is an error.
     """
 
-    def __init__(self, module: nn.Module, attention: str) -> None:
+    def __init__(self, module: nn.Module, fixed_attention: bool) -> None:
         super().__init__()
         self.kind = type(module).__name__
-        self.attention = attention
+        self.fixed_attention = fixed_attention
         self.rules: list[Hook] = []
         self.constants: list[tuple[str, Tensor]] = []
         self.start()
@@ -99,9 +101,11 @@ class Recorder(TorchFunctionMode):
 
     def track_constants(self, name: str, args: tuple) -> tuple:
         """Make leaves of constants that get a share of the relevance."""
-        if name in PLUS:
+        if name in PLUS and any(map(is_position, args)):
+            size = torch.broadcast_shapes(*(one.shape for one in args))
             return tuple(
-                self.leaf("positions", one) if is_position(one) else one for one in args
+                self.leaf("positions", one.expand(size)) if is_position(one) else one
+                for one in args
             )
         if name in JOINS and isinstance(args[0], list | tuple):
             parts = [
@@ -146,9 +150,7 @@ class Recorder(TorchFunctionMode):
     ) -> Tensor | None:
         """Call a function of two values under its rule, if it has one."""
         if name in MATRIX_PRODUCTS:
-            if self.attention == "value" and is_softmax(one):
-                return share(lambda x: function(one.detach(), x), other)
-            return share(function, one, other)
+            return self.multiply_matrices(function, one, other)
         if name in RATIOS:  # the divisor is a scale, which is held fixed
             return self.call("activation", lambda x: x / other.detach(), one)
         if name in PRODUCTS:
@@ -157,6 +159,16 @@ class Recorder(TorchFunctionMode):
             pair = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
             return self.call("sum", lambda x: function(*x.unbind(-1)), pair)
         return None
+
+    def multiply_matrices(
+        self, function: Callable, one: Tensor, other: Tensor
+    ) -> Tensor:
+        """Give half to each factor, or all to the one that attention weights."""
+        if self.fixed_attention and is_softmax(one):
+            return share(lambda x: function(one.detach(), x), other)
+        if self.fixed_attention and is_softmax(other):
+            return share(lambda x: function(x, other.detach()), one)
+        return share(function, one, other)
 
     def multiply(self, one: Tensor, other: Tensor) -> Tensor:
         """Multiply two values: a gate is held fixed, else each gets half."""

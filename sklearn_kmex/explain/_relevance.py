@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.decision import decide
@@ -29,6 +30,7 @@ from sklearn_kmex.utils import check_dependency
     {
         "target": [StrOptions({"class", "margin", "similarity"}), None],
         "rule": [StrOptions({"prp", "neuralized"}), None],
+        "return_shares": ["boolean"],
         **SETTINGS,
     },
     prefer_skip_nested_validation=True,
@@ -49,7 +51,8 @@ def relevance(
     window: int | None = None,
     batch_size: int = 32,
     random_state: int | np.random.RandomState | None = None,
-) -> NDArray:
+    return_shares: bool = False,
+) -> NDArray | tuple[NDArray, Bunch]:
     """Compute relevance maps of a decision by prototypes.
 
     A map gives each value of the network's input its share in a score of the model.
@@ -244,9 +247,11 @@ default=None
         found.layers(),
         how,
     )
+    if what != "similarity" or ids.ndim == 1:
+        maps = maps.of_one()
     warn_if_lost(maps, method)
-    several = what == "similarity" and ids.ndim == 2
-    return warn_if_zero(found.as_given(maps.values if several else maps.values[:, 0]))
+    values = warn_if_zero(found.as_given(maps.values))
+    return (values, maps.shares()) if return_shares else values
 
 
 @validate_params(SETTINGS, prefer_skip_nested_validation=True)

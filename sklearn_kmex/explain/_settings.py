@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 LRP = [
     "".join(parts)
     for parts in product(
-        ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"), ("", "_flat", "_box")
+        ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"),
+        ("", "_cp"),
+        ("", "_flat", "_box"),
     )
 ]
 METHODS = [*LRP, "gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
