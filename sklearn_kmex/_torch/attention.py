@@ -145,7 +145,11 @@ def group_norm(
 
 
 def normalize(
-    values: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12
+    values: Tensor,
+    p: float = 2.0,
+    dim: int = 1,
+    eps: float = 1e-12,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Divide values by their length, which is held fixed."""
     length = torch.linalg.vector_norm(values, p, dim, keepdim=True).clamp(min=eps)

@@ -12,8 +12,8 @@ MOVES = {
     "broadcast_tensors", "cat", "chunk", "clone", "contiguous", "dropout",
     "dropout1d", "dropout2d", "dropout3d", "expand", "expand_as", "flatten",
     "flip", "float", "gather", "get", "getitem", "identity", "index_select",
-    "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "minimum",
-    "moveaxis", "movedim", "narrow", "pad", "permute", "pixel_shuffle",
+    "masked_fill", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum",
+    "minimum", "moveaxis", "movedim", "narrow", "pad", "permute", "pixel_shuffle",
     "pixel_unshuffle", "repeat", "repeat_interleave", "reshape", "reshape_as", "roll",
     "select", "split", "squeeze", "stack", "swapaxes", "swapdims", "t", "to",
     "transpose", "type", "type_as", "unbind", "unflatten", "unsqueeze", "view",
@@ -53,9 +53,10 @@ KINDS = {
 GATES = ("Sigmoid", "Hardsigmoid", "Softmax")
 SQUASHED = ("Hardtanh", "Tanh")
 PASSED = (
-    "Alias", "AsStrided", "Clone", "Div", "Expand", "Identity", "MaskedFill", "Permute",
-    "Reshape", "Select", "Slice", "Squeeze", "Transpose", "UnsafeView", "Unsqueeze", "View",
+    "Alias", "AsStrided", "Clone", "Div", "Expand", "Identity", "MaskedFill",
+    "Permute", "Reshape", "Select", "Slice", "Squeeze", "Transpose", "UnsafeView", "Unsqueeze", "View",
 )  # fmt: skip
+
 
 def to_positional(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """Convert the keyword arguments input and other to positional ones."""
@@ -134,5 +135,3 @@ def not_in_place(function: Any) -> Any:
     if name.endswith("_") and not name.startswith("__"):
         return getattr(torch.Tensor, name[:-1], function)
     return function
-
-

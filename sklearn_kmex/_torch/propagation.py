@@ -54,7 +54,8 @@ class Propagation:
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
         maps, *others = (torch.stack(part, 1) for part in zip(*found, strict=True))
-        return [maps, relevance.sum(-1), relevance.abs().sum(-1), *others]
+        scores = [relevance.sum(-1), relevance.abs().sum(-1)]
+        return [maps, *(part.to(maps) for part in scores), *others]
 
     def _run(self, X: Tensor) -> Tensor:
         self.recorder.start()

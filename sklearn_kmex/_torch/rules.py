@@ -11,7 +11,6 @@ from zennit.rules import Epsilon, Flat, NoMod, Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
 
-
 def relative(values: Tensor) -> Tensor:
     """Stabilize denominators by about a millionth of their mean size in the sample.
 
@@ -21,9 +20,9 @@ def relative(values: Tensor) -> Tensor:
 
 
 def _small(values: Tensor) -> Tensor:
-    """Return the size of values that are taken as zero: 1e-6 of the mean in float32."""
+    """Return the size of values that are taken as zero."""
     size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return max(8 * torch.finfo(values.dtype).eps, 1e-10) * size
+    return (1e-10 if values.dtype == torch.float64 else 1e-6) * size
 
 
 class Part(NamedTuple):

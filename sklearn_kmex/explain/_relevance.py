@@ -88,8 +88,9 @@ default=None
     method : str or zennit.core.Composite, default="epsilon_plus_flat"
         Method of attribution. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
         "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
-        and of convolutions, optionally followed by the rule at the input, "_flat" or
-        "_box". Methods for layers of any kind: "gradient_x_input",
+        and of convolutions, optionally followed by "_cp", by which the weights of
+        attention are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
+        Methods for layers of any kind: "gradient_x_input",
         "integrated_gradients", "smoothgrad" or "occlusion". Or a composite of zennit.
 
     rule : {"prp", "neuralized"}, default=None
@@ -123,13 +124,25 @@ default=None
     random_state : int, RandomState instance or None, default=None
         Draws the noise of "smoothgrad".
 
+    return_shares : bool, default=False
+        Whether to also return how much of the relevance is where. By methods other
+        than LRP, all shares but `input` and `rest` are 0.
+
     Returns
     -------
-    ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
+    maps : ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
         Maps of float64 for a network of that, and of float32 for others, in the shape
         of the network's input, or in that of X where `input_shape` reshapes rows.
         Positive values support what is explained. Several maps for each sample if
         `prototypes` has two axes.
+
+    shares : Bunch
+        Only if `return_shares` is True. Arrays of shape (n_samples,), or (n_samples,
+        n_maps) for several maps: `score`, the relevance of the embedding, is the sum of
+        `input`, that of the map; `positions`, that of constants which are added for
+        each position and channel, such as position embeddings; `tokens`, that of
+        constants which are put beside the input, such as class tokens; and `rest`,
+        what biases, other constants and the softmax of attention keep.
 
     Raises
     ------
@@ -139,7 +152,7 @@ default=None
 
     ValueError
         If the samples do not fit the network, a label or prototype does not exist, a
-        map is not finite, or LRP has no rule for a layer, which is named.
+        map is not finite, or LRP has no rule for a layer or function, which is named.
 
     MissingDependencyError
         If zennit is not installed.
@@ -168,6 +181,11 @@ default=None
     all biases do. Sums, means, products and activations that the network computes
     between its layers have rules of their own; a gate, such as a sigmoid, is held
     fixed. One forward pass is made for all maps of a sample.
+
+    Transformers follow AttnLRP [4]_: the softmax passes relevance on by its Taylor
+    expansion, and a product of two values, or of two matrices, gives half to each. With
+    "_cp", all relevance of attention goes to the values [5]_. The scale of layer norms
+    and other norms is held fixed [5]_.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
     similarity to prototype p, where g_c = abs(z_c) / ((z_c - p_c)**2 + m) and m is a
@@ -202,6 +220,10 @@ default=None
     .. [3] J. Kauffmann, M. Esders, L. Ruff, G. Montavon, W. Samek and K.-R. Müller,
        "From Clustering to Cluster Explanations via Neural Networks", IEEE Transactions
        on Neural Networks and Learning Systems, 2022.
+    .. [4] R. Achtibat et al., "AttnLRP: Attention-Aware Layer-Wise Relevance
+       Propagation for Transformers", ICML 2024, arXiv:2402.05602.
+    .. [5] A. Ali et al., "XAI for Transformers: Better Explanations through
+       Conservative Propagation", ICML 2022, arXiv:2202.07304.
 
     Examples
     --------
