@@ -54,7 +54,8 @@ GATES = ("Sigmoid", "Hardsigmoid", "Softmax")
 SQUASHED = ("Hardtanh", "Tanh")
 PASSED = (
     "Alias", "AsStrided", "Clone", "Div", "Expand", "Identity", "MaskedFill",
-    "Permute", "Reshape", "Select", "Slice", "Squeeze", "Transpose", "UnsafeView", "Unsqueeze", "View",
+    "Permute", "Reshape", "Select", "Slice", "Squeeze", "Transpose", "UnsafeView",
+    "Unsqueeze", "View",
 )  # fmt: skip
 
 

@@ -315,7 +315,7 @@ def test_transformers_of_torchvision_keep_relevance(place):
 TIMM = {
     "vit_tiny_patch16_224": {"img_size": 16, "patch_size": 4, "depth": 2},
     "convnext_atto": {"depths": (1, 1, 1, 1), "dims": (4, 8, 8, 8)},
-    "mixer_s32_224": {"img_size": 64, "num_blocks": 2, "embed_dim": 8},
+    "mixer_s32_224": {"img_size": 64},
 }
 
 
