@@ -14,7 +14,7 @@ from sklearn_kmex.persistence._refusal import Refusal
 PARAMETERS = {"metric": "euclidean", "shrinkage": "auto", "teacher": None}
 ATTRIBUTES = {"metric_": "euclidean", "metric_map_": None}
 # Of other estimators, parameters that came later, and what they did without them.
-LATER = {
+LATER: dict[str, dict[str, Any]] = {
     "EmbeddingPipeline": {"black_box": None, "classes": None},
     "TreeEmbedder": {"leaves": "identity", "out_of_bag": False},
 }
