@@ -18,6 +18,7 @@ API_REFERENCE = {
         "names": [
             "CachedEmbedder",
             "MLPEmbedder",
+            "ScoreEmbedder",
             "SkorchEmbedder",
             "TorchEmbedder",
             "TreeEmbedder",

@@ -21,6 +21,7 @@ from sklearn_kmex._compat import (
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Training, open_task
 from sklearn_kmex._fit.streaming import PrototypeStream
+from sklearn_kmex._fit.teacher import check_teacher
 from sklearn_kmex._fit.validation import check_scale, check_training, warn_of_fewer
 from sklearn_kmex._model.metric import METRICS, preparation
 from sklearn_kmex._model.rule import rule_of
@@ -372,6 +373,7 @@ class KMExClassifier(PrototypeStream):
     ) -> list[int]:
         """Run the steps of a fit; return the numbers of prototypes asked for."""
         self._start_anew()
+        check_teacher(self.teacher, training)
         with open_task(self, training, self._searches()) as training:
             counts = choose(training)  # of prototypes, for each class
             training = training._replace(prepare=preparation(self.metric_))

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Literal
 
 from joblib import Memory
 from numpy.typing import ArrayLike
-from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex.embedding import (
-    CachedEmbedder,
-    MLPEmbedder,
-    SkorchEmbedder,
-    TorchEmbedder,
-    TreeEmbedder,
-)
-from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex._model.black_box import check_labels
+from sklearn_kmex.embedding import CachedEmbedder
 from sklearn_kmex.embedding._cached import FROZEN
-from sklearn_kmex.embedding._function import FunctionEmbedder
 from sklearn_kmex.embedding._head import EmbeddingHead
-from sklearn_kmex.embedding._leaves import is_tree_ensemble
-from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
-
-NETWORKS: tuple[tuple[str, str, Any], ...] = (
-    ("torch.nn", "Module", TorchEmbedder),
-    ("torch.export", "ExportedProgram", TorchEmbedder),  # which refuses it
-    ("skorch", "NeuralNet", SkorchEmbedder),
-    ("sklearn.neural_network", "MLPClassifier", MLPEmbedder),
-    ("sklearn.neural_network", "MLPRegressor", MLPEmbedder),
-)
+from sklearn_kmex.embedding._of_model import embedder_of, with_classes
 
 
 def make_kmex(
     model: Any,
     *,
     layer: str | int | None = None,
+    classes: ArrayLike | None = None,
     n_prototypes: float | dict | Literal["auto"] = "auto",
     metric: str = "auto",
     similarity: Literal["log", "gaussian", "auto"] = "auto",
@@ -61,15 +42,20 @@ def make_kmex(
     ----------
     model : object
         The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
-        random forest, extra trees, gradient boosting or decision tree of scikit-learn,
-        XGBoost or LightGBM; a fitted `Pipeline` that ends in one of these; a
-        transformer, which is frozen if it is fitted; or a callable that takes X and
-        returns embeddings of shape (n_samples, n_features).
+        ensemble of trees of scikit-learn, XGBoost, LightGBM or CatBoost, or other
+        classifier with `decision_function` or `predict_proba`; a fitted `Pipeline` that
+        ends in one of these, or a fitted search, threshold, calibration or vote over
+        them; a transformer, which is frozen if it is fitted; or a callable that takes X
+        and returns embeddings of shape (n_samples, n_features).
 
     layer : str or int, default=None
         Layer of a network whose output is the embedding: a dotted name for torch, or
         the number of a hidden layer for an MLP. By default, the embedding is the input
         of the last linear layer.
+
+    classes : array-like of shape (n_outputs,), default=None
+        Label of each output of the model, in their order, as in y. None takes the
+        labels that the model has, or else the sorted labels of y, which is checked.
 
     n_prototypes : int, float in (0, 1), dict of label to int, or "auto", \
             default="auto"
@@ -109,8 +95,13 @@ def make_kmex(
     Raises
     ------
     TypeError
-        If the model is of another type, or `layer` is given for a model without
-        layers.
+        If the model is of another type, predicts several targets, or `layer` or
+        `classes` is given for a model without layers or outputs.
+
+    ValueError
+        If `classes` are no different labels, or a classifier is not fitted. `fit`
+        raises it if the outputs of the model are taken for the sorted labels of y, and
+        another order fits much better.
 
     See Also
     --------
@@ -142,7 +133,10 @@ def make_kmex(
     >>> sorted(kmex.best_params_)
     ['aggregation', 'metric', 'n_prototypes', 'priors', 'similarity']
     """
-    embedder = _make_embedder(model, layer)
+    check_labels(classes)
+    embedder = embedder_of(model, layer)
+    if classes is not None:
+        embedder = with_classes(embedder, classes)
     if memory is not None and isinstance(embedder, FROZEN):
         embedder, memory = CachedEmbedder(embedder, memory), None
     kmex_params = {"teacher": EmbeddingHead(embedder), **kmex_params}
@@ -155,56 +149,3 @@ def make_kmex(
         **kmex_params,
     )
     return Pipeline([("embed", embedder), ("kmex", kmex)], memory=memory)
-
-
-def _make_embedder(model: Any, layer: str | int | None) -> Any:
-    """Wrap a network, with or without steps before it, or a model without layers."""
-    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        embedder = _make_embedder(model[-1], layer)
-        if len(model) == 1:
-            return embedder
-        before = FrozenEstimator(model[:-1])
-        return EmbeddingPipeline([("before", before), ("model", embedder)])
-    for package, name, embedder in NETWORKS:
-        if _is_instance(model, package, name):
-            return embedder(model) if layer is None else embedder(model, layer)
-    if layer is not None:
-        raise TypeError(
-            "layer must be None unless model is a network; got "
-            f"layer={layer!r} for {type(model).__name__}."
-        )
-    return _make_transformer(model)
-
-
-def _make_transformer(model: Any) -> Any:
-    if isinstance(model, type):
-        raise TypeError(f"model must be an instance; got the class {model.__name__}.")
-    if is_tree_ensemble(model):
-        return TreeEmbedder(model)
-    if isinstance(model, BaseEmbedder | CachedEmbedder):
-        return model
-    if hasattr(model, "transform"):
-        return FrozenEstimator(model) if _is_fitted(model) else model
-    if callable(model):
-        return FrozenEstimator(FunctionEmbedder(model))  # a clone shares the model
-    raise TypeError(
-        "model must be a torch.nn.Module, a fitted skorch net, MLP, random forest, "
-        "extra trees, gradient boosting or decision tree (of scikit-learn, XGBoost or "
-        "LightGBM), a Pipeline that ends in one of these, a transformer, or a callable "
-        f"that returns embeddings; got {type(model).__name__}."
-    )
-
-
-def _is_instance(model: Any, module: str, name: str) -> bool:
-    """Check a type without import: the package of an instance is already imported."""
-    return module in sys.modules and isinstance(
-        model, getattr(sys.modules[module], name)
-    )
-
-
-def _is_fitted(model: Any) -> bool:
-    try:
-        check_is_fitted(model)
-    except (NotFittedError, TypeError):
-        return False
-    return True

@@ -16,6 +16,7 @@ from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
 from sklearn_kmex.embedding import (
     CachedEmbedder,
     MLPEmbedder,
+    ScoreEmbedder,
     SkorchEmbedder,
     TorchEmbedder,
     TreeEmbedder,
@@ -70,7 +71,12 @@ def instances():
         RejectingClassifier(LogisticRegression(), method="probability", cv=3),
     ]
     cached = CachedEmbedder(MLPEmbedder(AnyWidthMLP()), "cache")
-    tables = [MLPEmbedder(AnyWidthMLP()), TreeEmbedder(AnyWidthForest()), cached]
+    tables = [
+        MLPEmbedder(AnyWidthMLP()),
+        ScoreEmbedder(AnyWidthScores()),
+        TreeEmbedder(AnyWidthForest()),
+        cached,
+    ]
     if importlib.util.find_spec("torch") is None:
         return [*classifiers, *tables]
     return [*classifiers, *tables, *torch_embedders()]
@@ -106,6 +112,24 @@ class AnyWidthMLP(BaseEstimator):
 
     coefs_ = (AnyWidthWeights(), np.ones((6, 2)))
     intercepts_ = (np.zeros(6, dtype=np.float32), np.zeros(2))
+
+
+class AnyWidthScores(BaseEstimator):
+    """A classifier of two classes that takes rows of any width."""
+
+    classes_ = np.arange(2)
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X):
+        return (self.decision_function(X) > 0).astype(int)
+
+    def decision_function(self, X):
+        return np.asarray(X).astype(np.float64)[:, 0]
+
+    def __sklearn_is_fitted__(self):
+        return True
 
 
 class AnyWidthForest(BaseEstimator):

@@ -16,7 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -129,7 +129,7 @@ def test_the_setting_of_the_paper(blobs):
 @pytest.mark.parametrize(
     ("model", "layer", "message"),
     [
-        (LogisticRegression(), None, "torch.nn.Module, .* got LogisticRegression"),
+        (LinearRegression(), None, "torch.nn.Module, .* got LinearRegression"),
         (3, None, "got int"),
         (PCA, None, "must be an instance; got the class PCA"),
         (np.sqrt, "fc", "layer must be None .* got layer='fc' for ufunc"),

@@ -279,7 +279,9 @@ class ComparedFold(NamedTuple):
             [np.concatenate([p.counts for p in found]) for found in by_count],
             np.searchsorted(labels, training.y[split.held_out]),
             training.weights[split.held_out],
-            targets_of(search.estimator.teacher, labels, tests),
+            targets_of(
+                search.estimator.teacher, training.classes, split.present, tests
+            ),
         )
 
     def distances(self, place: int) -> HeldOut:

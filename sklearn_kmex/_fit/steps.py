@@ -201,7 +201,7 @@ class FitSteps(PrototypePredictor):
         ]
         parts = compare_held_out(
             *(training.X, training.first_row, folds, rules),
-            partial(targets_of, self.teacher, training.classes[present]),
+            partial(targets_of, self.teacher, training.classes, np.array(present)),
         )
         new, n_rows = fit_temperature(parts, self.aggregation_, self._temperature_rows)
         old = getattr(self, "temperature_", 1.0)

@@ -21,6 +21,14 @@ def class_codes(
     return order[np.searchsorted(classes, labels, sorter=order)]
 
 
+def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
+    """Return codes of labels, -1 for labels that are not among the classes."""
+    codes = np.full(len(labels), -1)
+    known = np.isin(labels, classes)
+    codes[known] = class_codes(classes, labels[known])
+    return codes
+
+
 def kind_of(labels: NDArray) -> str:
     """Return the NumPy kind of labels, also of those in an object array."""
     kinds = {labels.dtype.kind}

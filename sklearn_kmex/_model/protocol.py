@@ -45,7 +45,7 @@ def find_sem(estimator: Any) -> Any:
         _check_on_host(model)
         return model
     _check_fitted_if_possible(model)
-    _check_refitted(model)
+    check_refitted(model)
     what = _name_of(model)
     if model is not estimator:
         place = "the last step of" if isinstance(estimator, Pipeline) else "inside"
@@ -116,7 +116,7 @@ def _check_fitted_if_possible(model: Any) -> None:
         check_is_fitted(model)
 
 
-def _check_refitted(model: Any) -> None:
+def check_refitted(model: Any) -> None:
     """Raise an error for a fitted search that did not fit its best candidate again."""
     if hasattr(model, "cv_results_") and not getattr(model, "refit", True):
         raise TypeError(

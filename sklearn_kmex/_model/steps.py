@@ -34,14 +34,17 @@ def find_kmex(psem: Any) -> Any:
     return sem
 
 
-def steps_before(psem: Any) -> list[tuple[str, Any]]:
-    """List names and transformers before the classifier, also of nested Pipelines."""
+def steps_before(psem: Any, whole: str = "") -> list[tuple[str, Any]]:
+    """List names and transformers before the classifier, also of nested Pipelines.
+
+    A Pipeline that has an attribute `whole` is one step.
+    """
     return [
         pair
         for level in levels(psem)
         if isinstance(level, Pipeline)
         for name, step in level.steps[:-1]
-        for pair in _opened(name, step)
+        for pair in _opened(name, step, whole)
     ]
 
 
@@ -54,12 +57,12 @@ def uncached_steps(psem: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _opened(name: str, step: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a step, or the steps of a Pipeline."""
+def _opened(name: str, step: Any, whole: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a step, or the steps of a Pipeline that has no attribute `whole`."""
     inner = step.estimator if isinstance(step, FrozenEstimator) else step
-    if isinstance(inner, Pipeline):
+    if isinstance(inner, Pipeline) and not (whole and hasattr(inner, whole)):
         for part, one in inner.steps:
-            yield from _opened(f"{name}__{part}", one)
+            yield from _opened(f"{name}__{part}", one, whole)
     elif hasattr(inner, "transform"):  # neither "passthrough" nor a sampler
         yield name, inner
 

@@ -98,15 +98,18 @@ def explain_output(
     def score_of(twin: nn.Module) -> Score:
         head: Any = twin.get_submodule(tap_of(twin, None, network, X).layer)
         weight, bias = weights_of(head)
+        if shuffled:
+            order = np.random.RandomState(method.seed).permutation(weight.numel())
+            weight = weight.flatten()[torch.as_tensor(order)].view_as(weight)
+        if len(weight) == 1:  # a logit z, whose classes have the scores (-z, z)
+            weight = torch.cat([-weight, weight])
+            bias = None if bias is None else torch.cat([-bias, bias])
         if len(weight) <= columns.max():
             raise ValueError(
                 f"The last linear layer of {type(twin).__name__} must return one score "
                 f"for each class; it returns {len(weight)}, too few to explain class "
                 f"{columns.max()}."
             )
-        if shuffled:
-            order = np.random.RandomState(method.seed).permutation(weight.numel())
-            weight = weight.flatten()[torch.as_tensor(order)].view_as(weight)
         places = torch.as_tensor(columns, device=weight.device)
         return Output(weight, bias, places)
 

@@ -1,6 +1,7 @@
 """Tensors in the nested containers that torch modules take and return."""
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from torch import Tensor
@@ -19,8 +20,11 @@ def each_tensor(value: Any, function: Callable[[Tensor], Any]) -> Any:
     """Apply a function to the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):
         return function(value)
-    if type(value) is dict:
-        return {key: each_tensor(part, function) for key, part in value.items()}
+    if isinstance(value, MutableMapping):  # also an output of Hugging Face
+        new = copy.copy(value)
+        for key, part in value.items():
+            new[key] = each_tensor(part, function)
+        return new
     if type(value) in (tuple, list) or hasattr(value, "_fields"):
         return like(value, [each_tensor(part, function) for part in value])
     return value

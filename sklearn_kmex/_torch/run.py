@@ -25,6 +25,7 @@ from sklearn_kmex._torch.copying import copy_or_share
 from sklearn_kmex._torch.kinds import check_converts, check_is_module, run_wrapped
 from sklearn_kmex._torch.layers import Capture, Tap, first_layer, takes_one_tensor
 from sklearn_kmex._torch.nested import each_tensor
+from sklearn_kmex._torch.outputs import ScoreReader
 from sklearn_kmex._torch.single import OneAsTwo
 from sklearn_kmex._torch.speed import halve, speed_up
 
@@ -170,16 +171,16 @@ def embed(
         dtype = halve(twin, start)
     outputs = run_batches(twin, X, settings, dtype)
     if scores is not None:
-        outputs = _collect_scores(outputs, scores, module)
+        outputs = _collect_scores(outputs, scores, score_reader(module, X, settings))
     return _read_layer(twin, tap, pooling, outputs)
 
 
 def _collect_scores(
-    outputs: Iterable[Any], scores: list[NDArray], module: nn.Module
+    outputs: Iterable[Any], scores: list[NDArray], read: ScoreReader
 ) -> Iterator[Any]:
-    """Append the outputs of a module to `scores` while they are iterated."""
+    """Append the scores in outputs of a module to `scores` while they are iterated."""
     for values in outputs:
-        scores.append(_to_scores(values, module))
+        scores.append(read(values))
         yield values
 
 
@@ -198,21 +199,26 @@ def _read_layer(
 
 
 def output(module: nn.Module, X: Any, settings: RunSettings) -> NDArray:
-    """Output of the whole module for X, as one array."""
-    twin = private_copy(module, settings.device)
+    """Scores of the classes by the whole module for X, (n_samples, n_classes)."""
+    twin, read = (
+        private_copy(module, settings.device),
+        score_reader(module, X, settings),
+    )
     with torch.no_grad():  # inference tensors fail in threads of the module
         outputs = run_batches(twin, X, settings, first_parameter(twin).dtype)
-        return np.concatenate([_to_scores(values, module) for values in outputs])
+        return np.concatenate([read(values) for values in outputs])
 
 
-def _to_scores(values: Any, module: nn.Module) -> NDArray:
-    """Convert the output of a module to an array."""
-    if not isinstance(values, Tensor):
-        raise TypeError(
-            f"{type(module).__name__} must return a tensor for black_box_output; got "
-            f"{type(values).__name__}. Wrap it in a module that returns the scores."
-        )
-    return values.detach().float().cpu().numpy()
+def score_reader(module: nn.Module, X: Any, settings: RunSettings) -> ScoreReader:
+    """Return a reader of the scores in the outputs of a module."""
+
+    def trial() -> tuple[nn.Module, Callable]:
+        twin = private_copy(module, settings.device)
+        quiet = settings._replace(verbose=False, num_workers=0)
+        dtype = first_parameter(twin).dtype
+        return twin, lambda: next(run_batches(twin, first_sample(X), quiet, dtype))
+
+    return ScoreReader(module, trial)
 
 
 def _to_rows(values: Tensor, pooling: str, tap: Tap) -> NDArray[np.float32]:

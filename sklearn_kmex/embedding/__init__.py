@@ -3,6 +3,7 @@
 from sklearn_kmex.embedding._cached import CachedEmbedder
 from sklearn_kmex.embedding._file import embed_to_file
 from sklearn_kmex.embedding._mlp import MLPEmbedder
+from sklearn_kmex.embedding._score import ScoreEmbedder
 from sklearn_kmex.embedding._skorch import SkorchEmbedder
 from sklearn_kmex.embedding._torch import TorchEmbedder
 from sklearn_kmex.embedding._tree import TreeEmbedder
@@ -10,6 +11,7 @@ from sklearn_kmex.embedding._tree import TreeEmbedder
 __all__ = [
     "CachedEmbedder",
     "MLPEmbedder",
+    "ScoreEmbedder",
     "SkorchEmbedder",
     "TorchEmbedder",
     "TreeEmbedder",

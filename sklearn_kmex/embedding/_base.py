@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import validate_data
 
 from sklearn_kmex._base import KMExBaseEstimator, new_state
@@ -78,6 +78,14 @@ class BaseEmbedder(
         """
         return self._output(self._check_input(X, reset=False))
 
+    @property
+    def output_classes(self) -> Any:
+        """Class labels of the outputs of the model, None if it has none."""
+        held = self.get_params(deep=False).values()
+        known = [one.classes_ for one in held if hasattr(one, "classes_")]
+        several = known and isinstance(known[0], list) and np.ndim(known[0][0]) > 0
+        return None if several or not known else known[0]
+
     def embed_with_output(self, X: ArrayLike) -> tuple[Any, NDArray]:
         """Embed X and compute the output of the whole model, in one pass if possible.
 
@@ -123,7 +131,13 @@ class BaseEmbedder(
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Check rows of a table; overridden for other input."""
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        return validate_data(
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            accept_sparse=["csr", "csc"] if get_tags(self).input_tags.sparse else False,
+            reset=reset,
+        )
 
     def __sklearn_clone__(self) -> Self:
         """Share the model, which is fitted."""

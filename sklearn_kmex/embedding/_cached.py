@@ -24,6 +24,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_kmex._base import KMExBaseEstimator, new_state
 from sklearn_kmex._compat import HasMethods, _fit_context
 from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, run_part
+from sklearn_kmex._model.protocol import innermost
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._digests import row_digests
 from sklearn_kmex.embedding._fingerprint import fingerprint
@@ -53,8 +54,9 @@ def _has_names(self: CachedEmbedder) -> bool:
 
 def _embeds_training_rows_apart(embedder: Any) -> bool:
     """Whether `fit_transform` may differ from `transform`, as of a forest."""
-    last = embedder[-1] if isinstance(embedder, EmbeddingPipeline) else embedder
-    return bool(getattr(last, "out_of_bag", False))
+    last = innermost(embedder)
+    parts = [one for _, one in getattr(last, "transformer_list", [("", last)])]
+    return any(getattr(innermost(one), "out_of_bag", False) for one in parts)
 
 
 class CachedEmbedder(
@@ -274,6 +276,11 @@ class CachedEmbedder(
             Output of the model; for a classifier, one score for each class.
         """
         return self._cached(X, "black_box_output")
+
+    @property
+    def output_classes(self) -> Any:
+        """Class labels of the outputs of the model, None if it has none."""
+        return getattr(self.embedder, "output_classes", None)
 
     def _cached(self, X: Any, method: str) -> Any:
         """Read cached results, and run the encoder on other samples in chunks."""

@@ -47,11 +47,10 @@ class EmbeddingHead(KMExBaseEstimator):
     @property
     def classes_(self) -> NDArray:
         """Class labels of the model, if it has them."""
-        held = self._innermost().get_params(deep=False).values()
-        known = [model.classes_ for model in held if hasattr(model, "classes_")]
-        if not known:
+        known = getattr(self.embedder, "output_classes", None)
+        if known is None:
             raise AttributeError("The model behind the embedder has no classes_.")
-        return np.asarray(known[0])
+        return np.asarray(known)
 
     def _innermost(self) -> Any:
         """Return the embedder inside pipelines and caches."""

@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
+from sklearn_kmex._model.matching import BlackBoxError
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._head import probabilities_of_scores
 
@@ -89,7 +90,10 @@ class MLPEmbedder(BaseEmbedder):
                 f"layer must be between {-n_hidden} and {n_hidden - 1} for a network "
                 f"with {n_hidden} hidden layer(s); got {self.layer}."
             )
-        X = validate_data(self.mlp, X, dtype=[np.float64, np.float32], reset=False)
+        dtypes = [np.float64, np.float32]
+        X = validate_data(
+            self.mlp, X, dtype=dtypes, accept_sparse=["csr", "csc"], reset=False
+        )
         activate = ACTIVATIONS[self.mlp.activation]
         for depth in range(self.layer % n_hidden + 1):
             X = activate(X @ self.mlp.coefs_[depth] + self.mlp.intercepts_[depth])
@@ -97,6 +101,11 @@ class MLPEmbedder(BaseEmbedder):
 
     def _output(self, X: Any) -> NDArray:
         self._check_mlp()
+        if self._is_multilabel():
+            raise BlackBoxError(
+                "mlp must predict one label for each row to be compared; it was fitted "
+                f"on {self.mlp.n_outputs_} targets. Pass a model of one target."
+            )
         if is_classifier(self.mlp):
             return self.mlp.predict_proba(X)
         return self.mlp.predict(X)
@@ -104,11 +113,16 @@ class MLPEmbedder(BaseEmbedder):
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         self._check_mlp()
         n_hidden = len(self.mlp.coefs_) - 1
-        if not is_classifier(self.mlp) or self.layer % n_hidden != n_hidden - 1:
+        one_label = is_classifier(self.mlp) and not self._is_multilabel()
+        if not one_label or self.layer % n_hidden != n_hidden - 1:
             return None
         return probabilities_of_scores(
             Z @ self.mlp.coefs_[-1] + self.mlp.intercepts_[-1]
         )
+
+    def _is_multilabel(self) -> bool:
+        """Whether the network predicts several labels of each row."""
+        return self.mlp.out_activation_ == "logistic" and self.mlp.n_outputs_ > 1
 
     def _check_mlp(self) -> None:
         if not hasattr(self.mlp, "activation"):
@@ -120,5 +134,6 @@ class MLPEmbedder(BaseEmbedder):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -104,6 +104,14 @@ class SkorchEmbedder(TorchInputEmbedder):
 
         return output_of_net(self.net, X)
 
+    @property
+    def output_classes(self) -> Any:
+        """Class labels of the outputs; integers are numbers of outputs."""
+        known = np.asarray(getattr(self.net, "classes_", []))
+        if len(known) == 0:
+            return None
+        return np.arange(known.max() + 1) if known.dtype.kind in "iu" else known
+
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         from sklearn_kmex._torch.layers import scores_of_last_linear
 

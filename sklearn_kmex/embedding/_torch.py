@@ -149,6 +149,14 @@ class TorchEmbedder(TorchInputEmbedder):
 
         return output(self.module, X, self._run_settings())
 
+    @property
+    def output_classes(self) -> Any:
+        """Class labels of the outputs, if the module has a configuration with them."""
+        names = getattr(getattr(self.module, "config", None), "id2label", None) or {}
+        labels = [names[place] for place in sorted(names)]
+        unnamed = labels == [f"LABEL_{place}" for place in range(len(labels))]
+        return None if unnamed else labels
+
     def _embed_with_output(self, X: Any) -> tuple[NDArray[np.float32], NDArray]:
         if (
             self.precision != "float32"

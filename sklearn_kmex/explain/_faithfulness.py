@@ -107,8 +107,9 @@ def faithfulness(
         in nats; 0 is best. `divergences` : ndarray of shape (n_samples,), the same for
         each sample. Two values for comparison: `second_class` : float, the divergence
         between the black box's maps of this class and of the best of the other
-        classes; and `redrawn_head` : float, the divergence between the black box's
-        maps and those of its encoder with a head of shuffled weights.
+        classes, NaN for a network of one logit, whose maps of both classes differ by
+        their sign alone; and `redrawn_head` : float, the divergence between the black
+        box's maps and those of its encoder with a head of shuffled weights.
 
     Raises
     ------
@@ -181,7 +182,9 @@ def faithfulness(
     return Bunch(
         divergence=float(np.mean(divergences)),
         divergences=divergences,
-        second_class=relevance_divergence_loss(theirs, second, channel_axis=axis),
+        second_class=np.nan
+        if np.array_equal(theirs, -second)
+        else relevance_divergence_loss(theirs, second, channel_axis=axis),
         redrawn_head=relevance_divergence_loss(theirs, redrawn, channel_axis=axis),
     )
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import Normalizer
 
+from sklearn_kmex._model.black_box import output_classes
+from sklearn_kmex._model.matching import match_outputs, some
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
@@ -30,6 +32,7 @@ class FoundNetwork(NamedTuple):
     shape: tuple[int, ...] | None  # of a sample, where it was reshaped into the input
     samples: Any  # the input of the embedder
     after: list[Any]  # steps between the embedder and the classifier
+    known: Any = None  # class labels of the outputs of the network
 
     def as_given(self, maps: NDArray) -> NDArray:
         """Give maps the shape of the samples in X."""
@@ -67,11 +70,19 @@ class FoundNetwork(NamedTuple):
 
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the outputs of the network that belong to these class codes."""
-        known = getattr(getattr(self.embedder, "net", None), "classes_", None)
-        if known is None or not np.isin(self.sem.classes_, known).all():
+        classes = np.asarray(self.sem.classes_)
+        if self.known is None:
             return codes
-        order = np.argsort(known)
-        return order[np.searchsorted(known, self.sem.classes_[codes], sorter=order)]
+        places = match_outputs(self.known, len(self.known), classes).places
+        unknown = np.setdiff1d(codes, places)
+        if len(unknown):
+            raise ValueError(
+                f"The black box has no output for {classes[unknown].tolist()}; its "
+                f"outputs are {some(self.known)}."
+            )
+        outputs = np.full(len(classes), -1)
+        outputs[places[places >= 0]] = np.flatnonzero(places >= 0)
+        return outputs[codes]
 
     def output_maps(
         self,
@@ -121,7 +132,8 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
     shape = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
     return FoundNetwork(
-        find_sem(psem), embedder, inputs, shape if reshaped else None, X, after
+        *(find_sem(psem), embedder, inputs, shape if reshaped else None, X, after),
+        output_classes(psem),
     )
 
 

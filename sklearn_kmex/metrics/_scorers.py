@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import get_scorer
+from sklearn.utils import column_or_1d
 
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._model.black_box import check_black_box, labels_of_both
+from sklearn_kmex._model.black_box import BlackBox, check_black_box
+from sklearn_kmex._model.labels import class_codes, known_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import activations
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.metrics._diversity import diversity_score
 from sklearn_kmex.metrics._example_scorers import (
     distinct_examples,
@@ -143,6 +147,7 @@ def fidelity(
     y: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     black_box: Any = "embedder",
+    classes: ArrayLike | None = None,
 ) -> float:
     """Score the share of samples for which model and black box predict the same class.
 
@@ -176,7 +181,15 @@ def fidelity(
         black box.
 
     ValueError
-        If the black box does not give one output for each class.
+        If the black box does not give one output for each class, or its labels are not
+        those of the estimator: they have no label in common, or its outputs are matched
+        to classes by their order, and another order fits much better.
+
+    Warns
+    -----
+    KMExWarning
+        If the labels may not be the same: some of them differ, or agreement is near
+        chance.
 
     See Also
     --------
@@ -195,7 +208,7 @@ def fidelity(
     >>> fidelity_scorer(psem, X[1::2]) > 0.9
     True
     """
-    theirs, ours = labels_of_both(estimator, X, black_box)
+    theirs, ours = _codes_of_both(estimator, X, black_box, classes)
     return fidelity_score(theirs, ours, sample_weight=sample_weight)
 
 
@@ -205,6 +218,7 @@ def gap(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
     black_box: Any = "embedder",
+    classes: ArrayLike | None = None,
 ) -> float:
     """Score the accuracy of the model minus that of its black box.
 
@@ -239,7 +253,15 @@ def gap(
         black box.
 
     ValueError
-        If the black box does not give one output for each class.
+        If the black box does not give one output for each class, or its labels are not
+        those of the estimator: they have no label in common, or its outputs are matched
+        to classes by their order, and another order fits much better.
+
+    Warns
+    -----
+    KMExWarning
+        If the labels may not be the same: some of them differ, or agreement is near
+        chance.
 
     See Also
     --------
@@ -258,8 +280,27 @@ def gap(
     >>> abs(accuracy_gap_scorer(psem, X[1::2], y[1::2])) < 0.1
     True
     """
-    theirs, ours = labels_of_both(estimator, X, black_box)
-    return accuracy_gap(y, theirs, ours, sample_weight=sample_weight)
+    theirs, ours = _codes_of_both(estimator, X, black_box, classes)
+    labels = column_or_1d(y)
+    true = known_codes(np.asarray(find_sem(estimator).classes_), labels)
+    if (true < 0).all():
+        class_codes(np.asarray(find_sem(estimator).classes_), labels, "y")
+    return accuracy_gap(
+        np.where(true < 0, -2, true), theirs, ours, sample_weight=sample_weight
+    )
+
+
+def _codes_of_both(
+    estimator: Any, X: ArrayLike, black_box: Any, classes: ArrayLike | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Predict by the black box and by the model, in one pass if possible."""
+    sem, asked = find_sem(estimator), BlackBox(estimator, black_box, classes)
+    predicted = np.asarray(sem.predict(asked.embed(X)))
+    ours = class_codes(np.asarray(sem.classes_), predicted, "predictions")
+    theirs = asked.codes(ours)
+    if asked.doubt is not None:
+        warnings.warn(asked.doubt, KMExWarning, stacklevel=3)
+    return theirs, ours
 
 
 transparency_scorer = SEMScorer("transparency_scorer", transparency)
@@ -271,6 +312,7 @@ accuracy_gap_scorer = SEMScorer("accuracy_gap_scorer", gap)
 def sem_scorers(
     black_box: Any | Literal["embedder"] = "embedder",
     *,
+    classes: ArrayLike | None = None,
     X_train: Any = None,
     y_train: ArrayLike | None = None,
 ) -> dict[str, Any]:
@@ -281,9 +323,14 @@ def sem_scorers(
     Parameters
     ----------
     black_box : {"embedder"}, fitted model or None, default="embedder"
-        Model to compare with: "embedder" is the network or trees behind the embedder;
-        any other model must have a `predict` that takes the same X. None leaves out
-        "fidelity" and "accuracy_gap".
+        Model to compare with: "embedder" is the whole model that was passed to
+        `make_kmex`; any other model must have a `predict` that takes the same X. None
+        leaves out "fidelity" and "accuracy_gap".
+
+    classes : array-like of shape (n_outputs,), default=None
+        Label of each output of the black box, in their order. None takes the labels
+        that it has, and otherwise the classes of the estimator in their order, which is
+        checked.
 
     X_train : array-like, frame, list or Dataset, default=None
         The rows that the estimator was fitted on, in the same order, to score the
@@ -335,7 +382,7 @@ def sem_scorers(
     >>> sorted(name for name in search.cv_results_ if name.startswith("mean_test"))
     ['mean_test_accuracy', 'mean_test_diversity', 'mean_test_transparency']
     """
-    check_black_box(black_box)
+    check_black_box(black_box, classes)
     if (X_train is None) != (y_train is None):
         missing = "X_train" if X_train is None else "y_train"
         raise ValueError(
@@ -347,7 +394,8 @@ def sem_scorers(
         "diversity": diversity_scorer,
     }
     if black_box is not None:
-        settings = None if isinstance(black_box, str) else {"black_box": black_box}
+        settings = {} if isinstance(black_box, str) else {"black_box": black_box}
+        settings |= {} if classes is None else {"classes": classes}
         scorers |= {
             "fidelity": SEMScorer("fidelity_scorer", fidelity, settings),
             "accuracy_gap": SEMScorer("accuracy_gap_scorer", gap, settings),

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import column_or_1d
 
 from sklearn_kmex._data.samples import len_of, numbered, take
-from sklearn_kmex._model.black_box import embedder_output, labels_if_any, one_pass
+from sklearn_kmex._model.black_box import BlackBox
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.matching import BlackBoxError
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
@@ -31,6 +31,9 @@ class Answers(NamedTuple):
     black_box: NDArray[np.intp] | None  # class codes, -1 for a class unknown to psem
     accepted: NDArray[np.bool_] | None  # by a RejectingClassifier, if there is one
     embeddings: Any
+    doubt: str | None = (
+        None  # why the black box was not asked, or may have other labels
+    )
 
     def names(self, names: list[str]) -> dict[Any, str]:
         """Return the names of classes by label."""
@@ -55,51 +58,59 @@ class Answers(NamedTuple):
         return self.decision.owners[self.nearest] == self.codes
 
 
-def evaluate(psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any) -> Answers:
+def evaluate(
+    psem: Any, X: Any, y: NDArray, black_box: Any, bar: Any, classes: Any = None
+) -> Answers:
     """Predict all samples, each of which is embedded once."""
     sem = find_sem(psem)
-    Z, labels = embed_with_labels(psem, X, black_box, bar)
+    asked = None if black_box is None else BlackBox(psem, black_box, classes)
+    Z, doubt = embed_and_ask(psem, X, asked, bar)
     decision = decide(psem, Z)
     everywhere = np.full(decision.similarities.shape, True)
+    codes = None
+    if asked is not None and asked.answers and doubt is None:
+        codes, doubt = codes_or_reason(asked, decision.predicted)
     return Answers(
         decision,
         class_codes(decision.classes, y),
         decision.most_similar(everywhere),
         decision.similarities.max(axis=1),
         class_probabilities(sem, Z),
-        None if labels is None else known_codes(decision.classes, labels),
+        codes,
         accepted(psem, Z),
         Z,
+        doubt,
     )
 
 
-def embed_with_labels(
-    psem: Any, X: Any, black_box: Any, bar: Any
-) -> tuple[Any, NDArray | None]:
-    """Embed samples in blocks, and predict by the black box if there is one."""
-    labels: list[Any] = []
+def embed_and_ask(
+    psem: Any, X: Any, asked: BlackBox | None, bar: Any
+) -> tuple[Any, str | None]:
+    """Embed samples in blocks, and ask a black box; say why it cannot be asked."""
+    reasons: list[str] = []
 
     def embed_part(part: Any) -> Any:
-        Z, of_part = embed_block(psem, part, black_box)
-        labels.append(of_part)
-        return Z
+        if asked is None or reasons or not asked.exists:
+            return embed(psem, part)
+        try:
+            return asked.embed(part)
+        except BlackBoxError as error:
+            reasons.append(str(error))
+            return embed(psem, part)
 
     Z = in_blocks(embed_part, X, bar)
-    known = all(of_part is not None for of_part in labels)
-    return Z, np.concatenate(labels) if known else None
+    return Z, reasons[0] if reasons else None
 
 
-def embed_block(psem: Any, X: Any, black_box: Any) -> tuple[Any, NDArray | None]:
-    """Embed samples; return their labels by the black box as well, or None."""
-    if black_box is None:
-        return embed(psem, X), None
-    if not isinstance(black_box, str):
-        return embed(psem, X), column_or_1d(black_box.predict(X))
-    both = one_pass(psem, X, labels_if_any)
-    if both is not None:
-        return both
-    found = embedder_output(psem, X)
-    return embed(psem, X), found and labels_if_any(*found, find_sem(psem).classes_)
+def codes_or_reason(
+    asked: BlackBox, predicted: NDArray[np.intp]
+) -> tuple[NDArray[np.intp] | None, str | None]:
+    """Return the class codes that a black box predicts, or why they are unknown."""
+    try:
+        codes = asked.codes(predicted)
+    except BlackBoxError as error:
+        return None, str(error)
+    return codes, asked.doubt
 
 
 def in_blocks(function: Callable, X: Any, bar: Any) -> Any:
@@ -126,11 +137,3 @@ def growing_blocks(n_rows: int) -> Iterator[range]:
     while start < n_rows:
         yield range(start, min(start + size, n_rows))
         start, size = start + size, min(2 * size, BLOCK)
-
-
-def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:
-    """Return codes of labels, -1 for labels that are not among the classes."""
-    codes = np.full(len(labels), -1)
-    known = np.isin(labels, classes)
-    codes[known] = class_codes(classes, labels[known])
-    return codes

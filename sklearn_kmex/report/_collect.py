@@ -46,6 +46,7 @@ def check_arguments(
     training: SampleSet | None,
     *,
     black_box: Any,
+    classes: Any,
     relevance: Any,
     feature_names: Sequence[str] | None,
 ) -> None:
@@ -54,7 +55,7 @@ def check_arguments(
     for name, some in (("y", samples), ("y_train", training)):
         if some is not None and some.y is not None:
             class_codes(np.asarray(sem.classes_), some.y, name)
-    check_black_box(black_box)
+    check_black_box(black_box, classes)
     if samples.pictures([0]) is not None:
         check_dependency("PIL.Image", caller="SEMReport", extra="report")
     elif relevance is not None and relevance is not False:
@@ -78,6 +79,7 @@ def collect(
     training: SampleSet | None,
     *,
     black_box: Any,
+    classes: Any,
     class_names: list[str],
     feature_names: Sequence[str] | None,
     relevance: Any,
@@ -86,7 +88,7 @@ def collect(
     """Evaluate the model once, and return the content of the report."""
     n_rows = len_of(samples.X) + (0 if training is None else len_of(training.X))
     with progress_bar(n_rows, "row", desc="SEMReport", delay=1, leave=False) as bar:
-        answers = evaluate(psem, samples.X, samples.y, black_box, bar)
+        answers = evaluate(psem, samples.X, samples.y, black_box, bar, classes)
         training_set = compare_training(psem, training, bar)
         chosen = choose_cases(answers)
         rows = [row for some in chosen.values() for row in some]

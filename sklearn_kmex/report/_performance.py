@@ -28,6 +28,7 @@ def performance(answers: Answers, names: list[str]) -> dict[str, Any]:
         "balanced_accuracy": float(np.mean(known)),
         "rejection": rejection(answers),
         "black_box": compare_to_black_box(answers),
+        "black_box_doubt": answers.doubt,
         "classes": of_classes(answers, names, recalls),
         "confusions": confusions(answers, names),
     }

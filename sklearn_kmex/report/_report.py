@@ -61,9 +61,15 @@ class SEMReport:
         Their labels, each a class of `psem`.
 
     black_box : {"embedder"}, fitted model or None, default="embedder"
-        Model to compare with: "embedder" is the model behind the embedder, and leaves
-        the comparison out if there is none with an output for each class. Any other
-        model must have a `predict` that takes the same X. None compares nothing.
+        Model to compare with: "embedder" is the whole model that was passed to
+        `make_kmex`. Any other model must have a `predict` that takes the same X. None
+        compares nothing. A black box whose outputs or labels do not fit the classes is
+        left out, and a warning in the report says why.
+
+    classes : array-like of shape (n_outputs,), default=None
+        Label of each output of the black box, in their order. None takes the labels
+        that it has, and otherwise the classes of `psem` in their order, which is
+        checked.
 
     images : array-like of shape (n_samples, h, w[, channels]) or callable, default=None
         Images to show instead of X, or a function that takes samples and returns such
@@ -149,6 +155,7 @@ class SEMReport:
         y: ArrayLike,
         *,
         black_box: Any | Literal["embedder"] = "embedder",
+        classes: ArrayLike | None = None,
         images: Any = None,
         image_shape: tuple[int, ...] | None = None,
         feature_names: Sequence[str] | None = None,
@@ -171,6 +178,7 @@ class SEMReport:
         names = class_texts(np.asarray(find_sem(psem).classes_), class_names)
         settings: dict[str, Any] = {
             "black_box": black_box,
+            "classes": classes,
             "relevance": relevance,
             "feature_names": feature_names,
         }

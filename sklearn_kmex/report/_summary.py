@@ -141,6 +141,9 @@ def performance_warnings(performance: dict[str, Any]) -> Iterator[str]:
             "The model is less accurate than the black box, by "
             f"{points(-other['gap']['value']).lstrip('+')} percentage points."
         )
+    if performance["black_box_doubt"] is not None:
+        left_out = "" if other else "The model was not compared with its black box. "
+        yield f"{left_out}{performance['black_box_doubt']}"
     absent = [one["label"] for one in performance["classes"] if not one["recall"]["n"]]
     if absent:
         yield f"Recall is unknown for {classes(absent)}: there are no samples."

@@ -22,7 +22,6 @@ from sklearn_kmex.report._answers import (
     evaluate,
     growing_blocks,
     in_blocks,
-    known_codes,
 )
 
 
@@ -75,12 +74,6 @@ def test_black_box_may_answer_in_a_column(evaluated):
 
     answers = evaluated([[0], [10]], ["a", "b"], [1, 9], ["a", "b"], Column())
     assert answers.black_box.tolist() == [1, 1]
-
-
-def test_classes_of_a_black_box_that_are_none_here():
-    classes = np.array(["b", "a"])  # in the model's own order
-    assert known_codes(classes, np.array(["a", "new", "b"])).tolist() == [1, -1, 0]
-    assert known_codes(classes, np.array([1, 2])).tolist() == [-1, -1]
 
 
 def test_blocks_are_small_at_first():
