@@ -68,7 +68,8 @@ def uniform(seeds: NDArray, size: tuple[int, ...], stream: int) -> NDArray[np.fl
     count = np.arange(1, 1 + math.prod(size), dtype=np.uint64)
     start = _mixed(2 * seeds.astype(np.uint64) + np.uint64(stream))
     mixed = _mixed(start[:, np.newaxis] + count * GOLDEN)
-    return ((mixed >> np.uint64(11)) * 2.0**-53).reshape(-1, *size)
+    numbers = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return numbers.reshape(-1, *size)
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -100,9 +101,7 @@ def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
     return centers
 
 
-def _race(
-    problems: Problems, chances: NDArray, n_init: int
-) -> tuple[NDArray, NDArray]:
+def _race(problems: Problems, chances: NDArray, n_init: int) -> tuple[NDArray, NDArray]:
     """Move restarts some steps, and drop the worse half until the finalists are left.
 
     Returns the winner and its inertia.

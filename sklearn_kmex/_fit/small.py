@@ -1,9 +1,9 @@
 """The prototypes of many small classes, and of their folds, found as one batch."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,7 +119,7 @@ def _fit_all(
     classes: Classes, plans: dict[int, Plan], n_classes: int
 ) -> dict[int, tuple[ClassPrototypes, list[Fold]]]:
     """Find the prototypes of some classes for the largest count, and their folds."""
-    fitted = {}
+    fitted: dict[int, tuple[ClassPrototypes, list[Fold]]] = {}
     for codes in _alike(classes.sizes, plans):
         batch, own = _open(classes, codes), [plans[code] for code in codes]
         seeds = np.array([plan.seed for plan in own])
@@ -129,7 +129,7 @@ def _fit_all(
         if own[0].hold_out:
             order = classes.order[batch.positions] - batch.positions[:, :1]
             sizes = fold_sizes(n_classes, own[0].counts[0])
-            drawn = _shuffled(batch, order, seeds)[:, :sizes[0]]
+            drawn = _shuffled(batch, order, seeds)[:, : sizes[0]]
             folds = _fit_folds(batch, centers, own[0], drawn, sizes[1])
         fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
     return fitted
@@ -151,7 +151,7 @@ def distinct_of_each(rows: Rows, owners: NDArray[np.intp]) -> Classes:
         into = np.arange(len(owners))
         into[alike] = alike[first[inverse]]
         kept = into == np.arange(len(owners))
-        weights = np.bincount(into, rows.weights, len(into))
+        weights = np.bincount(into, rows.weights, len(into)).astype(np.float64)
         rows, owners = rows._replace(weights=weights).take(kept), owners[kept]
         order = (np.cumsum(kept) - 1)[order[kept[order]]]
     sizes = np.bincount(owners)
@@ -229,8 +229,9 @@ def _cluster(
     """Return the centers of each class, the largest cluster first, and the steps."""
     problems, model = batch.problems, plans[0].clusterer
     n_rows, n_clusters = problems.norms.shape[1], _count(plans[0])
-    if plans[0].start is not None:
-        given = np.stack([plan.start for plan in plans])[:, np.newaxis]
+    starts = [plan.start for plan in plans if plan.start is not None]
+    if starts:
+        given = np.stack(starts)[:, np.newaxis]
         centers = (given - batch.center) / batch.scale
     elif n_clusters >= n_rows:
         return problems.points[:, np.newaxis, :, :-1], 1
@@ -316,6 +317,7 @@ def _shuffled(batch: Batch, order: NDArray, seeds: NDArray) -> NDArray[np.intp]:
     """Shuffle the rows of each class, whatever their order in X; padding is last."""
     real = batch.problems.weights[:, 0] > 0
     chances = np.where(real, uniform(seeds, order.shape[1:], 1), 1.0)
+    order = np.where(real, order, np.arange(order.shape[1]))
     return np.take_along_axis(order, chances.argsort(axis=1), axis=1)
 
 
@@ -328,8 +330,8 @@ def _fit_folds(
 ) -> Iterator[list[Fold]]:
     """Cluster the rows of each class without each fold, from the centers of all.
 
-    `drawn` are rows of each class, dealt to the folds in turns. Only these are used, and
-    at most `scored` are held out in a fold. A class with one row keeps it.
+    `drawn` are rows of each class, dealt to the folds in turns. Only these are used,
+    and at most `scored` are held out in a fold. A class with one row keeps it.
     """
     problems = batch.problems
     sizes = np.count_nonzero(problems.weights[:, 0], axis=1)

@@ -138,7 +138,7 @@ def compare_held_out(
 
 def _deciding(rule: Rule) -> NDArray[np.intp]:
     """Return the first prototype of each class if the nearest one decides, or all."""
-    owners, first = np.unique(rule.owners, return_index=True)
+    first = np.unique(rule.owners, return_index=True)[1]
     of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
     if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
         return first
@@ -247,9 +247,7 @@ def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
     return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
 
 
-def _slopes(
-    part: HeldOut, smoothing: float
-) -> Callable[[float], tuple[float, float]]:
+def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
     """Return a function of the inverse temperature: the slope of the loss, and its own.
 
     Both are sums over the rows.
