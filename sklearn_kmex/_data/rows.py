@@ -95,13 +95,10 @@ def map_batches(
 
     The function gets the rows of a batch of classes, one after another, their numbers
     in the batch, and the arguments of its classes. It returns one result for each. The
-    sizes of the classes of a batch are at most 1 in all. Each class of a dask array is
-    a batch.
+    sizes of the classes of a batch are at most 1 in all.
     """
     full = [code for code, rows in enumerate(training.groups) if len(rows)]
-    batches = [[code] for code in full]
-    if not is_dask(training.X):
-        batches = _batches(full, sizes)
+    batches = _batches(full, sizes)
     work = []
     for batch in batches:
         counts = [len(training.groups[code]) for code in batch]
@@ -160,7 +157,10 @@ def _map(
             yield partial(_on_rows, function, numbers, weights, own, prepare), rows
 
     if is_dask(X):
-        parts = [(partial(_on_parts, call), rows) for call, rows in calls()]
+        parts = [
+            (partial(_on_parts, call, rows.argsort().argsort()), np.sort(rows))
+            for call, rows in calls()
+        ]
         results = map_parts(parts, X, in_turn=task is not None)
         return list(follow(unpack(results), task, names))
     if file_behind(X) is not None:
@@ -187,5 +187,8 @@ def _on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> An
     return call(file.take(rows))
 
 
-def _on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
-    return call(check_values(np.concatenate(parts)))
+def _on_parts(
+    call: Callable[[Any], Any], order: NDArray[np.intp], parts: list[NDArray]
+) -> Any:
+    """Call a function with parts of ascending rows, put into the order asked for."""
+    return call(check_values(np.concatenate(parts))[order])
