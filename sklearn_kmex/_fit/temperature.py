@@ -25,8 +25,8 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 # Steps of Newton's method, and of halving where it fails.
 MOST_STEPS = 100
-# Similarities of all folds, 128 MiB. With very many prototypes, fewer rows are used.
-MOST_SIMILARITIES = 2**24
+# Similarities of all folds, 16 MiB. With very many prototypes, fewer rows are used.
+MOST_SIMILARITIES = 2**21
 
 
 class Fold(NamedTuple):
