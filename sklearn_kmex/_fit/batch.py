@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Restarts in the race, and steps before it halves them; steps of the finalists, which
-# are half of `n_init`.
-ENTRANTS, STEPS_BEFORE, STEPS_AFTER = 2, 2, 4
+# Restarts in the race, as multiples of `n_init`, with more than this number of features
+# and with fewer, where they cost little; steps before it halves them; steps of the
+# finalists, which are half of `n_init`.
+MANY_FEATURES, ENTRANTS, MORE_ENTRANTS = 16, 2, 4
+STEPS_BEFORE, STEPS_AFTER = 2, 4
 # float32 is too rough if the mean squared distance to the nearest center is less than
 # this share of the largest squared norm.
 ROUGH = 1e-4
@@ -86,6 +88,13 @@ def problems_of(points: NDArray, weights: NDArray) -> Problems:
     return Problems(points, norms, weights, points * weights[:, 0, :, np.newaxis])
 
 
+def n_entrants(n_features: int, n_init: int) -> int:
+    """Return how many restarts enter the race."""
+    if n_init == 1:
+        return 1
+    return n_init * (ENTRANTS if n_features > MANY_FEATURES else MORE_ENTRANTS)
+
+
 def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
     """Return centers to start from: (n_problems, 1, n_clusters, n_features).
 
@@ -107,11 +116,11 @@ def _race(problems: Problems, chances: NDArray, n_init: int) -> tuple[NDArray, N
     Returns the winner and its inertia.
     """
     centers = seed_centers(problems, chances)
-    n_entrants, n_finalists = centers.shape[1], max(1, n_init // 2)
-    lefts = [n_entrants] * (STEPS_BEFORE - 1)
-    while n_entrants > n_finalists:
-        n_entrants = max(n_finalists, n_entrants // 2)
-        lefts.append(n_entrants)
+    n_left, n_finalists = centers.shape[1], max(1, n_init // 2)
+    lefts = [n_left] * (STEPS_BEFORE - 1)
+    while n_left > n_finalists:
+        n_left = max(n_finalists, n_left // 2)
+        lefts.append(n_left)
     for left in [*lefts, *[n_finalists] * (STEPS_AFTER - 1), 1]:
         step = assign(problems, centers)
         centers, inertia = step.means, step.inertia

@@ -14,11 +14,11 @@ from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.batch import (
-    ENTRANTS,
     Problems,
     assign,
     distances_to,
     move,
+    n_entrants,
     problems_of,
     start,
     step_of,
@@ -81,7 +81,8 @@ def share_of_batch(n_rows: int, X: Any, plan: Plan) -> float:
     given = plan.known is not None or plan.max_samples is not None
     if sparse.issparse(X) or type(model) is not BatchedKMeans or given:
         return 1.0
-    size = n_rows * (X.shape[1] + plan.counts[-1] * ENTRANTS * model.n_init)
+    n_restarts = n_entrants(X.shape[1], model.n_init)
+    size = n_rows * (X.shape[1] + plan.counts[-1] * n_restarts)
     return size / BATCH if size <= SMALL else 1.0
 
 
@@ -238,7 +239,7 @@ def _cluster(
     elif n_clusters == 1:
         centers = np.zeros_like(batch.center)
     else:
-        n_restarts = 1 if model.n_init == 1 else ENTRANTS * model.n_init
+        n_restarts = n_entrants(batch.center.shape[3], model.n_init)
         size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
         centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
     centers, counts, n_iter = move(problems, centers, model.max_iter, model.tol)
