@@ -1,6 +1,7 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from sklearn_kmex._data.arrays import map_blocks, to_numpy
+from sklearn_kmex._data.arrays import map_blocks, reduce_columns, to_numpy
 from sklearn_kmex._data.rows import Rows, gather
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
@@ -22,8 +23,10 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
-# Similarities of all folds, 128 MiB. With very many prototypes, fewer rows are used.
-MOST_SIMILARITIES = 2**24
+# Steps of Newton's method, and of halving where it fails.
+MOST_STEPS = 100
+# Similarities of all folds, 16 MiB. With very many prototypes, fewer rows are used.
+MOST_SIMILARITIES = 2**21
 
 
 class Fold(NamedTuple):
@@ -74,8 +77,7 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
     """
     n_prototypes = plan.counts[0]
     plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
-    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
-    scored = -(-SCORED_ROWS // N_FOLDS // n_classes)
+    most, scored = fold_sizes(n_classes, n_prototypes)
     order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]
     only = len(order) == 1 and plan.known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
@@ -87,6 +89,12 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
             Fold(fitted.vectors, fitted.counts, held_out.numbers, held_out.weights)
         )
     return folds
+
+
+def fold_sizes(n_classes: int, n_prototypes: int) -> tuple[int, int]:
+    """Return how many rows of a class are used, and how many a fold holds out."""
+    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
+    return most, -(-SCORED_ROWS // N_FOLDS // n_classes)
 
 
 def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
@@ -118,12 +126,29 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
+            compared = _deciding(rule)
             similar = to_numpy(
-                map_blocks(rule.relative_similarities, values, len(rule.owners))
+                map_blocks(partial(_compare, rule, compared), values, len(rule.owners))
             )
-            known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
+            owners, priors = rule.owners[compared], rule.weights[compared]
+            known = (owners, priors, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
+
+
+def _deciding(rule: Rule) -> NDArray[np.intp]:
+    """Return the first prototype of each class if the nearest one decides, or all."""
+    first = np.unique(rule.owners, return_index=True)[1]
+    of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
+    if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
+        return first
+    return np.arange(len(rule.owners))
+
+
+def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
+    """Return relative similarities to the nearest of each group of prototypes."""
+    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    return rule.relative(squared)
 
 
 def fit_temperature(
@@ -144,7 +169,7 @@ def fit_temperature(
     """
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
-    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
+    spreads = [_spread(part) for part in parts]
     spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
@@ -154,15 +179,108 @@ def fit_temperature(
     n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
+    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
+    tolerance = 0.05 if rough else 1e-5
+    if all(map(_is_of_classes, parts)):
+        best = _least_convex_loss(parts, smoothing, bounds, tolerance)
+    else:
+        best = _least_loss(parts, aggregation, smoothing, bounds, tolerance)
+    return float(np.ldexp(np.exp(best), unit)), n_rows
+
+
+def _least_loss(
+    parts: Sequence[HeldOut],
+    aggregation: str,
+    smoothing: float,
+    bounds: NDArray,
+    tolerance: float,
+) -> float:
+    """Return the logarithm of the temperature of least loss, from losses alone."""
+    weights = np.concatenate([part.weights for part in parts])
+
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
         losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
         return float(np.average(np.concatenate(losses), weights=weights))
 
-    options = {"xatol": 0.05 if rough else 1e-5}
-    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
-    best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
-    return float(np.ldexp(np.exp(best.x), unit)), n_rows
+    options = {"xatol": tolerance}
+    return minimize_scalar(loss, bounds=bounds, method="bounded", options=options).x
+
+
+def _least_convex_loss(
+    parts: Sequence[HeldOut], smoothing: float, bounds: NDArray, tolerance: float
+) -> float:
+    """Return the logarithm of the temperature of least loss, by Newton's method.
+
+    If one prototype of each class decides, the loss is a convex function of the inverse
+    temperature: its slope rises.
+    """
+    slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
+    low, high = -bounds[::-1]
+    inverse = (low + high) / 2
+    for _ in range(MOST_STEPS):
+        at = float(np.exp(inverse))
+        slope, rise = map(sum, zip(*(slopes(at) for slopes in slopes_of), strict=True))
+        low, high = (low, inverse) if slope > 0 else (inverse, high)
+        change = slope / (rise * at) if rise > 0 else np.inf
+        moved = inverse - change if low < inverse - change < high else (low + high) / 2
+        done = abs(moved - inverse) < tolerance**0.5  # and the next change its square
+        inverse = moved
+        if done:
+            break
+    return -inverse
+
+
+def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
+    """Join parts whose prototypes have the same classes and weights."""
+    owners, priors = parts[0].owners, parts[0].priors
+    if any(
+        not np.array_equal(part.owners, owners)
+        or not np.array_equal(part.priors, priors)
+        for part in parts
+    ):
+        return parts
+    of_rows = ("similar", "codes", "weights", "targets")
+    fields = {name: [getattr(part, name) for part in parts] for name in of_rows}
+    if fields["targets"][0] is None:
+        del fields["targets"]
+    return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
+
+
+def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
+    """Return a function of the inverse temperature: the slope of the loss, and its own.
+
+    Both are sums over the rows.
+    """
+    similar = part.similar - part.similar.max(axis=1, keepdims=True)
+    part, weights = part._replace(similar=similar), part.weights
+    shift = log_weights(part.priors)
+    aim = (1 - smoothing) * log_likelihood(similar, part)
+    aim += smoothing * similar.mean(axis=1)
+    wanted = float(weights @ aim)
+
+    def slopes(inverse: float) -> tuple[float, float]:
+        mass = similar * inverse
+        mass += shift
+        np.exp(mass, out=mass)
+        total = mass.sum(axis=1)
+        mass *= similar
+        mean = mass.sum(axis=1) / total
+        square = np.einsum("ij,ij->i", mass, similar) / total
+        return float(weights @ mean) - wanted, float(weights @ (square - mean**2))
+
+    return slopes
+
+
+def _spread(part: HeldOut) -> NDArray[np.float64]:
+    """Return the range of the similarities of each row to its best of each class."""
+    best = part if _is_of_classes(part) else part.with_best()
+    return best.similar.max(axis=1) - best.similar.min(axis=1)
+
+
+def _is_of_classes(part: HeldOut) -> bool:
+    """Return whether there is one prototype of each class."""
+    return part.similar.shape[1] == part.owners[-1] + 1
 
 
 def _mean(values: NDArray) -> float:
