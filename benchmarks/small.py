@@ -166,8 +166,8 @@ def growth(sizes, repeats):
     """Seconds of a fit by the number of classes of five rows, and the exponent."""
     turns = []
     tables = [small_classes(size, 5) for size in sizes]
+    psem = KMExClassifier(2, random_state=0)
     for _ in range(repeats):
-        psem = KMExClassifier(2, random_state=0)
         turns.append([clock(lambda of=of: psem.fit(*of)) for of in tables])
     best = np.min(turns, axis=0)
     slope = float(np.polyfit(np.log(sizes), np.log(best), 1)[0])
