@@ -3,6 +3,7 @@
 import reprlib
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -12,10 +13,11 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_kmex._compat import _safe_indexing
+from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Rows, Training, map_classes
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
+from sklearn_kmex._fit.paths import Members, is_small, small_paths
 from sklearn_kmex._fit.prototypes import (
-    ClassPrototypes,
     Plan,
     distinct_rows,
     prototype_path,
@@ -170,10 +172,11 @@ def open_splits(
 
 def fit_paths(
     training: Training, splits: Sequence[Split], plans: Sequence[Plan], metric: str
-) -> list[list[list[ClassPrototypes]]]:
+) -> list[list[list[Members]]]:
     """Find prototypes of each class of each fold, for all counts of its plan.
 
     The clusterer runs once for each, since prototypes of a fold are only compared.
+    Small classes are clustered together.
     """
     once = [plan._replace(clusterer=single_start(plan.clusterer)) for plan in plans]
     of_folds = training._replace(
@@ -186,12 +189,39 @@ def fit_paths(
         prepare=preparation(metric),
     )
     of_class = [once[code] for split in splits for code in split.present]
-    found = iter(map_classes(_path, of_folds, of_class))
+    found = iter(_paths(of_folds, of_class))
     return [[next(found) for _ in split.present] for split in splits]
 
 
-def _path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
-    return prototype_path(distinct_rows(rows), plan)
+def _paths(training: Training, plans: Sequence[Plan]) -> list[list[Members]]:
+    X = training.X
+    small = np.zeros(len(plans), dtype=bool)
+    if isinstance(X, np.ndarray) and file_behind(X) is None:
+        sizes = map(len, training.groups)
+        pairs = zip(sizes, plans, strict=True)
+        small = np.array([is_small(n, X.shape[1], plan) for n, plan in pairs])
+    rows = [
+        distinct_rows(
+            Rows(
+                training.prepare(X[own]) if training.prepare else X[own],
+                own,
+                training.weights[own],
+            )
+        )
+        for own in compress(training.groups, small)
+    ]
+    together = iter(small_paths(rows, list(compress(plans, small))))
+    large = training._replace(
+        groups=list(compress(training.groups, ~small)),
+        names=list(compress(training.names, ~small)),
+    )
+    alone = iter(map_classes(_path, large, list(compress(plans, ~small))))
+    return [next(together if one else alone) for one in small]
+
+
+def _path(rows: Rows, plan: Plan) -> list[Members]:
+    found = prototype_path(distinct_rows(rows), plan)
+    return [Members(one.vectors, one.counts) for one in found]
 
 
 def fold_metric(

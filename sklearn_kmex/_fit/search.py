@@ -5,21 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
-from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.paths import Members
+from sklearn_kmex._fit.stacked import HeldOut, Stack
 from sklearn_kmex._fit.teacher import targets_of
-from sklearn_kmex._fit.temperature import (
-    HeldOut,
-    class_logits,
-    fit_temperature,
-    log_likelihood,
-)
+from sklearn_kmex._fit.temperature import fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
@@ -99,7 +94,7 @@ class Search(NamedTuple):
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
         for metrics, places in self._stages(tried):
             plans = self.estimator._plans(self.counts[:, places].tolist())
-            paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
+            paths: dict[bool, list[list[list[Members]]]] = {}
             for metric in metrics:
                 unit = Metric(metric).unit
                 try:
@@ -149,7 +144,7 @@ class Search(NamedTuple):
         ]
 
     def _open_folds(
-        self, metrics: Sequence[Metric], paths: list[list[list[ClassPrototypes]]]
+        self, metrics: Sequence[Metric], paths: list[list[list[Members]]]
     ) -> list["ComparedFold"]:
         return [
             ComparedFold.of(self, *fold)
@@ -224,10 +219,11 @@ class Search(NamedTuple):
     def _of_rows(
         self, part: HeldOut, aggregation: str, temperature: float
     ) -> NDArray[np.float64]:
-        logits = class_logits(part, aggregation, temperature)
+        stack = Stack.of([part], aggregation)
+        log_p = stack.log_probabilities(temperature)
         if self.scoring == "neg_log_loss":
-            return log_likelihood(log_softmax(logits, axis=1), part)
-        return (logits.argmax(axis=1) == part.codes).astype(np.float64)
+            return stack.log_likelihood(log_p)
+        return (log_p.argmax(axis=0) == part.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""
@@ -259,7 +255,7 @@ class ComparedFold(NamedTuple):
         search: Search,
         split: Split,
         metric: Metric,
-        paths: Sequence[Sequence[ClassPrototypes]],
+        paths: Sequence[Sequence[Members]],
     ) -> "ComparedFold":
         training = search.training
         by_count = list(zip(*paths, strict=True))
