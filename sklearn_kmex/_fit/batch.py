@@ -71,9 +71,7 @@ def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
     return centers
 
 
-def _race(
-    problems: Problems, chances: NDArray, n_init: int
-) -> tuple[NDArray, NDArray]:
+def _race(problems: Problems, chances: NDArray, n_init: int) -> tuple[NDArray, NDArray]:
     """Move restarts some steps, and drop the worse half until the finalists are left.
 
     Returns the winner and its inertia.

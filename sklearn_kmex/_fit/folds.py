@@ -3,7 +3,6 @@
 import reprlib
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import compress
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -13,16 +12,12 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_kmex._compat import _safe_indexing
-from sklearn_kmex._data.mapped import file_behind
-from sklearn_kmex._data.rows import Rows, Training, map_classes
+from sklearn_kmex._data.rows import Rows, Training, map_batches
+from sklearn_kmex._fit.classes import fit_together, fits_batch
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
-from sklearn_kmex._fit.paths import Members, is_small, small_paths
-from sklearn_kmex._fit.prototypes import (
-    Plan,
-    distinct_rows,
-    prototype_path,
-    single_start,
-)
+from sklearn_kmex._fit.paths import Members, small_paths
+from sklearn_kmex._fit.prototypes import Plan, single_start
+from sklearn_kmex._fit.small import share_of_batch
 from sklearn_kmex._model.metric import Metric, preparation
 
 AUTO_FOLDS = 3
@@ -189,39 +184,22 @@ def fit_paths(
         prepare=preparation(metric),
     )
     of_class = [once[code] for split in splits for code in split.present]
-    found = iter(_paths(of_folds, of_class))
+    shares = [
+        share_of_batch(len(rows), training.X, plan)
+        for rows, plan in zip(of_folds.groups, of_class, strict=True)
+    ]
+    found = iter(map_batches(_paths, of_folds, of_class, shares))
     return [[next(found) for _ in split.present] for split in splits]
 
 
-def _paths(training: Training, plans: Sequence[Plan]) -> list[list[Members]]:
-    X = training.X
-    small = np.zeros(len(plans), dtype=bool)
-    if isinstance(X, np.ndarray) and file_behind(X) is None:
-        sizes = map(len, training.groups)
-        pairs = zip(sizes, plans, strict=True)
-        small = np.array([is_small(n, X.shape[1], plan) for n, plan in pairs])
-    rows = [
-        distinct_rows(
-            Rows(
-                training.prepare(X[own]) if training.prepare else X[own],
-                own,
-                training.weights[own],
-            )
-        )
-        for own in compress(training.groups, small)
-    ]
-    together = iter(small_paths(rows, list(compress(plans, small))))
-    large = training._replace(
-        groups=list(compress(training.groups, ~small)),
-        names=list(compress(training.names, ~small)),
-    )
-    alone = iter(map_classes(_path, large, list(compress(plans, ~small))))
-    return [next(together if one else alone) for one in small]
-
-
-def _path(rows: Rows, plan: Plan) -> list[Members]:
-    found = prototype_path(distinct_rows(rows), plan)
-    return [Members(one.vectors, one.counts) for one in found]
+def _paths(
+    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Members]]:
+    """Find prototypes of the classes of a batch, which may be one large class."""
+    if plans[0].prototype == "centroid" and fits_batch(rows, plans):
+        return small_paths(rows, owners, plans)
+    found = fit_together(rows, owners, plans, len(plans))
+    return [[Members(p.vectors, p.counts) for p in path] for path, _ in found]
 
 
 def fold_metric(

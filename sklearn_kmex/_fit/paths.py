@@ -1,4 +1,4 @@
-"""Prototypes of many small classes of folds, for several counts, in a few batches.
+"""Prototypes of small classes in the folds of a search, for several counts at once.
 
 They are only compared with held-out rows. Therefore each class is clustered from one
 start, and the rows nearest to its prototypes are not looked for.
@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.batch import Problems, assign, move, problems_of, seed_centers
-from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.batch import assign, move, seed_centers
 from sklearn_kmex._fit.prototypes import Plan
+from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
 from sklearn_kmex._fit.ward import merge
 
-# Values and distances of a small class, values of a batch, and the factor by which the
-# numbers of rows in a batch may differ.
-SMALL, BATCH, ALIKE = 2**18, 2**19, 1.5
+# Values of the rows of classes that are clustered together, 4 MiB.
+TOGETHER = 2**19
 
 
 class Members(NamedTuple):
@@ -29,114 +29,90 @@ class Members(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Prototypes of one problem, the means of their members and their weights."""
+    """Standardized centers of one class, the means of their members, and weights."""
 
     centers: NDArray[np.float64]
     means: NDArray[np.float64]
     counts: NDArray[np.float64]
 
 
-class Batch(NamedTuple):
-    """Distinct rows of classes, centered and scaled."""
+def small_paths(
+    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Members]]:
+    """Find prototypes of each class, for each count of its plan.
 
-    problems: Problems
-    sizes: NDArray[np.intp]  # rows of each class
-    center: NDArray[np.float64]  # (n_classes, n_features)
-    scale: NDArray[np.float64]  # (n_classes,), powers of two
-
-    @classmethod
-    def of(cls, classes: Sequence[Rows]) -> "Batch":
-        sizes = np.array([len(rows.numbers) for rows in classes])
-        shape = len(classes), sizes.max()
-        rows = np.zeros((*shape, classes[0].values.shape[1]))
-        weights = np.zeros(shape)
-        for own, of, n in zip(rows, classes, sizes, strict=True):
-            own[:n] = of.values
-        for own, of, n in zip(weights, classes, sizes, strict=True):
-            own[:n] = of.weights
-        mass = weights.sum(axis=1)[:, np.newaxis]
-        center = np.einsum("pn,pnd->pd", weights, rows) / mass
-        rows -= center[:, np.newaxis]
-        rows[weights == 0] = 0
-        _, exponents = np.frexp(abs(rows).max(axis=(1, 2)))
-        scale = np.ldexp(1.0, np.maximum(exponents, np.finfo(float).minexp))
-        rows /= scale[:, np.newaxis, np.newaxis]
-        return cls(problems_of(rows, weights[:, np.newaxis]), sizes, center, scale)
-
-    def start(
-        self, own: NDArray[np.intp], count: int, seeds: Sequence[int]
-    ) -> NDArray[np.float64]:
-        """Return centers to start from, drawn with the seed of each class."""
-        chances = np.stack([_chances(seed, count) for seed in seeds])
-        return seed_centers(self.problems.take(own), chances)[:, 0]
-
-    def move(
-        self, own: NDArray[np.intp], centers: NDArray, model: BatchedKMeans
-    ) -> Iterator[tuple[int, Found]]:
-        """Move the centers of some classes until they stand still."""
-        problems = self.problems.take(own)
-        moved, _ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
-        step = assign(problems, moved)
-        fields = moved[:, 0], step.means[:, 0], step.counts[:, 0]
-        for i, found in zip(own.tolist(), zip(*fields, strict=True), strict=True):
-            yield i, Found(*(field[found[2] > 0] for field in found))
-
-
-def is_small(n_rows: int, n_features: int, plan: Plan) -> bool:
-    """Return whether a class may be one of a batch."""
-    fits = n_rows * (n_features + plan.counts[-1]) <= SMALL
-    plain = plan.prototype == "centroid" and plan.max_samples is None
-    return fits and plain and type(plan.clusterer) is BatchedKMeans
-
-
-def small_paths(classes: Sequence[Rows], plans: Sequence[Plan]) -> list[list[Members]]:
-    """Find prototypes of the distinct rows of each class, for each count of its plan.
-
-    Each smaller count starts from the prototypes of the next larger one, merged.
+    `owners` are the numbers of the classes of the rows, ascending. The largest count is
+    clustered from one start; each smaller one starts from the prototypes of the next
+    larger one, merged.
     """
-    paths: list[list[Members]] = [[] for _ in classes]
-    for numbers in _batches(classes):
-        batch = Batch.of([classes[i] for i in numbers])
-        found = _path(batch, [plans[i] for i in numbers])
-        dtype = classes[0].values.dtype
-        for place, i in enumerate(numbers):
-            scale, center = batch.scale[place], batch.center[place]
-            paths[i] = [
-                Members((one.centers * scale + center).astype(dtype), one.counts)
-                for one in found[place]
+    classes = distinct_of_each(rows._replace(values=to_numpy(rows.values)), owners)
+    paths: list[list[Members]] = [[] for _ in plans]
+    for codes in _alike(classes.sizes, rows.values.shape[1]):
+        batch = open_batch(classes, codes)
+        own = [plans[code] for code in codes]
+        for place, found in enumerate(_path(batch, classes.sizes[codes], own)):
+            center, scale = batch.center[place, 0], batch.scale[place, 0]
+            paths[codes[place]] = [
+                Members(
+                    (one.centers * scale + center).astype(rows.values.dtype),
+                    one.counts * batch.unit[place, 0],
+                )
+                for one in found
             ]
     return paths
 
 
-def _batches(classes: Sequence[Rows]) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of classes of nearly as many rows."""
-    sizes = np.array([len(rows.numbers) for rows in classes])
+def _alike(sizes: NDArray[np.intp], n_features: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of classes with like numbers of rows."""
     order = np.argsort(-sizes, kind="stable")
     while len(order):
-        most = int(sizes[order[0]])
-        alike = int((sizes[order] * ALIKE >= most).sum())
-        fit = max(1, BATCH // (most * classes[0].values.shape[1]))
-        yield order[: min(alike, fit)]
-        order = order[min(alike, fit) :]
+        most = sizes[order[0]]
+        n_alike = np.count_nonzero(ALIKE * sizes[order] >= most)
+        n_taken = min(n_alike, max(1, TOGETHER // (most * n_features)))
+        yield order[:n_taken]
+        order = order[n_taken:]
 
 
-def _path(batch: Batch, plans: Sequence[Plan]) -> list[list[Found]]:
-    """Return the prototypes of each class, for each of its counts, ascending."""
-    counts = np.minimum([plan.counts for plan in plans], batch.sizes[:, np.newaxis])
+def _path(
+    batch: Batch, sizes: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Found]]:
+    """Return what is found for each class, for each of its counts, ascending."""
+    counts = np.minimum([plan.counts for plan in plans], sizes[:, np.newaxis])
     found: dict[int, Found] = {}
     for count in np.unique(counts[:, -1]):
         own = np.flatnonzero(counts[:, -1] == count)
-        centers = batch.start(own, count, [plans[i].seed for i in own])
-        found.update(batch.move(own, centers, plans[0].clusterer))
-    levels = [found.copy()]
+        chances = np.stack([_chances(plans[i].seed, count) for i in own])
+        centers = seed_centers(batch.problems.take(own), chances)[:, 0]
+        found |= _moved(batch, own, centers, plans[0])
+    levels = [found]
     for wanted in counts[:, -2::-1].T:
         more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
         for count in np.unique(wanted[more]):
             own = np.flatnonzero(more & (wanted == count))
             centers = merge(*_padded([found[i] for i in own]), count)
-            found.update(batch.move(own, centers, plans[0].clusterer))
-        levels.append(found.copy())
+            found = found | _moved(batch, own, centers, plans[0])
+        levels.append(found)
     return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
+
+
+def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
+    """Draw the uniform numbers of greedy k-means++ with one restart."""
+    n_drawn = 2 + int(np.log(n_clusters))
+    return np.random.RandomState(seed).uniform(size=(n_clusters, 1, n_drawn))
+
+
+def _moved(
+    batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan
+) -> dict[int, Found]:
+    """Move the centers of some classes until they stand still; drop empty ones."""
+    problems, model = batch.problems.take(own), plan.clusterer
+    moved, _ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
+    step = assign(problems, moved)
+    fields = zip(moved[:, 0], step.means[:, 0], step.counts[:, 0], strict=True)
+    return {
+        i: Found(*(field[of_class[2] > 0] for field in of_class))
+        for i, of_class in zip(own.tolist(), fields, strict=True)
+    }
 
 
 def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:
@@ -148,9 +124,3 @@ def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:
         means[i, : len(one.counts)] = one.means
         weights[i, : len(one.counts)] = one.counts
     return means, weights
-
-
-def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
-    """Draw the uniform numbers of greedy k-means++ with one restart."""
-    n_drawn = 2 + int(np.log(n_clusters))
-    return np.random.RandomState(seed).uniform(size=(n_clusters, 1, n_drawn))

@@ -122,7 +122,7 @@ def _fit_all(
     """Find the prototypes of some classes for the largest count, and their folds."""
     fitted = {}
     for codes in _alike(classes.sizes, plans):
-        batch, own = _open(classes, codes), [plans[code] for code in codes]
+        batch, own = open_batch(classes, codes), [plans[code] for code in codes]
         rngs = [np.random.RandomState(plan.seed) for plan in own]
         centers, n_iter = _cluster(batch, own, rngs)
         found = _describe(batch, centers, own[0], n_iter)
@@ -190,7 +190,7 @@ def _count(plan: Plan) -> int:
     return plan.counts[-1] if plan.start is None else len(plan.start)
 
 
-def _open(classes: Classes, codes: NDArray[np.intp]) -> Batch:
+def open_batch(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     """Center the rows of each class, and divide them by a power of two."""
     positions, real = classes.positions(codes)
     values = classes.rows.values[positions].astype(np.float64, copy=False)
