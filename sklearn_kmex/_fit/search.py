@@ -12,9 +12,9 @@ from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
 from sklearn_kmex._fit.paths import Members
-from sklearn_kmex._fit.stacked import HeldOut, Stack
+from sklearn_kmex._fit.stacked import Scores, Stack, rough_temperature, stacks_of
 from sklearn_kmex._fit.teacher import targets_of
-from sklearn_kmex._fit.temperature import fit_temperature
+from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
@@ -154,20 +154,39 @@ class Search(NamedTuple):
     def _try_metric(
         self, metric: str, folds: Sequence["ComparedFold"], places: Sequence[int]
     ) -> Iterator[Tried]:
-        """Score all candidates of a metric; distances are computed once a count."""
+        """Score all candidates of a metric; distances are computed once a count.
+
+        The temperature of a rule is looked for near that of the count before.
+        """
+        near: dict[tuple[str, str, str], float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
+            alike: dict[str, ComparedRows] = {}
             for rule in self._rules(single):
-                similar = [
-                    self._similar(part, rule[0], fold.reference)
-                    for part, fold in zip(compared, folds, strict=True)
-                ]
-                yield self._score(Candidate(place, metric, *rule), similar)
+                if rule[0] not in alike:
+                    alike[rule[0]] = self._compare(rule[0], compared, folds)
+                name = rule[0], rule[1], _text(rule[2])
+                candidate = Candidate(place, metric, *rule)
+                one = self._score(candidate, alike[rule[0]], near.get(name))
+                near[name] = one.temperature
+                yield one
 
-    def _similar(self, part: HeldOut, similarity: str, reference: float) -> HeldOut:
-        known = (similarity, self.estimator.epsilon, reference)
-        return part._replace(similar=relative_similarities(part.similar, *known))
+    def _compare(
+        self,
+        similarity: str,
+        compared: Sequence[HeldOut],
+        folds: Sequence["ComparedFold"],
+    ) -> "ComparedRows":
+        """Turn squared distances into similarities."""
+        epsilon, parts = self.estimator.epsilon, []
+        for part, fold in zip(compared, folds, strict=True):
+            known = similarity, epsilon, fold.reference
+            similar = relative_similarities(part.similar, *known)
+            parts.append(part._replace(similar=similar))
+        stacks = stacks_of(parts)
+        step = -(-sum(len(part.codes) for part in parts) // TEMPERATURE_ROWS)
+        return ComparedRows(parts, stacks, [stack.every(step) for stack in stacks])
 
     def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
         """Return the rules; with one prototype a class, "max" is equal to "sum"."""
@@ -179,29 +198,42 @@ class Search(NamedTuple):
         }
         return list(plainest.values())[::-1]
 
-    def _score(self, setting: Candidate, similar: Sequence[HeldOut]) -> Tried:
-        """Fit the temperature of a candidate, and score all held-out rows.
+    def _score(
+        self, setting: Candidate, rows: "ComparedRows", near: float | None
+    ) -> Tried:
+        """Fit the temperature of a candidate, and score all held-out rows."""
+        parts = self._weighted(setting.priors, rows.parts)
+        given, temperature = self.estimator.temperature, 1.0
+        if given != "auto":
+            temperature = float(given)
+        else:
+            fitted = self._for_temperature(setting.priors, parts)
+            few = _scores(rows.few, fitted, setting.aggregation)
+            temperature = rough_temperature(few, near)
+        of_rows: list[NDArray] = [np.empty(0)] * len(parts)
+        scores = _scores(rows.stacks, parts, setting.aggregation)
+        for stack, own in zip(rows.stacks, scores, strict=True):
+            ends = np.cumsum(stack.sizes)[:-1]
+            split = np.split(self._of_rows(own, temperature), ends)
+            for fold, of_fold in zip(stack.folds, split, strict=True):
+                of_rows[fold] = of_fold
+        return Tried(setting, temperature, parts, of_rows)
 
-        Priors given as an array are not those of the held-out rows: it is fitted
-        without them.
-        """
-        parts = self._weighted(setting.priors, similar)
-        one = Tried(setting, 1.0, parts, [])
-        temperature = self.temperature(one, TEMPERATURE_ROWS)
-        scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
-        return one._replace(temperature=temperature, scores=scores)
-
-    def temperature(self, one: Tried, most: int | None = None) -> float:
-        """Fit the temperature of a candidate, with `most` rows roughly."""
-        given, setting, parts = self.estimator.temperature, one.candidate, one.folds
+    def temperature(self, one: Tried) -> float:
+        """Fit the temperature of a candidate to all held-out rows."""
+        given, setting = self.estimator.temperature, one.candidate
         if given != "auto":
             return float(given)
-        if not isinstance(setting.priors, str):
-            parts = [part._replace(priors=np.ones(len(part.owners))) for part in parts]
-        if most is not None:
-            step = -(-sum(len(part.codes) for part in parts) // most)
-            parts = [part.every(step) for part in parts]
-        return fit_temperature(parts, setting.aggregation, rough=most is not None)[0]
+        parts = self._for_temperature(setting.priors, one.folds)
+        return fit_temperature(parts, setting.aggregation)[0]
+
+    def _for_temperature(
+        self, priors: Any, parts: Sequence[HeldOut]
+    ) -> Sequence[HeldOut]:
+        """Drop priors given as an array, which are not those of the held-out rows."""
+        if isinstance(priors, str):
+            return parts
+        return [part._replace(priors=np.ones(len(part.owners))) for part in parts]
 
     def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
         """Set the weights of prototypes, from the counts of their members."""
@@ -216,14 +248,11 @@ class Search(NamedTuple):
             for split, part in zip(self.splits, similar, strict=True)
         ]
 
-    def _of_rows(
-        self, part: HeldOut, aggregation: str, temperature: float
-    ) -> NDArray[np.float64]:
-        stack = Stack.of([part], aggregation)
-        log_p = stack.log_probabilities(temperature)
+    def _of_rows(self, scores: Scores, temperature: float) -> NDArray[np.float64]:
+        log_p = scores.log_probabilities(temperature)
         if self.scoring == "neg_log_loss":
-            return stack.log_likelihood(log_p)
-        return (log_p.argmax(axis=0) == part.codes).astype(np.float64)
+            return scores.log_likelihood(log_p)
+        return (log_p.argmax(axis=0) == scores.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""
@@ -235,6 +264,24 @@ class Search(NamedTuple):
             _, codes = np.unique(self.training.y[split.held_out], return_inverse=True)
             weights = weights / np.bincount(codes, weights)[codes]
         return weights / weights.sum()
+
+
+class ComparedRows(NamedTuple):
+    """Similarities of held-out rows of all folds to the prototypes of a count."""
+
+    parts: list[HeldOut]  # one for each fold
+    stacks: list[Stack]
+    few: list[Stack]  # for a rough temperature
+
+
+def _scores(
+    stacks: Sequence[Stack], parts: Sequence[HeldOut], aggregation: str
+) -> list[Scores]:
+    """Return class scores, given the weights of the prototypes of each fold."""
+    return [
+        stack.decide([parts[fold].priors for fold in stack.folds], aggregation)
+        for stack in stacks
+    ]
 
 
 class ComparedFold(NamedTuple):

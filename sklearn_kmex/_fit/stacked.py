@@ -1,45 +1,31 @@
-"""Held-out rows, and their class scores at any temperature."""
+"""Class scores of the held-out rows of all folds at any temperature.
+
+Similarities are transposed, and those of folds with equal numbers of prototypes are
+joined, so that an operation is one pass over long contiguous rows.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
+from sklearn_kmex._fit.temperature import HeldOut
 from sklearn_kmex._model.similarity import log_weights
 
-
-class HeldOut(NamedTuple):
-    """Similarities of held-out rows to prototypes, as NumPy arrays."""
-
-    similar: NDArray  # (n_rows, n_prototypes)
-    owners: NDArray[np.intp]  # class code of each prototype, sorted
-    priors: NDArray[np.float64]  # weights of the prototypes
-    codes: NDArray[np.intp]  # true classes
-    weights: NDArray[np.float64]
-    targets: NDArray | None = None  # probabilities of the classes, by a teacher
-
-    def every(self, step: int) -> "HeldOut":
-        """Keep one of every `step` rows."""
-        kept = slice(None, None, step)
-        targets = None if self.targets is None else self.targets[kept]
-        return self._replace(
-            similar=self.similar[kept],
-            codes=self.codes[kept],
-            weights=self.weights[kept],
-            targets=targets,
-        )
+# Logarithms of the temperature, relative to that of the mean difference of similarities
+# between classes; and relative to a temperature that is known to be near.
+RANGE, NEAR = (-12.0, 7.0), (-1.0, 1.0)
+# Error of the logarithm.
+ROUGH = 0.05
 
 
-class Stack(NamedTuple):
-    """Similarities of the rows of several folds to as many prototypes.
+class Scores(NamedTuple):
+    """Class scores of rows, as functions of the temperature."""
 
-    They are transposed, so that an operation passes over long contiguous rows. Where the
-    most similar prototype of a class decides at any temperature, only that one is kept.
-    """
-
-    best: NDArray[np.float64]  # (n_classes, n_rows), the largest of each class
-    below: NDArray[np.float64] | None  # (n_prototypes, n_rows), minus the largest
+    best: NDArray[np.float64]  # (n_classes, n_rows), the largest similarity
+    below: NDArray | None  # (n_prototypes, n_rows), minus the largest of the class
     priors: NDArray[np.float64]  # log weights, (n_prototypes or n_classes, n_rows or 1)
     starts: NDArray[np.intp]  # the first prototype of each class
     summed: bool  # or the largest decides
@@ -47,56 +33,20 @@ class Stack(NamedTuple):
     weights: NDArray[np.float64]
     targets: NDArray | None  # (n_classes, n_rows)
 
-    @classmethod
-    def of(cls, parts: Sequence[HeldOut], aggregation: str) -> "Stack":
-        """Join rows that are compared with prototypes of the same classes."""
-        codes, weights, targets = (
-            None
-            if parts[0][field] is None
-            else np.concatenate([p[field] for p in parts])
-            for field in (3, 4, 5)
-        )
-        similar = np.concatenate([part.similar.T for part in parts], axis=1)
-        similar = similar.astype(np.float64, copy=False)
-        _, starts, owners = np.unique(
-            parts[0].owners, return_index=True, return_inverse=True
-        )
-        best = np.maximum.reduceat(similar, starts, axis=0)
-        priors = [log_weights(part.priors)[:, np.newaxis] for part in parts]
-        alone = all(np.array_equal(of, of[starts][owners]) for of in priors)
-        alone &= aggregation == "max" or len(starts) == len(owners)
-        if any(not np.array_equal(of, priors[0]) for of in priors):
-            sizes = [len(part.codes) for part in parts]
-            priors = [np.repeat(np.hstack(priors), sizes, axis=1)]
-        return cls(
-            best,
-            None if alone else similar - best[owners],
-            priors[0][starts] if alone else priors[0],
-            starts,
-            aggregation == "sum",
-            codes,
-            weights,
-            None if targets is None else targets.T,
-        )
-
-    def scaled(self, exponent: int) -> "Stack":
-        """Multiply similarities by a power of two."""
-        below = None if self.below is None else np.ldexp(self.below, exponent)
-        return self._replace(best=np.ldexp(self.best, exponent), below=below)
-
     def log_probabilities(self, temperature: float) -> NDArray[np.float64]:
-        """Return the logarithm of the probability of each class: (n_classes, n_rows)."""
+        """Return logarithms of probabilities, of shape (n_classes, n_rows)."""
         logits = self.best / temperature
         if self.below is None:
             logits += self.priors
         elif self.summed:
-            mass = np.exp(self.below / temperature)
+            mass = self.below / temperature
+            np.exp(mass, out=mass)
             mass *= np.exp(self.priors)
-            logits += np.log(np.add.reduceat(mass, self.starts, axis=0))
+            logits += np.log(reduce_rows(np.add, mass, self.starts))
         else:
             weighted = self.below / temperature
             weighted += self.priors
-            logits += np.maximum.reduceat(weighted, self.starts, axis=0)
+            logits += reduce_rows(np.maximum, weighted, self.starts)
         logits -= logits.max(axis=0)
         logits -= np.log(np.exp(logits).sum(axis=0))
         return logits
@@ -107,10 +57,130 @@ class Stack(NamedTuple):
             return log_p[self.codes, np.arange(len(self.codes))]
         return np.einsum("ij,ij->j", self.targets, log_p)
 
+    def smoothed_loss(self, temperature: float, smoothing: float) -> float:
+        """Return the weighted sum of log-losses, with smoothed targets."""
+        log_p = self.log_probabilities(temperature)
+        losses = (1 - smoothing) * self.log_likelihood(log_p)
+        return -float(self.weights @ (losses + smoothing * log_p.mean(axis=0)))
 
-def stacks_of(parts: Sequence[HeldOut], aggregation: str) -> list[Stack]:
-    """Join the parts with equal numbers of prototypes in each class."""
-    alike: dict[bytes, list[HeldOut]] = {}
-    for part in parts:
-        alike.setdefault(part.owners.tobytes(), []).append(part)
-    return [Stack.of(of, aggregation) for of in alike.values()]
+
+class Stack(NamedTuple):
+    """Similarities of the rows of folds to prototypes of equal owners."""
+
+    folds: list[int]  # their numbers
+    sizes: list[int]  # their rows
+    similar: NDArray[np.float64]  # (n_prototypes, n_rows)
+    owners: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    best: NDArray[np.float64]  # (n_classes, n_rows)
+    codes: NDArray[np.intp]
+    weights: NDArray[np.float64]
+    targets: NDArray | None
+
+    @classmethod
+    def of(cls, folds: list[int], parts: Sequence[HeldOut]) -> "Stack":
+        """Join rows that are compared with prototypes of equal owners."""
+        similar = np.concatenate([part.similar.T for part in parts], axis=1)
+        similar = similar.astype(np.float64, copy=False)
+        owners, targets = parts[0].owners, [part.targets for part in parts]
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        return cls(
+            folds,
+            [len(part.codes) for part in parts],
+            similar,
+            owners,
+            starts,
+            reduce_rows(np.maximum, similar, starts),
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+            None if targets[0] is None else np.concatenate(targets).T,
+        )
+
+    def every(self, step: int) -> "Stack":
+        """Keep one of every `step` rows of each fold."""
+        ends = np.cumsum(self.sizes)
+        kept = np.concatenate(
+            [
+                np.arange(end - size, end, step)
+                for size, end in zip(self.sizes, ends, strict=True)
+            ]
+        )
+        return self._replace(
+            sizes=[-(-size // step) for size in self.sizes],
+            similar=self.similar[:, kept],
+            best=self.best[:, kept],
+            codes=self.codes[kept],
+            weights=self.weights[kept],
+            targets=None if self.targets is None else self.targets[:, kept],
+        )
+
+    def decide(self, priors: Sequence[NDArray], aggregation: str) -> Scores:
+        """Return the class scores, given weights of the prototypes of each fold.
+
+        Where the most similar prototype of a class decides at any temperature, only it
+        is kept.
+        """
+        logs = [log_weights(of_fold)[:, np.newaxis] for of_fold in priors]
+        first = self.starts[self.owners]
+        alone = len(self.starts) == len(self.owners) or (
+            aggregation == "max" and all(np.array_equal(of, of[first]) for of in logs)
+        )
+        if alone:
+            logs = [of[self.starts] for of in logs]
+        weights = logs[0]
+        if not all(np.array_equal(of, weights) for of in logs):
+            weights = np.repeat(np.hstack(logs), self.sizes, axis=1)
+        below = None
+        if not alone:
+            below = self.similar - self.best[self.owners]
+        return Scores(
+            *(self.best, below, weights, self.starts, aggregation == "sum"),
+            *(self.codes, self.weights, self.targets),
+        )
+
+
+def stacks_of(parts: Sequence[HeldOut]) -> list[Stack]:
+    """Join the folds with equal numbers of prototypes in each class."""
+    alike: dict[bytes, list[int]] = {}
+    for fold, part in enumerate(parts):
+        alike.setdefault(part.owners.tobytes(), []).append(fold)
+    return [Stack.of(own, [parts[k] for k in own]) for own in alike.values()]
+
+
+def reduce_rows(ufunc: np.ufunc, values: NDArray, starts: NDArray[np.intp]) -> NDArray:
+    """Reduce groups of rows: `ufunc.reduceat`, which is slow along the first axis."""
+    sizes = np.diff(starts, append=len(values))
+    if (sizes == sizes[0]).all():
+        return ufunc.reduce(values.reshape(len(starts), sizes[0], -1), axis=1)
+    return np.stack([ufunc.reduce(own) for own in np.split(values, starts[1:])])
+
+
+def rough_temperature(parts: Sequence[Scores], near: float | None = None) -> float:
+    """Return the temperature of `fit_temperature`, right to a few percent.
+
+    It is looked for around one that is `near`, if there is one, and in the whole range
+    if it is not inside.
+    """
+    weights = np.concatenate([part.weights for part in parts])
+    apart = np.concatenate([np.ptp(part.best, axis=0) for part in parts])
+    most = apart.max()
+    if most == 0:
+        return 1.0
+    middle = np.log(np.mean(apart / most)) + np.log(most)
+    smoothing = 1 / (float(weights.sum() / np.median(weights)) + 2)
+
+    def loss(log_temperature: float) -> float:
+        temperature = np.exp(log_temperature)
+        return sum(part.smoothed_loss(temperature, smoothing) for part in parts)
+
+    options = {"xatol": ROUGH}
+    if near is not None:
+        low, high = np.log(near) + np.array(NEAR)
+        found = minimize_scalar(
+            loss, bounds=(low, high), method="bounded", options=options
+        )
+        if low + 2 * ROUGH < found.x < high - 2 * ROUGH:
+            return float(np.exp(found.x))
+    bounds = middle + np.array(RANGE)
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
+    return float(np.exp(found.x))

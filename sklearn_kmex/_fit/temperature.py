@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.rows import Rows, gather
@@ -16,7 +17,6 @@ from sklearn_kmex._fit.prototypes import (
     class_prototypes,
     single_start,
 )
-from sklearn_kmex._fit.stacked import HeldOut, Stack, stacks_of
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import class_scores, log_weights
 
@@ -33,6 +33,37 @@ class Fold(NamedTuple):
     counts: NDArray[np.float64]
     held_out: NDArray[np.intp]
     weights: NDArray[np.float64]
+
+
+class HeldOut(NamedTuple):
+    """Similarities of held-out rows to prototypes, as NumPy arrays."""
+
+    similar: NDArray  # (n_rows, n_prototypes)
+    owners: NDArray[np.intp]  # class code of each prototype, sorted
+    priors: NDArray[np.float64]  # weights of the prototypes
+    codes: NDArray[np.intp]  # true classes
+    weights: NDArray[np.float64]
+    targets: NDArray | None = None  # probabilities of the classes, by a teacher
+
+    def every(self, step: int) -> "HeldOut":
+        """Keep one of every `step` rows."""
+        kept = slice(None, None, step)
+        targets = None if self.targets is None else self.targets[kept]
+        return self._replace(
+            similar=self.similar[kept],
+            codes=self.codes[kept],
+            weights=self.weights[kept],
+            targets=targets,
+        )
+
+    def with_best(self) -> "HeldOut":
+        """Keep the most similar prototype of each class, if that one decides alone.
+
+        Prototypes of a class must have equal weights.
+        """
+        owners, first = np.unique(self.owners, return_index=True)
+        similar = np.maximum.reduceat(self.similar, first, axis=1)
+        return self._replace(similar=similar, owners=owners, priors=self.priors[first])
 
 
 def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
@@ -116,21 +147,21 @@ def fit_temperature(
     or if all similarities of each row are equal, the temperature is 1.0, from 0 rows. A
     `rough` one is right to a few percent.
     """
-    stacks = stacks_of(parts, aggregation)
-    weights = np.concatenate([np.empty(0), *(stack.weights for stack in stacks)])
-    spreads = [np.ptp(stack.best, axis=0) for stack in stacks]
+    parts = [_simplify(part, aggregation) for part in parts]
+    weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
+    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
     spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
     # In this unit, a power of two, the search does not depend on the scale of X.
     unit = int(np.frexp(spread)[1])
-    stacks = [stack.scaled(-unit) for stack in stacks]
+    parts = [part._replace(similar=np.ldexp(part.similar, -unit)) for part in parts]
     n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
-        losses = [smoothed_loss(stack, temperature, smoothing) for stack in stacks]
+        losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
         return float(np.average(np.concatenate(losses), weights=weights))
 
     options = {"xatol": 0.05 if rough else 1e-5}
@@ -146,12 +177,19 @@ def _mean(values: NDArray) -> float:
 
 
 def smoothed_loss(
-    stack: Stack, temperature: float, smoothing: float
+    part: HeldOut, aggregation: str, temperature: float, smoothing: float
 ) -> NDArray[np.float64]:
     """Return the log-loss of each row, with smoothed targets."""
-    log_p = stack.log_probabilities(temperature)
-    loss = -stack.log_likelihood(log_p)
-    return (1 - smoothing) * loss - smoothing * log_p.mean(axis=0)
+    log_p = log_softmax(class_logits(part, aggregation, temperature), axis=1)
+    loss = -log_likelihood(log_p, part)
+    return (1 - smoothing) * loss - smoothing * log_p.mean(axis=1)
+
+
+def log_likelihood(log_p: NDArray, part: HeldOut) -> NDArray[np.float64]:
+    """Return the mean logarithm of the probability of the target classes."""
+    if part.targets is None:
+        return log_p[np.arange(len(log_p)), part.codes]
+    return np.einsum("ij,ij->i", part.targets, log_p)
 
 
 def class_logits(part: HeldOut, aggregation: str, temperature: float) -> NDArray:
@@ -159,3 +197,11 @@ def class_logits(part: HeldOut, aggregation: str, temperature: float) -> NDArray
     logits = part.similar / temperature + log_weights(part.priors)
     n_classes = part.owners[-1] + 1
     return class_scores(logits, part.owners, n_classes, aggregation)
+
+
+def _simplify(part: HeldOut, aggregation: str) -> HeldOut:
+    """Drop prototypes that cannot decide at any temperature; use float64."""
+    part = part._replace(similar=part.similar.astype(np.float64, copy=False))
+    first = np.searchsorted(part.owners, part.owners)
+    equal = np.array_equal(part.priors, part.priors[first])
+    return part.with_best() if aggregation == "max" and equal else part
