@@ -88,7 +88,7 @@ def share_of_batch(n_rows: int, X: Any, plan: Plan) -> float:
 
 def is_safe(values: Any) -> bool:
     """Return whether squares of the values are in the range of float64."""
-    return bool(np.abs(to_numpy(values)).max() < SAFE)
+    return float(np.abs(to_numpy(values)).max()) < SAFE
 
 
 def fit_small(
@@ -154,7 +154,7 @@ def distinct_of_each(rows: Rows, owners: NDArray[np.intp]) -> Classes:
         into = np.arange(len(owners))
         into[alike] = alike[first[inverse]]
         kept = into == np.arange(len(owners))
-        weights = np.bincount(into, weights=rows.weights)
+        weights = np.bincount(into, rows.weights, len(into))
         rows, owners = rows._replace(weights=weights).take(kept), owners[kept]
         order = (np.cumsum(kept) - 1)[order[kept[order]]]
     sizes = np.bincount(owners)
