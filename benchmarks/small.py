@@ -164,11 +164,11 @@ def clock(run, repeats=1):
 
 def growth(sizes, repeats):
     """Seconds of a fit by the number of classes of five rows, and the exponent."""
-    turns = []
     tables = [small_classes(size, 5) for size in sizes]
     psem = KMExClassifier(2, random_state=0)
-    for _ in range(repeats):
-        turns.append([clock(lambda of=of: psem.fit(*of)) for of in tables])
+    turns = [
+        [clock(lambda of=of: psem.fit(*of)) for of in tables] for _ in range(repeats)
+    ]
     best = np.min(turns, axis=0)
     slope = float(np.polyfit(np.log(sizes), np.log(best), 1)[0])
     for size, seconds in zip(sizes, best, strict=True):

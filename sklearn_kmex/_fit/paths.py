@@ -79,17 +79,22 @@ def _path(
     """Return what is found for each class, for each of its counts, ascending."""
     counts = np.minimum([plan.counts for plan in plans], sizes[:, np.newaxis])
     found: dict[int, Found] = {}
-    for count in np.unique(counts[:, -1]):
+    for count in np.unique(counts[:, -1]).tolist():
         own = np.flatnonzero(counts[:, -1] == count)
-        chances = np.stack([_chances(plans[i].seed, count) for i in own])
+        seeds = [
+            plan.seed
+            for plan, n in zip(plans, counts[:, -1], strict=True)
+            if n == count
+        ]
+        chances = np.stack([_chances(seed, count) for seed in seeds])
         centers = seed_centers(batch.problems.take(own), chances)[:, 0]
         found |= _moved(batch, own, centers, plans[0])
     levels = [found]
     for wanted in counts[:, -2::-1].T:
         more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
-        for count in np.unique(wanted[more]):
+        for count in np.unique(wanted[more]).tolist():
             own = np.flatnonzero(more & (wanted == count))
-            centers = merge(*_padded([found[i] for i in own]), count)
+            centers = merge(*_padded([found[i] for i in own.tolist()]), count)
             found = found | _moved(batch, own, centers, plans[0])
         levels.append(found)
     return [[level[i] for level in levels[::-1]] for i in range(len(plans))]

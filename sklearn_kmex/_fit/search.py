@@ -249,10 +249,10 @@ class Search(NamedTuple):
         ]
 
     def _of_rows(self, scores: Scores, temperature: float) -> NDArray[np.float64]:
-        log_p = scores.log_probabilities(temperature)
         if self.scoring == "neg_log_loss":
-            return scores.log_likelihood(log_p)
-        return (log_p.argmax(axis=0) == scores.codes).astype(np.float64)
+            return scores.log_likelihood(scores.log_probabilities(temperature))
+        chosen = scores.logits(temperature).argmax(axis=0)
+        return (chosen == scores.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""

@@ -28,10 +28,10 @@ from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Plan,
     canonical,
-    merge,
     row_keys,
 )
 from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
+from sklearn_kmex._fit.ward import merge
 
 # A class is small if its values and its distances to the centers of all restarts are at
 # most so many; a batch has at most so many in all. The numbers of rows of the classes
@@ -108,8 +108,8 @@ def fit_small(
         for code, plan in enumerate(plans):
             known, count = found[code][-1], plan.counts[place]
             if count < len(known.vectors):
-                means = merge(known.means, known.counts, count)
-                fewer[code] = plan._replace(start=means)
+                means = merge(known.means[np.newaxis], known.counts[np.newaxis], count)
+                fewer[code] = plan._replace(start=means[0])
         last |= _fit_all(classes, fewer, n_classes)
         for code, of_class in enumerate(found):
             of_class.append(last[code][0])

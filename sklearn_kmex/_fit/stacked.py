@@ -33,8 +33,8 @@ class Scores(NamedTuple):
     weights: NDArray[np.float64]
     targets: NDArray | None  # (n_classes, n_rows)
 
-    def log_probabilities(self, temperature: float) -> NDArray[np.float64]:
-        """Return logarithms of probabilities, of shape (n_classes, n_rows)."""
+    def logits(self, temperature: float) -> NDArray[np.float64]:
+        """Return class scores over the temperature, of shape (n_classes, n_rows)."""
         logits = self.best / temperature
         if self.below is None:
             logits += self.priors
@@ -47,6 +47,11 @@ class Scores(NamedTuple):
             weighted = self.below / temperature
             weighted += self.priors
             logits += reduce_rows(np.maximum, weighted, self.starts)
+        return logits
+
+    def log_probabilities(self, temperature: float) -> NDArray[np.float64]:
+        """Return logarithms of probabilities, of shape (n_classes, n_rows)."""
+        logits = self.logits(temperature)
         logits -= logits.max(axis=0)
         logits -= np.log(np.exp(logits).sum(axis=0))
         return logits
@@ -82,7 +87,8 @@ class Stack(NamedTuple):
         """Join rows that are compared with prototypes of equal owners."""
         similar = np.concatenate([part.similar.T for part in parts], axis=1)
         similar = similar.astype(np.float64, copy=False)
-        owners, targets = parts[0].owners, [part.targets for part in parts]
+        owners = parts[0].owners
+        targets = [part.targets for part in parts if part.targets is not None]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         return cls(
             folds,
@@ -93,7 +99,7 @@ class Stack(NamedTuple):
             reduce_rows(np.maximum, similar, starts),
             np.concatenate([part.codes for part in parts]),
             np.concatenate([part.weights for part in parts]),
-            None if targets[0] is None else np.concatenate(targets).T,
+            np.concatenate(targets).T if targets else None,
         )
 
     def every(self, step: int) -> "Stack":

@@ -229,9 +229,7 @@ def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
     return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
 
 
-def _slopes(
-    part: HeldOut, smoothing: float
-) -> Callable[[float], tuple[float, float]]:
+def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
     """Return a function of the inverse temperature: the slope of the loss, and its own.
 
     Both are sums over the rows.
