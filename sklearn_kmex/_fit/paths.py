@@ -101,9 +101,16 @@ def _path(
 
 
 def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
-    """Draw the uniform numbers of greedy k-means++ with one restart."""
-    n_drawn = 2 + int(np.log(n_clusters))
-    return np.random.RandomState(seed).uniform(size=(n_clusters, 1, n_drawn))
+    """Draw the uniform numbers of greedy k-means++, as one restart of `BatchedKMeans`.
+
+    The first center takes one of them, each of the others several.
+    """
+    shape = n_clusters, 1, 2 + int(np.log(n_clusters))
+    chances = np.zeros(shape)
+    rng = np.random.RandomState(seed)
+    chances[0, 0, 0] = rng.uniform()
+    chances[1:] = rng.uniform(size=(n_clusters - 1, *shape[1:]))
+    return chances
 
 
 def _moved(
