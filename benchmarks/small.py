@@ -144,7 +144,7 @@ def table_times(tables, repeats):
 def inertia(tables, seeds):
     """Mean excess inertia of KMExClassifier over ten restarts of KMeans."""
     found = {}
-    for title in tables:
+    for title in [name for name in tables if name != LARGEST]:
         load, n_prototypes = TABLES[title]
         X, y = load()
         pairs = []
@@ -249,11 +249,11 @@ def main(names, tables, quick):
     result["machine"] = machine()
     modules = (sklearn_kmex, sklearn, np)
     result["versions"] = {m.__name__: m.__version__ for m in modules}
-    result |= {name: chosen[name]() for name in names or chosen}
-    if quick or tables:
-        return
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {RESULTS}")
+    for name in names or chosen:
+        result[name] = chosen[name]()
+        if not quick and not tables:
+            RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+            print(f"\nwritten to {RESULTS}", flush=True)
 
 
 if __name__ == "__main__":
