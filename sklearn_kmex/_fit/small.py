@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +18,11 @@ from sklearn_kmex._fit.batch import (
     Problems,
     assign,
     distances_to,
-    members_of,
     move,
     problems_of,
     start,
+    step_of,
+    uniform,
 )
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.prototypes import (
@@ -34,11 +36,11 @@ from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
 from sklearn_kmex._fit.ward import merge
 
 # A class is small if its values and its distances to the centers of all restarts are at
-# most so many; a batch has at most so many in all. The numbers of rows of the classes
-# of a batch differ at most by this factor.
+# most so many; a batch has at most so many in all, and arrays for its classes have at
+# most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
 # Larger values have squares that may be too large for float64.
-SAFE = 2.0**400
+SAFE = 2.0**500
 
 
 class Classes(NamedTuple):
@@ -54,11 +56,6 @@ class Classes(NamedTuple):
         places = np.arange(self.sizes[codes].max())
         real = places < self.sizes[codes, np.newaxis]
         return self.starts[codes, np.newaxis] + np.where(real, places, 0), real
-
-    def order_of(self, code: int) -> NDArray[np.intp]:
-        """Return the rows of a class in an order that does not depend on X."""
-        first = self.starts[code]
-        return self.order[first : first + self.sizes[code]]
 
 
 class Batch(NamedTuple):
@@ -123,17 +120,15 @@ def _fit_all(
     fitted = {}
     for codes in _alike(classes.sizes, plans):
         batch, own = open_batch(classes, codes), [plans[code] for code in codes]
-        rngs = [np.random.RandomState(plan.seed) for plan in own]
-        centers, n_iter = _cluster(batch, own, rngs)
+        seeds = np.array([plan.seed for plan in own])
+        centers, n_iter = _cluster(batch, own, seeds)
         found = _describe(batch, centers, own[0], n_iter)
         folds: Iterable[list[Fold]] = repeat([])
         if own[0].hold_out:
-            most, scored = fold_sizes(n_classes, own[0].counts[0])
-            drawn = [
-                rng.permutation(classes.order_of(code))[:most]
-                for code, rng in zip(codes, rngs, strict=True)
-            ]
-            folds = _fit_folds(batch, centers, own[0], drawn, scored)
+            order = classes.order[batch.positions] - batch.positions[:, :1]
+            sizes = fold_sizes(n_classes, own[0].counts[0])
+            drawn = _shuffled(batch, order, seeds)[:, :sizes[0]]
+            folds = _fit_folds(batch, centers, own[0], drawn, sizes[1])
         fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
     return fitted
 
@@ -180,7 +175,8 @@ def _alike(
     while first < len(codes):
         same = counts[first:] == counts[first]
         same &= (counts < sizes)[first:] == (counts[first] < sizes[first])
-        same &= sizes[first:] <= ALIKE * sizes[first]
+        padded = sizes[first:] * np.arange(1, len(codes) - first + 1)
+        same &= padded <= ALIKE * sizes[first:].cumsum()
         stop = first + int(np.argmin(np.append(same, False)))
         yield codes[first:stop]
         first = stop
@@ -193,20 +189,26 @@ def _count(plan: Plan) -> int:
 def open_batch(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     """Center the rows of each class, and divide them by a power of two."""
     positions, real = classes.positions(codes)
-    values = classes.rows.values[positions].astype(np.float64, copy=False)
-    weights = np.where(real, classes.rows.weights[positions], 0.0)[:, np.newaxis]
+    rows = classes.rows
+    weights = np.where(real, rows.weights[positions], 0.0)[:, np.newaxis]
     unit = _powers_of_two(weights.max(axis=2, keepdims=True))
     weights /= unit
+    points = np.ones((*positions.shape, rows.values.shape[1] + 1))
+    values = points[..., :-1]
+    values[:] = rows.values[positions]
     center = (weights @ values) / weights.sum(axis=2, keepdims=True)
-    center = center.astype(classes.rows.values.dtype).astype(np.float64)
+    center = center.astype(rows.values.dtype).astype(np.float64)
     values -= center
-    values *= real[..., np.newaxis]
-    scale = _powers_of_two(np.abs(values).max(axis=(1, 2), keepdims=True))
+    if not real.all():
+        values *= real[..., np.newaxis]
+    largest = values.max(axis=(1, 2), keepdims=True)
+    largest = np.maximum(largest, -values.min(axis=(1, 2), keepdims=True))
+    scale = _powers_of_two(largest)
     values /= scale
     return Batch(
-        classes.rows,
+        rows,
         positions,
-        problems_of(values, weights),
+        problems_of(points, weights),
         center[:, np.newaxis],
         scale[:, np.newaxis],
         unit,
@@ -220,7 +222,7 @@ def _powers_of_two(values: NDArray) -> NDArray:
 
 
 def _cluster(
-    batch: Batch, plans: Sequence[Plan], rngs: Sequence[np.random.RandomState]
+    batch: Batch, plans: Sequence[Plan], seeds: NDArray
 ) -> tuple[NDArray, int]:
     """Return the centers of each class, and the number of steps."""
     problems, model = batch.problems, plans[0].clusterer
@@ -234,9 +236,8 @@ def _cluster(
         centers = np.zeros_like(batch.center)
     else:
         n_restarts = 1 if model.n_init == 1 else ENTRANTS * model.n_init
-        size = n_clusters, n_restarts, 2 + int(np.log(n_clusters))
-        chances = np.stack([rng.random_sample(size) for rng in rngs])
-        centers = start(problems, chances * (1 - 1e-6), model.n_init)
+        size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
+        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
     return move(problems, centers, model.max_iter, model.tol)
 
 
@@ -268,10 +269,12 @@ def _describe(
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
-    step = members_of(problems, placed, apart)
+    least = apart.min(axis=2)
+    members = (apart == least[:, :, np.newaxis]).astype(np.float64)
+    step = step_of(problems, placed, members, least)
     order = np.lexsort((placed[:, 0, :, 0], -step.counts[:, 0]), axis=-1)
     counts = np.take_along_axis(step.counts[:, 0], order, axis=1)
-    nearest = _nearest(batch, apart[:, 0], step.members[:, 0] > 0, plan)
+    nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
     nearest = np.take_along_axis(nearest, order, axis=1)
     means = batch.to_rows(step.means)[:, 0]
     each = np.arange(len(order))[:, np.newaxis]
@@ -297,7 +300,8 @@ def _nearest(
 
     A prototype with such members alone has the nearest other row.
     """
-    allowed = batch.problems.weights[:, :1] > 0
+    allowed = batch.problems.weights > 0
+    members &= allowed
     if plan.unit:
         shown = largest_values(batch.rows.values)[batch.positions][:, np.newaxis] > 0
         shown &= allowed
@@ -307,11 +311,18 @@ def _nearest(
     return _first_nearest(np.where(members, apart, np.inf))
 
 
+def _shuffled(batch: Batch, order: NDArray, seeds: NDArray) -> NDArray[np.intp]:
+    """Shuffle the rows of each class, whatever their order in X; padding is last."""
+    real = batch.problems.weights[:, 0] > 0
+    chances = np.where(real, uniform(seeds, order.shape[1:], 1), 1.0)
+    return np.take_along_axis(order, chances.argsort(axis=1), axis=1)
+
+
 def _fit_folds(
     batch: Batch,
     centers: NDArray,
     plan: Plan,
-    drawn: Sequence[NDArray[np.intp]],
+    drawn: NDArray[np.intp],
     scored: int,
 ) -> Iterator[list[Fold]]:
     """Cluster the rows of each class without each fold, from the centers of all.
@@ -319,22 +330,23 @@ def _fit_folds(
     `drawn` are rows of each class, dealt to the folds in turns. Only these are used, and
     at most `scored` are held out in a fold. A class with one row keeps it.
     """
+    problems = batch.problems
+    sizes = np.count_nonzero(problems.weights[:, 0], axis=1)
     fold = np.full(batch.positions.shape, -1)
-    for p, own in enumerate(drawn):
-        fold[p, own - batch.positions[p, 0]] = np.arange(len(own)) % N_FOLDS
-        if len(own) == 1:
-            fold[p, 0], drawn[p] = N_FOLDS, own[:0]
+    turns = np.where(sizes[:, np.newaxis] > 1, np.arange(drawn.shape[1]) % N_FOLDS, 3)
+    np.put_along_axis(fold, drawn, turns, axis=1)
     fold = fold[:, np.newaxis]
     used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
-    problems = batch.problems._replace(weights=batch.problems.weights * used)
+    problems = problems._replace(weights=problems.weights * used)
     centers = np.repeat(centers, N_FOLDS, axis=1)
     centers, _ = move(problems, centers, plan.clusterer.max_iter, plan.clusterer.tol)
     vectors, placed = _vectors(batch, problems, centers, plan)
     counts = assign(problems, placed).counts * batch.unit
-    numbers, weights = batch.rows.numbers, batch.rows.weights
-    for p, own in enumerate(drawn):
+    rows = batch.rows
+    for p, size in enumerate(sizes):
+        own = drawn[p, : size * (size > 1)] + batch.positions[p, 0]
         held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]
         yield [
-            Fold(of[n > 0], n[n > 0], numbers[out], weights[out])
+            Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
             for of, n, out in zip(vectors[p], counts[p], held_out, strict=True)
         ]

@@ -151,7 +151,7 @@ def fit_temperature(
     """
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
-    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
+    spreads = [_spread(part) for part in parts]
     spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
@@ -163,7 +163,7 @@ def fit_temperature(
 
     bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
     tolerance = 0.05 if rough else 1e-5
-    if all(part.similar.shape[1] == part.owners[-1] + 1 for part in parts):
+    if all(map(_is_of_classes, parts)):
         best = _least_convex_loss(parts, smoothing, bounds, tolerance)
     else:
         best = _least_loss(parts, aggregation, smoothing, bounds, tolerance)
@@ -234,7 +234,8 @@ def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, f
 
     Both are sums over the rows.
     """
-    similar, weights = part.similar, part.weights
+    similar = part.similar - part.similar.max(axis=1, keepdims=True)
+    part, weights = part._replace(similar=similar), part.weights
     shift = log_weights(part.priors)
     aim = (1 - smoothing) * log_likelihood(similar, part)
     aim += smoothing * similar.mean(axis=1)
@@ -251,6 +252,17 @@ def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, f
         return float(weights @ mean) - wanted, float(weights @ (square - mean**2))
 
     return slopes
+
+
+def _spread(part: HeldOut) -> NDArray[np.float64]:
+    """Return the range of the similarities of each row to its best of each class."""
+    best = part if _is_of_classes(part) else part.with_best()
+    return best.similar.max(axis=1) - best.similar.min(axis=1)
+
+
+def _is_of_classes(part: HeldOut) -> bool:
+    """Return whether there is one prototype of each class."""
+    return part.similar.shape[1] == part.owners[-1] + 1
 
 
 def _mean(values: NDArray) -> float:
