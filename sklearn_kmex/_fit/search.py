@@ -1,11 +1,12 @@
 """The comparison of settings by the held-out rows of folds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
@@ -36,6 +37,8 @@ RULES = (
 SCORED_ROWS = 3_000
 # Of these, rows that a temperature is fitted to.
 TEMPERATURE_ROWS = 1_000
+# Distances of the rows of a fold that are computed at once, 32 MiB.
+MOST_DISTANCES = 2**22
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -287,9 +290,8 @@ def _scores(
 class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
-    rows: Any
+    squared: Callable[[int], NDArray[np.float64]]  # distances by count
     reference: float  # squared distance, the same for all counts
-    placed: list[Any]  # prototypes for each count
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
@@ -312,9 +314,8 @@ class ComparedFold(NamedTuple):
         labels = training.classes[split.present]
         rows = metric.project(tests, center)
         return cls(
-            rows,
+            _squared(rows, [metric.place(one, center) for one in vectors]),
             float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
-            [metric.place(one, center) for one in vectors],
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
                 for found in by_count
@@ -327,18 +328,34 @@ class ComparedFold(NamedTuple):
 
     def distances(self, place: int) -> HeldOut:
         """Return squared distances of the rows to the prototypes of a count."""
-        placed = self.placed[place]
-        squared = map_blocks(
-            lambda block: squared_distances(block, placed), self.rows, len(placed)
-        )
         return HeldOut(
-            to_numpy(squared).astype(np.float64, copy=False),
+            self.squared(place),
             self.owners[place],
             self.counts[place],
             self.codes,
             self.weights,
             self.targets,
         )
+
+
+def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray[np.float64]]:
+    """Return a function of squared distances to the prototypes of one of several sets.
+
+    Those to few prototypes are computed at once.
+    """
+
+    def to(some: Any) -> NDArray[np.float64]:
+        squared = map_blocks(
+            lambda block: squared_distances(block, some), rows, len(some)
+        )
+        return to_numpy(squared).astype(np.float64, copy=False)
+
+    if sum(map(len, placed)) * rows.shape[0] > MOST_DISTANCES:
+        return lambda place: to(placed[place])
+    xp, *_ = get_namespace_and_device(placed[0])
+    ends = np.cumsum([len(some) for some in placed])
+    parts = np.split(np.ascontiguousarray(to(xp.concat(placed, axis=0)).T), ends[:-1])
+    return lambda place: parts[place].T
 
 
 def open_search(

@@ -1,9 +1,9 @@
 """The prototypes of many small classes, and of their folds, found as one batch."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
-import math
 from typing import Any, NamedTuple
 
 import numpy as np

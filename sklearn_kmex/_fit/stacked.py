@@ -14,11 +14,11 @@ from scipy.optimize import minimize_scalar
 from sklearn_kmex._fit.temperature import HeldOut
 from sklearn_kmex._model.similarity import log_weights
 
-# Logarithms of the temperature, relative to that of the mean difference of similarities
-# between classes; and relative to a temperature that is known to be near.
-RANGE, NEAR = (-12.0, 7.0), (-1.0, 1.0)
-# Error of the logarithm.
-ROUGH = 0.05
+# Logarithms of temperatures, relative to that of the mean difference of similarities
+# between classes, and the error of the least one.
+RANGE, ROUGH = (-12.0, 7.0), 0.05
+# Step in the logarithm from a temperature that is near, and most steps to the least.
+STEP, MOST_STEPS = 0.3, 1.5
 
 
 class Scores(NamedTuple):
@@ -74,10 +74,10 @@ class Stack(NamedTuple):
 
     folds: list[int]  # their numbers
     sizes: list[int]  # their rows
-    similar: NDArray[np.float64]  # (n_prototypes, n_rows)
+    best: NDArray[np.float64]  # (n_classes, n_rows), the largest of each class
+    below: NDArray[np.float64]  # (n_prototypes, n_rows), minus the largest
     owners: NDArray[np.intp]
     starts: NDArray[np.intp]
-    best: NDArray[np.float64]  # (n_classes, n_rows)
     codes: NDArray[np.intp]
     weights: NDArray[np.float64]
     targets: NDArray | None
@@ -86,17 +86,17 @@ class Stack(NamedTuple):
     def of(cls, folds: list[int], parts: Sequence[HeldOut]) -> "Stack":
         """Join rows that are compared with prototypes of equal owners."""
         similar = np.concatenate([part.similar.T for part in parts], axis=1)
-        similar = similar.astype(np.float64, copy=False)
         owners = parts[0].owners
         targets = [part.targets for part in parts if part.targets is not None]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        best = reduce_rows(np.maximum, similar, starts)
         return cls(
             folds,
             [len(part.codes) for part in parts],
-            similar,
+            best,
+            similar - best[owners],
             owners,
             starts,
-            reduce_rows(np.maximum, similar, starts),
             np.concatenate([part.codes for part in parts]),
             np.concatenate([part.weights for part in parts]),
             np.concatenate(targets).T if targets else None,
@@ -113,8 +113,8 @@ class Stack(NamedTuple):
         )
         return self._replace(
             sizes=[-(-size // step) for size in self.sizes],
-            similar=self.similar[:, kept],
             best=self.best[:, kept],
+            below=self.below[:, kept],
             codes=self.codes[kept],
             weights=self.weights[kept],
             targets=None if self.targets is None else self.targets[:, kept],
@@ -136,9 +136,7 @@ class Stack(NamedTuple):
         weights = logs[0]
         if not all(np.array_equal(of, weights) for of in logs):
             weights = np.repeat(np.hstack(logs), self.sizes, axis=1)
-        below = None
-        if not alone:
-            below = self.similar - self.best[self.owners]
+        below = None if alone else self.below
         return Scores(
             *(self.best, below, weights, self.starts, aggregation == "sum"),
             *(self.codes, self.weights, self.targets),
@@ -164,8 +162,7 @@ def reduce_rows(ufunc: np.ufunc, values: NDArray, starts: NDArray[np.intp]) -> N
 def rough_temperature(parts: Sequence[Scores], near: float | None = None) -> float:
     """Return the temperature of `fit_temperature`, right to a few percent.
 
-    It is looked for around one that is `near`, if there is one, and in the whole range
-    if it is not inside.
+    A parabola through three losses finds it if it is close to one that is `near`.
     """
     weights = np.concatenate([part.weights for part in parts])
     apart = np.concatenate([np.ptp(part.best, axis=0) for part in parts])
@@ -179,14 +176,13 @@ def rough_temperature(parts: Sequence[Scores], near: float | None = None) -> flo
         temperature = np.exp(log_temperature)
         return sum(part.smoothed_loss(temperature, smoothing) for part in parts)
 
-    options = {"xatol": ROUGH}
     if near is not None:
-        low, high = np.log(near) + np.array(NEAR)
-        found = minimize_scalar(
-            loss, bounds=(low, high), method="bounded", options=options
-        )
-        if low + 2 * ROUGH < found.x < high - 2 * ROUGH:
-            return float(np.exp(found.x))
+        before, here, after = (loss(np.log(near) + k * STEP) for k in (-1, 0, 1))
+        bend = before - 2 * here + after
+        steps = (before - after) / (2 * bend) if bend > 0 else np.inf
+        if abs(steps) <= MOST_STEPS:
+            return float(near * np.exp(steps * STEP))
+    options = {"xatol": ROUGH}
     bounds = middle + np.array(RANGE)
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
     return float(np.exp(found.x))

@@ -81,7 +81,7 @@ def test_some_rows_of_each_fold():
     (few,) = [stack.every(3) for stack in stacks_of(parts)]
     (wanted,) = stacks_of([part.every(3) for part in parts])
     assert few.targets is None
-    for name in ("sizes", "similar", "best", "codes", "weights"):
+    for name in ("sizes", "best", "below", "codes", "weights"):
         assert_allclose(getattr(few, name), getattr(wanted, name))
 
 
