@@ -264,22 +264,25 @@ def _fill(
 
 def move(
     problems: Problems, centers: NDArray, max_iter: int, tol: float
-) -> tuple[NDArray, int]:
-    """Move centers until those of each problem stand still; return the steps, too.
+) -> tuple[NDArray, NDArray, int]:
+    """Move centers until those of each problem stand still.
 
     The shift that counts as none is `tol` times the mean variance of the features. A
-    problem that has converged is not moved on with the others.
+    problem that has converged is not moved on with the others. Also returns the weights
+    of the members at the last step of each problem, and the largest number of steps.
     """
     spread = (problems.norms[:, np.newaxis] * problems.weights).sum(axis=(1, 2))
     mass = problems.weights.sum(axis=(1, 2)) * centers.shape[3]
     least, centers = tol * spread / mass, centers.copy()
+    counts = np.zeros(centers.shape[:3])
     going, left = np.arange(len(centers)), problems
     n_iter = 0
     while len(going) and n_iter < max_iter:
         n_iter += 1
-        means = assign(left, centers[going]).means
-        shift = ((means - centers[going]) ** 2).sum(axis=(2, 3)).max(axis=1)
-        centers[going] = means
-        going = going[shift > least[going]]
-        left = problems if len(going) == len(problems.norms) else problems.take(going)
-    return centers, n_iter
+        step, before = assign(left, centers[going]), centers[going]
+        centers[going], counts[going] = step.means, step.counts
+        shift = ((step.means - before) ** 2).sum(axis=(2, 3)).max(axis=1)
+        stay = shift > least[going]
+        if not stay.all():
+            going, left = going[stay], left.take(stay)
+    return centers, counts, n_iter

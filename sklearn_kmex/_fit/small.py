@@ -39,6 +39,8 @@ from sklearn_kmex._fit.ward import merge
 # most so many; a batch has at most so many in all, and arrays for its classes have at
 # most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
+# Steps of the folds, which start from the centers of all rows.
+FOLD_STEPS = 4
 # Larger values have squares that may be too large for float64.
 SAFE = 2.0**500
 
@@ -224,7 +226,7 @@ def _powers_of_two(values: NDArray) -> NDArray:
 def _cluster(
     batch: Batch, plans: Sequence[Plan], seeds: NDArray
 ) -> tuple[NDArray, int]:
-    """Return the centers of each class, and the number of steps."""
+    """Return the centers of each class, the largest cluster first, and the steps."""
     problems, model = batch.problems, plans[0].clusterer
     n_rows, n_clusters = problems.norms.shape[1], _count(plans[0])
     if plans[0].start is not None:
@@ -238,7 +240,10 @@ def _cluster(
         n_restarts = 1 if model.n_init == 1 else ENTRANTS * model.n_init
         size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
         centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
-    return move(problems, centers, model.max_iter, model.tol)
+    centers, counts, n_iter = move(problems, centers, model.max_iter, model.tol)
+    order = np.lexsort((centers[:, 0, :, 0], -counts[:, 0]), axis=-1)
+    each = np.arange(len(order))[:, np.newaxis]
+    return centers[:, 0][each, order][:, np.newaxis], n_iter
 
 
 def _vectors(
@@ -265,23 +270,19 @@ def _first_nearest(apart: NDArray) -> NDArray[np.intp]:
 def _describe(
     batch: Batch, centers: NDArray, plan: Plan, n_iter: int
 ) -> Iterator[ClassPrototypes]:
-    """Describe the prototypes of each class, the largest cluster first."""
+    """Describe the prototypes of each class."""
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
     least = apart.min(axis=2)
     members = (apart == least[:, :, np.newaxis]).astype(np.float64)
     step = step_of(problems, placed, members, least)
-    order = np.lexsort((placed[:, 0, :, 0], -step.counts[:, 0]), axis=-1)
-    counts = np.take_along_axis(step.counts[:, 0], order, axis=1)
+    counts = step.counts[:, 0] * batch.unit[:, 0]
     nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
-    nearest = np.take_along_axis(nearest, order, axis=1)
-    means = batch.to_rows(step.means)[:, 0]
-    each = np.arange(len(order))[:, np.newaxis]
-    vectors, means = vectors[:, 0][each, order], means[each, order]
+    each = np.arange(len(nearest))[:, np.newaxis]
     shown = batch.rows.take(batch.positions[each, nearest])
+    vectors, means = vectors[:, 0], batch.to_rows(step.means)[:, 0]
     inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
-    counts *= batch.unit[:, 0]
     for p, kept in enumerate(counts > 0):
         yield ClassPrototypes(
             vectors[p][kept],
@@ -339,7 +340,8 @@ def _fit_folds(
     used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
     problems = problems._replace(weights=problems.weights * used)
     centers = np.repeat(centers, N_FOLDS, axis=1)
-    centers, _ = move(problems, centers, plan.clusterer.max_iter, plan.clusterer.tol)
+    n_steps = min(FOLD_STEPS, plan.clusterer.max_iter)
+    centers, *_ = move(problems, centers, n_steps, plan.clusterer.tol)
     vectors, placed = _vectors(batch, problems, centers, plan)
     counts = assign(problems, placed).counts * batch.unit
     rows = batch.rows

@@ -1,6 +1,7 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from sklearn_kmex._data.arrays import map_blocks, to_numpy
+from sklearn_kmex._data.arrays import map_blocks, reduce_columns, to_numpy
 from sklearn_kmex._data.rows import Rows, gather
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
@@ -125,12 +126,29 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
+            compared = _deciding(rule)
             similar = to_numpy(
-                map_blocks(rule.relative_similarities, values, len(rule.owners))
+                map_blocks(partial(_compare, rule, compared), values, len(rule.owners))
             )
-            known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
+            owners, priors = rule.owners[compared], rule.weights[compared]
+            known = (owners, priors, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
+
+
+def _deciding(rule: Rule) -> NDArray[np.intp]:
+    """Return the first prototype of each class if the nearest one decides, or all."""
+    owners, first = np.unique(rule.owners, return_index=True)
+    of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
+    if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
+        return first
+    return np.arange(len(rule.owners))
+
+
+def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
+    """Return relative similarities to the nearest of each group of prototypes."""
+    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    return rule.relative(squared)
 
 
 def fit_temperature(
@@ -202,11 +220,11 @@ def _least_convex_loss(
     inverse = (low + high) / 2
     for _ in range(MOST_STEPS):
         at = float(np.exp(inverse))
-        slope, rise = np.sum([of_part(at) for of_part in slopes_of], axis=0)
+        slope, rise = map(sum, zip(*(slopes(at) for slopes in slopes_of), strict=True))
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         change = slope / (rise * at) if rise > 0 else np.inf
         moved = inverse - change if low < inverse - change < high else (low + high) / 2
-        done = abs(moved - inverse) < tolerance
+        done = abs(moved - inverse) < tolerance**0.5  # and the next change its square
         inverse = moved
         if done:
             break
