@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.batch import assign, move, seed_centers
+from sklearn_kmex._fit.batch import Problems, assign, move, seed_centers
 from sklearn_kmex._fit.prototypes import Plan
 from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
 from sklearn_kmex._fit.ward import merge
@@ -87,7 +87,7 @@ def _path(
             if n == count
         ]
         chances = np.stack([_chances(seed, count) for seed in seeds])
-        centers = seed_centers(batch.problems.take(own), chances)[:, 0]
+        centers = seed_centers(_take(batch.problems, own), chances)[:, 0]
         found |= _moved(batch, own, centers, plans[0])
     levels = [found]
     for wanted in counts[:, -2::-1].T:
@@ -113,12 +113,17 @@ def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
     return chances
 
 
+def _take(problems: Problems, own: NDArray[np.intp]) -> Problems:
+    """Return some of the problems, in ascending order; all are not copied."""
+    return problems if len(own) == len(problems.norms) else problems.take(own)
+
+
 def _moved(
     batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan
 ) -> dict[int, Found]:
     """Move the centers of some classes until they stand still; drop empty ones."""
-    problems, model = batch.problems.take(own), plan.clusterer
-    moved, _ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
+    problems, model = _take(batch.problems, own), plan.clusterer
+    moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
     step = assign(problems, moved)
     fields = zip(moved[:, 0], step.means[:, 0], step.counts[:, 0], strict=True)
     return {
