@@ -122,6 +122,7 @@ docs: $(VENV)/.dev
 # protoselect.py asks SKLEARN_KMEX_ALIBI for the Python of an environment with alibi.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/kmeans.py --large
 	$(BIN)/python benchmarks/inertia.py
 	$(BIN)/python benchmarks/protoselect.py

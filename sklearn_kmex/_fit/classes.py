@@ -42,7 +42,7 @@ def fit_paths(
 
     Small classes are clustered in batches, all others one by one.
     """
-    function = partial(_fit_together, n_classes=n_classes)
+    function = partial(fit_together, n_classes=n_classes)
     shares = [
         share_of_batch(len(rows), training.X, plan)
         for rows, plan in zip(training.groups, plans, strict=True)
@@ -50,15 +50,21 @@ def fit_paths(
     return map_batches(function, training, plans, shares)
 
 
-def _fit_together(
+def fit_together(
     rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan], n_classes: int
 ) -> list[tuple[list[ClassPrototypes], list[Fold]]]:
     """Find the prototypes of the classes of a batch, which may be one large class."""
-    several = len(plans) > 1 or share_of_batch(len(owners), rows.values, plans[0]) < 1
-    if several and is_safe(rows.values):
+    if fits_batch(rows, plans):
         return fit_small(rows, owners, plans, n_classes)
     parts = [rows.take(np.flatnonzero(owners == code)) for code in range(len(plans))]
     return [_fit_alone(*each, n_classes) for each in zip(parts, plans, strict=True)]
+
+
+def fits_batch(rows: Rows, plans: Sequence[Plan]) -> bool:
+    """Return whether rows of one or more classes can be clustered as one batch."""
+    n_rows = len(rows.numbers)
+    several = len(plans) > 1 or share_of_batch(n_rows, rows.values, plans[0]) < 1
+    return several and is_safe(rows.values)
 
 
 def _fit_alone(

@@ -26,6 +26,7 @@ from sklearn_kmex._data.arrays import (
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.ward import merge
 from sklearn_kmex._model.similarity import squared_distances
 
 # Clusterers that can start from given centers.
@@ -346,25 +347,7 @@ def prototype_path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
     path = [found]
     for count in reversed(plan.counts[:-1]):
         if count < len(found.vectors):
-            start = merge(found.means, found.counts, count)
+            start = merge(found.means[np.newaxis], found.counts[np.newaxis], count)[0]
             found = class_prototypes(rows, count, plan._replace(start=start))
         path.append(found)
     return path[::-1]
-
-
-def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
-    """Merge means until `count` are left, by the least increase of inertia (Ward)."""
-    means, weights = means.astype(np.float64), weights.copy()
-    squared = squared_distances(means, means)
-    while len(means) > count:
-        added = squared * (weights[:, np.newaxis] * weights)
-        added /= np.add.outer(weights, weights)
-        np.fill_diagonal(added, np.inf)
-        one, other = np.unravel_index(added.argmin(), added.shape)
-        share = weights[[one, other]] / weights[[one, other]].sum()
-        means[one] = share @ means[[one, other]]
-        weights[one] += weights[other]
-        squared[one] = squared[:, one] = ((means - means[one]) ** 2).sum(axis=1)
-        means, weights = np.delete(means, other, 0), np.delete(weights, other)
-        squared = np.delete(np.delete(squared, other, 0), other, 1)
-    return means

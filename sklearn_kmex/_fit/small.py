@@ -30,10 +30,10 @@ from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Plan,
     canonical,
-    merge,
     row_keys,
 )
 from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
+from sklearn_kmex._fit.ward import merge
 
 # A class is small if its values and its distances to the centers of all restarts are at
 # most so many; a batch has at most so many in all, and arrays for its classes have at
@@ -108,8 +108,8 @@ def fit_small(
         for code, plan in enumerate(plans):
             known, count = found[code][-1], plan.counts[place]
             if count < len(known.vectors):
-                means = merge(known.means, known.counts, count)
-                fewer[code] = plan._replace(start=means)
+                means = merge(known.means[np.newaxis], known.counts[np.newaxis], count)
+                fewer[code] = plan._replace(start=means[0])
         last |= _fit_all(classes, fewer, n_classes)
         for code, of_class in enumerate(found):
             of_class.append(last[code][0])
@@ -122,7 +122,7 @@ def _fit_all(
     """Find the prototypes of some classes for the largest count, and their folds."""
     fitted: dict[int, tuple[ClassPrototypes, list[Fold]]] = {}
     for codes in _alike(classes.sizes, plans):
-        batch, own = _open(classes, codes), [plans[code] for code in codes]
+        batch, own = open_batch(classes, codes), [plans[code] for code in codes]
         seeds = np.array([plan.seed for plan in own])
         centers, n_iter = _cluster(batch, own, seeds)
         found = _describe(batch, centers, own[0], n_iter)
@@ -189,7 +189,7 @@ def _count(plan: Plan) -> int:
     return plan.counts[-1] if plan.start is None else len(plan.start)
 
 
-def _open(classes: Classes, codes: NDArray[np.intp]) -> Batch:
+def open_batch(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     """Center the rows of each class, and divide them by a power of two."""
     positions, real = classes.positions(codes)
     rows = classes.rows
