@@ -74,8 +74,7 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
     """
     n_prototypes = plan.counts[0]
     plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
-    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
-    scored = -(-SCORED_ROWS // N_FOLDS // n_classes)
+    most, scored = fold_sizes(n_classes, n_prototypes)
     order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]
     only = len(order) == 1 and plan.known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
@@ -87,6 +86,12 @@ def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
             Fold(fitted.vectors, fitted.counts, held_out.numbers, held_out.weights)
         )
     return folds
+
+
+def fold_sizes(n_classes: int, n_prototypes: int) -> tuple[int, int]:
+    """Return how many rows of a class are used, and how many a fold holds out."""
+    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
+    return most, -(-SCORED_ROWS // N_FOLDS // n_classes)
 
 
 def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:

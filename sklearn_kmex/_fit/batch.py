@@ -1,0 +1,260 @@
+"""K-means of many small problems at once, in arrays padded to equal size.
+
+Each step moves all restarts of all problems by two batched matrix products. Padding has
+weight 0. Small problems are solved in NumPy on the host, where a whole step takes less
+time than the launch of its kernels on an accelerator.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Restarts in the race, and steps before it halves them; steps of the finalists, which
+# are half of `n_init`.
+ENTRANTS, STEPS_BEFORE, STEPS_AFTER = 2, 2, 4
+# float32 is too rough if the mean squared distance to the nearest center is less than
+# this share of the largest squared norm.
+ROUGH = 1e-4
+# Larger relative differences of weights are not due to rounding, in multiples of eps.
+TIED = 8
+# Below this share of the squared norms, products cancel.
+CANCELLED = 1e-6
+# Squared distances up to this share of the squared norm are zero, but for rounding.
+ON_CENTER = 1e-12
+
+
+class Problems(NamedTuple):
+    """Rows of each problem, centered and scaled, and their weights.
+
+    All restarts of a problem share one set of weights, or each has its own.
+    """
+
+    points: NDArray  # (n_problems, n_rows, n_features + 1); the last column is 1
+    norms: NDArray  # (n_problems, n_rows), squared
+    weights: NDArray  # (n_problems, n_sets, n_rows)
+
+    def take(self, kept: NDArray) -> "Problems":
+        return Problems(*(field[kept] for field in self))
+
+    def astype(self, dtype: Any) -> "Problems":
+        return Problems(*(field.astype(dtype, copy=False) for field in self))
+
+
+class Step(NamedTuple):
+    """The members of centers, and what follows from them."""
+
+    members: NDArray  # (n_problems, n_restarts, n_clusters, n_rows): their weights
+    counts: NDArray  # (n_problems, n_restarts, n_clusters): their total weight
+    means: NDArray  # their means, shaped as the centers
+    inertia: NDArray  # (n_problems, n_restarts), of the centers
+
+
+def problems_of(rows: NDArray, weights: NDArray) -> Problems:
+    """Return the problems of padded rows, (n_problems, n_rows, n_features)."""
+    points = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
+    return Problems(points, np.einsum("pnd,pnd->pn", rows, rows), weights)
+
+
+def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
+    """Return centers to start from: (n_problems, 1, n_clusters, n_features).
+
+    They win a race of restarts in float32, or in float64 where that is too rough.
+    `chances` are uniform numbers: (n_problems, n_clusters, n_restarts, n_drawn).
+    """
+    centers, left = _race(problems.astype(np.float32), chances, n_init)
+    centers = centers.astype(np.float64)
+    largest = problems.weights.sum(axis=(1, 2)) * problems.norms.max(axis=1)
+    rough = np.flatnonzero(left <= ROUGH * largest)
+    if len(rough):
+        centers[rough], _ = _race(problems.take(rough), chances[rough], n_init)
+    return centers
+
+
+def _race(
+    problems: Problems, chances: NDArray, n_init: int
+) -> tuple[NDArray, NDArray]:
+    """Move restarts some steps, and drop the worse half until the finalists are left.
+
+    Returns the winner and its inertia.
+    """
+    centers = seed_centers(problems, chances)
+    n_entrants, n_finalists = centers.shape[1], max(1, n_init // 2)
+    lefts = [n_entrants] * (STEPS_BEFORE - 1)
+    while n_entrants > n_finalists:
+        n_entrants = max(n_finalists, n_entrants // 2)
+        lefts.append(n_entrants)
+    for left in [*lefts, *[n_finalists] * (STEPS_AFTER - 1), 1]:
+        step = assign(problems, centers)
+        centers, inertia = step.means, step.inertia
+        if left < centers.shape[1]:
+            best = np.argsort(inertia, axis=1, kind="stable")[:, :left]
+            centers = np.take_along_axis(centers, best[..., None, None], axis=1)
+    return centers, inertia.min(axis=1)
+
+
+def seed_centers(problems: Problems, chances: NDArray) -> NDArray:
+    """Seed restarts by greedy k-means++, all at once.
+
+    Distances are relative to the squared norms of the rows, which do not matter where
+    candidates are compared.
+    """
+    points, norms, weights = problems
+    n_problems, n_clusters, n_restarts, n_drawn = chances.shape
+    each = np.arange(n_problems)[:, np.newaxis]
+    chosen = np.empty((n_problems, n_restarts, n_clusters), dtype=np.intp)
+    chosen[..., 0] = _draw(weights, chances[:, 0, :, :1])[..., 0]
+    closest = _relative(problems, chosen[..., 0])
+    for place in range(1, n_clusters):
+        mass = np.maximum(closest + norms[:, np.newaxis], 0)
+        mass *= weights
+        drawn = _draw(mass, chances[:, place])
+        apart = _relative(problems, drawn.reshape(n_problems, -1))
+        apart = apart.reshape(n_problems, n_restarts, n_drawn, -1)
+        np.minimum(apart, closest[:, :, np.newaxis], out=apart)
+        left = apart.reshape(n_problems, n_restarts * n_drawn, -1)
+        left = (left @ weights.transpose(0, 2, 1)).reshape(drawn.shape)
+        best = left.argmin(axis=2)[..., np.newaxis]
+        chosen[..., place] = np.take_along_axis(drawn, best, axis=2)[..., 0]
+        closest = np.take_along_axis(apart, best[..., np.newaxis], axis=2)[:, :, 0]
+    return points[each[..., np.newaxis], chosen, :-1]
+
+
+def _draw(mass: NDArray, chances: NDArray) -> NDArray[np.intp]:
+    """Draw rows in proportion to their mass; a chance is less than 1."""
+    ends = mass.cumsum(axis=2)
+    at = chances.astype(mass.dtype) * ends[..., -1:]
+    return (ends[:, :, np.newaxis] > at[..., np.newaxis]).argmax(axis=3)
+
+
+def _relative(problems: Problems, rows: NDArray) -> NDArray:
+    """Return squared distances to some rows, minus the squared norms of all rows."""
+    points, norms, _ = problems
+    each = np.arange(len(points))[:, np.newaxis]
+    some = points[each, rows]
+    some *= -2
+    some[..., -1] = norms[each, rows]
+    return some @ points.transpose(0, 2, 1)
+
+
+def assign(problems: Problems, centers: NDArray) -> Step:
+    """Assign each row to its nearest center, of equally near ones to the first."""
+    scores = _products(problems, centers, -0.5)
+    best = scores.max(axis=2)
+    gaps = problems.norms[:, np.newaxis] - 2 * best  # squared distances
+    np.equal(scores, best[:, :, np.newaxis], out=scores)
+    return _step(problems, centers, scores, gaps)
+
+
+def _products(problems: Problems, centers: NDArray, share: float) -> NDArray:
+    """Return the products of centers and rows, plus a share of the squared norms."""
+    points = problems.points
+    n_problems, n_restarts, n_clusters, _ = centers.shape
+    lifted = np.empty((*centers.shape[:3], points.shape[2]), dtype=points.dtype)
+    lifted[..., :-1] = centers
+    np.einsum("prkd,prkd->prk", centers, centers, out=lifted[..., -1])
+    lifted[..., -1] *= share
+    flat = lifted.reshape(n_problems, n_restarts * n_clusters, -1)
+    products = flat @ points.transpose(0, 2, 1)
+    return products.reshape(n_problems, n_restarts, n_clusters, -1)
+
+
+def _step(
+    problems: Problems, centers: NDArray, nearest: NDArray, gaps: NDArray
+) -> Step:
+    """Return what follows from the nearest centers: 1 for these, 0 for all others.
+
+    The means of centers without members are the rows farthest from their centers.
+    """
+    points, _, weights = problems
+    nearest *= weights[:, :, np.newaxis]
+    sums, shape = _sums(points, nearest), centers.shape
+    largest = (1 + TIED * np.finfo(points.dtype).eps) * weights.sum(axis=2)
+    if (sums[..., -1].sum(axis=2) > largest).any():  # some have two nearest centers
+        nearest *= (nearest > 0).cumsum(axis=2) == 1
+        sums = _sums(points, nearest)
+    counts = sums[..., -1]
+    means = sums[..., :-1] / np.where(counts > 0, counts, 1)[..., np.newaxis]
+    if not counts.all():
+        _fill(problems, means, centers, counts, gaps)
+    return Step(nearest, counts, means.reshape(shape), (gaps * weights).sum(axis=2))
+
+
+def _sums(points: NDArray, members: NDArray) -> NDArray:
+    """Return weighted sums of members and, last, of their weights."""
+    n_problems, n_restarts, n_clusters, n_rows = members.shape
+    sums = members.reshape(n_problems, n_restarts * n_clusters, n_rows) @ points
+    return sums.reshape(n_problems, n_restarts, n_clusters, -1)
+
+
+def members_of(problems: Problems, centers: NDArray, apart: NDArray) -> Step:
+    """Assign each row to the first of its nearest centers, given the distances."""
+    least = apart.min(axis=2)
+    nearest = (apart == least[:, :, np.newaxis]).astype(apart.dtype)
+    return _step(problems, centers, nearest, least)
+
+
+def distances_to(problems: Problems, centers: NDArray) -> NDArray[np.float64]:
+    """Return squared distances, (n_problems, n_restarts, n_clusters, n_rows).
+
+    Where products cancel, or the nearest center is not certain, the squares of
+    differences are summed.
+    """
+    points, norms, _ = problems
+    of_centers = np.einsum("prkd,prkd->prk", centers, centers)
+    sums = of_centers[..., np.newaxis] + norms[:, np.newaxis, np.newaxis]
+    apart = sums - 2 * _products(problems, centers, 0.0)
+    slack = 4 * (points.shape[2] + 4) * np.finfo(points.dtype).eps * sums.max(axis=2)
+    near = apart <= (apart.min(axis=2) + slack)[:, :, np.newaxis]
+    near &= (np.count_nonzero(near, axis=2) > 1)[:, :, np.newaxis]
+    near |= apart <= CANCELLED * sums
+    p, r, k, n = np.nonzero(near)
+    apart[p, r, k, n] = ((points[p, n, :-1] - centers[p, r, k]) ** 2).sum(axis=1)
+    return apart
+
+
+def _fill(
+    problems: Problems, means: NDArray, centers: NDArray, counts: NDArray, gaps: NDArray
+) -> None:
+    """Set centers without members to the rows farthest from their own centers.
+
+    Where no row is off its center, they stay.
+    """
+    points, norms, weights = problems
+    empty = counts == 0
+    means[empty] = centers[empty]
+    problem, restart = np.nonzero(empty.any(axis=2))
+    own = weights[problem, restart % weights.shape[1]] > 0
+    apart = np.where(own, gaps[problem, restart], 0)
+    order = np.argsort(-apart, axis=1, kind="stable")
+    of, cluster = np.nonzero(empty[problem, restart])
+    rank = np.cumsum(empty[problem, restart], axis=1)[of, cluster] - 1
+    inside = rank < order.shape[1]
+    of, cluster, rank = of[inside], cluster[inside], rank[inside]
+    row = order[of, rank]
+    off = apart[of, row] > ON_CENTER * norms[problem].max(axis=1)[of]
+    of, cluster, row = of[off], cluster[off], row[off]
+    means[problem[of], restart[of], cluster] = points[problem[of], row, :-1]
+
+
+def move(
+    problems: Problems, centers: NDArray, max_iter: int, tol: float
+) -> tuple[NDArray, int]:
+    """Move centers until those of each problem stand still; return the steps, too.
+
+    The shift that counts as none is `tol` times the mean variance of the features. A
+    problem that has converged is not moved on with the others.
+    """
+    spread = (problems.norms[:, np.newaxis] * problems.weights).sum(axis=(1, 2))
+    mass = problems.weights.sum(axis=(1, 2)) * centers.shape[3]
+    least, centers = tol * spread / mass, centers.copy()
+    going, left = np.arange(len(centers)), problems
+    n_iter = 0
+    while len(going) and n_iter < max_iter:
+        n_iter += 1
+        means = assign(left, centers[going]).means
+        shift = ((means - centers[going]) ** 2).sum(axis=(2, 3)).max(axis=1)
+        centers[going] = means
+        going = going[shift > least[going]]
+        left = problems if len(going) == len(problems.norms) else problems.take(going)
+    return centers, n_iter

@@ -1,0 +1,340 @@
+"""The prototypes of many small classes, and of their folds, found as one batch."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._data.unit_rows import largest_values
+from sklearn_kmex._fit.batch import (
+    ENTRANTS,
+    Problems,
+    assign,
+    distances_to,
+    members_of,
+    move,
+    problems_of,
+    start,
+)
+from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.prototypes import (
+    AS_NEAR,
+    ClassPrototypes,
+    Plan,
+    canonical,
+    merge,
+    row_keys,
+)
+from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
+
+# A class is small if its values and its distances to the centers of all restarts are at
+# most so many; a batch has at most so many in all. The numbers of rows of the classes
+# of a batch differ at most by this factor.
+SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
+# Larger values have squares that may be too large for float64.
+SAFE = 2.0**400
+
+
+class Classes(NamedTuple):
+    """Distinct rows of some classes, one class after another."""
+
+    rows: Rows
+    starts: NDArray[np.intp]  # the first row of each class
+    sizes: NDArray[np.intp]
+    order: NDArray[np.intp]  # rows of each class, in an order that is not that of X
+
+    def positions(self, codes: NDArray) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return the rows of some classes, padded to equal size, and which are real."""
+        places = np.arange(self.sizes[codes].max())
+        real = places < self.sizes[codes, np.newaxis]
+        return self.starts[codes, np.newaxis] + np.where(real, places, 0), real
+
+    def order_of(self, code: int) -> NDArray[np.intp]:
+        """Return the rows of a class in an order that does not depend on X."""
+        first = self.starts[code]
+        return self.order[first : first + self.sizes[code]]
+
+
+class Batch(NamedTuple):
+    """Standardized rows of classes that are clustered together."""
+
+    rows: Rows
+    positions: NDArray[np.intp]  # (n_classes, n_rows)
+    problems: Problems
+    center: NDArray  # (n_classes, 1, 1, n_features)
+    scale: NDArray  # (n_classes, 1, 1, 1), a power of two
+    unit: NDArray  # (n_classes, 1, 1), the weight that counts as 1
+
+    def to_rows(self, centers: NDArray) -> NDArray:
+        """Return centers in the space and the dtype of the rows."""
+        return (centers * self.scale + self.center).astype(self.rows.values.dtype)
+
+
+def share_of_batch(n_rows: int, X: Any, plan: Plan) -> float:
+    """Return the share of a batch that a class fills; 1 if it is clustered alone."""
+    model = plan.clusterer
+    given = plan.known is not None or plan.max_samples is not None
+    if sparse.issparse(X) or type(model) is not BatchedKMeans or given:
+        return 1.0
+    size = n_rows * (X.shape[1] + plan.counts[-1] * ENTRANTS * model.n_init)
+    return size / BATCH if size <= SMALL else 1.0
+
+
+def is_safe(values: Any) -> bool:
+    """Return whether squares of the values are in the range of float64."""
+    return bool(np.abs(to_numpy(values)).max() < SAFE)
+
+
+def fit_small(
+    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan], n_classes: int
+) -> list[tuple[list[ClassPrototypes], list[Fold]]]:
+    """Find the prototypes of each class for the counts of its plan, and its folds.
+
+    `owners` are the numbers of the classes of the rows, ascending. The largest count is
+    clustered with all restarts; each smaller one starts from the prototypes of the next
+    larger one, merged.
+    """
+    classes = distinct_of_each(rows._replace(values=to_numpy(rows.values)), owners)
+    last = _fit_all(classes, dict(enumerate(plans)), n_classes)
+    found = [[last[code][0]] for code in range(len(plans))]
+    for place in reversed(range(len(plans[0].counts) - 1)):
+        fewer = {}
+        for code, plan in enumerate(plans):
+            known, count = found[code][-1], plan.counts[place]
+            if count < len(known.vectors):
+                means = merge(known.means, known.counts, count)
+                fewer[code] = plan._replace(start=means)
+        last |= _fit_all(classes, fewer, n_classes)
+        for code, of_class in enumerate(found):
+            of_class.append(last[code][0])
+    return [(found[code][::-1], last[code][1]) for code in range(len(plans))]
+
+
+def _fit_all(
+    classes: Classes, plans: dict[int, Plan], n_classes: int
+) -> dict[int, tuple[ClassPrototypes, list[Fold]]]:
+    """Find the prototypes of some classes for the largest count, and their folds."""
+    fitted = {}
+    for codes in _alike(classes.sizes, plans):
+        batch, own = _open(classes, codes), [plans[code] for code in codes]
+        rngs = [np.random.RandomState(plan.seed) for plan in own]
+        centers, n_iter = _cluster(batch, own, rngs)
+        found = _describe(batch, centers, own[0], n_iter)
+        folds: Iterable[list[Fold]] = repeat([])
+        if own[0].hold_out:
+            most, scored = fold_sizes(n_classes, own[0].counts[0])
+            drawn = [
+                rng.permutation(classes.order_of(code))[:most]
+                for code, rng in zip(codes, rngs, strict=True)
+            ]
+            folds = _fit_folds(batch, centers, own[0], drawn, scored)
+        fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
+    return fitted
+
+
+def distinct_of_each(rows: Rows, owners: NDArray[np.intp]) -> Classes:
+    """Merge equal rows of each class, as `distinct_rows` does, and sort them."""
+    values = rows.values
+    sums = (values * _column_weights(values.shape[1])).sum(axis=1)
+    order = np.lexsort((sums, owners))
+    equal = np.diff(sums[order]) == 0
+    equal &= np.diff(owners[order]) == 0
+    if equal.any():
+        again = np.flatnonzero(equal)
+        alike = np.unique(order[np.concatenate([again, again + 1])])
+        keys = np.column_stack([owners[alike], values[alike]])
+        keys = row_keys(canonical(keys))
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        into = np.arange(len(owners))
+        into[alike] = alike[first[inverse]]
+        kept = into == np.arange(len(owners))
+        weights = np.bincount(into, weights=rows.weights)
+        rows, owners = rows._replace(weights=weights).take(kept), owners[kept]
+        order = (np.cumsum(kept) - 1)[order[kept[order]]]
+    sizes = np.bincount(owners)
+    return Classes(rows, np.cumsum(sizes) - sizes, sizes, order)
+
+
+@cache
+def _column_weights(n_features: int) -> NDArray[np.float64]:
+    """Return weights of columns; different rows have different sums, most likely."""
+    return np.cos(np.arange(n_features))
+
+
+def _alike(
+    sizes: NDArray[np.intp], plans: dict[int, Plan]
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of classes with equal counts and like numbers of rows."""
+    codes = np.array(list(plans), dtype=np.intp)
+    sizes = sizes[codes]
+    counts = np.minimum([_count(plan) for plan in plans.values()], sizes)
+    order = np.lexsort((sizes, counts < sizes, counts))
+    codes, sizes, counts = codes[order], sizes[order], counts[order]
+    first = 0
+    while first < len(codes):
+        same = counts[first:] == counts[first]
+        same &= (counts < sizes)[first:] == (counts[first] < sizes[first])
+        same &= sizes[first:] <= ALIKE * sizes[first]
+        stop = first + int(np.argmin(np.append(same, False)))
+        yield codes[first:stop]
+        first = stop
+
+
+def _count(plan: Plan) -> int:
+    return plan.counts[-1] if plan.start is None else len(plan.start)
+
+
+def _open(classes: Classes, codes: NDArray[np.intp]) -> Batch:
+    """Center the rows of each class, and divide them by a power of two."""
+    positions, real = classes.positions(codes)
+    values = classes.rows.values[positions].astype(np.float64, copy=False)
+    weights = np.where(real, classes.rows.weights[positions], 0.0)[:, np.newaxis]
+    unit = _powers_of_two(weights.max(axis=2, keepdims=True))
+    weights /= unit
+    center = (weights @ values) / weights.sum(axis=2, keepdims=True)
+    center = center.astype(classes.rows.values.dtype).astype(np.float64)
+    values -= center
+    values *= real[..., np.newaxis]
+    scale = _powers_of_two(np.abs(values).max(axis=(1, 2), keepdims=True))
+    values /= scale
+    return Batch(
+        classes.rows,
+        positions,
+        problems_of(values, weights),
+        center[:, np.newaxis],
+        scale[:, np.newaxis],
+        unit,
+    )
+
+
+def _powers_of_two(values: NDArray) -> NDArray:
+    """Return the least powers of two that are larger than numbers."""
+    powers = np.ldexp(1.0, np.frexp(values)[1])
+    return np.maximum(powers, np.finfo(np.float64).smallest_normal)
+
+
+def _cluster(
+    batch: Batch, plans: Sequence[Plan], rngs: Sequence[np.random.RandomState]
+) -> tuple[NDArray, int]:
+    """Return the centers of each class, and the number of steps."""
+    problems, model = batch.problems, plans[0].clusterer
+    n_rows, n_clusters = problems.norms.shape[1], _count(plans[0])
+    if plans[0].start is not None:
+        given = np.stack([plan.start for plan in plans])[:, np.newaxis]
+        centers = (given - batch.center) / batch.scale
+    elif n_clusters >= n_rows:
+        return problems.points[:, np.newaxis, :, :-1], 1
+    elif n_clusters == 1:
+        centers = np.zeros_like(batch.center)
+    else:
+        n_restarts = 1 if model.n_init == 1 else ENTRANTS * model.n_init
+        size = n_clusters, n_restarts, 2 + int(np.log(n_clusters))
+        chances = np.stack([rng.random_sample(size) for rng in rngs])
+        centers = start(problems, chances * (1 - 1e-6), model.n_init)
+    return move(problems, centers, model.max_iter, model.tol)
+
+
+def _vectors(
+    batch: Batch, problems: Problems, centers: NDArray, plan: Plan
+) -> tuple[NDArray, NDArray]:
+    """Return the prototypes in the space of the rows, and as standardized centers."""
+    if plan.prototype == "medoid":
+        apart = distances_to(problems, centers)
+        own = problems.weights[:, :, np.newaxis] > 0
+        nearest = _first_nearest(np.where(own, apart, np.inf))
+        each = np.arange(len(nearest)).reshape(-1, 1, 1)
+        rows = batch.positions[each, nearest]
+        return batch.rows.values[rows], problems.points[each, nearest, :-1]
+    vectors = batch.to_rows(centers)
+    return vectors, (vectors - batch.center) / batch.scale
+
+
+def _first_nearest(apart: NDArray) -> NDArray[np.intp]:
+    """Return the nearest row, the first of those that differ by rounding alone."""
+    near = apart <= (1 + AS_NEAR) * apart.min(axis=-1, keepdims=True)
+    return near.argmax(axis=-1)
+
+
+def _describe(
+    batch: Batch, centers: NDArray, plan: Plan, n_iter: int
+) -> Iterator[ClassPrototypes]:
+    """Describe the prototypes of each class, the largest cluster first."""
+    problems = batch.problems
+    vectors, placed = _vectors(batch, problems, centers, plan)
+    apart = distances_to(problems, placed)
+    step = members_of(problems, placed, apart)
+    order = np.lexsort((placed[:, 0, :, 0], -step.counts[:, 0]), axis=-1)
+    counts = np.take_along_axis(step.counts[:, 0], order, axis=1)
+    nearest = _nearest(batch, apart[:, 0], step.members[:, 0] > 0, plan)
+    nearest = np.take_along_axis(nearest, order, axis=1)
+    means = batch.to_rows(step.means)[:, 0]
+    each = np.arange(len(order))[:, np.newaxis]
+    vectors, means = vectors[:, 0][each, order], means[each, order]
+    shown = batch.rows.take(batch.positions[each, nearest])
+    inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
+    counts *= batch.unit[:, 0]
+    for p, kept in enumerate(counts > 0):
+        yield ClassPrototypes(
+            vectors[p][kept],
+            means[p][kept],
+            counts[p][kept],
+            Rows(*(field[p][kept] for field in shown)),
+            float(inertia[p]),
+            n_iter,
+        )
+
+
+def _nearest(
+    batch: Batch, apart: NDArray, members: NDArray[np.bool_], plan: Plan
+) -> NDArray[np.intp]:
+    """Return the member nearest to each prototype, of unit rows none of zeros.
+
+    A prototype with such members alone has the nearest other row.
+    """
+    allowed = batch.problems.weights[:, :1] > 0
+    if plan.unit:
+        shown = largest_values(batch.rows.values)[batch.positions][:, np.newaxis] > 0
+        shown &= allowed
+        allowed = np.where(shown.any(axis=2, keepdims=True), shown, allowed)
+        members &= allowed
+        members |= ~members.any(axis=2, keepdims=True) & allowed
+    return _first_nearest(np.where(members, apart, np.inf))
+
+
+def _fit_folds(
+    batch: Batch,
+    centers: NDArray,
+    plan: Plan,
+    drawn: Sequence[NDArray[np.intp]],
+    scored: int,
+) -> Iterator[list[Fold]]:
+    """Cluster the rows of each class without each fold, from the centers of all.
+
+    `drawn` are rows of each class, dealt to the folds in turns. Only these are used, and
+    at most `scored` are held out in a fold. A class with one row keeps it.
+    """
+    fold = np.full(batch.positions.shape, -1)
+    for p, own in enumerate(drawn):
+        fold[p, own - batch.positions[p, 0]] = np.arange(len(own)) % N_FOLDS
+        if len(own) == 1:
+            fold[p, 0], drawn[p] = N_FOLDS, own[:0]
+    fold = fold[:, np.newaxis]
+    used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
+    problems = batch.problems._replace(weights=batch.problems.weights * used)
+    centers = np.repeat(centers, N_FOLDS, axis=1)
+    centers, _ = move(problems, centers, plan.clusterer.max_iter, plan.clusterer.tol)
+    vectors, placed = _vectors(batch, problems, centers, plan)
+    counts = assign(problems, placed).counts * batch.unit
+    numbers, weights = batch.rows.numbers, batch.rows.weights
+    for p, own in enumerate(drawn):
+        held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]
+        yield [
+            Fold(of[n > 0], n[n > 0], numbers[out], weights[out])
+            for of, n, out in zip(vectors[p], counts[p], held_out, strict=True)
+        ]
