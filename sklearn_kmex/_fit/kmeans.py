@@ -153,11 +153,13 @@ def assign(points: Points, centers: Any, values: Any = None) -> Step:
         scores = _scores(points.values[block, :], flat, half)
         scores = xp.reshape(scores, (n_restarts, n_clusters, -1))
         best.append(xp.max(scores, axis=1))
-        own = _members(scores, best[-1]) * points.weights[block]
+        own = _members(scores, best[-1]) * points.weights[..., None, block]
         own = xp.reshape(own, (flat.shape[0], -1))
         counts = counts + xp.sum(own, axis=1)
         sums = sums + own @ values[block, :]
     distances = points.norms - 2 * xp.concat(best, axis=1)
+    # Rows without weight are no candidates for centers without members.
+    distances = xp.where(points.weights > 0, distances, 0.0)
     return Step(
         xp.reshape(sums, (n_restarts, n_clusters, -1)),
         xp.reshape(counts, (n_restarts, n_clusters)),
@@ -216,7 +218,7 @@ def lloyd_step(
     step = assign(points, centers)
     means = _means(step, points.values)
     shift = xp.sum((means - centers) ** 2, axis=(1, 2))
-    inertia = step.distances @ points.weights
+    inertia = xp.sum(step.distances * points.weights, axis=1)
     return (
         means,
         step.counts,
@@ -299,6 +301,21 @@ def move(
     return Ends(
         xp.stack([end[1] for end in ends]), xp.stack([end[2] for end in ends]), n_iter
     )
+
+
+def move_each(
+    points: Points, centers: Any, max_iter: int, tol: float
+) -> tuple[Any, Any]:
+    """Move restarts until each stands still; return their centers and counts.
+
+    Restarts may have weights of their own, (n_restarts, n_samples).
+    """
+    least = tol * mean_variance(points)
+    for _ in range(max_iter):
+        centers, counts, _, shift = lloyd_step(points, centers)
+        if (shift <= least).all():
+            break
+    return centers, counts
 
 
 def _largest_first(ends: Ends) -> Any:

@@ -37,7 +37,7 @@ def mean_variance(points: Points) -> float:
     """Return the mean variance of the features of centered rows."""
     xp, *_ = get_namespace_and_device(points.values)
     mass = float(xp.sum(points.weights)) * points.values.shape[1]
-    return float(points.weights @ points.norms) / mass
+    return float(xp.sum(points.weights * points.norms)) / mass
 
 
 def draw_rows(
