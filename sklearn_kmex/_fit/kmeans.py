@@ -17,6 +17,7 @@ from sklearn_kmex._data.arrays import (
     squared_norms,
     to_numpy,
 )
+from sklearn_kmex._fit.polish import lift, polish
 from sklearn_kmex._fit.seeding import (
     Points,
     as_points,
@@ -92,25 +93,25 @@ class BatchedKMeans(BaseEstimator):
             self.cluster_centers_, self.n_iter_ = points.values, 1
             return self
         tol = self.tol * mean_variance(points)
-        ends = move(points, self._start(points, tol), self.max_iter, tol)
+        if not isinstance(self.init, str):
+            start = asarray_like(self.init, points.values, points.values.dtype)
+            ends = move(points, start[None, ...], self.max_iter, tol)
+        else:
+            ends = self._fit_restarts(points, tol)
         self.cluster_centers_, self.n_iter_ = _largest_first(ends), ends.n_iter
         return self
 
-    def _start(self, points: Points, tol: float) -> Any:
-        """Return the centers to start from on all rows.
-
-        Wide rows are clustered in a subspace first.
-        """
-        if not isinstance(self.init, str):
-            start = asarray_like(self.init, points.values, points.values.dtype)
-            return start[None, ...]
+    def _fit_restarts(self, points: Points, tol: float) -> Ends:
+        """Run all restarts: those of wide rows in a subspace, and the best one on."""
         rng = check_random_state(self.random_state)
         few = project(points, self.n_clusters, rng)
         centers = self._run_race(few, points.values.shape[1], rng)
         if few is points:
-            return centers
+            return move(points, centers, self.max_iter, tol)
         ends = move(few, centers, self.max_iter, tol, KEPT)
-        return lift(few, ends.centers, points)
+        lifted = lift(few, ends.centers, points)
+        clusters, n_iter = polish(points, lifted, self.max_iter, tol)
+        return Ends(clusters.centers[None, ...], clusters.counts[None, ...], n_iter)
 
     def _run_race(
         self, points: Points, n_features: int, rng: np.random.RandomState
@@ -138,19 +139,19 @@ def entries(n_values: int, n_clusters: int, n_init: int) -> tuple[int, int]:
     return n_entrants, max(2, int(share * n_init))
 
 
-def assign(points: Points, centers: Any, values: Any = None) -> Step:
+def assign(points: Points, centers: Any) -> Step:
     """Assign each row to its nearest center in each restart, and sum the members.
 
-    Each block of rows is read once. Other `values` of the rows may be summed.
+    Each block of rows is read once.
     """
     xp, *_ = get_namespace_and_device(centers)
-    values = points.values if values is None else values
+    values = points.values
     n_restarts, n_clusters, n_features = centers.shape
     flat = xp.reshape(centers, (-1, n_features))
     half = squared_norms(flat) / 2
     sums, counts, best = 0, 0, []
     for block in _blocks(values, flat.shape[0]):
-        scores = _scores(points.values[block, :], flat, half)
+        scores = _scores(values[block, :], flat, half)
         scores = xp.reshape(scores, (n_restarts, n_clusters, -1))
         best.append(xp.max(scores, axis=1))
         own = _members(scores, best[-1]) * points.weights[..., None, block]
@@ -242,18 +243,6 @@ def _means(step: Step, values: Any) -> Any:
         for k, row in zip(empty, far, strict=True):
             means[int(restart), int(k), :] = values[int(row), :]
     return means
-
-
-def lift(few: Points, centers: Any, points: Points) -> Any:
-    """Return the best centers of a subspace as means of all features, one restart.
-
-    The inertia is the same constant less the squared lengths of the means.
-    """
-    xp, *_ = get_namespace_and_device(points.values)
-    step = assign(few, centers, points.values)
-    means = _means(step, points.values)
-    gain = xp.sum(step.counts * squared_norms(means), axis=1)
-    return means[int(xp.argmax(gain)), ...][None, ...]
 
 
 def _race(points: Points, centers: Any, n_finalists: int) -> Any:
