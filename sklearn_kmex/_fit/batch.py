@@ -33,6 +33,7 @@ class Problems(NamedTuple):
     points: NDArray  # (n_problems, n_rows, n_features + 1); the last column is 1
     norms: NDArray  # (n_problems, n_rows), squared
     weights: NDArray  # (n_problems, n_sets, n_rows)
+    weighted: NDArray  # points times weights, if there is one set of these
 
     def take(self, kept: NDArray) -> "Problems":
         return Problems(*(field[kept] for field in self))
@@ -42,18 +43,18 @@ class Problems(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The members of centers, and what follows from them."""
+    """What follows from the assignment of rows to centers."""
 
-    members: NDArray  # (n_problems, n_restarts, n_clusters, n_rows): their weights
-    counts: NDArray  # (n_problems, n_restarts, n_clusters): their total weight
-    means: NDArray  # their means, shaped as the centers
+    counts: NDArray  # (n_problems, n_restarts, n_clusters): weights of the members
+    means: NDArray  # of the members, shaped as the centers
     inertia: NDArray  # (n_problems, n_restarts), of the centers
 
 
-def problems_of(rows: NDArray, weights: NDArray) -> Problems:
-    """Return the problems of padded rows, (n_problems, n_rows, n_features)."""
-    points = np.concatenate([rows, np.ones_like(rows[..., :1])], axis=2)
-    return Problems(points, np.einsum("pnd,pnd->pn", rows, rows), weights)
+def problems_of(points: NDArray, weights: NDArray) -> Problems:
+    """Return the problems of padded rows, which end with a column of ones."""
+    rows = points[..., :-1]
+    norms = np.einsum("pnd,pnd->pn", rows, rows)
+    return Problems(points, norms, weights, points * weights[:, 0, :, np.newaxis])
 
 
 def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
@@ -89,7 +90,7 @@ def _race(
         centers, inertia = step.means, step.inertia
         if left < centers.shape[1]:
             best = np.argsort(inertia, axis=1, kind="stable")[:, :left]
-            centers = np.take_along_axis(centers, best[..., None, None], axis=1)
+            centers = centers[np.arange(len(best))[:, np.newaxis], best]
     return centers, inertia.min(axis=1)
 
 
@@ -99,9 +100,9 @@ def seed_centers(problems: Problems, chances: NDArray) -> NDArray:
     Distances are relative to the squared norms of the rows, which do not matter where
     candidates are compared.
     """
-    points, norms, weights = problems
+    points, norms, weights, _ = problems
     n_problems, n_clusters, n_restarts, n_drawn = chances.shape
-    each = np.arange(n_problems)[:, np.newaxis]
+    each, restart = np.arange(n_problems)[:, np.newaxis], np.arange(n_restarts)
     chosen = np.empty((n_problems, n_restarts, n_clusters), dtype=np.intp)
     chosen[..., 0] = _draw(weights, chances[:, 0, :, :1])[..., 0]
     closest = _relative(problems, chosen[..., 0])
@@ -114,9 +115,9 @@ def seed_centers(problems: Problems, chances: NDArray) -> NDArray:
         np.minimum(apart, closest[:, :, np.newaxis], out=apart)
         left = apart.reshape(n_problems, n_restarts * n_drawn, -1)
         left = (left @ weights.transpose(0, 2, 1)).reshape(drawn.shape)
-        best = left.argmin(axis=2)[..., np.newaxis]
-        chosen[..., place] = np.take_along_axis(drawn, best, axis=2)[..., 0]
-        closest = np.take_along_axis(apart, best[..., np.newaxis], axis=2)[:, :, 0]
+        best = left.argmin(axis=2)
+        chosen[..., place] = drawn[each, restart, best]
+        closest = apart[each, restart, best]
     return points[each[..., np.newaxis], chosen, :-1]
 
 
@@ -129,7 +130,7 @@ def _draw(mass: NDArray, chances: NDArray) -> NDArray[np.intp]:
 
 def _relative(problems: Problems, rows: NDArray) -> NDArray:
     """Return squared distances to some rows, minus the squared norms of all rows."""
-    points, norms, _ = problems
+    points, norms = problems[:2]
     each = np.arange(len(points))[:, np.newaxis]
     some = points[each, rows]
     some *= -2
@@ -141,9 +142,10 @@ def assign(problems: Problems, centers: NDArray) -> Step:
     """Assign each row to its nearest center, of equally near ones to the first."""
     scores = _products(problems, centers, -0.5)
     best = scores.max(axis=2)
-    gaps = problems.norms[:, np.newaxis] - 2 * best  # squared distances
     np.equal(scores, best[:, :, np.newaxis], out=scores)
-    return _step(problems, centers, scores, gaps)
+    best *= -2
+    best += problems.norms[:, np.newaxis]  # squared distances
+    return step_of(problems, centers, scores, best)
 
 
 def _products(problems: Problems, centers: NDArray, share: float) -> NDArray:
@@ -159,39 +161,36 @@ def _products(problems: Problems, centers: NDArray, share: float) -> NDArray:
     return products.reshape(n_problems, n_restarts, n_clusters, -1)
 
 
-def _step(
-    problems: Problems, centers: NDArray, nearest: NDArray, gaps: NDArray
+def step_of(
+    problems: Problems, centers: NDArray, nearest: NDArray, least: NDArray
 ) -> Step:
     """Return what follows from the nearest centers: 1 for these, 0 for all others.
 
-    The means of centers without members are the rows farthest from their centers.
+    `nearest` may be overwritten. `least` are the squared distances. The means of
+    centers without members are the rows farthest from their centers.
     """
-    points, _, weights = problems
-    nearest *= weights[:, :, np.newaxis]
-    sums, shape = _sums(points, nearest), centers.shape
-    largest = (1 + TIED * np.finfo(points.dtype).eps) * weights.sum(axis=2)
+    weights = problems.weights
+    sums = _sums(problems, nearest)
+    largest = (1 + TIED * np.finfo(sums.dtype).eps) * weights.sum(axis=2)
     if (sums[..., -1].sum(axis=2) > largest).any():  # some have two nearest centers
         nearest *= (nearest > 0).cumsum(axis=2) == 1
-        sums = _sums(points, nearest)
-    counts = sums[..., -1]
+        sums = _sums(problems, nearest)
+    counts, inertia = sums[..., -1], (least * weights).sum(axis=2)
+    if counts.all():
+        return Step(counts, sums[..., :-1] / counts[..., np.newaxis], inertia)
     means = sums[..., :-1] / np.where(counts > 0, counts, 1)[..., np.newaxis]
-    if not counts.all():
-        _fill(problems, means, centers, counts, gaps)
-    return Step(nearest, counts, means.reshape(shape), (gaps * weights).sum(axis=2))
+    _fill(problems, means, centers, counts, least)
+    return Step(counts, means, inertia)
 
 
-def _sums(points: NDArray, members: NDArray) -> NDArray:
+def _sums(problems: Problems, members: NDArray) -> NDArray:
     """Return weighted sums of members and, last, of their weights."""
+    points, weights = problems.weighted, problems.weights
+    if weights.shape[1] > 1:
+        points, members = problems.points, members * weights[:, :, np.newaxis]
     n_problems, n_restarts, n_clusters, n_rows = members.shape
     sums = members.reshape(n_problems, n_restarts * n_clusters, n_rows) @ points
     return sums.reshape(n_problems, n_restarts, n_clusters, -1)
-
-
-def members_of(problems: Problems, centers: NDArray, apart: NDArray) -> Step:
-    """Assign each row to the first of its nearest centers, given the distances."""
-    least = apart.min(axis=2)
-    nearest = (apart == least[:, :, np.newaxis]).astype(apart.dtype)
-    return _step(problems, centers, nearest, least)
 
 
 def distances_to(problems: Problems, centers: NDArray) -> NDArray[np.float64]:
@@ -200,7 +199,7 @@ def distances_to(problems: Problems, centers: NDArray) -> NDArray[np.float64]:
     Where products cancel, or the nearest center is not certain, the squares of
     differences are summed.
     """
-    points, norms, _ = problems
+    points, norms = problems[:2]
     of_centers = np.einsum("prkd,prkd->prk", centers, centers)
     sums = of_centers[..., np.newaxis] + norms[:, np.newaxis, np.newaxis]
     apart = sums - 2 * _products(problems, centers, 0.0)
@@ -220,7 +219,7 @@ def _fill(
 
     Where no row is off its center, they stay.
     """
-    points, norms, weights = problems
+    points, norms, weights, _ = problems
     empty = counts == 0
     means[empty] = centers[empty]
     problem, restart = np.nonzero(empty.any(axis=2))

@@ -17,10 +17,10 @@ from sklearn_kmex._fit.batch import (
     Problems,
     assign,
     distances_to,
-    members_of,
     move,
     problems_of,
     start,
+    step_of,
 )
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.prototypes import (
@@ -34,11 +34,11 @@ from sklearn_kmex._fit.prototypes import (
 from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
 
 # A class is small if its values and its distances to the centers of all restarts are at
-# most so many; a batch has at most so many in all. The numbers of rows of the classes
-# of a batch differ at most by this factor.
+# most so many; a batch has at most so many in all, and arrays for its classes have at
+# most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
 # Larger values have squares that may be too large for float64.
-SAFE = 2.0**400
+SAFE = 2.0**500
 
 
 class Classes(NamedTuple):
@@ -88,7 +88,7 @@ def share_of_batch(n_rows: int, X: Any, plan: Plan) -> float:
 
 def is_safe(values: Any) -> bool:
     """Return whether squares of the values are in the range of float64."""
-    return bool(np.abs(to_numpy(values)).max() < SAFE)
+    return float(np.abs(to_numpy(values)).max()) < SAFE
 
 
 def fit_small(
@@ -154,7 +154,7 @@ def distinct_of_each(rows: Rows, owners: NDArray[np.intp]) -> Classes:
         into = np.arange(len(owners))
         into[alike] = alike[first[inverse]]
         kept = into == np.arange(len(owners))
-        weights = np.bincount(into, weights=rows.weights)
+        weights = np.bincount(into, rows.weights, len(into))
         rows, owners = rows._replace(weights=weights).take(kept), owners[kept]
         order = (np.cumsum(kept) - 1)[order[kept[order]]]
     sizes = np.bincount(owners)
@@ -180,7 +180,8 @@ def _alike(
     while first < len(codes):
         same = counts[first:] == counts[first]
         same &= (counts < sizes)[first:] == (counts[first] < sizes[first])
-        same &= sizes[first:] <= ALIKE * sizes[first]
+        padded = sizes[first:] * np.arange(1, len(codes) - first + 1)
+        same &= padded <= ALIKE * sizes[first:].cumsum()
         stop = first + int(np.argmin(np.append(same, False)))
         yield codes[first:stop]
         first = stop
@@ -193,20 +194,26 @@ def _count(plan: Plan) -> int:
 def _open(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     """Center the rows of each class, and divide them by a power of two."""
     positions, real = classes.positions(codes)
-    values = classes.rows.values[positions].astype(np.float64, copy=False)
-    weights = np.where(real, classes.rows.weights[positions], 0.0)[:, np.newaxis]
+    rows = classes.rows
+    weights = np.where(real, rows.weights[positions], 0.0)[:, np.newaxis]
     unit = _powers_of_two(weights.max(axis=2, keepdims=True))
     weights /= unit
+    points = np.ones((*positions.shape, rows.values.shape[1] + 1))
+    values = points[..., :-1]
+    values[:] = rows.values[positions]
     center = (weights @ values) / weights.sum(axis=2, keepdims=True)
-    center = center.astype(classes.rows.values.dtype).astype(np.float64)
+    center = center.astype(rows.values.dtype).astype(np.float64)
     values -= center
-    values *= real[..., np.newaxis]
-    scale = _powers_of_two(np.abs(values).max(axis=(1, 2), keepdims=True))
+    if not real.all():
+        values *= real[..., np.newaxis]
+    largest = values.max(axis=(1, 2), keepdims=True)
+    largest = np.maximum(largest, -values.min(axis=(1, 2), keepdims=True))
+    scale = _powers_of_two(largest)
     values /= scale
     return Batch(
-        classes.rows,
+        rows,
         positions,
-        problems_of(values, weights),
+        problems_of(points, weights),
         center[:, np.newaxis],
         scale[:, np.newaxis],
         unit,
@@ -268,10 +275,12 @@ def _describe(
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
-    step = members_of(problems, placed, apart)
+    least = apart.min(axis=2)
+    members = (apart == least[:, :, np.newaxis]).astype(np.float64)
+    step = step_of(problems, placed, members, least)
     order = np.lexsort((placed[:, 0, :, 0], -step.counts[:, 0]), axis=-1)
     counts = np.take_along_axis(step.counts[:, 0], order, axis=1)
-    nearest = _nearest(batch, apart[:, 0], step.members[:, 0] > 0, plan)
+    nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
     nearest = np.take_along_axis(nearest, order, axis=1)
     means = batch.to_rows(step.means)[:, 0]
     each = np.arange(len(order))[:, np.newaxis]
@@ -297,7 +306,8 @@ def _nearest(
 
     A prototype with such members alone has the nearest other row.
     """
-    allowed = batch.problems.weights[:, :1] > 0
+    allowed = batch.problems.weights > 0
+    members &= allowed
     if plan.unit:
         shown = largest_values(batch.rows.values)[batch.positions][:, np.newaxis] > 0
         shown &= allowed

@@ -26,6 +26,8 @@ from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
+# Steps of Newton's method, and of halving where it fails.
+MOST_STEPS = 100
 # Similarities of all folds, 128 MiB. With very many prototypes, fewer rows are used.
 MOST_SIMILARITIES = 2**24
 
@@ -191,15 +193,98 @@ def fit_temperature(
     n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
+    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
+    tolerance = 0.05 if rough else 1e-5
+    if all(part.similar.shape[1] == part.owners[-1] + 1 for part in parts):
+        best = _least_convex_loss(parts, smoothing, bounds, tolerance)
+    else:
+        best = _least_loss(parts, aggregation, smoothing, bounds, tolerance)
+    return float(np.ldexp(np.exp(best), unit)), n_rows
+
+
+def _least_loss(
+    parts: Sequence[HeldOut],
+    aggregation: str,
+    smoothing: float,
+    bounds: NDArray,
+    tolerance: float,
+) -> float:
+    """Return the logarithm of the temperature of least loss, from losses alone."""
+    weights = np.concatenate([part.weights for part in parts])
+
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
         losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
         return float(np.average(np.concatenate(losses), weights=weights))
 
-    options = {"xatol": 0.05 if rough else 1e-5}
-    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
-    best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
-    return float(np.ldexp(np.exp(best.x), unit)), n_rows
+    options = {"xatol": tolerance}
+    return minimize_scalar(loss, bounds=bounds, method="bounded", options=options).x
+
+
+def _least_convex_loss(
+    parts: Sequence[HeldOut], smoothing: float, bounds: NDArray, tolerance: float
+) -> float:
+    """Return the logarithm of the temperature of least loss, by Newton's method.
+
+    If one prototype of each class decides, the loss is a convex function of the inverse
+    temperature: its slope rises.
+    """
+    slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
+    low, high = -bounds[::-1]
+    inverse = (low + high) / 2
+    for _ in range(MOST_STEPS):
+        at = float(np.exp(inverse))
+        slope, rise = np.sum([of_part(at) for of_part in slopes_of], axis=0)
+        low, high = (low, inverse) if slope > 0 else (inverse, high)
+        change = slope / (rise * at) if rise > 0 else np.inf
+        moved = inverse - change if low < inverse - change < high else (low + high) / 2
+        done = abs(moved - inverse) < tolerance
+        inverse = moved
+        if done:
+            break
+    return -inverse
+
+
+def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
+    """Join parts whose prototypes have the same classes and weights."""
+    owners, priors = parts[0].owners, parts[0].priors
+    if any(
+        not np.array_equal(part.owners, owners)
+        or not np.array_equal(part.priors, priors)
+        for part in parts
+    ):
+        return parts
+    of_rows = ("similar", "codes", "weights", "targets")
+    fields = {name: [getattr(part, name) for part in parts] for name in of_rows}
+    if fields["targets"][0] is None:
+        del fields["targets"]
+    return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
+
+
+def _slopes(
+    part: HeldOut, smoothing: float
+) -> Callable[[float], tuple[float, float]]:
+    """Return a function of the inverse temperature: the slope of the loss, and its own.
+
+    Both are sums over the rows.
+    """
+    similar, weights = part.similar, part.weights
+    shift = log_weights(part.priors)
+    aim = (1 - smoothing) * log_likelihood(similar, part)
+    aim += smoothing * similar.mean(axis=1)
+    wanted = float(weights @ aim)
+
+    def slopes(inverse: float) -> tuple[float, float]:
+        mass = similar * inverse
+        mass += shift
+        np.exp(mass, out=mass)
+        total = mass.sum(axis=1)
+        mass *= similar
+        mean = mass.sum(axis=1) / total
+        square = np.einsum("ij,ij->i", mass, similar) / total
+        return float(weights @ mean) - wanted, float(weights @ (square - mean**2))
+
+    return slopes
 
 
 def _mean(values: NDArray) -> float:
