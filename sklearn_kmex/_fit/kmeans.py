@@ -56,6 +56,7 @@ class Ends(NamedTuple):
     centers: Any  # (n_restarts, n_clusters, n_features)
     counts: Any  # (n_restarts, n_clusters), weights of the members
     n_iter: int
+    labels: Any = None  # of the best one, if known: the centers are their means
 
 
 class BatchedKMeans(BaseEstimator):
@@ -83,7 +84,11 @@ class BatchedKMeans(BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None, sample_weight: Any = None) -> Self:
-        """Set `cluster_centers_` to the centers of least inertia."""
+        """Set `cluster_centers_` to the centers of least inertia.
+
+        `labels_` are the clusters whose means the centers are, if these are known.
+        """
+        self.labels_ = None
         if sparse.issparse(X):
             model = KMeans(**self.get_params()).fit(X, sample_weight=sample_weight)
             self.cluster_centers_, self.n_iter_ = model.cluster_centers_, model.n_iter_
@@ -98,7 +103,11 @@ class BatchedKMeans(BaseEstimator):
             ends = move(points, start[None, ...], self.max_iter, tol)
         else:
             ends = self._fit_restarts(points, tol)
-        self.cluster_centers_, self.n_iter_ = _largest_first(ends), ends.n_iter
+        order = _largest_first(ends)
+        self.cluster_centers_ = rows_at(ends.centers[0, ...], order)
+        self.n_iter_ = ends.n_iter
+        if ends.labels is not None:
+            self.labels_ = np.argsort(order)[to_numpy(ends.labels)]
         return self
 
     def _fit_restarts(self, points: Points, tol: float) -> Ends:
@@ -111,7 +120,8 @@ class BatchedKMeans(BaseEstimator):
         ends = move(few, centers, self.max_iter, tol, KEPT)
         lifted = lift(few, ends.centers, points)
         clusters, n_iter = polish(points, lifted, self.max_iter, tol)
-        return Ends(clusters.centers[None, ...], clusters.counts[None, ...], n_iter)
+        best = clusters.centers[None, ...], clusters.counts[None, ...]
+        return Ends(*best, n_iter, clusters.labels)
 
     def _run_race(
         self, points: Points, n_features: int, rng: np.random.RandomState
@@ -307,8 +317,7 @@ def move_each(
     return centers, counts
 
 
-def _largest_first(ends: Ends) -> Any:
-    """Return the centers of the best restart, those of the largest clusters first."""
-    centers = ends.centers[0, ...]
-    order = np.lexsort((to_numpy(centers[:, 0]), -to_numpy(ends.counts[0, ...])))
-    return rows_at(centers, order)
+def _largest_first(ends: Ends) -> NDArray[np.intp]:
+    """Return the order of the clusters of the best restart, the largest first."""
+    first = to_numpy(ends.centers[0, :, 0])
+    return np.lexsort((first, -to_numpy(ends.counts[0, ...])))

@@ -134,10 +134,18 @@ def distinct_rows(rows: Rows) -> Rows:
     return rows._replace(weights=weights).take(kept)
 
 
+class Clustering(NamedTuple):
+    """Centers of clusters, and how they were found."""
+
+    centers: NDArray
+    n_iter: int
+    labels: NDArray[np.intp] | None = None  # clusters of which the centers are means
+
+
 def cluster(
     rows: Rows, n_clusters: int, plan: Plan, standard: Standard | None = None
-) -> tuple[NDArray, int]:
-    """Cluster the rows; return the centers and the number of iterations.
+) -> Clustering:
+    """Cluster the rows.
 
     k-means starts from `plan.start`, if given; other clusterers cannot. Only the
     built-in clusterer gets rows in their own library, all others NumPy arrays.
@@ -166,7 +174,8 @@ def cluster(
         )
     centers = np.asarray(to_numpy(model.cluster_centers_), dtype=np.float64)
     centers = (centers * scale + center).astype(center.dtype)
-    return centers, int(np.max(getattr(model, "n_iter_", 1)))
+    labels = model.labels_ if isinstance(model, BatchedKMeans) else None
+    return Clustering(centers, int(np.max(getattr(model, "n_iter_", 1))), labels)
 
 
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
@@ -206,7 +215,7 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     seen = _draw_rows(points, plan.max_samples, n_prototypes, plan.seed)
     standard = standardize(seen) if seen is points else None
     n_clusters = min(n_prototypes, len(seen.numbers))
-    centers, n_iter = cluster(seen, n_clusters, plan, standard)
+    centers, n_iter, labels = cluster(seen, n_clusters, plan, standard)
     own = standard if candidates is points else None
     if plan.prototype == "medoid":
         apart = distances(candidates, centers, own)
@@ -216,12 +225,14 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     # Centers without members are dropped.
     kept, members = np.unique(owner, return_inverse=True)
     vectors, weights = centers[kept], points.weights
+    same = plan.prototype == "centroid" and labels is not None
+    same = same and np.array_equal(owner, labels)
     apart = squared[:, kept] if known is None else distances(candidates, vectors)
     nearest = candidates.take(_nearest_members(apart, _can_be_shown(candidates, plan)))
     inertia = float(weights @ squared.min(axis=1))
     return ClassPrototypes(
         vectors,
-        means_of_members(points, members, len(kept), standard),
+        vectors if same else means_of_members(points, members, len(kept), standard),
         np.bincount(members, weights).astype(np.float64, copy=False),
         nearest._replace(values=to_numpy(dense(nearest.values))),
         inertia if known is None else inertia + known.spread(),

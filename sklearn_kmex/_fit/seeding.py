@@ -105,9 +105,12 @@ def seed_centers(
 def _draw(mass: Any, size: int, rng: np.random.RandomState) -> NDArray[np.intp]:
     """Draw row numbers in proportion to each column of `mass`: (n_columns, size)."""
     ends = np.cumsum(to_numpy(mass).T, axis=1, dtype=np.float64)
-    at = rng.uniform(size=(len(ends), size)) * ends[:, -1:]
-    drawn = [np.searchsorted(end, x, "right") for end, x in zip(ends, at, strict=True)]
-    return np.minimum(np.stack(drawn), ends.shape[1] - 1)
+    each = np.arange(len(ends))[:, np.newaxis]
+    at = each + rng.uniform(size=(len(ends), size))
+    # One search in all columns: that of each column is between two integers.
+    shares = each + ends / np.maximum(ends[:, -1:], np.finfo(np.float64).tiny)
+    drawn = np.searchsorted(shares.ravel(), at, "right") - each * ends.shape[1]
+    return np.clip(drawn, 0, ends.shape[1] - 1)
 
 
 def distances_to(points: Points, rows: NDArray) -> Any:
