@@ -98,10 +98,9 @@ def _compare(
         return nearest, Bounds(*found)
     some = points.take(xp.nonzero(open_)[0])
     labels = xp.asarray(clusters.labels, copy=True)
-    if some.values.shape[0]:
-        found_of_some = _two_nearest(some, clusters.centers)
-        for old, new in zip((labels, *bounds), found_of_some, strict=True):
-            old[open_] = new
+    found_of_some = _two_nearest(some, clusters.centers)
+    for old, new in zip((labels, *bounds), found_of_some, strict=True):
+        old[open_] = new
     return labels, bounds
 
 

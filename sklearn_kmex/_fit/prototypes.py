@@ -225,8 +225,8 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
     # Centers without members are dropped.
     kept, members = np.unique(owner, return_inverse=True)
     vectors, weights = centers[kept], points.weights
-    same = plan.prototype == "centroid" and labels is not None
-    same = same and np.array_equal(owner, labels)
+    same = labels is not None and np.array_equal(owner, labels)
+    same &= plan.prototype == "centroid"
     apart = squared[:, kept] if known is None else distances(candidates, vectors)
     nearest = candidates.take(_nearest_members(apart, _can_be_shown(candidates, plan)))
     inertia = float(weights @ squared.min(axis=1))

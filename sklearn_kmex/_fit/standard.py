@@ -136,9 +136,8 @@ def _of_standard(
     row, column = np.nonzero(uncertain)
     if len(row) > MOST_UNCERTAIN * found.size:
         return None
-    if len(row):
-        apart = to_numpy(rows_at(rows.values, row)).astype(np.float64) - vectors[column]
-        found[row, column] = squared_norms(apart / scale)
+    apart = to_numpy(rows_at(rows.values, row)).astype(np.float64) - vectors[column]
+    found[row, column] = squared_norms(apart / scale)
     return np.maximum(found, 0.0) * scale**2
 
 
