@@ -5,6 +5,7 @@ weight 0. Small problems are solved in NumPy on the host, where a whole step tak
 time than the launch of its kernels on an accelerator.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,13 @@ TIED = 8
 CANCELLED = 1e-6
 # Squared distances up to this share of the squared norm are zero, but for rounding.
 ON_CENTER = 1e-12
+
+# Constants of the generator of uniform numbers.
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+MIX = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+)
 
 
 class Problems(NamedTuple):
@@ -48,6 +56,26 @@ class Step(NamedTuple):
     counts: NDArray  # (n_problems, n_restarts, n_clusters): weights of the members
     means: NDArray  # of the members, shaped as the centers
     inertia: NDArray  # (n_problems, n_restarts), of the centers
+
+
+def uniform(seeds: NDArray, size: tuple[int, ...], stream: int) -> NDArray[np.float64]:
+    """Return uniform numbers below 1 for each seed: (n_seeds, *size).
+
+    They are hashes of the seed, the number of the stream and a count, so that those of
+    all problems are drawn at once, and those of a problem do not depend on the others
+    (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
+    """
+    count = np.arange(1, 1 + math.prod(size), dtype=np.uint64)
+    start = _mixed(2 * seeds.astype(np.uint64) + np.uint64(stream))
+    mixed = _mixed(start[:, np.newaxis] + count * GOLDEN)
+    return ((mixed >> np.uint64(11)) * 2.0**-53).reshape(-1, *size)
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Change about half of the bits if one of them changes."""
+    for shift, factor in MIX:
+        bits = (bits ^ (bits >> shift)) * factor
+    return bits ^ (bits >> np.uint64(31))
 
 
 def problems_of(points: NDArray, weights: NDArray) -> Problems:
@@ -238,22 +266,25 @@ def _fill(
 
 def move(
     problems: Problems, centers: NDArray, max_iter: int, tol: float
-) -> tuple[NDArray, int]:
-    """Move centers until those of each problem stand still; return the steps, too.
+) -> tuple[NDArray, NDArray, int]:
+    """Move centers until those of each problem stand still.
 
     The shift that counts as none is `tol` times the mean variance of the features. A
-    problem that has converged is not moved on with the others.
+    problem that has converged is not moved on with the others. Also returns the weights
+    of the members at the last step of each problem, and the largest number of steps.
     """
     spread = (problems.norms[:, np.newaxis] * problems.weights).sum(axis=(1, 2))
     mass = problems.weights.sum(axis=(1, 2)) * centers.shape[3]
     least, centers = tol * spread / mass, centers.copy()
+    counts = np.zeros(centers.shape[:3])
     going, left = np.arange(len(centers)), problems
     n_iter = 0
     while len(going) and n_iter < max_iter:
         n_iter += 1
-        means = assign(left, centers[going]).means
-        shift = ((means - centers[going]) ** 2).sum(axis=(2, 3)).max(axis=1)
-        centers[going] = means
-        going = going[shift > least[going]]
-        left = problems if len(going) == len(problems.norms) else problems.take(going)
-    return centers, n_iter
+        step, before = assign(left, centers[going]), centers[going]
+        centers[going], counts[going] = step.means, step.counts
+        shift = ((step.means - before) ** 2).sum(axis=(2, 3)).max(axis=1)
+        stay = shift > least[going]
+        if not stay.all():
+            going, left = going[stay], left.take(stay)
+    return centers, counts, n_iter

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn_kmex._fit.batch import (
     problems_of,
     start,
     step_of,
+    uniform,
 )
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.prototypes import (
@@ -37,6 +39,8 @@ from sklearn_kmex._fit.temperature import N_FOLDS, Fold, fold_sizes
 # most so many; a batch has at most so many in all, and arrays for its classes have at
 # most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
+# Steps of the folds, which start from the centers of all rows.
+FOLD_STEPS = 4
 # Larger values have squares that may be too large for float64.
 SAFE = 2.0**500
 
@@ -54,11 +58,6 @@ class Classes(NamedTuple):
         places = np.arange(self.sizes[codes].max())
         real = places < self.sizes[codes, np.newaxis]
         return self.starts[codes, np.newaxis] + np.where(real, places, 0), real
-
-    def order_of(self, code: int) -> NDArray[np.intp]:
-        """Return the rows of a class in an order that does not depend on X."""
-        first = self.starts[code]
-        return self.order[first : first + self.sizes[code]]
 
 
 class Batch(NamedTuple):
@@ -123,17 +122,15 @@ def _fit_all(
     fitted = {}
     for codes in _alike(classes.sizes, plans):
         batch, own = _open(classes, codes), [plans[code] for code in codes]
-        rngs = [np.random.RandomState(plan.seed) for plan in own]
-        centers, n_iter = _cluster(batch, own, rngs)
+        seeds = np.array([plan.seed for plan in own])
+        centers, n_iter = _cluster(batch, own, seeds)
         found = _describe(batch, centers, own[0], n_iter)
         folds: Iterable[list[Fold]] = repeat([])
         if own[0].hold_out:
-            most, scored = fold_sizes(n_classes, own[0].counts[0])
-            drawn = [
-                rng.permutation(classes.order_of(code))[:most]
-                for code, rng in zip(codes, rngs, strict=True)
-            ]
-            folds = _fit_folds(batch, centers, own[0], drawn, scored)
+            order = classes.order[batch.positions] - batch.positions[:, :1]
+            sizes = fold_sizes(n_classes, own[0].counts[0])
+            drawn = _shuffled(batch, order, seeds)[:, :sizes[0]]
+            folds = _fit_folds(batch, centers, own[0], drawn, sizes[1])
         fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
     return fitted
 
@@ -227,9 +224,9 @@ def _powers_of_two(values: NDArray) -> NDArray:
 
 
 def _cluster(
-    batch: Batch, plans: Sequence[Plan], rngs: Sequence[np.random.RandomState]
+    batch: Batch, plans: Sequence[Plan], seeds: NDArray
 ) -> tuple[NDArray, int]:
-    """Return the centers of each class, and the number of steps."""
+    """Return the centers of each class, the largest cluster first, and the steps."""
     problems, model = batch.problems, plans[0].clusterer
     n_rows, n_clusters = problems.norms.shape[1], _count(plans[0])
     if plans[0].start is not None:
@@ -241,10 +238,12 @@ def _cluster(
         centers = np.zeros_like(batch.center)
     else:
         n_restarts = 1 if model.n_init == 1 else ENTRANTS * model.n_init
-        size = n_clusters, n_restarts, 2 + int(np.log(n_clusters))
-        chances = np.stack([rng.random_sample(size) for rng in rngs])
-        centers = start(problems, chances * (1 - 1e-6), model.n_init)
-    return move(problems, centers, model.max_iter, model.tol)
+        size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
+        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
+    centers, counts, n_iter = move(problems, centers, model.max_iter, model.tol)
+    order = np.lexsort((centers[:, 0, :, 0], -counts[:, 0]), axis=-1)
+    each = np.arange(len(order))[:, np.newaxis]
+    return centers[:, 0][each, order][:, np.newaxis], n_iter
 
 
 def _vectors(
@@ -271,23 +270,19 @@ def _first_nearest(apart: NDArray) -> NDArray[np.intp]:
 def _describe(
     batch: Batch, centers: NDArray, plan: Plan, n_iter: int
 ) -> Iterator[ClassPrototypes]:
-    """Describe the prototypes of each class, the largest cluster first."""
+    """Describe the prototypes of each class."""
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
     least = apart.min(axis=2)
     members = (apart == least[:, :, np.newaxis]).astype(np.float64)
     step = step_of(problems, placed, members, least)
-    order = np.lexsort((placed[:, 0, :, 0], -step.counts[:, 0]), axis=-1)
-    counts = np.take_along_axis(step.counts[:, 0], order, axis=1)
+    counts = step.counts[:, 0] * batch.unit[:, 0]
     nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
-    nearest = np.take_along_axis(nearest, order, axis=1)
-    means = batch.to_rows(step.means)[:, 0]
-    each = np.arange(len(order))[:, np.newaxis]
-    vectors, means = vectors[:, 0][each, order], means[each, order]
+    each = np.arange(len(nearest))[:, np.newaxis]
     shown = batch.rows.take(batch.positions[each, nearest])
+    vectors, means = vectors[:, 0], batch.to_rows(step.means)[:, 0]
     inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
-    counts *= batch.unit[:, 0]
     for p, kept in enumerate(counts > 0):
         yield ClassPrototypes(
             vectors[p][kept],
@@ -317,11 +312,18 @@ def _nearest(
     return _first_nearest(np.where(members, apart, np.inf))
 
 
+def _shuffled(batch: Batch, order: NDArray, seeds: NDArray) -> NDArray[np.intp]:
+    """Shuffle the rows of each class, whatever their order in X; padding is last."""
+    real = batch.problems.weights[:, 0] > 0
+    chances = np.where(real, uniform(seeds, order.shape[1:], 1), 1.0)
+    return np.take_along_axis(order, chances.argsort(axis=1), axis=1)
+
+
 def _fit_folds(
     batch: Batch,
     centers: NDArray,
     plan: Plan,
-    drawn: Sequence[NDArray[np.intp]],
+    drawn: NDArray[np.intp],
     scored: int,
 ) -> Iterator[list[Fold]]:
     """Cluster the rows of each class without each fold, from the centers of all.
@@ -329,22 +331,24 @@ def _fit_folds(
     `drawn` are rows of each class, dealt to the folds in turns. Only these are used, and
     at most `scored` are held out in a fold. A class with one row keeps it.
     """
+    problems = batch.problems
+    sizes = np.count_nonzero(problems.weights[:, 0], axis=1)
     fold = np.full(batch.positions.shape, -1)
-    for p, own in enumerate(drawn):
-        fold[p, own - batch.positions[p, 0]] = np.arange(len(own)) % N_FOLDS
-        if len(own) == 1:
-            fold[p, 0], drawn[p] = N_FOLDS, own[:0]
+    turns = np.where(sizes[:, np.newaxis] > 1, np.arange(drawn.shape[1]) % N_FOLDS, 3)
+    np.put_along_axis(fold, drawn, turns, axis=1)
     fold = fold[:, np.newaxis]
     used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
-    problems = batch.problems._replace(weights=batch.problems.weights * used)
+    problems = problems._replace(weights=problems.weights * used)
     centers = np.repeat(centers, N_FOLDS, axis=1)
-    centers, _ = move(problems, centers, plan.clusterer.max_iter, plan.clusterer.tol)
+    n_steps = min(FOLD_STEPS, plan.clusterer.max_iter)
+    centers, *_ = move(problems, centers, n_steps, plan.clusterer.tol)
     vectors, placed = _vectors(batch, problems, centers, plan)
     counts = assign(problems, placed).counts * batch.unit
-    numbers, weights = batch.rows.numbers, batch.rows.weights
-    for p, own in enumerate(drawn):
+    rows = batch.rows
+    for p, size in enumerate(sizes):
+        own = drawn[p, : size * (size > 1)] + batch.positions[p, 0]
         held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]
         yield [
-            Fold(of[n > 0], n[n > 0], numbers[out], weights[out])
+            Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
             for of, n, out in zip(vectors[p], counts[p], held_out, strict=True)
         ]

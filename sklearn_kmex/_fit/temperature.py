@@ -1,6 +1,7 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,12 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from sklearn_kmex._data.arrays import asarray_like, map_blocks, to_numpy
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    map_blocks,
+    reduce_columns,
+    to_numpy,
+)
 from sklearn_kmex._data.rows import Rows, gather
 from sklearn_kmex._fit.kmeans import BatchedKMeans, move_each
 from sklearn_kmex._fit.prototypes import (
@@ -157,12 +163,29 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
+            compared = _deciding(rule)
             similar = to_numpy(
-                map_blocks(rule.relative_similarities, values, len(rule.owners))
+                map_blocks(partial(_compare, rule, compared), values, len(rule.owners))
             )
-            known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
+            owners, priors = rule.owners[compared], rule.weights[compared]
+            known = (owners, priors, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
+
+
+def _deciding(rule: Rule) -> NDArray[np.intp]:
+    """Return the first prototype of each class if the nearest one decides, or all."""
+    owners, first = np.unique(rule.owners, return_index=True)
+    of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
+    if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
+        return first
+    return np.arange(len(rule.owners))
+
+
+def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
+    """Return relative similarities to the nearest of each group of prototypes."""
+    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    return rule.relative(squared)
 
 
 def fit_temperature(
@@ -183,7 +206,7 @@ def fit_temperature(
     """
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
-    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
+    spreads = [_spread(part) for part in parts]
     spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
@@ -195,7 +218,7 @@ def fit_temperature(
 
     bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
     tolerance = 0.05 if rough else 1e-5
-    if all(part.similar.shape[1] == part.owners[-1] + 1 for part in parts):
+    if all(map(_is_of_classes, parts)):
         best = _least_convex_loss(parts, smoothing, bounds, tolerance)
     else:
         best = _least_loss(parts, aggregation, smoothing, bounds, tolerance)
@@ -234,11 +257,11 @@ def _least_convex_loss(
     inverse = (low + high) / 2
     for _ in range(MOST_STEPS):
         at = float(np.exp(inverse))
-        slope, rise = np.sum([of_part(at) for of_part in slopes_of], axis=0)
+        slope, rise = map(sum, zip(*(slopes(at) for slopes in slopes_of), strict=True))
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         change = slope / (rise * at) if rise > 0 else np.inf
         moved = inverse - change if low < inverse - change < high else (low + high) / 2
-        done = abs(moved - inverse) < tolerance
+        done = abs(moved - inverse) < tolerance**0.5  # and the next change its square
         inverse = moved
         if done:
             break
@@ -261,14 +284,13 @@ def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
     return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
 
 
-def _slopes(
-    part: HeldOut, smoothing: float
-) -> Callable[[float], tuple[float, float]]:
+def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
     """Return a function of the inverse temperature: the slope of the loss, and its own.
 
     Both are sums over the rows.
     """
-    similar, weights = part.similar, part.weights
+    similar = part.similar - part.similar.max(axis=1, keepdims=True)
+    part, weights = part._replace(similar=similar), part.weights
     shift = log_weights(part.priors)
     aim = (1 - smoothing) * log_likelihood(similar, part)
     aim += smoothing * similar.mean(axis=1)
@@ -285,6 +307,17 @@ def _slopes(
         return float(weights @ mean) - wanted, float(weights @ (square - mean**2))
 
     return slopes
+
+
+def _spread(part: HeldOut) -> NDArray[np.float64]:
+    """Return the range of the similarities of each row to its best of each class."""
+    best = part if _is_of_classes(part) else part.with_best()
+    return best.similar.max(axis=1) - best.similar.min(axis=1)
+
+
+def _is_of_classes(part: HeldOut) -> bool:
+    """Return whether there is one prototype of each class."""
+    return part.similar.shape[1] == part.owners[-1] + 1
 
 
 def _mean(values: NDArray) -> float:

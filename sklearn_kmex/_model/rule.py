@@ -67,9 +67,10 @@ class Rule(NamedTuple):
 
     def relative_similarities(self, X: Any) -> Any:
         """Return similarities minus the largest of each row, in float64."""
-        return self._relative(self.squared_distances(X))
+        return self.relative(self.squared_distances(X))
 
-    def _relative(self, squared: Any) -> Any:
+    def relative(self, squared: Any) -> Any:
+        """Return similarities at squared distances, minus the largest of each row."""
         xp, *_ = get_namespace_and_device(squared)
         least = xp.min(squared, axis=1, keepdims=True)
         return relative_similarities(squared, self.similarity, self.epsilon, least)
@@ -107,7 +108,7 @@ class Rule(NamedTuple):
 
         def of_block(block: Any) -> Any:
             squared = self.squared_distances(block)
-            scores = self.class_scores(self._relative(squared))
+            scores = self.class_scores(self.relative(squared))
             similar = similarities(squared, self.similarity, self.epsilon)
             return keep_winner(self.class_scores(similar), scores)
 
