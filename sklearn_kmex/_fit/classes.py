@@ -56,6 +56,8 @@ def fit_together(
     """Find the prototypes of the classes of a batch, which may be one large class."""
     if fits_batch(rows, plans):
         return fit_small(rows, owners, plans, n_classes)
+    if len(plans) == 1:
+        return [_fit_alone(rows, plans[0], n_classes)]
     parts = [rows.take(np.flatnonzero(owners == code)) for code in range(len(plans))]
     return [_fit_alone(*each, n_classes) for each in zip(parts, plans, strict=True)]
 
@@ -72,8 +74,9 @@ def _fit_alone(
 ) -> tuple[list[ClassPrototypes], list[Fold]]:
     """Find the prototypes of one class and, if requested, those of its folds."""
     rows = distinct_rows(rows)
-    folds = held_out_folds(rows, plan, n_classes) if plan.hold_out else []
-    return prototype_path(rows, plan), folds
+    path = prototype_path(rows, plan)
+    folds = held_out_folds(rows, plan, n_classes, path[0]) if plan.hold_out else []
+    return path, folds
 
 
 def counts_by_share(training: Training, shares: ArrayLike) -> NDArray[np.intp]:

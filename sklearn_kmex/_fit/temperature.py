@@ -6,11 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from sklearn_kmex._data.arrays import map_blocks, reduce_columns, to_numpy
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    map_blocks,
+    reduce_columns,
+    to_numpy,
+)
 from sklearn_kmex._data.rows import Rows, gather
+from sklearn_kmex._fit.kmeans import BatchedKMeans, move_each
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Plan,
@@ -18,6 +25,8 @@ from sklearn_kmex._fit.prototypes import (
     class_prototypes,
     single_start,
 )
+from sklearn_kmex._fit.seeding import as_points
+from sklearn_kmex._fit.standard import standardize
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import class_scores, log_weights
 
@@ -69,26 +78,54 @@ class HeldOut(NamedTuple):
         return self._replace(similar=similar, owners=owners, priors=self.priors[first])
 
 
-def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
+def held_out_folds(
+    rows: Rows, plan: Plan, n_classes: int, whole: ClassPrototypes
+) -> list[Fold]:
     """Find prototypes of a class three times, each time without a third of its rows.
 
-    `rows` are distinct. Only some of them are used, and the clusterer runs once, since
-    a single number is fitted. If a class has one row, it is not held out.
+    `rows` are distinct, and `whole` are the prototypes of all of them. Only some rows
+    are used, and the clusterer runs once, since a single number is fitted. If a class
+    has one row, it is not held out.
     """
     n_prototypes = plan.counts[0]
-    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
     most, scored = fold_sizes(n_classes, n_prototypes)
     order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]
     only = len(order) == 1 and plan.known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
-    folds = []
-    for k in range(N_FOLDS):
-        held_out = rows.take(order[part == k][:scored])
-        fitted = class_prototypes(rows.take(order[part != k]), n_prototypes, plan)
-        folds.append(
-            Fold(fitted.vectors, fitted.counts, held_out.numbers, held_out.weights)
-        )
+    some, folds = rows.take(order), []
+    found = without_each(some, part, plan, whole)
+    for k, (vectors, counts) in enumerate(found):
+        out = np.flatnonzero(part == k)[:scored]
+        folds.append(Fold(vectors, counts, some.numbers[out], some.weights[out]))
     return folds
+
+
+def without_each(
+    rows: Rows, part: NDArray[np.intp], plan: Plan, whole: ClassPrototypes
+) -> list[tuple[NDArray, NDArray[np.float64]]]:
+    """Return prototypes of the rows without each part, and the weights of members.
+
+    The built-in k-means moves the prototypes of the whole class on these rows, those of
+    all folds at once.
+    """
+    n_prototypes, start = plan.counts[0], whole.vectors
+    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
+    used = part != np.arange(N_FOLDS)[:, np.newaxis]
+    plain = plan.prototype == "centroid" and plan.known is None
+    plain &= plan.max_samples is None and not sparse.issparse(rows.values)
+    if not plain or not isinstance(plan.clusterer, BatchedKMeans):
+        kept = [rows.take(np.flatnonzero(own)) for own in used]
+        fitted = [class_prototypes(own, n_prototypes, plan) for own in kept]
+        return [(each.vectors, each.counts) for each in fitted]
+    values, center, scale = standardize(rows)
+    places = ((start.astype(np.float64) - center) / scale).astype(center.dtype)
+    places = asarray_like(np.stack([places] * N_FOLDS), values)
+    points = as_points(values, rows.weights * used)
+    model = plan.clusterer
+    found, counts = map(to_numpy, move_each(points, places, model.max_iter, model.tol))
+    vectors = (found.astype(np.float64) * scale + center).astype(center.dtype)
+    counts = counts.astype(np.float64)
+    return [(own[n > 0], n[n > 0]) for own, n in zip(vectors, counts, strict=True)]
 
 
 def fold_sizes(n_classes: int, n_prototypes: int) -> tuple[int, int]:
