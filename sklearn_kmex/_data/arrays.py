@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import (
     _convert_to_numpy,
@@ -133,6 +132,15 @@ def dense(X: Any) -> Any:
     return X.toarray() if sparse.issparse(X) else X
 
 
+def batches(n_rows: int, size: int) -> list[slice]:
+    """Return slices of at most `size` rows.
+
+    `gen_batches` of scikit-learn takes as long as the prediction of a row.
+    """
+    starts = range(0, n_rows, size)
+    return [slice(start, min(start + size, n_rows)) for start in starts]
+
+
 def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
     """Yield the rows in blocks, so that working copies stay small.
 
@@ -142,7 +150,7 @@ def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
     if sparse.issparse(X):
         width = 1 + X.nnz // n_rows
     size = max(1, block_size(X, BLOCK_ELEMENTS) // max(width, columns))
-    return (X[rows, :] for rows in gen_batches(n_rows, size))
+    return (X[rows, :] for rows in batches(n_rows, size))
 
 
 def map_blocks(function: Callable[[Any], Any], X: Any, columns: int = 1) -> Any:

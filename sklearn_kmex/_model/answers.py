@@ -20,7 +20,7 @@ from sklearn_kmex._data.arrays import (
     widened,
     widest_float,
 )
-from sklearn_kmex._model.nearest import Product, map_products, sure_nearest, unit_of
+from sklearn_kmex._model.nearest import Product, map_products, sure_nearest
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import (
     change_of_similarity,
@@ -51,7 +51,7 @@ class Accuracy(NamedTuple):
     def of(cls, rule: Rule, product: Product, scores: Any, squares: Any) -> Self:
         """Bound the errors of a block, from its scores and squared norms."""
         xp, *_ = get_namespace_and_device(scores)
-        scale = product.unit**2
+        scale = product.square_of_unit
         error = 2 * scale * widened(product.lead.over(squares))
         least = scale * widened(squares - 2 * xp.max(scores, axis=0))
         change = change_of_similarity(least, error, rule.similarity, rule.epsilon)
@@ -74,6 +74,17 @@ class Accuracy(NamedTuple):
         wanted = xp.max(scores, axis=1) - 2 * self.change - self.slack
         return xp.count_nonzero(scores >= wanted[:, None], axis=1) == 1
 
+    def of_nearest(self, squared: Any, rule: Rule) -> Any:
+        """Return which rows have precise similarities, and a certain nearest one."""
+        xp, *_ = get_namespace_and_device(squared)
+        least = widened(xp.min(squared, axis=1))
+        largest = similarities(
+            xp.asarray(least, copy=True), rule.similarity, rule.epsilon
+        )
+        limit = xp.astype(least + self.error, squared.dtype)
+        sure = xp.count_nonzero(squared <= limit[:, None], axis=1) == 1
+        return sure & self.of_values(abs(largest))
+
     def of_values(self, values: Any, weight: Any = 1.0) -> Any:
         """Return which rows have values whose typical error is small beside them."""
         return self.typical * self.change * weight <= self.tolerance * values
@@ -87,10 +98,10 @@ def answer_rows(
     Rows need not be finite: those whose product is not precise are checked.
     """
     exact = _exactly(rule, answer, check_finite)
-    if sparse.issparse(X) or rule.metric.mapped or X.dtype == widest_float(X):
+    if sparse.issparse(X) or rule.metric.mapped:
         return exact(X)
     weightless = rule._replace(weights=np.ones(len(rule.owners)))
-    product = Product.of(X, weightless, unit_of(rule.prototypes))
+    product = Product.of(X, weightless, of_values=True)
 
     def by_product(scores: Any, squares: Any) -> tuple[Any, ...]:
         accuracy = Accuracy.of(rule, product, scores, squares)
@@ -98,7 +109,7 @@ def answer_rows(
         scores += squares
         squared = scores.T
         if product.unit != 1.0:
-            squared = widened(squared) * product.unit**2
+            squared = widened(squared) * product.square_of_unit
         return _rounded(answer(rule, squared, accuracy), X.dtype)
 
     return map_products(X, product, by_product, exact)
@@ -177,30 +188,32 @@ def class_scores(
     rule: Rule, squared: Any, accuracy: Accuracy | None = None
 ) -> tuple[Any, ...]:
     """Return class scores, (n_rows, n_classes); of two classes, less the larger one."""
-    xp, *_ = get_namespace_and_device(squared)
     relative = rule.scores_at(squared)
     several = rule.n_classes > 2
     found = rule.absolute_scores_at(squared) if several else relative
     if accuracy is None:
         return (found,)
-    first = xp.argmax(relative, axis=1)[:, None]
-    second = xp.where(first == xp.arange(rule.n_classes), -xp.inf, relative)
-    gap = xp.max(relative, axis=1) - xp.max(second, axis=1)
-    return found, accuracy.of_lead(relative) & accuracy.of_values(gap)
+    precise = accuracy.of_nearest(squared, rule) & accuracy.of_lead(relative)
+    if squared.dtype != widest_float(squared) or not several:
+        precise &= accuracy.of_values(_gap(relative))
+    return found, precise
+
+
+def _gap(scores: Any) -> Any:
+    """Return the largest score of each row minus the second largest."""
+    xp, *_ = get_namespace_and_device(scores)
+    order = xp.sort(scores, axis=1)
+    return order[:, -1] - order[:, -2]
 
 
 def all_similarities(
     rule: Rule, squared: Any, accuracy: Accuracy | None = None
 ) -> tuple[Any, ...]:
     """Return similarities, (n_rows, n_prototypes); the nearest has the largest."""
-    xp, *_ = get_namespace_and_device(squared)
-    if accuracy is None:
-        return (rule.similarities_at(squared),)
-    limit = xp.min(squared, axis=1) + xp.astype(accuracy.error, squared.dtype)
-    sure = xp.count_nonzero(squared <= limit[:, None], axis=1) == 1
     found = rule.similarities_at(squared)
-    largest = xp.max(abs(found), axis=1)
-    return found, sure & accuracy.of_values(largest)
+    if accuracy is None:
+        return (found,)
+    return found, accuracy.of_nearest(squared, rule)
 
 
 def nearest(
@@ -223,5 +236,5 @@ def nearest(
     least = xp.take_along_axis(squared, ids, axis=1)
     apart = least[:, 1:] - least[:, :-1] > accuracy.error[:, None]
     found = similarities(widened(least[:, :n]), rule.similarity, rule.epsilon)
-    precise = xp.all(apart, axis=1) & accuracy.of_values(abs(found[:, 0]))
+    precise = xp.all(apart, axis=1) & accuracy.of_nearest(squared, rule)
     return found, xp.asarray(ids[:, :n], copy=True), precise

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     asarray_like,
+    batches,
     block_size,
     rows_at,
     squared_norms,
@@ -23,6 +23,9 @@ BLOCK_ELEMENTS = 2**19
 # A block has at least as many rows as there are prototypes, up to this number, because
 # all prototypes are read for each block.
 BLOCK_ROWS = 1024
+# Blocks are a multiple of this number of rows: a product can round the rows differently
+# that are left when it takes several of them at a time.
+WHOLE = 96
 # With fewer prototypes than this, X @ prototypes.T is faster than prototypes @ X.T in
 # float32.
 FEW = 128
@@ -49,16 +52,13 @@ def map_products(
     size = product.n_rows(X)
     with np.errstate(over="ignore", invalid="ignore"):
         parts = [
-            evaluate(*product.of_rows(X[rows, :]))
-            for rows in gen_batches(X.shape[0], size)
+            evaluate(*product.of_rows(X[rows, :])) for rows in batches(X.shape[0], size)
         ]
     *results, precise = (xp.concat(part, axis=0) for part in zip(*parts, strict=True))
     if xp.all(precise):
         return results
     rest = xp.nonzero(~precise)[0]
-    parts = [
-        exact(rows_at(X, rest[block])) for block in gen_batches(rest.shape[0], size)
-    ]
+    parts = [exact(rows_at(X, rest[block])) for block in batches(rest.shape[0], size)]
     for result, values in zip(results, zip(*parts, strict=True), strict=True):
         result[~precise] = xp.concat(values, axis=0)
     return results
@@ -98,10 +98,15 @@ class Product(NamedTuple):
     half: Any  # (n_prototypes, 1)
     lead: "Lead"
     unit: float  # power of two that rows and prototypes are divided by
+    of_values: bool  # whether rows are rounded alike in different batches, if they can
 
     @classmethod
-    def of(cls, X: Any, rule: Rule, unit: float = 1.0) -> Self:
-        """Prepare the product of rows like X with the prototypes of a rule."""
+    def of(cls, X: Any, rule: Rule, of_values: bool = False) -> Self:
+        """Prepare the product of rows like X with the prototypes of a rule.
+
+        With `of_values`, distances can be computed from the scores.
+        """
+        unit = _unit(rule.prototypes) if of_values else 1.0
         xp, *_ = get_namespace_and_device(X)
         dtype = widest_float(X) if rule.metric.mapped else X.dtype
         with np.errstate(over="ignore", invalid="ignore"):
@@ -111,7 +116,12 @@ class Product(NamedTuple):
             right = xp.astype(planes.normals, dtype)
             half = xp.astype(planes.offsets, dtype)[:, None]
         lead = Lead.beyond_rounding(whole, right, planes, rule.epsilon)
-        return cls(rule.metric, center, right, half, lead, unit)
+        return cls(rule.metric, center, right, half, lead, unit, of_values)
+
+    @property
+    def square_of_unit(self) -> float:
+        """Return what squared distances are multiplied by, which may be infinite."""
+        return float(np.square(self.unit))
 
     def n_rows(self, X: Any) -> int:
         """Return the number of rows whose scores fit into the cache."""
@@ -120,7 +130,8 @@ class Product(NamedTuple):
 
     def n_rows_read(self, X: Any) -> int:
         """Return the number of rows that fit into the cache."""
-        few = block_size(X, BLOCK_ELEMENTS) // self.right.shape[1]
+        few = block_size(X, BLOCK_ELEMENTS) // sum(self.right.shape)
+        few -= few % WHOLE
         return max(1, few, min(self.right.shape[0], BLOCK_ROWS))
 
     def of_rows(self, X: Any) -> tuple[Any, Any]:
@@ -129,17 +140,25 @@ class Product(NamedTuple):
         dtype, n_rows = self.right.dtype, X.shape[0]
         scores = xp.empty((self.right.shape[0], n_rows), dtype=dtype, device=device)
         squares = xp.empty(n_rows, dtype=dtype, device=device)
-        for block in gen_batches(n_rows, self.n_rows_read(X)):
+        for block in batches(n_rows, self.n_rows_read(X)):
             rows = xp.astype(self.metric.direction(X[block, :]), dtype, copy=False)
             if self.unit != 1.0:
                 rows = rows / self.unit
             if self.center is not None:
                 rows = rows - self.center
-            scores[:, block] = _product(self.right, rows)
+            scores[:, block] = self._product(rows)
             # Norms come after the product, which has brought the rows into the cache.
             squares[block] = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
         scores -= self.half
         return scores, squares
+
+    def _product(self, rows: Any) -> Any:
+        """Return the product with rows, (n_prototypes, n_rows)."""
+        xp, *_ = get_namespace_and_device(rows)
+        few = self.right.shape[0] < FEW and rows.dtype == xp.float32
+        if few or (self.of_values and rows.dtype != xp.float32):
+            return (rows @ self.right.T).T
+        return self.right @ rows.T
 
 
 class Planes(NamedTuple):
@@ -177,7 +196,7 @@ class Planes(NamedTuple):
         return cls(normals, offsets, reach, stretch, scale, float(np.ptp(shift)))
 
 
-def unit_of(prototypes: Any) -> float:
+def _unit(prototypes: Any) -> float:
     """Return a power of two that makes squares in float32 neither huge nor tiny.
 
     It is 1 if they are not without it.
@@ -198,14 +217,6 @@ def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
     if FAR**2 * xp.max(squared_norms(apart)) > squared_norms(center):
         return None, prototypes
     return center, apart
-
-
-def _product(prototypes: Any, rows: Any) -> Any:
-    """Return the product of prototypes and rows, (n_prototypes, n_rows)."""
-    xp, *_ = get_namespace_and_device(rows)
-    if prototypes.shape[0] < FEW and rows.dtype == xp.float32:
-        return (rows @ prototypes.T).T
-    return prototypes @ rows.T
 
 
 class Lead(NamedTuple):

@@ -11,6 +11,7 @@ from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     BLOCK_ELEMENTS,
     asarray_like,
+    batches,
     block_size,
     column_major,
     dense,
@@ -79,8 +80,7 @@ def _by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterato
     """Yield squared distances of some rows to a prototype each, block by block."""
     xp, *_ = get_namespace_and_device(rows)
     size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
-    for start in range(0, rows.shape[0], size):
-        block = slice(start, min(start + size, rows.shape[0]))
+    for block in batches(rows.shape[0], size):
         near = xp.take(prototypes, columns[block], axis=0)
         yield squared_norms(dense(rows_at(X, rows[block])) - near)
 
@@ -100,11 +100,10 @@ def log_similarity(distances: Any, epsilon: float) -> Any:
 
 
 def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
-    """Return similarities at squared distances, which may be overwritten."""
+    """Return similarities at squared distances."""
     xp, *_ = get_namespace_and_device(squared)
     if similarity == "gaussian":
-        squared *= -0.5
-        return squared
+        return -0.5 * squared
     return log_similarity(xp.sqrt(squared), epsilon)
 
 

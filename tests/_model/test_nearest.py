@@ -9,8 +9,8 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model import nearest as products
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.rule import Rule, rule_of
 
 POINTS = arrays(np.float64, (6, 3), elements=st.floats(-3, 3, width=16))
