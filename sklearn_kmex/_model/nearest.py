@@ -77,7 +77,7 @@ def sure_nearest(scores: Any, lead: Any) -> tuple[Any, Any]:
     # the index of the largest score if the number is 1.
     large = scores >= xp.max(scores, axis=0) - lead
     leading = places @ xp.astype(large, xp.float32)
-    sure = leading[0, :] == 1
+    sure = (leading[0, :] == 1) & xp.isfinite(lead)
     return xp.astype(xp.where(sure, leading[1, :], 0.0), xp.int64), sure
 
 
