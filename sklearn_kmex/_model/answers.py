@@ -169,7 +169,8 @@ def class_probabilities(
     if accuracy is None:
         return (found,)
     # A probability p changes by 2 p (1 - p) times the change of the logits.
-    sensitivity = 2 * xp.minimum(1 - xp.max(found, axis=1), xp.asarray(0.25))
+    doubt = 1 - xp.max(found, axis=1)
+    sensitivity = 2 * xp.minimum(doubt, xp.full_like(doubt, 0.25))
     close = accuracy.of_values(rule.temperature, sensitivity)
     return found, accuracy.of_lead(scores) & close
 
