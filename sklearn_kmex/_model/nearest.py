@@ -40,7 +40,7 @@ def map_products(
     X: Any,
     product: "Product",
     evaluate: Callable[[Any, Any], tuple[Any, ...]],
-    exact: Callable[[Any], tuple[Any, ...]],
+    exact: Callable[[Any], list[Any]],
 ) -> list[Any]:
     """Evaluate the product block by block, and rows that are not precise exactly.
 
