@@ -58,8 +58,8 @@ def map_products(
     if xp.all(precise):
         return results
     rest = xp.nonzero(~precise)[0]
-    parts = [exact(rows_at(X, rest[block])) for block in batches(rest.shape[0], size)]
-    for result, values in zip(results, zip(*parts, strict=True), strict=True):
+    known = [exact(rows_at(X, rest[block])) for block in batches(rest.shape[0], size)]
+    for result, values in zip(results, zip(*known, strict=True), strict=True):
         result[~precise] = xp.concat(values, axis=0)
     return results
 
