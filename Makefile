@@ -140,6 +140,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/predict.py
 
 study: $(VENV)/.dev
 	cd benchmarks && $(abspath $(BIN))/python -m study
