@@ -127,7 +127,7 @@ def main():
             of = (lambda X: X) if categories else codes
             found[f"{name}, {kind}"] = of_model(model, of(X_train), y_train, of(X_test))
             print(name, kind, json.dumps(found[f"{name}, {kind}"]), flush=True)
-    settings.out.write_text(json.dumps({"tables": found}, indent=1) + "\n")
+            settings.out.write_text(json.dumps({"tables": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
