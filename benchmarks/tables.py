@@ -67,7 +67,11 @@ def models():
     for package, kind, params in (
         ("xgboost", "XGBClassifier", {"n_jobs": 1, "enable_categorical": True}),
         ("lightgbm", "LGBMClassifier", {"n_jobs": 1, "verbose": -1}),
-        ("catboost", "CatBoostClassifier", {"verbose": 0, "iterations": 100}),
+        (
+            "catboost",
+            "CatBoostClassifier",
+            {"verbose": 0, "iterations": 100, "allow_writing_files": False},
+        ),
     ):
         try:
             model = getattr(importlib.import_module(package), kind)(**params)
