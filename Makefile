@@ -137,6 +137,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py

@@ -350,6 +350,17 @@ def seconds(result, part):
     return list_table(f"On {where(result)}", [["", "seconds", "ratio"], *rows])
 
 
+def tables(result):
+    """Errors of sums, and falls of the margin without leading and random columns."""
+    rows = [["", "Method", "Error", "Leading three", "Random three"]]
+    for name, methods in result["tables"].items():
+        for method, one in methods.items():
+            falls = [f"{one[which]:.2f}" for which in ("leading", "random")]
+            rows.append([name, method, f"{one['error']:.0e}", *falls])
+    caption = "Largest error of the sum, and fall of the margin, by model and method"
+    return list_table(caption, rows)
+
+
 TABLES = {
     "kmeans.fit": fit,
     "kmeans.predict": predict,
@@ -373,4 +384,5 @@ TABLES = {
     "small.grid": small_grid,
     "small.searches": partial(seconds, part="searches"),
     "small.import": partial(seconds, part="import"),
+    "tables": tables,
 }

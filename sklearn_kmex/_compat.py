@@ -76,7 +76,10 @@ __all__ = [
     "get_namespace_and_device",
     "has_callbacks",
     "histogram_apply",
+    "histogram_columns",
+    "histogram_input",
     "histogram_nodes",
+    "histogram_trees",
     "one_hot_codes",
     "open_fit_task",
     "selected_columns",
@@ -155,7 +158,28 @@ def one_hot_codes(encoder: Any) -> Iterator[tuple[int, Any, Any, Any, int]]:
 
 def histogram_nodes(ensemble: Any) -> list[NDArray]:
     """Return the nodes of each tree of a HistGradientBoosting model."""
-    return [tree.nodes for iteration in ensemble._predictors for tree in iteration]
+    return [tree.nodes for tree in histogram_trees(ensemble)]
+
+
+def histogram_trees(ensemble: Any) -> list[Any]:
+    """Return the trees of a HistGradientBoosting model."""
+    return [tree for iteration in ensemble._predictors for tree in iteration]
+
+
+def histogram_input(ensemble: Any, X: Any) -> NDArray[np.float64]:
+    """Return rows as the trees of a HistGradientBoosting model take them."""
+    return ensemble._preprocess_X(X, reset=False)
+
+
+def histogram_columns(ensemble: Any) -> NDArray[np.intp]:
+    """Return the column of X of each feature of a HistGradientBoosting model.
+
+    Categorical columns come first among its features.
+    """
+    categorical = ensemble.is_categorical_
+    if categorical is None:
+        return np.arange(ensemble.n_features_in_)
+    return np.argsort(~np.asarray(categorical), kind="stable")
 
 
 def histogram_apply(ensemble: Any, X: NDArray) -> NDArray[np.intp]:
@@ -164,10 +188,10 @@ def histogram_apply(ensemble: Any, X: NDArray) -> NDArray[np.intp]:
     A HistGradientBoosting model has no `apply`. Copies of its trees are used, in which
     each node predicts its own number.
     """
-    X = ensemble._preprocess_X(X, reset=False)
+    X = histogram_input(ensemble, X)
     known = ensemble._bin_mapper.make_known_categories_bitsets()
     found = []
-    for tree in (tree for iteration in ensemble._predictors for tree in iteration):
+    for tree in histogram_trees(ensemble):
         numbered = copy.copy(tree)
         numbered.nodes = tree.nodes.copy()
         numbered.nodes["value"] = np.arange(len(tree.nodes))

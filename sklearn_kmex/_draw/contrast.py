@@ -11,6 +11,7 @@ from sklearn_kmex._draw.table import Line, Table, Words, clipped
 
 HEAD = ["sample", "class", "against", "margin", "largest contributions"]
 N_LARGEST = 5  # contributions in a table
+SMALL_SHARE = 0.01  # of the sum of absolute contributions; no reason is given for less
 
 
 class ContrastLike(Protocol):
@@ -22,6 +23,8 @@ class ContrastLike(Protocol):
     def contributions(self) -> NDArray[np.float64]: ...
     @property
     def margin(self) -> NDArray[np.float64]: ...
+    @property
+    def base(self) -> NDArray[np.float64]: ...
     @property
     def similarity_margin(self) -> NDArray[np.float64]: ...
     @property
@@ -40,6 +43,8 @@ class ContrastLike(Protocol):
     def feature_names(self) -> NDArray: ...
     @property
     def space(self) -> str: ...
+    @property
+    def method(self) -> str: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
 
@@ -58,6 +63,35 @@ def shown_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
+def reasons_of(contrast: ContrastLike, n_columns: int) -> NDArray[np.object_]:
+    """Name the columns of the largest contributions for and against each class."""
+    found = np.empty(len(contrast), dtype=object)
+    for i, order in enumerate(by_size(contrast.contributions)[:, :n_columns]):
+        sizes = contrast.contributions[i, order]
+        total = np.abs(contrast.contributions[i]).sum()
+        sizes = np.where(np.abs(sizes) < SMALL_SHARE * total, 0, sizes)
+        names = contrast.feature_names[order]
+        found[i] = _reason(contrast.labels[i], names[sizes > 0], names[sizes < 0])
+    return found
+
+
+def _reason(label: Any, similar: NDArray, unlike: NDArray) -> str:
+    if len(similar) and len(unlike):
+        return (
+            f"similar to {label} in {_listed(similar)}, unlike it in {_listed(unlike)}"
+        )
+    if len(similar):
+        return f"similar to {label} in {_listed(similar)}"
+    return (
+        f"unlike {label} in {_listed(unlike)}" if len(unlike) else "no column decides"
+    )
+
+
+def _listed(names: NDArray) -> str:
+    *first, last = map(str, names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def contrast_table(contrast: ContrastLike, n_rows: int) -> Table:
     """Describe the first samples by their largest contributions."""
     order = by_size(contrast.contributions)
@@ -71,13 +105,15 @@ def contrast_table(contrast: ContrastLike, n_rows: int) -> Table:
         ]
         for i in range(n_rows)
     ]
-    caption = f"{contrast!r}, columns of {contrast.space}"
+    caption = f"{contrast!r}, columns of {contrast.space}, method {contrast.method}"
     return Table(caption, HEAD, rows, len(contrast) - n_rows)
 
 
 def _margin(contrast: ContrastLike, i: int, separator: str) -> str:
-    """Write the margin, and what the weights of the prototypes add to it."""
+    """Write the margin, its base, and what the weights of the prototypes add to it."""
     margin = f"{contrast.margin[i]:.3g}"
+    if contrast.base[i]:
+        margin += f", of which base {contrast.base[i]:.3g}"
     if not contrast.weight_margin[i]:
         return margin
     weights = f"weights {contrast.weight_contribution[i]:+.3g}"
@@ -105,6 +141,7 @@ def plot_contrast(
     shown = contrast[:max_samples]
     n_bars = min(n_features + 1, contrast.contributions.shape[1])
     n_bars += bool(np.nan_to_num(contrast.weight_contribution).any())
+    n_bars += bool(contrast.base.any())
     if figure is None:
         size = (7.2, len(shown) * (0.9 + 0.22 * n_bars) + 0.4)
         figure = pyplot.figure(figsize=size, layout="constrained")
@@ -147,7 +184,7 @@ def draw_signed_bars(
 def _largest(
     contrast: ContrastLike, i: int, n_features: int
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Return names and sizes of the bars, also for other columns and the weights."""
+    """Return names and sizes of the bars, also for other columns, base and weights."""
     order = by_size(contrast.contributions)[i]
     first, rest = order[:n_features], order[n_features:]
     names, values = contrast.feature_names, contrast.values[i]
@@ -156,6 +193,9 @@ def _largest(
     if len(rest):
         shown.append(f"{len(rest)} others")
         sizes = np.append(sizes, contrast.contributions[i, rest].sum())
+    if contrast.base[i]:
+        shown.append("base")
+        sizes = np.append(sizes, contrast.base[i])
     if added := np.nan_to_num(contrast.weight_contribution[i]):
         shown.append("weights of the prototypes")
         sizes = np.append(sizes, added)

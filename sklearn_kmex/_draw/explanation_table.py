@@ -56,6 +56,8 @@ def _predictions(explanation: ExplanationLike) -> list[list[str]]:
             one.append(f"p = {explanation.probability[row]:.3g}")
         if explanation.accepted is not None and not explanation.accepted[row]:
             one.append(Words("rejected"))
+        if explanation.reasons is not None:
+            one.append(str(explanation.reasons[row]))
     return lines
 
 

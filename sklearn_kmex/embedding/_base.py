@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_kmex._base import KMExBaseEstimator, new_state
 from sklearn_kmex._compat import _fit_context, share_callbacks
 from sklearn_kmex._data.jobs import fit_task
+from sklearn_kmex.embedding._attribution import Attribution
 
 
 class BaseEmbedder(
@@ -115,6 +116,15 @@ class BaseEmbedder(
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         """Return class probabilities of embeddings, if these determine the output."""
+        return None
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution | None:
+        """Split `(slope * transform(X)).sum(axis=1)` over the columns of X.
+
+        `slope` has the shape of the embeddings. None means that this is not known.
+        """
         return None
 
     @abstractmethod

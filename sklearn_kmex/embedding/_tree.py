@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._base import new_state
 from sklearn_kmex._compat import HasMethods, StrOptions
+from sklearn_kmex.embedding._attribution import (
+    Attribution,
+    attribution,
+    check_method,
+)
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._decisions import sides_of
 from sklearn_kmex.embedding._leaves import (
     Leaves,
     check_values,
@@ -23,12 +29,19 @@ from sklearn_kmex.embedding._leaves import (
     leaves_of,
     probabilities_of_values,
 )
+from sklearn_kmex.embedding._nodes import (
+    LeafFunction,
+    UnreadableTreesError,
+    nodes_of,
+    path_parts,
+)
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
     bootstrap_mask,
     fill_with_means,
     warn_if_sure,
 )
+from sklearn_kmex.embedding._tree_shap import tree_shap_parts
 
 
 class TreeEmbedder(BaseEmbedder):
@@ -45,11 +58,12 @@ class TreeEmbedder(BaseEmbedder):
     ----------
     ensemble : estimator
         The fitted ensemble: `RandomForestClassifier`, `ExtraTreesClassifier`,
-        `GradientBoostingClassifier` or `HistGradientBoostingClassifier` of
-        scikit-learn, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
-        `LGBMClassifier` of LightGBM, the regressor or ranker of one of them, or a
-        single decision tree. Other models raise a `TypeError`, and a booster without
-        trees raises a `ValueError`.
+        `GradientBoostingClassifier`, `HistGradientBoostingClassifier`,
+        `BaggingClassifier` or `AdaBoostClassifier` of scikit-learn, the last two of
+        decision trees, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
+        `LGBMClassifier` of LightGBM, `CatBoostClassifier` of CatBoost with symmetric
+        trees, the regressor or ranker of one of them, or a single decision tree. Other
+        models raise a `TypeError`, and a booster without trees raises a `ValueError`.
 
     leaves : {"value", "identity"}, default="value"
         What of a leaf is embedded.
@@ -57,7 +71,8 @@ class TreeEmbedder(BaseEmbedder):
         - "value": its value, in a dense array. For a forest or a tree, these are the
           class probabilities in the leaf, in [0, 1],
           or the mean of the target. For boosting, it is the leaf's share of
-          the raw score, times the learning rate: log-odds for most classifiers.
+          the raw score, times the learning rate: log-odds for most classifiers. For
+          AdaBoost, it is the vote of the tree times its share of the weights.
         - "identity": which leaf it is, in a sparse matrix with a column for each leaf:
           `sqrt(1 / (2 * n_trees))` for the rows in it and 0 for the others. The squared
           distance of two rows is the share of trees in which they are in different
@@ -214,7 +229,8 @@ class TreeEmbedder(BaseEmbedder):
         if not is_tree_ensemble(self.ensemble):
             raise TypeError(
                 "ensemble must be a fitted random forest, extra trees, gradient "
-                "boosting or decision tree of scikit-learn, XGBoost or LightGBM; got "
+                "boosting, decision tree, or bagging or AdaBoost of decision trees, of "
+                "scikit-learn, XGBoost, LightGBM or CatBoost; got "
                 f"{type(self.ensemble).__name__}."
             )
         check_is_fitted(self.ensemble)
@@ -230,6 +246,34 @@ class TreeEmbedder(BaseEmbedder):
     def _encode(self, leaves: Leaves) -> Any:
         """Embed rows by their leaves."""
         return (leaf_values if self.leaves == "value" else leaf_indicators)(leaves)
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution | None:
+        """Split a linear function of the leaves over the columns of X."""
+        known = ["tree_shap", "path"]
+        if method != "auto":
+            check_method(method, known, "an ensemble of trees")
+            return self._attribute_by(method, X, slope)
+        for one in known:
+            try:
+                return self._attribute_by(one, X, slope)
+            except UnreadableTreesError:
+                continue
+        return None
+
+    def _attribute_by(
+        self, method: str, X: Any, slope: NDArray[np.float64]
+    ) -> Attribution:
+        X = self._check_input(X, reset=False)
+        leaves = self._leaves(X)
+        nodes = nodes_of(self.ensemble, len(leaves.tables))
+        function = LeafFunction(nodes, leaves, slope, self.leaves == "identity")
+        parts, base = path_parts(function, X.shape[1])
+        if method == "tree_shap":
+            sides = sides_of(self.ensemble, X, function)
+            parts = tree_shap_parts(function, sides, X.shape[1])
+        return attribution(parts, base, method, slope, self._encode(leaves))
 
     def _output(self, X: Any) -> NDArray:
         if is_classifier(self.ensemble):

@@ -1,7 +1,8 @@
 """Explanations: nearest prototypes, relevance maps, contrasts and counterfactuals."""
 
 from sklearn_kmex.explain._concepts import concept_maps
-from sklearn_kmex.explain._contrast import Contrast, contrast
+from sklearn_kmex.explain._contrast import contrast
+from sklearn_kmex.explain._contributions import Contrast
 from sklearn_kmex.explain._counterfactuals import Counterfactuals, counterfactuals
 from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation

@@ -17,6 +17,7 @@ from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
+from sklearn_kmex.explain._contrast import contrast
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._members import most_alike_members
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
@@ -39,6 +40,7 @@ def explain(
     y_train: ArrayLike | None = None,
     n_members: int = 3,
     relevance: Any = None,
+    reasons: bool = False,
 ) -> Explanation:
     """Explain decisions by the prototypes that samples are most similar to.
 
@@ -85,6 +87,10 @@ def explain(
         prototypes, of shape (n_samples, n_prototypes). True computes them by
         :func:`relevance`, a str by the `method` of this name, one that needs no
         `bounds`; both need torch. None computes no maps.
+
+    reasons : bool, default=False
+        Whether to say in which columns each sample is similar to the predicted class,
+        and in which not, by :func:`contrast`. X must be a table or texts.
 
     Returns
     -------
@@ -138,6 +144,7 @@ def explain(
         relevance=_maps(relevance, psem, X, order),
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
+        reasons=contrast(psem, X).reasons() if reasons else None,
         **_two_classes(found),
         **_examples(found, order, X_train),
         **_members(psem, Z, found, X_train, y_train, n_members),

@@ -118,6 +118,10 @@ class Explanation(PictureRecords):
         Values of these rows, if they are arrays of numbers; zeros where there is no
         row.
 
+    reasons : ndarray of shape (n_samples,), dtype=object, default=None
+        In which columns each sample is similar to the predicted class, and in which
+        not, as from :meth:`Contrast.reasons`.
+
     Attributes
     ----------
     prototype_labels : ndarray of shape (n_samples, n_prototypes)
@@ -176,6 +180,7 @@ class Explanation(PictureRecords):
     members: NDArray[np.intp] | None = None
     member_likeness: NDArray[np.float64] | None = None
     member_samples: NDArray | None = None
+    reasons: NDArray | None = None
 
     @property
     def prototype_labels(self) -> NDArray:
@@ -261,12 +266,13 @@ class Explanation(PictureRecords):
         -------
         pandas.DataFrame
             Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
-            known), `runner_up`, `margin`, `role`, `prototype`, `prototype_label`,
-            `similarity` and `training_row`; for each sample the most similar prototype
-            first. The nearest prototypes of the predicted class and of the runner-up
-            are always included. If `members` are known, each of them is a row of the
-            role "member" below its prototype, with its own `training_row`, and the
-            column `likeness` holds its likeness; it is NaN in rows of prototypes.
+            known), `runner_up`, `margin`, `reasons` (if known), `role`, `prototype`,
+            `prototype_label`, `similarity` and `training_row`; for each sample the most
+            similar prototype first. The nearest prototypes of the predicted class and
+            of the runner-up are always included. If `members` are known, each of them
+            is a row of the role "member" below its prototype, with its own
+            `training_row`, and the column `likeness` holds its likeness; it is NaN in
+            rows of prototypes.
 
         Raises
         ------
@@ -283,6 +289,7 @@ class Explanation(PictureRecords):
             "accepted": self.accepted,
             "runner_up": self.runner_up,
             "margin": self.margin,
+            "reasons": self.reasons,
         }
         columns = {
             name: np.repeat(values, counts)

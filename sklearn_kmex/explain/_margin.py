@@ -51,7 +51,8 @@ def split_margin(Z: NDArray, rule: Rule, own: NDArray, rivals: NDArray) -> Split
     if metric.mapped:
         of_map = np.asarray(metric.map, dtype=np.float64)
         slope = slope @ of_map @ of_map.T
-    split = Split(slope * shift, np.stack([a, b]), slope, shift)
+    base, error = np.zeros(len(Z)), np.zeros(len(Z))
+    split = Split(slope * shift, np.stack([a, b]), slope, shift, base, error)
     return split.before_division(row_lengths(Z, "l2")) if metric.unit else split
 
 

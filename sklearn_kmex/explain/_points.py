@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._data.samples import as_samples, len_of, take
 from sklearn_kmex.explain._probe import rows_of, transform_silently
 
 
@@ -18,6 +19,8 @@ def points_before(
 ) -> NDArray:
     """Take points (2, n_samples, n_out) back to the input of a step where possible."""
     found = nowhere((2, *X.shape), points.dtype)
+    if unknown(points).all():
+        return found
     one_to_one = len(np.unique(source)) == len(source)
     if one_to_one and affine is not None:
         slope, offset = affine
@@ -50,6 +53,31 @@ def as_objects(points: NDArray) -> NDArray[np.object_]:
     objects = points.astype(object)
     objects[unknown(points)] = None
     return objects
+
+
+def as_table(X: Any) -> Any:
+    """Make an array of rows that are lists; return anything else unchanged."""
+    rows = isinstance(X, list | tuple) and all(isinstance(r, list | tuple) for r in X)
+    return as_samples(np.asarray(X) if rows else X)
+
+
+def with_training_rows(points: NDArray, X: Any, rows: NDArray[np.intp]) -> NDArray:
+    """Replace unknown values of points (2, n_samples, n_columns) by those of rows of X.
+
+    A row of -1 is unknown.
+    """
+    if rows.size and rows.max() >= len_of(X):
+        raise ValueError(
+            "X_train must hold the rows that psem was fitted on; got "
+            f"{len_of(X)} rows, and a prototype is represented by row {rows.max()}."
+        )
+    if len_of(X) == 0:
+        return points
+    values = rows_of(take(X, np.maximum(rows, 0).ravel())).reshape(points.shape)
+    if values.dtype.kind not in "biuf":
+        points = as_objects(points)
+    absent = unknown(points) & (rows >= 0)[..., np.newaxis]
+    return np.where(absent, values, points)
 
 
 def _keeps_values(X: Any, Z: Any, source: NDArray[np.intp]) -> bool:

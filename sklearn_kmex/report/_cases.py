@@ -77,7 +77,15 @@ def case_cards(
                 "members": members[place],
                 "black_box": None if codes is None else name_of(names, codes[row]),
                 **dict.fromkeys(
-                    ["text", "picture", "relevance", "columns", "contributions"]
+                    [
+                        "text",
+                        "picture",
+                        "relevance",
+                        "columns",
+                        "contributions",
+                        "contributions_method",
+                        "contributions_base",
+                    ]
                 ),
             }
         )

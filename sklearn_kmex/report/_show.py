@@ -22,7 +22,7 @@ from sklearn_kmex.report._table import (
     informative_columns,
     places_in_class,
 )
-from sklearn_kmex.report._text import as_text
+from sklearn_kmex.report._text import as_number, as_text
 
 LONGEST = 400  # characters of a text
 
@@ -155,10 +155,13 @@ def show_values(
     places = places_in_class(table, columns, own, predicted, codes)
     for case, columns_of in zip(content["cases"], places, strict=True):
         case["columns"] = columns_of
-    found = contrast(psem, take(samples.X, numbers))
+    X_train = None if training is None else training.X
+    found = contrast(psem, take(samples.X, numbers), X_train=X_train)
     if found.space == "input":
         for place, case in enumerate(content["cases"]):
             case["contributions"] = contributions(found, place, table.names)
+            case["contributions_method"] = found.method
+            case["contributions_base"] = as_number(found.base[place])
 
 
 def prototype_rows(
