@@ -132,6 +132,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/metric.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py

@@ -164,7 +164,10 @@ def measure(X_train, X, y_train, y, model):
 
 
 def main(n_train, n_test, tables, models):
-    versions = {"sklearn": sklearn.__version__, "sklearn_kmex": sklearn_kmex.__version__}
+    versions = {
+        "sklearn": sklearn.__version__,
+        "sklearn_kmex": sklearn_kmex.__version__,
+    }
     results = {"machine": platform.machine(), "versions": versions, "tables": {}}
     for table in tables:
         X, y = load(table, TABLES[table])

@@ -298,6 +298,25 @@ def metric_times(result, action):
     return list_table(f"`{action}` on {where(result)}", [["", *titles], *rows])
 
 
+def deletions(result):
+    """How much the margin falls without three columns, relative to its mean size."""
+    header = ["table", "model", "method", "leading", "random", "rows", "error"]
+    rows = [
+        [
+            table,
+            model,
+            found["method"],
+            f"{found['leading']:.0%}",
+            f"{found['random']:.0%}",
+            f"{found['rows']:.0%}",
+            f"{found['error']:.0e}",
+        ]
+        for table, cases in result["tables"].items()
+        for model, found in cases.items()
+    ]
+    return list_table(f"On {where(result)}", [header, *rows])
+
+
 TABLES = {
     "kmeans.fit": fit,
     "kmeans.predict": predict,
@@ -315,4 +334,5 @@ TABLES = {
     "protoselect": protoselect,
     "refusal.gains": gains,
     "refusal.strangers": strangers,
+    "tables.deletions": deletions,
 }

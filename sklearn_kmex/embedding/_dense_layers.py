@@ -1,5 +1,6 @@
 """Contributions of the input of dense layers, without torch."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ ACTIVATIONS = {
     "relu": lambda X: np.maximum(X, 0),
     "tanh": np.tanh,
 }
-DERIVATIVES = {
+DERIVATIVES: dict[str, Callable[[NDArray], NDArray]] = {
     "identity": np.ones_like,
     "logistic": lambda X: expit(X) * expit(-X),
     "relu": lambda X: (X > 0).astype(np.float64),

@@ -63,7 +63,7 @@ class TorchInputEmbedder(BaseEmbedder):
 
     def _set_reference(self, X: Any) -> None:
         """Keep rows of a table; forget those of a table before other samples."""
-        vars(self).pop("reference_", None)
+        self.__dict__.pop("reference_", None)
         if (table := as_table(X)) is not None:
             self.reference_ = np.array(evenly_spaced(table))
 

@@ -467,7 +467,9 @@ def test_a_table_has_no_flat_rule_and_no_box():
     assert_array_equal(maps, relevance(psem, rows, method="epsilon_plus"))
     with pytest.raises(ValueError, match="'0', reads all of them; use method='epsilon"):
         relevance(psem, rows, method="epsilon_plus_flat")
-    with pytest.raises(ValueError, match="box rule is for pixels.*'epsilon_alpha2_beta"):
+    with pytest.raises(
+        ValueError, match="box rule is for pixels.*'epsilon_alpha2_beta"
+    ):
         relevance(psem, rows, method="epsilon_alpha2_beta1_box", bounds=(-4, 4))
     with pytest.raises(ValueError, match="flat rule would give each input"):
         black_box_relevance(psem, rows, method="epsilon_flat")

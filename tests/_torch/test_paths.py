@@ -148,5 +148,7 @@ def test_lrp_needs_no_reference_and_tells_what_biases_keep():
 
 def test_references_are_forgotten_where_later_samples_are_no_table():
     embedder = TorchEmbedder(nn.Sequential(nn.Flatten(), dense())).fit(X)
-    assert_array_equal(embedder.reference_, X[np.linspace(0, 39, 32).round().astype(int)])
+    assert_array_equal(
+        embedder.reference_, X[np.linspace(0, 39, 32).round().astype(int)]
+    )
     assert not hasattr(embedder.fit(X.reshape(40, 1, 2, 3)), "reference_")

@@ -18,7 +18,7 @@ Y = X[:, 0] + X[:, 1] * X[:, 2] > 0
 
 
 def embedder(activation="relu", sizes=(12, 7), layer=-1, **how):
-    how = {"solver": "lbfgs", "max_iter": 60, "random_state": 0, **how}
+    how = {"solver": "lbfgs", "max_iter": 60, "alpha": 0.3, "random_state": 0, **how}
     mlp = MLPClassifier(sizes, activation=activation, **how)
     return MLPEmbedder(mlp.fit(X, Y), layer).fit(X)
 
@@ -29,7 +29,9 @@ def slopes(embedder, rows=X):
 
 
 def one_unit(*weights, bias):
-    mlp = MLPRegressor(hidden_layer_sizes=(1,), max_iter=1, solver="lbfgs").fit(X[:, :2], X[:, 0])
+    mlp = MLPRegressor(hidden_layer_sizes=(1,), max_iter=1, solver="lbfgs").fit(
+        X[:, :2], X[:, 0]
+    )
     mlp.coefs_[0], mlp.intercepts_[0] = np.array(weights)[:, None], np.array([bias])
     return MLPEmbedder(mlp)
 
@@ -144,5 +146,5 @@ def test_lrp_is_that_of_torch(activation, method):
 
 def test_unknown_methods_are_named():
     model = embedder()
-    with pytest.raises(ValueError, match="'integrated_gradients', .* got 'tree_shap'"):
+    with pytest.raises(ValueError, match=r"'integrated_gradients', .* got 'tree_shap'"):
         model._attribute(X, slopes(model), method="tree_shap")

@@ -136,7 +136,9 @@ def test_divergence_sums_over_channels_and_then_takes_absolute_values():
         assert relevance_divergence_loss(maps, others) != pytest.approx(expected)
 
 
-@pytest.mark.filterwarnings("ignore:The divergence is NaN:sklearn_kmex.exceptions.KMExWarning")
+@pytest.mark.filterwarnings(
+    "ignore:The divergence is NaN:sklearn_kmex.exceptions.KMExWarning"
+)
 @given(MAPS, MAPS, st.permutations(range(4)), st.floats(1e-300, 1e300))
 def test_divergence_invariances(first, second, order, scale):
     found = relevance_divergence_loss(first, second, per_sample=True)
