@@ -132,11 +132,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/metric.py
-	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/deletions.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py

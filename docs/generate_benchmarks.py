@@ -298,6 +298,17 @@ def metric_times(result, action):
     return list_table(f"`{action}` on {where(result)}", [["", *titles], *rows])
 
 
+def tables(result):
+    """Errors of sums, and falls of the margin without leading and random columns."""
+    rows = [["", "Method", "Error", "Leading three", "Random three"]]
+    for name, methods in result["tables"].items():
+        for method, one in methods.items():
+            falls = [f"{one[which]:.2f}" for which in ("leading", "random")]
+            rows.append([name, method, f"{one['error']:.0e}", *falls])
+    caption = "Largest error of the sum, and fall of the margin, by model and method"
+    return list_table(caption, rows)
+
+
 def deletions(result):
     """How much the margin falls without three columns, relative to its mean size."""
     header = ["table", "model", "method", "leading", "random", "rows", "error"]
@@ -318,6 +329,7 @@ def deletions(result):
 
 
 TABLES = {
+    "deletions": deletions,
     "kmeans.fit": fit,
     "kmeans.predict": predict,
     "inertia": inertia,
@@ -334,5 +346,5 @@ TABLES = {
     "protoselect": protoselect,
     "refusal.gains": gains,
     "refusal.strangers": strangers,
-    "tables.deletions": deletions,
+    "tables": tables,
 }

@@ -61,10 +61,11 @@ def make_kmex(
     ----------
     model : object
         The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
-        random forest, extra trees, gradient boosting or decision tree of scikit-learn,
-        XGBoost or LightGBM; a fitted `Pipeline` that ends in one of these; a
-        transformer, which is frozen if it is fitted; or a callable that takes X and
-        returns embeddings of shape (n_samples, n_features).
+        random forest, extra trees, gradient boosting, decision tree, or bagging or
+        AdaBoost of decision trees, of scikit-learn, XGBoost, LightGBM or CatBoost; a
+        fitted `Pipeline` that ends in one of these; a transformer, which is frozen if
+        it is fitted; or a callable that takes X and returns embeddings of shape
+        (n_samples, n_features).
 
     layer : str or int, default=None
         Layer of a network whose output is the embedding: a dotted name for torch, or

@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._compat import histogram_input, histogram_trees
 from sklearn_kmex._data.arrays import dense
+from sklearn_kmex.embedding._catboost import catboost_questions
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
     HISTOGRAM,
     LIGHTGBM,
     XGBOOST,
+    columns_of_trees,
     is_instance,
     lightgbm_trees,
     xgboost_categories,
     xgboost_trees,
 )
-from sklearn_kmex.embedding._nodes import LeafFunction, Nodes
+from sklearn_kmex.embedding._nodes import LeafFunction, Nodes, UnreadableTreesError
 
 
 class Splits(NamedTuple):
@@ -50,7 +53,7 @@ def sides_of(ensemble: Any, X: Any, function: LeafFunction) -> NDArray[np.bool_]
     except (TypeError, ValueError):  # values that are no numbers
         agree = False
     if not agree:
-        raise ValueError(
+        raise UnreadableTreesError(
             "method='tree_shap' needs splits that can be followed to the leaves of "
             f"each row; those of {type(ensemble).__name__} with these categories or "
             "missing values cannot. Set method='path'."
@@ -97,8 +100,13 @@ def _questions(ensemble: Any, X: Any) -> Questions:
         rows = np.where(rows == ensemble.missing, np.nan, rows)
         splits = list(map(_of_xgboost, xgboost_trees(ensemble)))
         return Questions(splits, rows, strict=True, set_left=False)
+    if is_instance(ensemble, CATBOOST):
+        return Questions(
+            list(map(_of_catboost, catboost_questions(ensemble))), _floats(X)
+        )
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    return Questions([_of_sklearn(tree.tree_) for tree in trees], _floats(X))
+    pairs = zip(trees, columns_of_trees(ensemble), strict=True)
+    return Questions([_of_sklearn(tree.tree_, own) for tree, own in pairs], _floats(X))
 
 
 def _floats(X: Any) -> NDArray[np.float64]:
@@ -106,8 +114,18 @@ def _floats(X: Any) -> NDArray[np.float64]:
     return np.asarray(dense(X)).astype(np.float32).astype(np.float64)
 
 
-def _of_sklearn(tree: Any) -> Splits:
-    return Splits(tree.feature, tree.threshold, tree.missing_go_to_left == 1, {})
+def _of_sklearn(tree: Any, columns: NDArray[np.intp]) -> Splits:
+    column = columns[np.maximum(tree.feature, 0)]
+    return Splits(column, tree.threshold, tree.missing_go_to_left == 1, {})
+
+
+def _of_catboost(asked: list[tuple[int, float, bool]]) -> Splits:
+    """Repeat the question of each depth for its nodes; leaves follow them."""
+    times = [2**depth for depth in range(len(asked))] + [2 ** len(asked)]
+    columns, borders, left = zip(*asked, (0, 0.0, True), strict=True)
+    return Splits(
+        np.repeat(columns, times), np.repeat(borders, times), np.repeat(left, times), {}
+    )
 
 
 def _of_histogram(tree: Any) -> Splits:

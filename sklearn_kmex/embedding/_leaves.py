@@ -11,19 +11,28 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.tree import BaseDecisionTree
 
 from sklearn_kmex._compat import histogram_apply, histogram_nodes
+from sklearn_kmex.embedding._catboost import catboost_values
 from sklearn_kmex.embedding._head import probabilities_of_scores
 
 GRADIENT = (GradientBoostingClassifier, GradientBoostingRegressor)
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-# Recognized by name, so that neither library is imported here.
+ADABOOST = (AdaBoostClassifier, AdaBoostRegressor)
+BAGGING = (BaggingClassifier, BaggingRegressor)
+# Recognized by name, so that no library is imported here.
 LIGHTGBM, XGBOOST = "lightgbm.sklearn.LGBMModel", "xgboost.sklearn.XGBModel"
+CATBOOST = "catboost.core.CatBoost"
 PRUNED = 2**31 - 1  # feature of a node that XGBoost has pruned
 
 
@@ -47,7 +56,12 @@ class Leaves(NamedTuple):
 
 def is_tree_ensemble(model: Any) -> bool:
     """Whether a model is an ensemble of trees whose leaves can be read."""
-    boosted = isinstance(model, HISTOGRAM) or is_instance(model, LIGHTGBM)
+    boosted = isinstance(model, HISTOGRAM) or any(
+        is_instance(model, name) for name in (LIGHTGBM, CATBOOST)
+    )
+    if isinstance(model, (*ADABOOST, *BAGGING)):
+        trees = getattr(model, "estimators_", [model.estimator])
+        return all(one is None or isinstance(one, BaseDecisionTree) for one in trees)
     return boosted or (hasattr(model, "apply") and hasattr(model, "predict"))
 
 
@@ -63,12 +77,31 @@ def leaves_of(ensemble: Any, X: Any) -> Leaves:
         nodes = histogram_apply(ensemble, X)
     elif is_instance(ensemble, LIGHTGBM):  # it returns numbers of leaves
         nodes = ensemble.predict(X, pred_leaf=True)
+    elif is_instance(ensemble, CATBOOST):
+        nodes = ensemble.calc_leaf_indexes(X)
+    elif isinstance(ensemble, (*ADABOOST, *BAGGING)):
+        nodes = _apply_each(ensemble, X)
     elif isinstance(ensemble, GRADIENT):  # its trees know no names of columns
         nodes = ensemble.apply(np.asarray(X) if hasattr(X, "columns") else X)
     else:
         nodes = ensemble.apply(X)
     nodes = nodes.reshape(len(nodes), -1).astype(np.intp)
     return Leaves(nodes, tables[: nodes.shape[1]])
+
+
+def _apply_each(ensemble: Any, X: Any) -> NDArray[np.intp]:
+    """Find the leaf of each row in each tree, which may know some columns only."""
+    X = np.asarray(X) if hasattr(X, "columns") else X
+    pairs = zip(ensemble.estimators_, columns_of_trees(ensemble), strict=True)
+    return np.stack([tree.apply(X[:, columns]) for tree, columns in pairs], axis=1)
+
+
+def columns_of_trees(ensemble: Any) -> list[NDArray[np.intp]]:
+    """Return the columns of X that each tree of scikit-learn knows."""
+    if isinstance(ensemble, BAGGING):
+        return list(ensemble.estimators_features_)
+    n_trees = np.size(getattr(ensemble, "estimators_", ensemble))
+    return [np.arange(ensemble.n_features_in_)] * n_trees
 
 
 def leaf_values(leaves: Leaves) -> NDArray[np.float64]:
@@ -106,12 +139,44 @@ def leaf_tables(ensemble: Any) -> list[LeafTable]:
         return [LeafTable(np.ones(len(v), dtype=bool), _columns(v)) for v in values]
     if is_instance(ensemble, XGBOOST):
         return list(_of_xgboost(ensemble))
+    if is_instance(ensemble, CATBOOST):
+        values = catboost_values(ensemble)
+        return [LeafTable(np.ones(len(v), dtype=bool), v) for v in values]
+    if isinstance(ensemble, (*ADABOOST, *BAGGING)):
+        return _of_votes(ensemble)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
     scale = ensemble.learning_rate if isinstance(ensemble, GRADIENT) else 1.0
     return [
         LeafTable(tree.tree_.children_left == -1, scale * _sklearn_values(tree))
         for tree in trees
     ]
+
+
+def _of_votes(ensemble: Any) -> list[LeafTable]:
+    """Read trees that may not know all classes; those of AdaBoost vote by weight."""
+    weights = np.ones(len(ensemble.estimators_))
+    if isinstance(ensemble, ADABOOST):
+        weights = ensemble.estimator_weights_[: len(weights)]
+        weights = weights / weights.sum()
+    tables = []
+    for tree, weight in zip(ensemble.estimators_, weights, strict=True):
+        values = _sklearn_values(tree)
+        if is_classifier(ensemble):
+            values = _of_classes(ensemble, tree, values)
+        tables.append(LeafTable(tree.tree_.children_left == -1, weight * values))
+    return tables
+
+
+def _of_classes(ensemble: Any, tree: Any, values: NDArray) -> NDArray[np.float64]:
+    """Probabilities of all classes, or for AdaBoost the vote for one of them."""
+    labels = ensemble.classes_
+    if isinstance(ensemble, BAGGING):  # its trees know numbers of classes
+        labels = np.arange(len(labels))
+    found = np.zeros((len(values), len(labels)))
+    found[:, np.searchsorted(labels, tree.classes_)] = values
+    if isinstance(ensemble, ADABOOST):
+        return np.eye(len(labels))[found.argmax(axis=1)]
+    return found
 
 
 def _columns(values: Any) -> NDArray[np.float64]:
@@ -192,6 +257,8 @@ def probabilities_of_values(ensemble: Any, values: NDArray) -> NDArray | None:
     A forest averages them. Boosting adds them to initial scores, which are found with a
     row of zeros; its probabilities must be the softmax of these sums for this row.
     """
+    if isinstance(ensemble, ADABOOST):
+        return None
     if not is_classifier(ensemble) or np.ndim(getattr(ensemble, "n_classes_", 2)):
         return None
     n_classes = len(ensemble.classes_)
@@ -204,7 +271,7 @@ def probabilities_of_values(ensemble: Any, values: NDArray) -> NDArray | None:
         try:
             at_zeros = leaf_values(leaves_of(ensemble, zeros))
             true = ensemble.predict_proba(zeros)
-        except (TypeError, ValueError):  # columns must have names or categories
+        except Exception:  # of a library whose columns have names or categories
             return None
     if len(values) == 0 or at_zeros.shape[1] % n_scores:
         return None
@@ -217,7 +284,7 @@ def probabilities_of_values(ensemble: Any, values: NDArray) -> NDArray | None:
 
 def _is_boosted(ensemble: Any) -> bool:
     return isinstance(ensemble, (*GRADIENT, *HISTOGRAM)) or any(
-        is_instance(ensemble, name) for name in (LIGHTGBM, XGBOOST)
+        is_instance(ensemble, name) for name in (LIGHTGBM, XGBOOST, CATBOOST)
     )
 
 

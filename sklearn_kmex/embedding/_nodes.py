@@ -9,17 +9,24 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import histogram_columns, histogram_nodes
+from sklearn_kmex.embedding._catboost import catboost_splits
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
     HISTOGRAM,
     LIGHTGBM,
     XGBOOST,
     Leaves,
+    columns_of_trees,
     is_instance,
     lightgbm_trees,
     xgboost_trees,
 )
 
 BLOCK_ELEMENTS = 2**23  # values of nodes at a time
+
+
+class UnreadableTreesError(ValueError):
+    """Error of trees whose splits are not by columns of X."""
 
 
 class Tree(NamedTuple):
@@ -88,13 +95,35 @@ def _trees(ensemble: Any) -> Iterator[Tree]:
         return _of_lightgbm(ensemble)
     if is_instance(ensemble, XGBOOST):
         return map(_of_xgboost, xgboost_trees(ensemble))
-    return map(_of_sklearn, np.ravel(getattr(ensemble, "estimators_", ensemble)))
+    if is_instance(ensemble, CATBOOST):
+        return map(_of_catboost, catboost_splits(ensemble))
+    trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
+    return map(_of_sklearn, trees, columns_of_trees(ensemble))
 
 
-def _of_sklearn(estimator: Any) -> Tree:
+def _of_sklearn(estimator: Any, columns: NDArray[np.intp]) -> Tree:
     tree = estimator.tree_
-    cover = tree.weighted_n_node_samples
-    return Tree(tree.children_left, tree.children_right, tree.feature, cover)
+    cover, feature = tree.weighted_n_node_samples, columns[np.maximum(tree.feature, 0)]
+    return Tree(tree.children_left, tree.children_right, feature, cover)
+
+
+def _of_catboost(splits: tuple[list[int], list[float]]) -> Tree:
+    """Make a node for each combination of answers; leaves follow, by their numbers."""
+    columns, weights = splits
+    if -1 in columns:
+        raise UnreadableTreesError(
+            "ensemble must split each node by one column to give contributions; this "
+            "CatBoost model combines columns of categories. Fit it with "
+            "max_ctr_complexity=1."
+        )
+    n_leaves = 2 ** len(columns)
+    inner, ends = np.arange(n_leaves - 1), np.full(n_leaves, -1)
+    cover = np.append(np.zeros(n_leaves - 1), weights)
+    for node in inner[::-1]:
+        cover[node] = cover[2 * node + 1] + cover[2 * node + 2]
+    feature = np.repeat(columns, 2 ** np.arange(len(columns))).astype(np.intp)
+    left, right = (np.append(2 * inner + side, ends) for side in (1, 2))
+    return Tree(left, right, np.append(feature, ends), cover)
 
 
 def _of_histogram(nodes: NDArray, columns: NDArray[np.intp]) -> Tree:

@@ -29,7 +29,12 @@ from sklearn_kmex.embedding._leaves import (
     leaves_of,
     probabilities_of_values,
 )
-from sklearn_kmex.embedding._nodes import LeafFunction, nodes_of, path_parts
+from sklearn_kmex.embedding._nodes import (
+    LeafFunction,
+    UnreadableTreesError,
+    nodes_of,
+    path_parts,
+)
 from sklearn_kmex.embedding._out_of_bag import (
     NoOutOfBagError,
     bootstrap_mask,
@@ -53,11 +58,12 @@ class TreeEmbedder(BaseEmbedder):
     ----------
     ensemble : estimator
         The fitted ensemble: `RandomForestClassifier`, `ExtraTreesClassifier`,
-        `GradientBoostingClassifier` or `HistGradientBoostingClassifier` of
-        scikit-learn, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
-        `LGBMClassifier` of LightGBM, the regressor or ranker of one of them, or a
-        single decision tree. Other models raise a `TypeError`, and a booster without
-        trees raises a `ValueError`.
+        `GradientBoostingClassifier`, `HistGradientBoostingClassifier`,
+        `BaggingClassifier` or `AdaBoostClassifier` of scikit-learn, the last two of
+        decision trees, `XGBClassifier` or `XGBRFClassifier` of XGBoost,
+        `LGBMClassifier` of LightGBM, `CatBoostClassifier` of CatBoost with symmetric
+        trees, the regressor or ranker of one of them, or a single decision tree. Other
+        models raise a `TypeError`, and a booster without trees raises a `ValueError`.
 
     leaves : {"value", "identity"}, default="value"
         What of a leaf is embedded.
@@ -65,7 +71,8 @@ class TreeEmbedder(BaseEmbedder):
         - "value": its value, in a dense array. For a forest or a tree, these are the
           class probabilities in the leaf, in [0, 1],
           or the mean of the target. For boosting, it is the leaf's share of
-          the raw score, times the learning rate: log-odds for most classifiers.
+          the raw score, times the learning rate: log-odds for most classifiers. For
+          AdaBoost, it is the vote of the tree times its share of the weights.
         - "identity": which leaf it is, in a sparse matrix with a column for each leaf:
           `sqrt(1 / (2 * n_trees))` for the rows in it and 0 for the others. The squared
           distance of two rows is the share of trees in which they are in different
@@ -222,7 +229,8 @@ class TreeEmbedder(BaseEmbedder):
         if not is_tree_ensemble(self.ensemble):
             raise TypeError(
                 "ensemble must be a fitted random forest, extra trees, gradient "
-                "boosting or decision tree of scikit-learn, XGBoost or LightGBM; got "
+                "boosting, decision tree, or bagging or AdaBoost of decision trees, of "
+                "scikit-learn, XGBoost, LightGBM or CatBoost; got "
                 f"{type(self.ensemble).__name__}."
             )
         check_is_fitted(self.ensemble)
@@ -241,9 +249,22 @@ class TreeEmbedder(BaseEmbedder):
 
     def _attribute(
         self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
-    ) -> Attribution:
+    ) -> Attribution | None:
         """Split a linear function of the leaves over the columns of X."""
-        method = check_method(method, ["tree_shap", "path"], "an ensemble of trees")
+        known = ["tree_shap", "path"]
+        if method != "auto":
+            check_method(method, known, "an ensemble of trees")
+            return self._attribute_by(method, X, slope)
+        for one in known:
+            try:
+                return self._attribute_by(one, X, slope)
+            except UnreadableTreesError:
+                continue
+        return None
+
+    def _attribute_by(
+        self, method: str, X: Any, slope: NDArray[np.float64]
+    ) -> Attribution:
         X = self._check_input(X, reset=False)
         leaves = self._leaves(X)
         nodes = nodes_of(self.ensemble, len(leaves.tables))

@@ -267,11 +267,12 @@ class Explanation(PictureRecords):
         pandas.DataFrame
             Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
             known), `runner_up`, `margin`, `reasons` (if known), `role`, `prototype`,
-            `prototype_label`, `similarity` and `training_row`; for each sample the most similar prototype
-            first. The nearest prototypes of the predicted class and of the runner-up
-            are always included. If `members` are known, each of them is a row of the
-            role "member" below its prototype, with its own `training_row`, and the
-            column `likeness` holds its likeness; it is NaN in rows of prototypes.
+            `prototype_label`, `similarity` and `training_row`; for each sample the most
+            similar prototype first. The nearest prototypes of the predicted class and
+            of the runner-up are always included. If `members` are known, each of them
+            is a row of the role "member" below its prototype, with its own
+            `training_row`, and the column `likeness` holds its likeness; it is NaN in
+            rows of prototypes.
 
         Raises
         ------

@@ -468,7 +468,7 @@ def test_a_table_has_no_flat_rule_and_no_box():
     with pytest.raises(ValueError, match="'0', reads all of them; use method='epsilon"):
         relevance(psem, rows, method="epsilon_plus_flat")
     with pytest.raises(
-        ValueError, match="box rule is for pixels.*'epsilon_alpha2_beta"
+        ValueError, match=r"box rule is for pixels.*'epsilon_alpha2_beta"
     ):
         relevance(psem, rows, method="epsilon_alpha2_beta1_box", bounds=(-4, 4))
     with pytest.raises(ValueError, match="flat rule would give each input"):
@@ -486,7 +486,7 @@ def test_pixels_of_a_dense_network_have_a_box_but_no_flat_rule(n_axes):
     assert_array_equal(maps, relevance(psem, images, method="epsilon_plus"))
     box = relevance(psem, images, method="epsilon_plus_box", bounds=(-4, 4))
     assert np.ptp(box.reshape(40, -1), axis=1).all()
-    with pytest.raises(ValueError, match="flat rule .* '1', reads all of them"):
+    with pytest.raises(ValueError, match=r"flat rule .* '1', reads all of them"):
         relevance(psem, images, method="epsilon_plus_flat")
 
 
