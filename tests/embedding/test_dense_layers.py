@@ -18,7 +18,7 @@ Y = X[:, 0] + X[:, 1] * X[:, 2] > 0
 
 
 def embedder(activation="relu", sizes=(12, 7), layer=-1, **how):
-    how = {"solver": "lbfgs", "max_iter": 60, "alpha": 0.3, "random_state": 0, **how}
+    how = {"solver": "lbfgs", "max_iter": 60, "alpha": 0.01, "random_state": 0, **how}
     mlp = MLPClassifier(sizes, activation=activation, **how)
     return MLPEmbedder(mlp.fit(X, Y), layer).fit(X)
 

@@ -371,6 +371,7 @@ def trained_mlp(X, y):
     return MLPClassifier((16, 8), **how).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("train", [trained_mlp, trained_torch])
 def test_the_columns_that_a_network_reads_lead(train):
     X, y = table_of_six()
@@ -385,6 +386,7 @@ def test_the_columns_that_a_network_reads_lead(train):
     assert_allclose(found.error, np.abs(total - found.margin), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("sparse_output", [False, True])
 def test_a_network_behind_steps_is_explained_in_columns(sparse_output, tmp_path):
     rng = np.random.default_rng(0)
@@ -409,6 +411,7 @@ def test_a_network_behind_steps_is_explained_in_columns(sparse_output, tmp_path)
     assert found.values[0, 1] == frame["job"][0]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_network_on_words():
     texts, y = ["good film", "bad film", "good plot", "bad plot"] * 9, [1, 0] * 18
     mlp = MLPClassifier((8,), alpha=0.1, max_iter=500, random_state=0)
@@ -424,6 +427,7 @@ def test_a_network_on_words():
     assert all(set(words[two]) == {"good", "bad"} for two in leading)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_cached_network_has_its_reference(tmp_path):
     X, y = table_of_six(100)
     mlp = trained_mlp(X, y)
