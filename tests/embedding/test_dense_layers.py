@@ -77,7 +77,7 @@ def test_contributions_sum_and_are_averages_of_gradients(activation, sizes):
     size = np.abs(found.parts).sum(axis=1)
     assert (np.abs(found.parts.sum(axis=1) + found.base - wanted) < 1e-9 * size).all()
     assert_allclose(found.error, 0, atol=1e-9 * size.max())
-    expected = averaged_gradients(model, slope, 200)
+    expected = averaged_gradients(model, slope, 800)
     off = np.abs(found.parts - expected).sum(axis=1) / np.abs(expected).sum(axis=1)
     assert off.max() < 0.02
 
