@@ -361,7 +361,27 @@ def tables(result):
     return list_table(caption, rows)
 
 
+def deletions(result):
+    """How much the margin falls without three columns, relative to its mean size."""
+    header = ["table", "model", "method", "leading", "random", "rows", "error"]
+    rows = [
+        [
+            table,
+            model,
+            found["method"],
+            f"{found['leading']:.0%}",
+            f"{found['random']:.0%}",
+            f"{found['rows']:.0%}",
+            f"{found['error']:.0e}",
+        ]
+        for table, cases in result["tables"].items()
+        for model, found in cases.items()
+    ]
+    return list_table(f"On {where(result)}", [header, *rows])
+
+
 TABLES = {
+    "deletions": deletions,
     "kmeans.fit": fit,
     "kmeans.predict": predict,
     "inertia": inertia,

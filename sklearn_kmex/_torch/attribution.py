@@ -29,11 +29,23 @@ from sklearn_kmex._torch.gradients import (
 )
 from sklearn_kmex._torch.kinds import quantized_in
 from sklearn_kmex._torch.layers import Tap, weights_of
-from sklearn_kmex._torch.lrp import make_composite, prepare, with_rules
+from sklearn_kmex._torch.lrp import (
+    make_composite,
+    prepare,
+    with_input_rule,
+    with_rules,
+)
 from sklearn_kmex._torch.projection import Affine, Length
 from sklearn_kmex._torch.propagation import Check, Propagation
 from sklearn_kmex._torch.run import first_parameter, first_sample
-from sklearn_kmex._torch.scores import Output, Prototypes, Score, Target, make_score
+from sklearn_kmex._torch.scores import (
+    Linear,
+    Output,
+    Prototypes,
+    Score,
+    Target,
+    make_score,
+)
 
 
 class Maps(NamedTuple):
@@ -48,10 +60,12 @@ class Maps(NamedTuple):
     size: NDArray  # the same, regardless of signs
     positions: NDArray  # relevance of constants for each position
     tokens: NDArray  # relevance of constants that are put beside the input
+    method: Any  # by which they were made
 
     def of_one(self) -> "Maps":
         """Return the first map of each sample."""
-        return Maps(*(part[:, 0] for part in self))
+        *parts, method = self
+        return Maps(*(part[:, 0] for part in parts), method)
 
     def shares(self) -> Bunch:
         """Tell where the relevance of the embedding is."""
@@ -117,6 +131,18 @@ def explain_output(
     return maps.of_one()
 
 
+def explain_linear(
+    network: Network, X: NDArray, slope: NDArray[np.float64], method: str
+) -> NDArray[np.float64]:
+    """Make maps of `(slope * embedding).sum(axis=1)` for rows of a table by LRP."""
+
+    def score_of(twin: nn.Module) -> Score:
+        return Linear(torch.as_tensor(slope).to(first_parameter(twin)))
+
+    maps = _attribute(network, X, score_of, Method(method))
+    return maps.values[:, 0].astype(np.float64)
+
+
 def _attribute(
     network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
 ) -> Maps:
@@ -128,9 +154,11 @@ def _attribute(
                 f"{type(twin).__name__} is quantized, and has no gradients. Use "
                 'method="occlusion", or concept_maps.'
             )
-    trial_of(twin, network, X)()  # raises a clear error for unsuitable input
+    trial = trial_of(twin, network, X)
+    trial()  # raises a clear error for unsuitable input
     quiet = network.settings._replace(verbose=False, num_workers=0)
     sample = next(float_batches(twin, first_sample(X), quiet))
+    method = with_input_rule(method, twin, trial, is_table=sample.ndim == 2)
     method = broadcast_settings(method, sample.shape[1:])
     tap = tap_of(twin, network.layer, network, X)
     score, start, found = score_of(twin), 0, []
@@ -142,7 +170,7 @@ def _attribute(
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
     values, *rest = map(np.concatenate, zip(*found, strict=True))
-    return Maps(_check_finite(values), *rest)
+    return Maps(_check_finite(values), *rest, method.name)
 
 
 def _check_finite(maps: NDArray) -> NDArray:

@@ -172,6 +172,22 @@ def first_layer(module: nn.Module, trial: Callable) -> str | None:
     return None
 
 
+def first_reads_all(module: nn.Module, trial: Callable) -> str | None:
+    """Return the name of the first layer if each output reads all of a sample."""
+    name = first_layer(module, trial)
+    layer = None if name is None else module.get_submodule(name)
+    if not isinstance(layer, nn.Linear):
+        return None
+    axes: list[int] = []
+    hook = layer.register_forward_pre_hook(lambda _, args: axes.append(args[0].ndim))
+    try:
+        with torch.no_grad():
+            trial()
+    finally:
+        hook.remove()
+    return name if axes[0] <= 2 else None
+
+
 def takes_one_tensor(module: nn.Module, trial: Callable) -> bool:
     """Whether a trial calls a module with one tensor, as the trace of its graph does.
 

@@ -10,11 +10,15 @@ from zennit.composites import MixedComposite, NameMapComposite
 from zennit.core import Composite
 from zennit.types import Linear
 
+from sklearn_kmex._torch.gradients import Method
 from sklearn_kmex._torch.kinds import scripted_in
-from sklearn_kmex._torch.layers import first_layer
+from sklearn_kmex._torch.layers import first_layer, first_reads_all
 from sklearn_kmex._torch.recorder import INSTEAD, Recorder
 from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, layer_rules
 from sklearn_kmex._torch.speed import fold_norms
+
+# The method by default, and that of networks whose first layer reads all values.
+DEFAULT, DEFAULT_OF_DENSE = "epsilon_plus_flat", "epsilon_plus"
 
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
@@ -56,6 +60,38 @@ def _remove_parametrizations(part: nn.Module) -> None:
         del part.parametrizations
         for name, value in values.items():
             part.register_parameter(name, nn.Parameter(value, False))
+
+
+def with_input_rule(
+    method: Method, twin: nn.Module, trial: Callable, *, is_table: bool
+) -> Method:
+    """Choose the method where it is None; refuse a rule that does not suit the input.
+
+    The flat rule is meant for layers that read a small part of an image each.
+    """
+    name = method.name
+    if name is not None and not str(name).endswith(("_flat", "_box")):
+        return method
+    _refuse_scripts(twin)
+    first = first_reads_all(twin, trial)
+    if name is None:
+        return method._replace(name=DEFAULT if first is None else DEFAULT_OF_DENSE)
+    if first is None:
+        return method
+    instead = f"use method={name.rpartition('_')[0]!r} instead of {name!r}."
+    if name.endswith("_flat"):
+        raise ValueError(
+            "The flat rule would give each input value the same relevance, as the "
+            f"first layer of {type(twin).__name__}, {first!r}, reads all of them; "
+            f"{instead}"
+        )
+    if is_table:
+        raise ValueError(
+            "The box rule is for pixels, which share their bounds; on a table, it "
+            "would give a column relevance for the width of its bounds, whatever its "
+            f"value; {instead}"
+        )
+    return method
 
 
 def make_composite(

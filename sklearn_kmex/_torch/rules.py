@@ -159,7 +159,9 @@ def _box(low: Any, high: Any) -> Shares:
     """Rule for inputs between bounds: contributions from the bound that adds less."""
 
     def filled(bound: Any) -> Callable[[Tensor], Tensor]:
-        return lambda values: torch.tensor(bound).to(values).expand_as(values)
+        return lambda values: (
+            torch.tensor(bound).to(values).reshape(values.shape[1:]).expand_as(values)
+        )
 
     terms = [
         (torch.clone, _weights(lambda weight, _: weight)),

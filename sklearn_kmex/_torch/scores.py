@@ -247,6 +247,22 @@ class Margin:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """A linear function of the embedding of each sample."""
+
+    slope: Tensor  # (n_samples, n_features)
+
+    def take(self, rows: slice) -> Self:
+        return replace(self, slope=self.slope[rows])
+
+    def values(self, Z: Tensor) -> Tensor:
+        return self.relevance(Z).sum(-1)
+
+    def relevance(self, Z: Tensor) -> Tensor:
+        return (self.slope * Z)[:, None]
+
+
+@dataclass(frozen=True)
 class Output:
     """Score of a class by the last linear layer of the black box."""
 

@@ -42,6 +42,7 @@ class BaseEmbedder(
         with new_state(self) as new, fit_task(new, 0, X, y, None):
             checked = new._check_input(X, reset=True)
             new._n_features_out = new._embed(new._first(checked)).shape[1]
+            new._set_reference(checked)
         return self
 
     def transform(self, X: ArrayLike) -> Any:
@@ -117,6 +118,9 @@ class BaseEmbedder(
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         """Return class probabilities of embeddings, if these determine the output."""
         return None
+
+    def _set_reference(self, X: Any) -> None:
+        """Keep some rows of checked input, from which contributions are measured."""
 
     def _attribute(
         self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"

@@ -221,7 +221,8 @@ class CachedEmbedder(
         with new_state(self) as new:
             new.embedder_ = clone(self.embedder)
             if isinstance(new.embedder_, BaseEmbedder):
-                new.embedder_._check_input(X, reset=True)
+                checked = new.embedder_._check_input(X, reset=True)
+                new.embedder_._set_reference(checked)
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(new.embedder_, name):
                     setattr(new, name, getattr(new.embedder_, name))

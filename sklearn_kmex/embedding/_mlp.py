@@ -5,25 +5,31 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.base import is_classifier
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
 from sklearn_kmex._model.matching import BlackBoxError
+from sklearn_kmex._data.arrays import dense
+from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._dense_layers import (
+    DenseLayers,
+    epsilon_rule,
+    integrated_gradients,
+)
 from sklearn_kmex.embedding._head import probabilities_of_scores
+from sklearn_kmex.embedding._reference import (
+    NETWORK_METHODS,
+    evenly_spaced,
+    reference_of,
+)
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
-
-ACTIVATIONS = {
-    "identity": lambda X: X,
-    "logistic": expit,
-    "relu": lambda X: np.maximum(X, 0),
-    "tanh": np.tanh,
-}
+# How rows are checked.
+NUMBERS: Any = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 class MLPEmbedder(BaseEmbedder):
@@ -48,6 +54,12 @@ class MLPEmbedder(BaseEmbedder):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during fit, if all of them are strings.
+
+    reference_ : ndarray of shape (n_rows, `n_features_in_`)
+        Up to 32 rows of those seen during fit, at even distances, from which
+        :func:`~sklearn_kmex.explain.contrast` measures the contributions of columns.
+        Other rows may be assigned, such as the mean of the training set where its rows
+        are confidential, as they are saved with the model.
 
     See Also
     --------
@@ -77,12 +89,21 @@ class MLPEmbedder(BaseEmbedder):
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Check X; the network itself checks the columns of a DataFrame."""
         if not hasattr(X, "columns"):
-            return super()._check_input(X, reset)
+            return validate_data(self, X, reset=reset, **NUMBERS)
         if reset or hasattr(self, "n_features_in_"):
             validate_data(self, X, skip_check_array=True, reset=reset)
         return X
 
     def _embed(self, X: Any) -> NDArray:
+        layers = self._layers()
+        return layers.embed(self._numbers(X))
+
+    def _numbers(self, X: Any) -> Any:
+        """Check rows as the network does."""
+        return validate_data(self.mlp, X, reset=False, **NUMBERS)
+
+    def _layers(self) -> DenseLayers:
+        """Return the layers of the network up to the embedding."""
         self._check_mlp()
         n_hidden = len(self.mlp.coefs_) - 1
         if not -n_hidden <= self.layer < n_hidden:
@@ -98,6 +119,26 @@ class MLPEmbedder(BaseEmbedder):
         for depth in range(self.layer % n_hidden + 1):
             X = activate(X @ self.mlp.coefs_[depth] + self.mlp.intercepts_[depth])
         return X
+        n_layers = self.layer % n_hidden + 1
+        weights, biases = self.mlp.coefs_[:n_layers], self.mlp.intercepts_[:n_layers]
+        return DenseLayers(weights, biases, self.mlp.activation)
+
+    def _set_reference(self, X: Any) -> None:
+        self.reference_ = dense(self._numbers(evenly_spaced(X)))
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution:
+        """Split a linear function of the hidden layer over the columns of X."""
+        method = check_method(method, NETWORK_METHODS, "a network")
+        layers = self._layers()
+        X = self._numbers(self._check_input(X, reset=False))
+        if method == NETWORK_METHODS[0]:
+            reference = reference_of(self, X.shape[1])
+            parts, base = integrated_gradients(layers, X, slope, reference)
+        else:  # whose names differ in the rule of convolutions
+            parts, base = epsilon_rule(layers, X, slope), np.zeros(X.shape[0])
+        return attribution(parts, base, method, slope, layers.embed(X))
 
     def _output(self, X: Any) -> NDArray:
         self._check_mlp()

@@ -51,6 +51,12 @@ class SkorchEmbedder(TorchInputEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during fit, if all of them are strings.
 
+    reference_ : ndarray of shape (n_rows, `n_features_in_`)
+        Up to 32 rows of the table seen during fit, at even distances, from which
+        :func:`~sklearn_kmex.explain.contrast` measures the contributions of columns.
+        Other rows may be assigned, such as the mean of the training set where its rows
+        are confidential, as they are saved with the model.
+
     See Also
     --------
     TorchEmbedder : Embeds samples by a layer of a torch module.

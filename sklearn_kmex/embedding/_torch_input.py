@@ -1,12 +1,14 @@
 """Input of embedders of torch models: rows, images, tensors, texts and Datasets."""
 
+from __future__ import annotations
+
 import copy
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Number
 from types import NoneType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,20 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_kmex._data.samples import as_array, as_samples, is_dataset
+from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._reference import (
+    NETWORK_METHODS,
+    evenly_spaced,
+    least_alike,
+    reference_of,
+)
 from sklearn_kmex.utils import check_dependency
+
+if TYPE_CHECKING:
+    from sklearn_kmex._torch.encoder import Network
+
+ROWS_EXPLAINED = 256  # at a time
 
 
 class TorchInputEmbedder(BaseEmbedder):
@@ -24,11 +38,74 @@ class TorchInputEmbedder(BaseEmbedder):
     Arrays are floats, or int64 if they hold integers that the network takes.
     """
 
+    layer: str | None
     input_shape: tuple[int, ...] | None
+    pooling: str
 
     @abstractmethod
     def _network(self) -> Any:
         """Return the network."""
+
+    def _encoder(self, batch_size: int) -> Network:
+        """Return the network up to the embedding, with this batch size."""
+        from sklearn_kmex._torch.encoder import Network
+        from sklearn_kmex._torch.run import RunSettings
+
+        settings = RunSettings(
+            batch_size,
+            getattr(self, "device", "auto"),
+            "float32",
+            getattr(self, "preprocess", None),
+            getattr(self, "num_workers", 0),
+            getattr(self, "verbose", False),
+        )
+        return Network(self._network(), self.layer, self.pooling, settings)
+
+    def _set_reference(self, X: Any) -> None:
+        """Keep rows of a table; forget those of a table before other samples."""
+        self.__dict__.pop("reference_", None)
+        if (table := as_table(X)) is not None:
+            self.reference_ = np.array(evenly_spaced(table))
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution | None:
+        """Split a linear function of the embedding over the columns of a table."""
+        X = as_table(self._check_input(X, reset=False))
+        if X is None or getattr(self, "preprocess", None) is not None:
+            return None
+        chosen = check_method(method, NETWORK_METHODS, "a network")
+        Z = self._embed(X)
+        if chosen != NETWORK_METHODS[0]:
+            check_dependency("zennit", caller=f"method={method!r}", extra="explain")
+            from sklearn_kmex._torch.attribution import explain_linear
+
+            parts = explain_linear(self._encoder(ROWS_EXPLAINED), X, slope, chosen)
+            return attribution(parts, np.zeros(len(X)), chosen, slope, Z)
+        from sklearn_kmex._torch.encoder import NoGradientsError
+
+        try:
+            parts, base = self._integrate(X, slope, Z)
+        except NoGradientsError:
+            if method == "auto":
+                return None
+            raise
+        return attribution(parts, base, chosen, slope, Z)
+
+    def _integrate(
+        self, X: NDArray, slope: NDArray[np.float64], Z: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Split a linear function of embeddings Z by integrated gradients."""
+        from sklearn_kmex._torch.paths import integrated_gradients
+
+        reference = reference_of(self, X.shape[1])
+        rows, base = least_alike(slope, self._embed(reference.astype(X.dtype)))
+        encoder, change = (
+            self._encoder(ROWS_EXPLAINED),
+            np.einsum("ij,ij->i", slope, Z) - base,
+        )
+        parts = integrated_gradients(encoder, X, slope, reference[rows], change)
+        return parts, base
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Return an array in `input_shape`, and samples of other kinds as given."""
@@ -129,6 +206,15 @@ class TorchInputEmbedder(BaseEmbedder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # always float32
         return tags
+
+
+def as_table(X: Any) -> NDArray | None:
+    """Return an array or tensor of floats with two axes as an array; else None."""
+    is_tensor = _is_tensor(X)
+    if not (is_tensor or isinstance(X, np.ndarray)) or X.ndim != 2:
+        return None
+    X = as_array(X) if is_tensor else X
+    return X if X.dtype.kind == "f" else None
 
 
 def _is_of_torch(X: Any) -> bool:

@@ -128,7 +128,7 @@ default=None
 
     ids = prototype_ids(prototypes, decide(found.sem, embed(psem, X)))
     maps = concepts(
-        found.network(batch_size),
+        found.embedder._encoder(batch_size),
         found.inputs,
         rule_of(found.sem),
         found.layers(),

@@ -63,16 +63,25 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
-    method : {"auto", "tree_shap", "path"}, default="auto"
+    method : {"auto", "tree_shap", "path", "integrated_gradients", "epsilon", \
+"epsilon_plus", "epsilon_alpha2_beta1"}, default="auto"
         How the margin is split over the columns that go into an embedder.
 
-        - "auto": the first method of the embedder: "tree_shap" for trees.
+        - "auto": the first method of the embedder: "tree_shap" for trees,
+          "integrated_gradients" for networks.
         - "tree_shap": for an ensemble of trees, the Shapley values of the columns
           [1]_. They are exact. Columns that together decide share their contribution.
         - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
           root to the leaf of a sample, each split changes the expected margin of the
           training rows in the node. The column of the split gets the change, so that
           of columns that together decide the last one gets most.
+        - "integrated_gradients": for an MLP, and a torch network on a table: the mean
+          gradient between rows of the training set and the sample, times their
+          difference, averaged over the rows with the smallest margins (see
+          :ref:`contributions_to_networks`). `base` is their mean margin.
+        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same networks,
+          layer-wise relevance propagation, as in :func:`relevance`. `error` is what
+          biases keep.
 
     X_train : array-like of shape (n_train, n_features), default=None
         Rows that `psem` was fitted on. If the steps have no inverse, as trees have

@@ -38,7 +38,7 @@ def faithfulness(
     *,
     labels: ArrayLike | None = None,
     target: Literal["class", "margin"] = "class",
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     rule: Literal["prp", "neuralized"] | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
@@ -73,7 +73,7 @@ def faithfulness(
     target : {"class", "margin"}, default="class"
         What is explained, as in `relevance`.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+    method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`, for all maps.
 
     rule : {"prp", "neuralized"}, default=None
@@ -104,7 +104,8 @@ def faithfulness(
     -------
     Bunch
         `divergence` : float, `relevance_divergence_loss` between the two, at least 0,
-        in nats; 0 is best. `divergences` : ndarray of shape (n_samples,), the same for
+        in nats; 0 is best; NaN, with a warning, if all maps of both are uniform.
+        `divergences` : ndarray of shape (n_samples,), the same for
         each sample. Two values for comparison: `second_class` : float, the divergence
         between the black box's maps of this class and of the best of the other
         classes, NaN for a network of one logit, whose maps of both classes differ by
@@ -144,9 +145,8 @@ def faithfulness(
     >>> from sklearn_kmex.explain import faithfulness
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> found = faithfulness(psem, X[:10])
     >>> found.divergence >= 0
@@ -179,8 +179,9 @@ def faithfulness(
     divergences = relevance_divergence_loss(
         theirs, ours.reshape(theirs.shape), channel_axis=axis, per_sample=True
     )
+    defined = divergences[~np.isnan(divergences)]
     return Bunch(
-        divergence=float(np.mean(divergences)),
+        divergence=float(np.mean(defined)) if len(defined) else np.nan,
         divergences=divergences,
         second_class=np.nan
         if np.array_equal(theirs, -second)
@@ -204,7 +205,7 @@ def robustness(
     baseline: float | ArrayLike = 0.0,
     n_neighbors: int = 10,
     radius: float = 0.1,
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     n_steps: int = 20,
     noise: float = 0.1,
@@ -245,7 +246,7 @@ def robustness(
     radius : float, default=0.1
         Largest change of a value of X, in its units.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+    method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`, for all maps.
 
     bounds : tuple of (low, high), default=None
@@ -297,9 +298,8 @@ def robustness(
     >>> from sklearn_kmex.explain import robustness
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> found = robustness(psem, X[:10], baseline=X.mean(axis=0))
     >>> sorted(found)

@@ -15,7 +15,6 @@ from sklearn_kmex.explain._probe import affine_matrix, rows_of, transform_silent
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.attribution import Maps
-    from sklearn_kmex._torch.encoder import Network
     from sklearn_kmex._torch.gradients import Method
     from sklearn_kmex._torch.projection import Affine, Length
 
@@ -52,22 +51,6 @@ class FoundNetwork(NamedTuple):
             rows = transform_silently(step, rows)
         return layers
 
-    def network(self, batch_size: int) -> "Network":
-        """Return the network up to the embedding, with this batch size."""
-        from sklearn_kmex._torch.encoder import Network
-        from sklearn_kmex._torch.run import RunSettings
-
-        embedder = self.embedder
-        settings = RunSettings(
-            batch_size,
-            getattr(embedder, "device", "auto"),
-            "float32",
-            getattr(embedder, "preprocess", None),
-            getattr(embedder, "num_workers", 0),
-            getattr(embedder, "verbose", False),
-        )
-        return Network(embedder._network(), embedder.layer, embedder.pooling, settings)
-
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the outputs of the network that belong to these class codes."""
         classes = np.asarray(self.sem.classes_)
@@ -94,7 +77,7 @@ class FoundNetwork(NamedTuple):
         """Explain outputs of the network, or of its head with shuffled weights."""
         from sklearn_kmex._torch.attribution import explain_output
 
-        network = self.network(batch_size)
+        network = self.embedder._encoder(batch_size)
         return explain_output(network, self.inputs, columns, method, shuffled)
 
 

@@ -42,7 +42,7 @@ def relevance(
     *,
     labels: ArrayLike | None = None,
     prototypes: ArrayLike | None = None,
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     rule: Literal["prp", "neuralized"] | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
@@ -85,13 +85,17 @@ default=None
         Prototypes that "similarity" explains, as indices of `prototypes_`. None is the
         most similar one of the predicted class, by weighted similarity.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
-        Method of attribution. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
+    method : str or zennit.core.Composite, default=None
+        Method of attribution. None is "epsilon_plus" for a network whose first layer is
+        linear and reads all values of a sample, as for a table, and "epsilon_plus_flat"
+        for others. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
         "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
         and of convolutions, optionally followed by "_cp", by which the weights of
         attention are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
-        Methods for layers of any kind: "gradient_x_input",
-        "integrated_gradients", "smoothgrad" or "occlusion". Or a composite of zennit.
+        The flat rule is refused where the first layer reads all values, as it would
+        give each the same relevance, and the box rule for a table. Methods for layers
+        of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
+        "occlusion". Or a composite of zennit.
 
     rule : {"prp", "neuralized"}, default=None
         How relevance is assigned to the embedding. "prp" explains similarities, and
@@ -233,9 +237,8 @@ default=None
     >>> from sklearn_kmex.explain import relevance
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> relevance(psem, X[:2]).shape
     (2, 4)
@@ -262,7 +265,7 @@ default=None
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
-        found.network(batch_size),
+        found.embedder._encoder(batch_size),
         found.inputs,
         explained,
         rule_of(found.sem),
@@ -271,7 +274,7 @@ default=None
     )
     if what != "similarity" or ids.ndim == 1:
         maps = maps.of_one()
-    warn_if_lost(maps, method)
+    warn_if_lost(maps)
     values = warn_if_zero(found.as_given(maps.values))
     return (values, maps.shares()) if return_shares else values
 
@@ -282,7 +285,7 @@ def black_box_relevance(
     X: Any,
     *,
     labels: ArrayLike | None = None,
-    method: str = "epsilon_plus_flat",
+    method: str | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
     n_steps: int = 20,
@@ -313,7 +316,7 @@ def black_box_relevance(
         Class that is explained, one for all samples or one for each. None is the class
         that the self-explainable model predicts.
 
-    method : str or zennit.core.Composite, default="epsilon_plus_flat"
+    method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`.
 
     bounds : tuple of (low, high), default=None
@@ -373,9 +376,8 @@ def black_box_relevance(
     >>> from sklearn_kmex.explain import black_box_relevance
     >>> X, y = load_iris(return_X_y=True)
     >>> _ = torch.manual_seed(0)
-    >>> network = torch.nn.Sequential(
-    ...     torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)
-    ... )
+    >>> hidden = torch.nn.Linear(4, 8, bias=False)
+    >>> network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Linear(8, 3))
     >>> psem = make_kmex(network, random_state=0).fit(X, y)
     >>> black_box_relevance(psem, X[:2]).shape
     (2, 4)
@@ -385,5 +387,5 @@ def black_box_relevance(
     codes = explained_codes(psem, X, labels, found.sem.classes_)
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = found.output_maps(found.columns(codes), batch_size, how)
-    warn_if_lost(maps, method)
+    warn_if_lost(maps)
     return warn_if_zero(found.as_given(maps.values))

@@ -29,7 +29,7 @@ LRP = [
 ]
 METHODS = [*LRP, "gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
 SETTINGS = {
-    "method": [StrOptions(set(METHODS)), HasMethods(["register", "module_map"])],
+    "method": [StrOptions(set(METHODS)), HasMethods(["register", "module_map"]), None],
     "bounds": ["array-like", None],
     "baseline": [Real, "array-like"],
     "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -55,7 +55,7 @@ def as_seed(random_state: Any) -> int:
 
 
 def make_method(
-    method: Any = "epsilon_plus_flat",
+    method: Any = None,
     bounds: Any = None,
     baseline: Any = 0.0,
     n_steps: int = 20,
@@ -174,7 +174,7 @@ def explained_codes(
     return np.broadcast_to(class_codes(classes, given), n_samples).copy()
 
 
-def warn_if_lost(maps: "Maps", method: Any) -> None:
+def warn_if_lost(maps: "Maps") -> None:
     """Warn of maps that do not sum to what they explain, and tell by how much.
 
     A composite of the user may share relevance as it likes. Maps that are zero
@@ -182,7 +182,7 @@ def warn_if_lost(maps: "Maps", method: Any) -> None:
     """
     has_any = maps.values.reshape(len(maps.values), -1).any(axis=1)
     off = maps.lost.reshape(len(maps.lost), -1).max(axis=1) * has_any
-    worst, n_rows = off.argmax(), np.count_nonzero(off > MAX_LOST)
+    method, worst, n_rows = maps.method, off.argmax(), np.count_nonzero(off > MAX_LOST)
     if not n_rows or not isinstance(method, str):
         return
     layers, instead = "linear layers", ""

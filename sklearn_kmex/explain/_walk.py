@@ -94,7 +94,7 @@ def _unwrapped(step: Any) -> Any:
     if isinstance(step, FrozenEstimator):
         step = step.estimator
     if isinstance(step, CachedEmbedder):  # test rows are not to be cached
-        step = step.embedder
+        step = getattr(step, "embedder_", step.embedder)
     return step
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -10,11 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
 from sklearn_kmex._compat import Interval, StrOptions, validate_params
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.metrics._maps import (
     check_channel_axis,
     check_maps,
     distributions,
+    is_flat,
     mean_of,
+    mean_of_defined,
 )
 from sklearn_kmex.metrics._masked_scores import masked_scores
 
@@ -77,13 +81,19 @@ def relevance_divergence_loss(
     Returns
     -------
     float or ndarray of shape (n_samples,)
-        Divergence in [0, log(1 + 1e8)], about 18.4; 0 is best.
+        Divergence in [0, log(1 + 1e8)], about 18.4; 0 is best. NaN if both maps of a
+        sample, or of all samples, are uniform.
 
     Raises
     ------
     ValueError
         If the maps differ in shape, have no position or contain values that are not
         finite, or if `channel_axis` leaves no axis of positions.
+
+    Warns
+    -----
+    KMExWarning
+        If both maps of a sample give all positions the same relevance.
 
     See Also
     --------
@@ -97,7 +107,9 @@ def relevance_divergence_loss(
     loss between the black box and itself with a new random head (an unfaithful map).
 
     The result does not change if the maps are multiplied by a number. A map that is
-    zero everywhere counts as uniform. The cost is O(n_samples * n_values). The
+    zero everywhere counts as uniform. Where both maps are uniform, up to rounding of
+    float32, they agree whatever the models do: the divergence is NaN, and the mean is
+    that of the other samples. The cost is O(n_samples * n_values). The
     comparison of maps is that of [1]_. The term 1e-8, which bounds the loss, is an
     addition of this package.
 
@@ -124,10 +136,26 @@ def relevance_divergence_loss(
             f"{black_box.shape} and {sem.shape}."
         )
     check_channel_axis(channel_axis, sem, "the maps")
-    terms = rel_entr(
-        distributions(black_box, channel_axis), distributions(sem, channel_axis)
-    )
-    return mean_of(np.maximum(terms.sum(axis=1), 0), per_sample)
+    theirs, ours = (distributions(maps, channel_axis) for maps in (black_box, sem))
+    losses = np.maximum(rel_entr(theirs, ours).sum(axis=1), 0)
+    losses[_warn_if_flat(is_flat(theirs) & is_flat(ours))] = np.nan
+    return losses if per_sample else mean_of_defined(losses)
+
+
+def _warn_if_flat(flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Warn of samples for which both maps say nothing; return these."""
+    rows = np.flatnonzero(flat)
+    if len(rows):
+        more = ", ..." if len(rows) > 5 else ""
+        warnings.warn(
+            f"The divergence is NaN for {len(rows)} of {len(flat)} samples (rows "
+            f"{', '.join(map(str, rows[:5]))}{more}), as both maps give all positions "
+            "the same relevance, which says nothing about the model. Use another "
+            'method for the maps, such as "epsilon_plus" or "integrated_gradients".',
+            KMExWarning,
+            stacklevel=3,
+        )
+    return flat
 
 
 @validate_params(_MASKED_SCORES, prefer_skip_nested_validation=True)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-# Smallest share of the sum of a map that a position gets.
-FLOOR = 1e-8
+# Smallest share of the sum of a map that a position gets, and the largest difference
+# of shares, relative to the largest, that is taken for rounding of float32.
+FLOOR, FLAT = 1e-8, 1e-5
 
 
 def check_maps(relevance: Any, name: str) -> NDArray[np.float64]:
@@ -61,6 +62,23 @@ def distributions(
     total = mass.sum(axis=1, keepdims=True)
     mass += np.where(total > 0, FLOOR * total, 1)
     return mass / mass.sum(axis=1, keepdims=True)
+
+
+def is_flat(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark distributions that give all positions the same share, up to rounding."""
+    largest = shares.max(axis=1)
+    return largest - shares.min(axis=1) <= FLAT * largest
+
+
+def mean_of_defined(
+    values: NDArray[np.float64], sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the weighted mean of the values that are not NaN; NaN if all are."""
+    weights = np.ones(len(values)) if sample_weight is None else sample_weight
+    weights = np.where(np.isnan(values), 0, weights)
+    if not weights.any():
+        return np.nan
+    return float(np.average(np.nan_to_num(values), weights=weights))
 
 
 def masked_inputs(

@@ -18,6 +18,7 @@ from sklearn_kmex.metrics._faithfulness import (
     average_drop_loss,
     relevance_divergence_loss,
 )
+from sklearn_kmex.metrics._maps import mean_of_defined
 from sklearn_kmex.metrics._robustness import NEIGHBORS, local_lipschitz_error
 from sklearn_kmex.metrics._scorer import SEMScorer
 
@@ -41,7 +42,7 @@ def _score_faithfulness(
     maps = relevance(estimator, X, labels=labels)
     if relevance_black_box is not None:
         theirs = relevance_black_box(estimator, X, labels=labels)
-        return -_average(
+        return -mean_of_defined(
             relevance_divergence_loss(
                 theirs, maps, channel_axis=channel_axis, per_sample=True
             ),

@@ -427,14 +427,16 @@ def test_a_composite_of_the_user():
 
 
 def test_the_rule_at_the_input_by_hand():
-    network = nn.Sequential(nn.Linear(2, 1, bias=False), nn.ReLU(), nn.Linear(1, 2))
-    network[0].weight.data = torch.tensor([[1.0, -2.0]])
-    rows = np.array([[3, 1], [4, 1], [5, 0], [9, 1]])
+    network = nn.Sequential(
+        nn.Conv1d(1, 1, 2, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(1, 2)
+    )
+    network[0].weight.data = torch.tensor([[[1.0, -2.0]]])
+    rows = np.array([[[3, 1]], [[4, 1]], [[5, 0]], [[9, 1]]])
     psem = make_kmex(network, n_prototypes=1, random_state=0).fit(rows, [0, 0, 1, 1])
     score = psem.transform(rows[:1]).max()
 
     def share(method, **bounds):
-        return relevance(psem, rows[:1], method=method, **bounds)[0] / score
+        return relevance(psem, rows[:1], method=method, **bounds)[0, 0] / score
 
     # x w is 3 and -2, which flat ignores.
     assert_allclose(share("epsilon"), [3, -2], rtol=1e-4)
@@ -444,6 +446,57 @@ def test_the_rule_at_the_input_by_hand():
     assert_allclose(share(**box, bounds=(0, 6)), [3 / 13, 10 / 13], rtol=1e-4)
     half = share(**box, bounds=([-2, -2], [4.5, 4.5]))
     assert_allclose(half, [5 / 12, 7 / 12], rtol=1e-4)
+
+
+def dense_network(*before):
+    torch.manual_seed(0)
+    return nn.Sequential(*before, nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
+
+
+@BIASES_TAKE_A_SHARE
+def test_a_table_has_no_flat_rule_and_no_box():
+    """Both maps would be flat, and their divergence 0."""
+    rows = np.random.default_rng(0).normal(size=(40, 6))
+    psem = make_kmex(dense_network(), n_prototypes=2, random_state=0)
+    psem.fit(rows, rows[:, 0] > 0)
+    maps = relevance(psem, rows)
+    assert (np.ptp(maps, axis=1) > 0.1 * abs(maps).max(axis=1)).all()
+    assert_array_equal(maps, relevance(psem, rows, method="epsilon_plus"))
+    with pytest.raises(ValueError, match="'0', reads all of them; use method='epsilon"):
+        relevance(psem, rows, method="epsilon_plus_flat")
+    with pytest.raises(
+        ValueError, match=r"box rule is for pixels.*'epsilon_alpha2_beta"
+    ):
+        relevance(psem, rows, method="epsilon_alpha2_beta1_box", bounds=(-4, 4))
+    with pytest.raises(ValueError, match="flat rule would give each input"):
+        black_box_relevance(psem, rows, method="epsilon_flat")
+
+
+@BIASES_TAKE_A_SHARE
+@pytest.mark.parametrize("n_axes", [3, 4])
+def test_pixels_of_a_dense_network_have_a_box_but_no_flat_rule(n_axes):
+    rows = np.random.default_rng(0).normal(size=(40, 6))
+    images = rows.reshape(40, *[1] * (n_axes - 3), 2, 3)
+    psem = make_kmex(dense_network(nn.Flatten()), n_prototypes=2, random_state=0)
+    psem.fit(images, rows[:, 0] > 0)
+    maps = relevance(psem, images)
+    assert_array_equal(maps, relevance(psem, images, method="epsilon_plus"))
+    box = relevance(psem, images, method="epsilon_plus_box", bounds=(-4, 4))
+    assert np.ptp(box.reshape(40, -1), axis=1).all()
+    with pytest.raises(ValueError, match=r"flat rule .* '1', reads all of them"):
+        relevance(psem, images, method="epsilon_plus_flat")
+
+
+@BIASES_TAKE_A_SHARE
+def test_layers_that_read_a_part_have_the_flat_rule_by_default():
+    psem = psem_of(seeded(networks.Written))
+    flat = relevance(psem, X, method="epsilon_plus_flat")
+    assert_array_equal(relevance(psem, X), flat)
+    tokens = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Flatten(), nn.Linear(48, 3))
+    psem = make_kmex(tokens, n_prototypes=2, random_state=0)
+    psem.fit(images()[:, 0], np.arange(30) % 3)
+    flat = relevance(psem, X[:, 0], method="epsilon_plus_flat")
+    assert_array_equal(relevance(psem, X[:, 0]), flat)
 
 
 def test_bounds_of_any_shape_that_fits_are_the_same():

@@ -441,6 +441,7 @@ def test_a_skorch_net_with_names_for_classes(names):
     assert_allclose(black_box_relevance(other, X, labels="c"), of_codes, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Maps do not sum")  # as biases take a share
 def test_cached_encoders_and_steps_before_them(tmp_path, blobs):
     network = seeded(networks.Written)
     expected = relevance(psem_of(network), X)
@@ -542,7 +543,7 @@ def test_maps_have_the_dtype_of_the_network():
         ({"target": "similarity", "labels": 1}, "labels must be None for target='sim"),
         ({"target": "similarity", "rule": "neuralized"}, "not a similarity; use rule="),
         ({"method": "epsilon_box"}, 'must be given for the methods that end in "_box"'),
-        ({"bounds": (0, 1)}, "only for these, .* for 'epsilon_plus_flat'"),
+        ({"bounds": (0, 1)}, "only for these, .* for None"),
         ({"method": "epsilon_box", "bounds": (0, 1, 2)}, "must be a pair"),
         ({"method": "epsilon_box", "bounds": (1, 0)}, "low < high; got"),
         ({"method": "epsilon_box", "bounds": ("a", 1)}, "bounds must be made of fin"),

@@ -191,7 +191,7 @@ class Scaled(nn.Module):
 
 
 FOLDED = [
-    ("epsilon", False), ("epsilon_plus_flat", False), ("gradient_x_input", True),
+    ("epsilon", False), ("epsilon_plus", False), ("gradient_x_input", True),
     ("integrated_gradients", True), ("occlusion", True),
 ]  # fmt: skip
 

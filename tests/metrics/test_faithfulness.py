@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.metrics import (
     average_drop_loss,
     average_increase_score,
@@ -70,7 +71,6 @@ def test_divergence_extremes():
     apart = relevance_divergence_loss([[1.0, 0.0]], [[0.0, 1.0]])
     assert_allclose(apart, np.log(1 + 1e8), rtol=1e-6)
     assert apart <= np.log(1 + 1e8)
-    assert relevance_divergence_loss([[3.0]], [[-2.0]]) == 0
     # That is of the total: what is 1e-8 of it does not depend on how it is spread.
     spread = relevance_divergence_loss([[1.0, 0.0, 0.0]], [[0.0, 1.0, 1.0]])
     assert_allclose(spread, np.log(1e8), rtol=1e-6)
@@ -90,10 +90,29 @@ def test_divergence_of_equal_maps_does_not_round_below_zero():
     assert_allclose(found, 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("axis", [None, 1])
+def test_two_flat_maps_of_a_sample_have_no_divergence(axis):
+    """They agree whatever the models do, so that 0 would be no praise."""
+    some, flat = np.arange(4.0).reshape(1, 2, 2), np.ones((1, 2, 2), np.float32)
+    rounded = flat + 1e-7 * some.astype(np.float32)
+    first = np.concatenate([flat, some, 0 * flat, flat, some])
+    second = np.concatenate([-3 * flat, some, 0 * flat, rounded, flat])
+    with pytest.warns(KMExWarning, match=r"NaN for 3 of 5 samples \(rows 0, 2, 3\)"):
+        found = relevance_divergence_loss(
+            first, second, channel_axis=axis, per_sample=True
+        )
+    assert_array_equal(np.isnan(found), [True, False, True, True, False])
+    assert found[1] == 0
+    assert found[4] > 0.05
+    with pytest.warns(KMExWarning, match="epsilon_plus"):
+        mean = relevance_divergence_loss(first, second, channel_axis=axis)
+    assert mean == pytest.approx(found[[1, 4]].mean())
+    with pytest.warns(KMExWarning, match="NaN for 1 of 1 samples"):
+        assert np.isnan(relevance_divergence_loss([[3.0]], [[-2.0]]))
+
+
 def test_divergence_of_maps_of_zeros_is_that_of_uniform_ones():
     zeros, ones, other = np.zeros((2, 3)), np.ones((2, 3)), [[1.0, 2.0, 5.0]] * 2
-    assert relevance_divergence_loss(zeros, zeros) == 0
-    assert relevance_divergence_loss(zeros, ones) == pytest.approx(0, abs=1e-12)
     for first, second in ((zeros, other), (other, zeros)):
         uniform = [ones if maps is zeros else maps for maps in (first, second)]
         assert_allclose(
@@ -106,18 +125,30 @@ def test_divergence_of_maps_of_zeros_is_that_of_uniform_ones():
 def test_divergence_sums_over_channels_and_then_takes_absolute_values():
     """Channels (3, -1) and (-1, -1) are 2 and 2 in absolute value: uniform."""
     channels_first = np.array([[[3.0, -1.0], [-1.0, -1.0]]])
-    for maps, axis in ((channels_first, 1), (channels_first.swapaxes(1, 2), -1)):
-        found = relevance_divergence_loss(maps, np.ones((1, 2, 2)), channel_axis=axis)
-        assert found == pytest.approx(0, abs=1e-12)
-        assert relevance_divergence_loss(maps, np.ones((1, 2, 2))) > 0.1
+    other, thirds = np.array([[[1.0, 3.0], [1.0, 3.0]]]), [[1.0, 3.0]]
+    for swap, axis in ((False, 1), (True, -1)):
+        maps, others = (
+            one.swapaxes(1, 2) if swap else one for one in (channels_first, other)
+        )
+        found = relevance_divergence_loss(maps, others, channel_axis=axis)
+        expected = relevance_divergence_loss([[2.0, 2.0]], thirds)
+        assert found == pytest.approx(expected, abs=1e-12)
+        assert relevance_divergence_loss(maps, others) != pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The divergence is NaN:sklearn_kmex.exceptions.KMExWarning"
+)
 @given(MAPS, MAPS, st.permutations(range(4)), st.floats(1e-300, 1e300))
 def test_divergence_invariances(first, second, order, scale):
     found = relevance_divergence_loss(first, second, per_sample=True)
-    assert (found >= 0).all()
-    assert (found <= np.log(1 + 1e8)).all()
-    assert_array_equal(relevance_divergence_loss(first, first, per_sample=True), 0)
+    flat = [np.ptp(abs(one).reshape(4, -1), axis=1) == 0 for one in (first, second)]
+    assert_array_equal(np.isnan(found), flat[0] & flat[1])
+    defined = found[~np.isnan(found)]
+    assert (defined >= 0).all()
+    assert (defined <= np.log(1 + 1e8)).all()
+    same = relevance_divergence_loss(first, first, per_sample=True)
+    assert_array_equal(same, np.where(flat[0], np.nan, 0))
     permuted = relevance_divergence_loss(first[order], second[order], per_sample=True)
     assert_array_equal(permuted, found[order])
     scaled = relevance_divergence_loss(-scale * first, second, per_sample=True)
