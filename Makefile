@@ -143,6 +143,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/predict.py
+	cd benchmarks && $(abspath $(BIN))/python -m battery
 
 study: $(VENV)/.dev
 	cd benchmarks && $(abspath $(BIN))/python -m study

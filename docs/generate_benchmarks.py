@@ -380,8 +380,55 @@ def deletions(result):
     return list_table(f"On {where(result)}", [header, *rows])
 
 
+MARKS = {"works": "yes", "partly": "of a step", "refused": "no", "FAILED": "error"}
+
+
+def battery(result):
+    """What works of each kind of models; refusals have a number."""
+    notes = refusals(result)
+    steps = list(max((of["steps"] for of in result["kinds"].values()), key=len))
+
+    def cell(found, step):
+        if step not in found:
+            return ""
+        outcome, note = found[step]
+        number = f" ({notes.index(note) + 1})" if outcome == "refused" else ""
+        word = note if note.startswith("trusted=") and len(note) < 40 else ""
+        return f"{MARKS[outcome]}{number}" + (f", `{word}`" if word else "")
+
+    rows = [
+        [name, *(cell(of["steps"], step) for step in steps)]
+        for name, of in result["kinds"].items()
+    ]
+    return list_table(f"{len(rows)} kinds, on {where(result)}", [["", *steps], *rows])
+
+
+def refusals(result):
+    """List the sentences of all refusals, each once."""
+    found = [
+        note
+        for of in result["kinds"].values()
+        for outcome, note in of["steps"].values()
+        if outcome == "refused"
+    ]
+    return list(dict.fromkeys(found))
+
+
+def battery_notes(result):
+    """Number the sentences of refusals, as literal text."""
+    lines = []
+    for number, note in enumerate(refusals(result), 1):
+        text = " ".join(note.split()).replace("``", "`")
+        lines.append(
+            f"{number}. ``{text}``" if "``" not in text else f"{number}. {text}"
+        )
+    return "\n".join(lines) + "\n"
+
+
 TABLES = {
     "deletions": deletions,
+    "battery": battery,
+    "battery.notes": battery_notes,
     "kmeans.fit": fit,
     "kmeans.predict": predict,
     "inertia": inertia,

@@ -10,7 +10,11 @@ from onnx import GraphProto, ModelProto, compose, helper
 from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex._onnx.classifier import OUTPUTS, register_classifiers
-from sklearn_kmex._onnx.embedders import register_embedders
+from sklearn_kmex._onnx.embedders import (
+    ZERO_IS_MISSING,
+    register_embedders,
+    zeros_as_missing,
+)
 from sklearn_kmex._onnx.graph import NoConverter, rename
 from sklearn_kmex._onnx.inputs import (
     Input,
@@ -40,7 +44,7 @@ def convert(
     inputs = inputs_of(X)
     taken = model_inputs(inputs)
     chosen = select_in_steps(steps, X, as_matrix=len(taken) == 1)
-    options = {id(steps[-1]): {"n_prototypes": n_prototypes}} if n_prototypes else None
+    options = _options(steps, X, n_prototypes)
     try:
         graph = skl2onnx.convert_sklearn(
             make_pipeline(*chosen),
@@ -60,6 +64,17 @@ def convert(
     return Part(graph, _set_inputs(graph.graph, inputs))
 
 
+def _options(steps: list[Any], X: Any, n_prototypes: int | None) -> dict[int, Any]:
+    """Return the options of converters, by the identity of a step."""
+    options: dict[int, Any] = {}
+    if n_prototypes:
+        options[id(steps[-1])] = {"n_prototypes": n_prototypes}
+    before = steps[:-1] if n_prototypes else steps
+    return options | {
+        id(step): {ZERO_IS_MISSING: True} for step in zeros_as_missing(before, X[:1])
+    }
+
+
 def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> TypeError:
     """Return the error for columns without a type in ONNX, or for a step."""
     for part in inputs:
@@ -69,8 +84,8 @@ def _no_converter(steps: list[Any], inputs: list[Input], error: Exception) -> Ty
     first_line = str(error).strip().partition("\n")[0]
     return TypeError(
         f"psem must consist of steps that skl2onnx converts; of {kinds} one is not: "
-        f"{first_line} Export the steps after it, and pass their graph the output of "
-        "the steps before."
+        f"{first_line.rstrip('.')}. Export the steps after it, and pass their graph "
+        "the output of the steps before."
     )
 
 
@@ -158,9 +173,22 @@ def finish(
     described = {"inputs": json.dumps(dict(zip(names, columns, strict=True)))}
     helper.set_model_props(graph, metadata | described)
     graph.producer_name, graph.doc_string = "sklearn_kmex", ""
-    onnx.checker.check_model(graph, full_check=True)
+    _check(graph)
     _warn_of_new_names(names, columns)
     return graph
+
+
+def _check(graph: ModelProto) -> None:
+    """Refuse a graph whose nodes do not fit together, as of some steps."""
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+    except Exception as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise NoConverter(
+            "psem must consist of steps whose graphs fit together; got a node of "
+            f"skl2onnx that does not: {first_line}. Export the steps after it, and "
+            "pass their graph the output of the steps before."
+        ) from error
 
 
 def _publish(graph: GraphProto, names: list[str]) -> None:

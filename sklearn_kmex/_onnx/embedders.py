@@ -1,12 +1,15 @@
 """Converters of the embedders for skl2onnx."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from scipy import sparse
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sklearn_kmex._onnx.graph import (
     INT64,
@@ -18,8 +21,9 @@ from sklearn_kmex._onnx.graph import (
 )
 from sklearn_kmex._onnx.trees import Tree, Trees, trees_of
 from sklearn_kmex.embedding import MLPEmbedder, TreeEmbedder
-from sklearn_kmex.embedding._leaves import leaf_tables
+from sklearn_kmex.embedding._leaves import XGBOOST, is_instance, leaf_tables
 
+ZERO_IS_MISSING = "zero_is_missing"  # option: XGBoost takes the zeros of sparse rows so
 ACTIVATIONS = {"logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 
 
@@ -63,6 +67,9 @@ def _convert_tree(scope: Any, operator: Any, container: Any) -> None:
     embedder, graph = operator.raw_operator, Graph(scope, container)
     found = trees_of(embedder.ensemble)
     X = cast(graph, rows_of(graph, operator)[0], found.dtype)  # dtype of thresholds
+    if container.get_options(embedder, {ZERO_IS_MISSING: False})[ZERO_IS_MISSING]:
+        zero = graph.Equal(X, found.dtype(0))
+        X = graph.Where(zero, found.dtype(np.nan), X)
     numbers = graph.TreeEnsembleRegressor(
         X,
         op_domain="ai.onnx.ml",
@@ -144,10 +151,34 @@ def _tree_attributes(
     }
 
 
+def zeros_as_missing(steps: list[Any], X: Any) -> Iterator[TreeEmbedder]:
+    """Yield the embedders, also of inner steps, whose input has zeros that are missing.
+
+    These are trees of XGBoost behind a step with sparse output; `X` is their input.
+    """
+    for place, step in enumerate(steps):
+        if isinstance(step, TreeEmbedder):
+            if sparse.issparse(X) and is_instance(step.ensemble, XGBOOST):
+                yield step
+        elif isinstance(step, Pipeline):
+            yield from zeros_as_missing([part for _, part in step.steps], X)
+        elif isinstance(step, FeatureUnion):
+            for _, part in step.transformer_list:
+                yield from zeros_as_missing([part], X)
+        if place < len(steps) - 1:
+            X = step.transform(X)
+
+
 def register_embedders() -> None:
     """Register the converters of the embedders."""
     for kind, shape, convert in (
         (MLPEmbedder, _shape_mlp, _convert_mlp),
         (TreeEmbedder, _shape_tree, _convert_tree),
     ):
-        update_registered_converter(kind, f"KMEx{kind.__name__}", shape, convert)
+        update_registered_converter(
+            kind,
+            f"KMEx{kind.__name__}",
+            shape,
+            convert,
+            options={ZERO_IS_MISSING: [True, False]},
+        )

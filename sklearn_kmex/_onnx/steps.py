@@ -12,13 +12,15 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_extraction.text import (
     CountVectorizer,
     TfidfTransformer,
     TfidfVectorizer,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import Normalizer, PolynomialFeatures
 
 from sklearn_kmex._onnx.graph import Graph, NoConverter, cast, rows_of
 from sklearn_kmex._onnx.text import convert_text, divided_by_norm, weighted
@@ -45,6 +47,8 @@ def _output_type(model: Any, inputs: Any) -> Any:
     else:
         kinds = {type(part.type) for part in inputs}
         is_float32, width = kinds == {FloatTensorType}, model.n_features_in_
+        if isinstance(model, WIDE):
+            width = len(model.get_feature_names_out())
         if StringTensorType in kinds:
             return StringTensorType([None, width])
     return (FloatTensorType if is_float32 else DoubleTensorType)([None, width])
@@ -87,7 +91,56 @@ def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     graph.set_outputs(operator.outputs, graph.Where(found, statistics.astype(dtype), X))
 
 
+def _convert_lda(scope: Any, operator: Any, container: Any) -> None:
+    """Project rows; skl2onnx takes the step for a classifier."""
+    step, width = operator.raw_operator, operator.outputs[0].type.shape[1]
+    if not hasattr(step, "scalings_"):
+        raise NoConverter(
+            "LinearDiscriminantAnalysis must have a projection to be exported; got "
+            f"solver={step.solver!r}. Fit it again with solver='svd'."
+        )
+    graph, scalings = Graph(scope, container), step.scalings_[:, :width]
+    X, dtype = rows_of(graph, operator)
+    X = cast(graph, X, np.float64)
+    if step.solver == "svd":
+        X = graph.Sub(X, step.xbar_.astype(np.float64))
+    rows = graph.MatMul(X, scalings.astype(np.float64))
+    graph.set_outputs(operator.outputs, cast(graph, rows, dtype))
+
+
+def _convert_kmeans(scope: Any, operator: Any, container: Any) -> None:
+    """Add the distances to the centers, without the numbers of clusters."""
+    graph, centers = Graph(scope, container), operator.raw_operator.cluster_centers_
+    X, dtype = rows_of(graph, operator)
+    X = graph.Unsqueeze(cast(graph, X, np.float64), np.array([1]))
+    far = graph.ReduceL2(
+        graph.Sub(X, centers.astype(np.float64)), np.array([2]), keepdims=0
+    )
+    graph.set_outputs(operator.outputs, cast(graph, far, dtype))
+
+
+def _convert_polynomial(scope: Any, operator: Any, container: Any) -> None:
+    """Add products of columns, each of as many factors; a column of ones fills up."""
+    graph, powers = Graph(scope, container), operator.raw_operator.powers_
+    factors = [np.repeat(np.arange(len(row)), row) for row in powers]
+    longest = max(map(len, factors), default=1)
+    places = np.full((len(factors), longest), powers.shape[1])
+    for place, columns in zip(places, factors, strict=True):
+        place[: len(columns)] = columns
+    X, dtype = rows_of(graph, operator)
+    X = graph.Pad(X, np.array([0, 0, 0, 1]), dtype(1))
+    products = graph.ReduceProd(
+        graph.Gather(X, places, axis=1), np.array([2]), keepdims=0
+    )
+    graph.set_outputs(operator.outputs, products)
+
+
+WIDE = (LinearDiscriminantAnalysis, KMeans, MiniBatchKMeans, PolynomialFeatures)
 CONVERTERS = {
+    KMeans: _convert_kmeans,
+    LinearDiscriminantAnalysis: _convert_lda,
+    MiniBatchKMeans: _convert_kmeans,
+    PolynomialFeatures: _convert_polynomial,
     CountVectorizer: convert_text,
     Normalizer: _convert_normalizer,
     SimpleImputer: _convert_imputer,

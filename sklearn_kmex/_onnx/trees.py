@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._compat import histogram_nodes
 from sklearn_kmex._onnx.graph import NoConverter
+from sklearn_kmex.embedding._catboost import catboost_questions
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
     HISTOGRAM,
     LIGHTGBM,
     PRUNED,
     XGBOOST,
+    columns_of_trees,
     is_instance,
     xgboost_trees,
 )
 
-REMEDY = "Save the model with skops.io, or fit the ensemble again without it."
+REMEDY = "Save the model with save_psem, or fit the ensemble again without it."
 
 
 class Tree(NamedTuple):
@@ -50,15 +53,48 @@ def trees_of(ensemble: Any) -> Trees:
         return Trees(_of_lightgbm(ensemble), "BRANCH_LEQ", np.float64)
     if is_instance(ensemble, XGBOOST):
         return Trees(list(_of_xgboost(ensemble)), "BRANCH_LT", np.float32)
+    if is_instance(ensemble, CATBOOST):
+        return Trees(list(_of_catboost(ensemble)), "BRANCH_LEQ", np.float32)
     trees = np.ravel(getattr(ensemble, "estimators_", ensemble))
-    return Trees([_of_forest(tree.tree_) for tree in trees], "BRANCH_LEQ", np.float32)
+    read = map(_of_forest, trees, columns_of_trees(ensemble))
+    return Trees(list(read), "BRANCH_LEQ", np.float32)
 
 
-def _of_forest(tree: Any) -> Tree:
+def _of_catboost(ensemble: Any) -> Iterator[Tree]:
+    """Make a node for each combination of answers, by depth; then the leaves.
+
+    The first answer is the lowest bit of the number of a leaf.
+    """
+    try:
+        trees = list(catboost_questions(ensemble))
+    except ValueError as error:
+        raise _no_converter(ensemble, str(error)) from error
+    for asked in trees:
+        depth = len(asked)
+        level = np.repeat(np.arange(depth + 1), 2 ** np.arange(depth + 1))
+        inner, n_inner = level[: -(2**depth)], 2**depth - 1
+        place = np.arange(n_inner) + 1 - 2**inner
+        ends = np.full(2**depth, -1)
+        below = 2 ** (inner + 1) - 1 + place  # for the answer "no", to the left
+        columns, borders, to_left = (
+            np.array(part)[inner] if asked else np.empty(0)
+            for part in (zip(*asked, strict=True) if asked else ((), (), ()))
+        )
+        yield Tree(
+            np.append(below, ends).astype(np.int64),
+            np.append(below + 2**inner, ends).astype(np.int64),
+            np.append(columns, 0 * ends).astype(np.int64),
+            np.append(borders, 0.0 * ends).astype(np.float32),
+            np.append(to_left, 0 * ends),
+        )
+
+
+def _of_forest(estimator: Any, columns: NDArray[np.intp]) -> Tree:
+    tree = estimator.tree_
     return Tree(
         tree.children_left,
         tree.children_right,
-        tree.feature,
+        columns[np.maximum(tree.feature, 0)],
         _float32_below(tree.threshold),
         tree.missing_go_to_left,
     )
@@ -92,7 +128,7 @@ def _of_xgboost(ensemble: Any) -> Iterator[Tree]:
     trees = xgboost_trees(ensemble)
     if any(any(tree["split_type"]) for tree in trees):
         raise _no_converter(ensemble, "splits of categories")
-    for tree in trees[: _n_used(ensemble.apply, ensemble)]:
+    for tree in trees[: _n_used_by_xgboost(ensemble, len(trees))]:
         pruned = np.array(tree["split_indices"]) == PRUNED
         yield Tree(
             np.array(tree["left_children"]),
@@ -145,6 +181,13 @@ def _lightgbm_tree(ensemble: Any, fields: dict[str, str]) -> Tree:
 def _n_used(leaves: Any, ensemble: Any) -> int:
     """Count the trees that `predict` uses, fewer than all after early stopping."""
     return np.size(leaves(np.zeros((1, ensemble.n_features_in_))))
+
+
+def _n_used_by_xgboost(ensemble: Any, n_trees: int) -> int:
+    """Count the same, without rows: these would need the names of columns."""
+    booster = ensemble.get_booster()
+    best, n_rounds = booster.attr("best_iteration"), booster.num_boosted_rounds()
+    return n_trees if best is None else n_trees // n_rounds * (int(best) + 1)
 
 
 def _no_converter(ensemble: Any, what: str) -> NoConverter:

@@ -10,8 +10,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
-from sklearn_kmex._model.matching import BlackBoxError
 from sklearn_kmex._data.arrays import dense
+from sklearn_kmex._model.matching import BlackBoxError
 from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._dense_layers import (
@@ -111,14 +111,6 @@ class MLPEmbedder(BaseEmbedder):
                 f"layer must be between {-n_hidden} and {n_hidden - 1} for a network "
                 f"with {n_hidden} hidden layer(s); got {self.layer}."
             )
-        dtypes = [np.float64, np.float32]
-        X = validate_data(
-            self.mlp, X, dtype=dtypes, accept_sparse=["csr", "csc"], reset=False
-        )
-        activate = ACTIVATIONS[self.mlp.activation]
-        for depth in range(self.layer % n_hidden + 1):
-            X = activate(X @ self.mlp.coefs_[depth] + self.mlp.intercepts_[depth])
-        return X
         n_layers = self.layer % n_hidden + 1
         weights, biases = self.mlp.coefs_[:n_layers], self.mlp.intercepts_[:n_layers]
         return DenseLayers(weights, biases, self.mlp.activation)

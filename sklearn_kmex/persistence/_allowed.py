@@ -7,7 +7,7 @@ by itself, or has a check in `_state.py`. Other types have to be named in `trust
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import starmap
 
 import numpy as np
@@ -75,6 +75,40 @@ OF_SKLEARN = {
     model_selection: "GroupKFold KFold ShuffleSplit StratifiedGroupKFold "
     "StratifiedKFold StratifiedShuffleSplit",
 }
+# What a word in `trusted` stands for, the models of a library first.
+LOSSES = (
+    "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss "
+    "HalfPoissonLoss HalfSquaredError HuberLoss PinballLoss"
+)
+LINKS = "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit"
+BOOSTERS = "sklearn_kmex.persistence._boosters.Saved{}"
+HISTOGRAM = "sklearn.ensemble._hist_gradient_boosting."
+PRESETS: dict[str, set[str]] = {
+    "catboost": {BOOSTERS.format("CatBoost")},
+    "lightgbm": {
+        BOOSTERS.format("LightGBM"),
+        *(f"lightgbm.sklearn.LGBM{kind}" for kind in ("Classifier", "Regressor")),
+        *("lightgbm.sklearn.LGBMRanker", "lightgbm.basic.Booster"),  # of earlier files
+        *("collections.OrderedDict", "collections.defaultdict"),
+    },
+    "sklearn_boosting": {
+        *(f"sklearn._loss._loss.Cy{loss}" for loss in LOSSES.split()),
+        *(f"sklearn._loss.loss.{loss}" for loss in LOSSES.split()),
+        *(f"sklearn._loss.link.{link}" for link in LINKS.split()),
+        f"{HISTOGRAM}binning._BinMapper",
+        f"{HISTOGRAM}gradient_boosting.HistGradientBoostingClassifier",
+        f"{HISTOGRAM}gradient_boosting.HistGradientBoostingRegressor",
+        f"{HISTOGRAM}predictor.TreePredictor",
+        "functools.partial",
+        "numpy.random._generator.Generator",
+        "sklearn.dummy.DummyClassifier",
+        "sklearn.dummy.DummyRegressor",
+        "sklearn.ensemble._gb.GradientBoostingClassifier",
+        "sklearn.ensemble._gb.GradientBoostingRegressor",
+        "sklearn.utils.validation.check_array",
+    },
+    "xgboost": {BOOSTERS.format("XGBoost")},
+}
 SCORES = "chi2 f_classif f_regression mutual_info_classif mutual_info_regression"
 SPECIAL = {"cbrt", "erf", "erfc", "exp10", "exp2", "expit", "expm1", "log1p", "logit"}
 UFUNCS = re.compile(
@@ -128,6 +162,22 @@ LOADERS: dict[str, Callable[[str], bool]] = {
     "TupleNode": "builtins.tuple".__eq__,
     "TypeNode": lambda name: name in BUILTINS or _is_scalar(name),
 }
+
+
+def trusted_types(trusted: str | Sequence[str]) -> list[str]:
+    """Return the names of types, with those that a word stands for in its place."""
+    names = [trusted] if isinstance(trusted, str) else trusted
+    return [one for name in names for one in sorted(PRESETS.get(name, {name}))]
+
+
+def in_words(unknown: set[str]) -> list[str]:
+    """Name types as they are named in `trusted`: by a word where there is one."""
+    words = {
+        word: names
+        for word, names in PRESETS.items()
+        if any("Boosting" in name or "Saved" in name for name in names & unknown)
+    }
+    return sorted(words) + sorted(unknown.difference(*words.values()))
 
 
 def is_allowed(loader: str, name: str) -> bool:

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
 
-from sklearn_kmex.persistence._allowed import OPTIMIZERS, OWN
+from sklearn_kmex.persistence._allowed import OPTIMIZERS, OWN, in_words
 from sklearn_kmex.persistence._names import check_names
 from sklearn_kmex.persistence._nodes import Nodes, check_members
 from sklearn_kmex.persistence._refusal import Refusal
@@ -43,7 +43,7 @@ def build_estimator(raw: bytes, trusted: Sequence[str], trust: bool = False) -> 
     unknown = set() if trust else nodes.unknown()
     if unknown:
         raise Refusal(
-            f"it contains types that are not trusted: {', '.join(sorted(unknown))}",
+            f"it contains types that are not trusted: {', '.join(in_words(unknown))}",
             "Name them in trusted only if you know who wrote the file: their state is "
             "not checked, and a forged one can run code, crash the process or change "
             "its memory.",

@@ -11,6 +11,7 @@ import numpy as np
 
 from sklearn_kmex._data.paths import as_path, path_to_write
 from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex.persistence._allowed import trusted_types
 from sklearn_kmex.persistence._archive import (
     NAME,
     SCHEMA,
@@ -20,6 +21,7 @@ from sklearn_kmex.persistence._archive import (
     read_archive,
     write_atomically,
 )
+from sklearn_kmex.persistence._boosters import with_boosters, without_boosters
 from sklearn_kmex.persistence._checks import check_loaded
 from sklearn_kmex.persistence._earlier import update_earlier
 from sklearn_kmex.persistence._estimator import build_estimator, dump_estimator
@@ -43,7 +45,8 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     """Save a fitted model to one file, without pickle.
 
     The file has the safetensors format. It contains the weights of the torch encoder,
-    if there is one, the other steps as `skops.io` writes them, and a manifest in JSON
+    if there is one, models of XGBoost, LightGBM and CatBoost as their libraries write
+    them, the other steps as `skops.io` writes them, and a manifest in JSON
     with versions, parameters, a schema number and a checksum. A file at `path` is
     replaced only after the new one is complete; its permissions stay, and a symbolic
     link is followed.
@@ -106,7 +109,7 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
             f"psem must have at most one torch encoder; got {len(modules)}."
         )
     module = next(iter(modules.values()), None)
-    estimator = dump_estimator(without_modules(psem))
+    estimator = dump_estimator(without_boosters(without_modules(psem)))
     metadata = {NAME: json.dumps(make_manifest(psem, module))}
     metadata["sha256"] = digest(_serialize(estimator, module, metadata))
     write_atomically(path, _serialize(estimator, module, metadata))
@@ -116,7 +119,7 @@ def load_psem(
     path: str | os.PathLike,
     module: Module | None = None,
     *,
-    trusted: Sequence[str] = (),
+    trusted: str | Sequence[str] = (),
 ) -> Any:
     """Load a model that `save_psem` wrote, without running code from the file.
 
@@ -136,12 +139,14 @@ def load_psem(
         has a torch encoder. Its weights are replaced by those of the file, after all
         names, shapes and dtypes were found to agree.
 
-    trusted : sequence of str, default=()
+    trusted : str or sequence of str, default=()
         Types and functions that may be loaded besides, such as
-        "sklearn.svm._classes.SVC" or "my_package.preprocess"; the error lists them. For
-        a module with `set_extra_state`, also the names of extra state in the file.
-        Their state is not checked: name them only if you know who wrote the file, since
-        a forged one can run code, crash the process or change its memory.
+        "sklearn.svm._classes.SVC" or "my_package.preprocess"; the error lists them. The
+        words "xgboost", "lightgbm", "catboost" and "sklearn_boosting" stand for all
+        types that boosted models of this library need. For a module with
+        `set_extra_state`, also the names of extra state in the file. Their state is not
+        checked: name them only if you know who wrote the file, since a forged one can
+        run code, crash the process or change its memory.
 
     Returns
     -------
@@ -194,11 +199,12 @@ def load_psem(
             f"module must be a torch.nn.Module or None; got {module!r}. Pass the "
             "architecture of the encoder, as your own code makes it."
         )
-    raw = path.read_bytes()
+    raw, trusted = path.read_bytes(), trusted_types(trusted)
     with one_error(path):
         manifest, tensors = read_archive(raw)
         check_manifest(manifest)
-        psem = build_estimator(bytes(tensors.pop(ESTIMATOR)["data"]), trusted)
+        raw_estimator = bytes(tensors.pop(ESTIMATOR)["data"])
+        psem = with_boosters(build_estimator(raw_estimator, trusted))
         if manifest["schema"] < SCHEMA:
             update_earlier(psem, manifest["versions"].get("sklearn-kmex"))
         check_states(psem, trusted)

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sklearn_kmex._classifier import KMExClassifier
@@ -17,6 +18,25 @@ def models_in(model: Any) -> Iterator[Any]:
     yield model
     for part in parts_of(model):
         yield from models_in(part)
+
+
+def objects_in(model: Any) -> Iterator[Any]:
+    """Yield all objects in a model, each once."""
+    seen, waiting = set(), [model]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, str | bytes | int | float):
+            continue
+        seen.add(id(one))
+        if isinstance(one, list | tuple | set):
+            waiting.extend(one)
+        elif isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, np.ndarray):
+            waiting.extend(one.ravel().tolist() if one.dtype == object else ())
+        else:
+            yield one
+            waiting.extend(getattr(one, "__dict__", {}).values())
 
 
 def torch_embedders(model: Any) -> list[TorchEmbedder]:

@@ -33,6 +33,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn_kmex._compat import one_hot_codes, validate_parameter_constraints
 from sklearn_kmex.embedding import MLPEmbedder, TorchEmbedder
 from sklearn_kmex.persistence._allowed import OBJECTS
+from sklearn_kmex.persistence._parts import objects_in
 from sklearn_kmex.persistence._refusal import Refusal
 
 MOST_JOBS = 128  # processes or threads that a file may ask for
@@ -70,7 +71,7 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
 
     Objects of types that the user trusts are not checked.
     """
-    for one in _objects_in(model):
+    for one in objects_in(model):
         kind = type(one)
         name = f"{kind.__module__}.{kind.__name__}"
         if name not in OBJECTS or name in trusted:
@@ -84,32 +85,14 @@ def check_states(model: Any, trusted: Sequence[str]) -> None:
             )
 
 
-def _objects_in(model: Any) -> Iterator[Any]:
-    """Yield all objects in a model, each once."""
-    seen, waiting = set(), [model]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen or isinstance(one, str | bytes | int | float):
-            continue
-        seen.add(id(one))
-        if isinstance(one, list | tuple | set):
-            waiting.extend(one)
-        elif isinstance(one, dict):
-            waiting.extend(one.values())
-        elif isinstance(one, np.ndarray):
-            waiting.extend(one.ravel().tolist() if one.dtype == object else ())
-        else:
-            yield one
-            waiting.extend(getattr(one, "__dict__", {}).values())
-
-
 def _wrong_attributes(one: Any) -> Iterator[str]:
     """Yield names of attributes that no fit leaves."""
-    state = vars(one)
+    state, kind = vars(one), type(one)
+    parameters = kind._get_param_names() if isinstance(one, BaseEstimator) else ()
     yield from (
         repr(name)
         for name in state
-        if not name.isidentifier() or hasattr(type(one), name)
+        if not name.isidentifier() or (hasattr(kind, name) and name not in parameters)
     )
     yield from (
         name

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from served import run_graph
+from sklearn.cluster import KMeans
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import StackingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer, OneHotEncoder
+from sklearn.preprocessing import Normalizer, OneHotEncoder, PolynomialFeatures
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.export import to_onnx
@@ -67,3 +71,28 @@ def test_columns_that_imputers_add_or_drop_are_refused(blobs):
         psem = make_pipeline(step, KMExClassifier(1)).fit(rows, y)
         with pytest.raises(TypeError, match="SimpleImputer must return the columns"):
             to_onnx(psem, rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "step",
+    [
+        LinearDiscriminantAnalysis(),
+        LinearDiscriminantAnalysis(n_components=1, solver="eigen"),
+        KMeans(3, n_init=1, random_state=0),
+        PolynomialFeatures(3, include_bias=False),
+        PolynomialFeatures((2, 2), interaction_only=True),
+    ],
+    ids=["lda", "eigen", "k-means", "cubes", "products"],
+)
+def test_steps_that_skl2onnx_converts_otherwise(step, dtype, blobs):
+    X, y = blobs
+    check(step, (X / 8).astype(dtype), y)
+
+
+def test_a_graph_that_does_not_fit_together_is_refused_in_a_sentence(blobs):
+    X, y = blobs
+    stacked = StackingClassifier([("tree", DecisionTreeClassifier())], cv=2)
+    psem = make_pipeline(stacked, KMExClassifier(1)).fit(X, y)
+    with pytest.raises(TypeError, match=r"fit together; got .* Export the steps after"):
+        to_onnx(psem, X)

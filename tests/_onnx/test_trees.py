@@ -1,16 +1,22 @@
 """to_onnx with boosted trees: each row gets the same leaves, and the same values."""
 
+import json
+
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
-from served import assert_same
+from numpy.testing import assert_allclose, assert_array_equal
+from served import assert_same, run_graph
 from sklearn.ensemble import (
+    BaggingClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
 
 from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import TreeEmbedder
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.export import to_onnx
 
 pytest.importorskip("skl2onnx")
@@ -134,5 +140,74 @@ def test_error_names_what_has_no_converter():
         (boosted("xgboost", enable_categorical=True), frame, "splits of categories"),
     ):
         psem = make_kmex(ensemble.fit(rows, y), n_prototypes=1).fit(rows, y)
-        with pytest.raises(TypeError, match=f"by numbers and NaN .*with {words}. S"):
+        with pytest.raises(TypeError, match=f"by numbers and NaN .*with {words}. Save"):
             to_onnx(psem, X)
+
+
+@pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost"])
+def test_ensembles_of_frames_have_an_input_for_each_column(kind):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.RandomState(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 3)), columns=["age", "b c", "d"])
+    y = (frame["age"] + frame["d"] > 0).astype(int).to_numpy()
+    frame["d"] = (10 * frame["d"]).round().astype(int)
+    frame.loc[::9, "age"] = np.nan
+    psem = make_kmex(boosted(kind).fit(frame, y), n_prototypes=2, random_state=0)
+    psem.fit(frame, y)
+    with pytest.warns(KMExWarning, match="'b_c' for 'b c'"):
+        graph = to_onnx(psem, frame)
+    columns = json.loads({p.key: p.value for p in graph.metadata_props}["inputs"])
+    assert list(columns.values()) == list(frame.columns)
+    rows = {name: frame[[of]].to_numpy() for name, of in columns.items()}
+    label, chances, *_ = run_graph(graph, **rows)
+    assert_array_equal(label, psem.predict(frame))
+    assert_allclose(chances, psem.predict_proba(frame), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_zeros_of_sparse_rows_are_missing_for_xgboost(stopped):
+    settings = {"early_stopping_rounds": 1} if stopped else {}
+    rng = np.random.RandomState(0)
+    y = rng.choice(2, 200)
+    words = np.array([["bad", "film", "poor"], ["good", "film", "fine"]])
+    texts = np.array([" ".join(rng.choice(words[label], 2)) for label in y])
+    vectorizer = TfidfVectorizer().fit(texts)
+    rows = vectorizer.transform(texts)
+    fit = {"eval_set": [(rows, y)], "verbose": False} if stopped else {}
+    model = boosted("xgboost", **settings).fit(rows, y, **fit)
+    psem = make_kmex(make_pipeline(vectorizer, model), n_prototypes=2, random_state=0)
+    psem.fit(texts, y)
+    label, chances, *_ = run_graph(to_onnx(psem, texts), X=texts.astype(object))
+    assert_array_equal(label, psem.predict(texts))
+    assert_allclose(chances, psem.predict_proba(texts), rtol=0, atol=1e-9)
+
+
+def check_ensemble(ensemble, X):
+    y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+    X = np.where(np.random.RandomState(1).rand(*X.shape) < 0.1, np.nan, X)
+    psem = make_kmex(ensemble.fit(X, y), n_prototypes=2, random_state=0).fit(X, y)
+    label, chances, *_ = run_graph(to_onnx(psem, X), X=X)
+    assert_array_equal(label, psem.predict(X))
+    assert_allclose(chances, psem.predict_proba(X), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("nan_mode", ["Min", "Max"])
+def test_trees_of_catboost(nan_mode):
+    catboost = pytest.importorskip("catboost")
+    settings = {"iterations": 6, "depth": 4, "verbose": False, "random_seed": 0}
+    model = catboost.CatBoostClassifier(
+        allow_writing_files=False, nan_mode=nan_mode, **settings
+    )
+    check_ensemble(model, np.random.RandomState(0).normal(size=(200, 4)))
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        BaggingClassifier(max_features=0.5, random_state=0),
+        BaggingClassifier(max_features=0.75, bootstrap_features=True, random_state=0),
+    ],
+    ids=["columns of each", "columns drawn twice"],
+)
+def test_trees_that_know_some_columns(ensemble):
+    check_ensemble(ensemble, np.random.RandomState(0).normal(size=(200, 4)))

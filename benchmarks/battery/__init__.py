@@ -1,0 +1,1 @@
+"""Kinds of models that people have, and what works of each of them."""
