@@ -61,6 +61,7 @@ class Maps(NamedTuple):
     positions: NDArray  # relevance of constants for each position
     tokens: NDArray  # relevance of constants that are put beside the input
     method: Any  # by which they were made
+    method: Any  # by which they were made
 
     def of_one(self) -> "Maps":
         """Return the first map of each sample."""
