@@ -61,12 +61,11 @@ class Maps(NamedTuple):
     positions: NDArray  # relevance of constants for each position
     tokens: NDArray  # relevance of constants that are put beside the input
     method: Any  # by which they were made
-    method: Any  # by which they were made
 
     def of_one(self) -> "Maps":
         """Return the first map of each sample."""
         *parts, method = self
-        return Maps(*(part[:, 0] for part in parts), method)
+        return Maps(*(part[:, 0] for part in parts), method=method)
 
     def shares(self) -> Bunch:
         """Tell where the relevance of the embedding is."""
@@ -171,7 +170,7 @@ def _attribute(
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
     values, *rest = map(np.concatenate, zip(*found, strict=True))
-    return Maps(_check_finite(values), *rest, method.name)
+    return Maps(_check_finite(values), *rest, method=method.name)
 
 
 def _check_finite(maps: NDArray) -> NDArray:
