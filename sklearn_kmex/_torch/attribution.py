@@ -65,7 +65,7 @@ class Maps(NamedTuple):
     def of_one(self) -> "Maps":
         """Return the first map of each sample."""
         *parts, method = self
-        return Maps(*(part[:, 0] for part in parts), method=method)
+        return Maps._make([*(part[:, 0] for part in parts), method])
 
     def shares(self) -> Bunch:
         """Tell where the relevance of the embedding is."""
@@ -170,7 +170,7 @@ def _attribute(
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
     values, *rest = map(np.concatenate, zip(*found, strict=True))
-    return Maps(_check_finite(values), *rest, method=method.name)
+    return Maps._make([_check_finite(values), *rest, method.name])
 
 
 def _check_finite(maps: NDArray) -> NDArray:
