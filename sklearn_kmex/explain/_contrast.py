@@ -173,22 +173,19 @@ def contrast(
     True
     """
     psem = of_one_state(psem)
-    sem, X = find_sem(psem), as_table(X)
-    steps = steps_before(psem)
+    X, steps = as_table(X), steps_before(psem)
     inputs = forward(steps, X)
-    found = decide(psem, inputs[-1])
+    found, rule = decide(psem, inputs[-1]), rule_of(find_sem(psem))
     codes, others = sides(found, labels, against)
-    own = found.nearest_of(codes)
-    rivals = rivals_of(found, codes, others)
-    rule = rule_of(sem)
+    own, rivals = found.nearest_of(codes), rivals_of(found, codes, others)
     split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
     margin: NDArray = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split, method)
     _check_method(method, split)
-    points = split.points
     if X_train is not None and left == 0:
         nearest = found.training_rows[np.stack([own, rivals])]
-        points = with_training_rows(points, as_table(X_train), nearest)
+        points = with_training_rows(split.points, as_table(X_train), nearest)
+        split = split._replace(points=points)
     return Contrast(
         sample_indices=np.arange(len_of(X)),
         contributions=split.parts,
@@ -202,8 +199,8 @@ def contrast(
         prototypes=own,
         against_prototypes=rivals,
         values=rows_of(inputs[left]),
-        prototype_values=points[0],
-        against_values=points[1],
+        prototype_values=split.points[0],
+        against_values=split.points[1],
         prototype_rows=found.training_rows,
         feature_names=column_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",

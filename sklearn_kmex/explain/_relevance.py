@@ -252,8 +252,7 @@ default=None
 
     decision = decide(found.sem, embed(psem, X))
     ids = prototype_ids(prototypes, decision)
-    if labels is None:
-        labels = decision.classes[decision.predicted]
+    labels = decision.classes[decision.predicted] if labels is None else labels
     codes = explained_codes(psem, X, labels, decision.classes)
     rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     explained = Target(
