@@ -122,6 +122,7 @@ docs: $(VENV)/.dev
 # protoselect.py asks SKLEARN_KMEX_ALIBI for the Python of an environment with alibi.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/kmeans.py --large
 	$(BIN)/python benchmarks/inertia.py
 	$(BIN)/python benchmarks/protoselect.py
@@ -132,13 +133,16 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/metric.py
+	$(BIN)/python benchmarks/deletions.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
+	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/refusal.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/predict.py
 	cd benchmarks && $(abspath $(BIN))/python -m battery
 
 study: $(VENV)/.dev

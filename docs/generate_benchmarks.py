@@ -298,6 +298,88 @@ def metric_times(result, action):
     return list_table(f"`{action}` on {where(result)}", [["", *titles], *rows])
 
 
+def small_times(result, what, unit):
+    """Milliseconds, and their ratio to the reference, for each small table."""
+    cases = result["times"][what]
+
+    def cell(case, name):
+        seconds = case["seconds"].get(name)
+        if seconds is None:
+            return ""
+        return (
+            f"{1e3 * seconds:.3g}, {seconds / case['seconds'][case['reference']]:.2f}"
+        )
+
+    names = max((case["seconds"] for case in cases.values()), key=len)
+    rows = [[name, *(cell(case, name) for case in cases.values())] for name in names]
+    reference = next(iter(cases.values()))["reference"]
+    caption = f"Milliseconds of {unit}, and ratio to {reference}"
+    return list_table(f"{caption}, on {where(result)}", [["", *cases], *rows])
+
+
+def small_inertia(result):
+    cells = [f"{excess:+.2%}" for excess in result["inertia"].values()]
+    caption = "Inertia compared with ten restarts of KMeans, mean over ten seeds"
+    return list_table(caption, [["", *result["inertia"]], ["excess inertia", *cells]])
+
+
+def small_grid(result):
+    """Milliseconds of a fit, and their ratio to one restart, by classes and rows."""
+    ours, one = result["grid"][0]["seconds"]
+    cells = {
+        (case["classes"], case["rows"]): f"{1e3 * case['seconds'][ours]:.3g}, "
+        f"{case['seconds'][ours] / case['seconds'][one]:.2f}"
+        for case in result["grid"]
+    }
+    counts, sizes = (sorted({key[k] for key in cells}) for k in (0, 1))
+    rows = [[f"{n:,}", *(cells.get((n, size), "") for size in sizes)] for n in counts]
+    header = ["classes", *(f"{size:,} rows each" for size in sizes)]
+    growth = f"exponent in the number of classes {result['growth']['exponent']:.2f}"
+    caption = f"Milliseconds of fit, and ratio to {one}; {growth}"
+    return list_table(caption, [header, *rows])
+
+
+def seconds(result, part):
+    """Seconds of each contestant, and their ratio to the reference."""
+    case = result[part]
+    reference = case["seconds"][case["reference"]]
+    rows = [
+        [name, f"{of:.3g}", f"{of / reference:.2f}"]
+        for name, of in case["seconds"].items()
+    ]
+    return list_table(f"On {where(result)}", [["", "seconds", "ratio"], *rows])
+
+
+def tables(result):
+    """Errors of sums, and falls of the margin without leading and random columns."""
+    rows = [["", "Method", "Error", "Leading three", "Random three"]]
+    for name, methods in result["tables"].items():
+        for method, one in methods.items():
+            falls = [f"{one[which]:.2f}" for which in ("leading", "random")]
+            rows.append([name, method, f"{one['error']:.0e}", *falls])
+    caption = "Largest error of the sum, and fall of the margin, by model and method"
+    return list_table(caption, rows)
+
+
+def deletions(result):
+    """How much the margin falls without three columns, relative to its mean size."""
+    header = ["table", "model", "method", "leading", "random", "rows", "error"]
+    rows = [
+        [
+            table,
+            model,
+            found["method"],
+            f"{found['leading']:.0%}",
+            f"{found['random']:.0%}",
+            f"{found['rows']:.0%}",
+            f"{found['error']:.0e}",
+        ]
+        for table, cases in result["tables"].items()
+        for model, found in cases.items()
+    ]
+    return list_table(f"On {where(result)}", [header, *rows])
+
+
 MARKS = {"works": "yes", "partly": "of a step", "refused": "no", "FAILED": "error"}
 
 
@@ -344,6 +426,7 @@ def battery_notes(result):
 
 
 TABLES = {
+    "deletions": deletions,
     "battery": battery,
     "battery.notes": battery_notes,
     "kmeans.fit": fit,
@@ -362,4 +445,11 @@ TABLES = {
     "protoselect": protoselect,
     "refusal.gains": gains,
     "refusal.strangers": strangers,
+    "small.fit": partial(small_times, what="fit", unit="fit"),
+    "small.predict": partial(small_times, what="predict", unit="predict"),
+    "small.inertia": small_inertia,
+    "small.grid": small_grid,
+    "small.searches": partial(seconds, part="searches"),
+    "small.import": partial(seconds, part="import"),
+    "tables": tables,
 }

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import (
     _convert_to_numpy,
@@ -44,6 +43,17 @@ def widest_float(X: Any) -> Any:
     return _max_precision_float_dtype(xp, device)
 
 
+def widened(X: Any) -> Any:
+    """Return an array in the widest float dtype, as it is if it has that one."""
+    xp, *_ = get_namespace_and_device(X)
+    return xp.astype(X, widest_float(X), copy=False)
+
+
+def column_major(values: Any) -> Any:
+    """Return a NumPy array in column-major order, whose rows are reduced faster."""
+    return np.asfortranarray(values) if isinstance(values, np.ndarray) else values
+
+
 def kept_dtypes(X: Any) -> list[Any]:
     """List the float dtypes of X that are kept; others are converted to the first."""
     xp, *_ = get_namespace_and_device(X)
@@ -72,12 +82,24 @@ def squared_norms(X: Any) -> Any:
     return xp.sum(X * X, axis=-1)
 
 
-def argsort_descending(values: Any) -> Any:
-    """Return the indices that sort each row, largest first; equal values keep order."""
+def argsort_rows(values: Any, n: int | None = None) -> Any:
+    """Return the indices of the n smallest values of each row, smallest first.
+
+    Those of equal values keep their order.
+    """
     if isinstance(values, np.ndarray):
-        return np.argsort(-values, axis=1, kind="stable")
+        if n == 1:
+            return values.argmin(axis=1)[:, np.newaxis]
+        return np.argsort(values, axis=1, kind="stable")[:, :n]
     xp, *_ = get_namespace_and_device(values)
-    return xp.argsort(-values, axis=1)
+    return xp.argsort(values, axis=1)[:, :n]
+
+
+def smallest_of_rows(values: Any, n: int) -> Any:
+    """Return the indices of the n smallest values of each row, in any order."""
+    if isinstance(values, np.ndarray) and n < values.shape[1]:
+        return np.argpartition(values, n - 1, axis=1)[:, :n]
+    return argsort_rows(values, n)
 
 
 def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> Any:
@@ -86,11 +108,15 @@ def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> An
     It is `ufunc.reduceat` for any array library. Without NumPy, the second columns of
     all groups are combined with the first ones, then the third columns, and so on.
     """
+    sizes = np.diff(starts, append=values.shape[1])
     if isinstance(values, np.ndarray):
-        return ufunc.reduceat(values, starts, axis=1)
+        columns = values.T
+        if np.ptp(sizes) == 0 and starts[0] == 0:  # many times as fast
+            columns = columns.reshape(len(starts), sizes[0], len(values))
+            return ufunc.reduce(columns, axis=1).T
+        return ufunc.reduceat(columns, starts, axis=0).T
     xp, *_ = get_namespace_and_device(values)
     combine = getattr(xp, ufunc.__name__)
-    sizes = np.diff(starts, append=values.shape[1])
     order = np.argsort(-sizes, kind="stable")
     first = starts[order]
     result = xp.take(values, asarray_like(first, values), axis=1)
@@ -106,6 +132,15 @@ def dense(X: Any) -> Any:
     return X.toarray() if sparse.issparse(X) else X
 
 
+def batches(n_rows: int, size: int) -> list[slice]:
+    """Return slices of at most `size` rows.
+
+    `gen_batches` of scikit-learn takes as long as the prediction of a row.
+    """
+    starts = range(0, n_rows, size)
+    return [slice(start, min(start + size, n_rows)) for start in starts]
+
+
 def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
     """Yield the rows in blocks, so that working copies stay small.
 
@@ -115,7 +150,7 @@ def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
     if sparse.issparse(X):
         width = 1 + X.nnz // n_rows
     size = max(1, block_size(X, BLOCK_ELEMENTS) // max(width, columns))
-    return (X[rows, :] for rows in gen_batches(n_rows, size))
+    return (X[rows, :] for rows in batches(n_rows, size))
 
 
 def map_blocks(function: Callable[[Any], Any], X: Any, columns: int = 1) -> Any:

@@ -5,14 +5,15 @@ They need not be thread-safe, and are never sent to a worker.
 """
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from joblib import effective_n_jobs
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils.parallel import Parallel
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_kmex._compat import has_callbacks, open_fit_task
 
@@ -71,18 +72,29 @@ def follow(
 
 
 def run_jobs(
-    jobs: Iterable[Any], n_jobs: int | None, task: Task | None, names: Sequence[str]
+    jobs: Iterable[Callable[[], Any]],
+    total: int,
+    n_jobs: int | None,
+    task: Task | None,
+    names: Sequence[str],
+    unpack: Callable[[Iterable[Any]], Iterable[Any]],
 ) -> list[Any]:
-    """Run joblib jobs; each of them is a subtask."""
-    results = _make_parallel(n_jobs, in_turn=task is not None)(_configured(jobs))
+    """Call jobs in parallel, one job or with one worker without joblib.
+
+    Each result that `unpack` makes of those of the jobs is a subtask.
+    """
+    if total == 1 or effective_n_jobs(n_jobs) == 1:
+        return list(follow(unpack(job() for job in jobs), task, names))
+    parallel = _make_parallel(n_jobs, in_turn=task is not None)
+    results = parallel(_configured(jobs))
     try:
-        return list(follow(results, task, names))
+        return list(follow(unpack(results), task, names))
     finally:
         if isinstance(results, Generator):
             _discard(results)
 
 
-def _configured(jobs: Iterable[Any]) -> Iterator[Any]:
+def _configured(jobs: Iterable[Callable[[], Any]]) -> Iterator[Any]:
     """Create the jobs with the scikit-learn configuration of this thread.
 
     joblib iterates over them in other threads, which have the default configuration.
@@ -91,7 +103,8 @@ def _configured(jobs: Iterable[Any]) -> Iterator[Any]:
 
     def draw() -> Any:
         with config_context(**config):
-            return next(waiting, None)
+            job = next(waiting, None)
+            return None if job is None else delayed(job)()
 
     return iter(draw, None)
 

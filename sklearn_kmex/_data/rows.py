@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.parallel import delayed
 
 from sklearn_kmex._data.arrays import rows_at
 from sklearn_kmex._data.chunked import compute_rows, is_dask, map_parts
@@ -78,31 +77,98 @@ def map_classes(
 ) -> list[Any]:
     """Call a function with the rows of each class, in parallel; skip empty classes.
 
-    Each of `arguments` has one item for each class, passed after the rows. The rows
-    of a class are read just before its call, by the process that makes the call: a
+    Each of `arguments` has one item for each class, passed after the rows.
+    """
+    own = list(zip(*arguments, strict=True)) or [()] * len(training.groups)
+    full = [code for code, rows in enumerate(training.groups) if len(rows)]
+    work = [(function, [code], own[code]) for code in full]
+    return _map(work, training, list)
+
+
+def map_batches(
+    function: Callable[..., list[Any]],
+    training: Training,
+    arguments: Sequence[Any],
+    sizes: Sequence[float],
+) -> list[Any]:
+    """Call a function with the rows of several classes, in parallel; skip empty ones.
+
+    The function gets the rows of a batch of classes, one after another, their numbers
+    in the batch, and the arguments of its classes. It returns one result for each. The
+    sizes of the classes of a batch are at most 1 in all.
+    """
+    full = [code for code, rows in enumerate(training.groups) if len(rows)]
+    batches = _batches(full, sizes)
+    work = []
+    for batch in batches:
+        counts = [len(training.groups[code]) for code in batch]
+        owners = np.repeat(np.arange(len(batch)), counts)
+        work.append((function, batch, (owners, [arguments[code] for code in batch])))
+
+    def unpack(results: Iterable[Any]) -> Iterator[Any]:
+        ready: dict[int, Any] = {}
+        found = zip(batches, results, strict=True)
+        for code in full:
+            while code not in ready:
+                ready.update(zip(*next(found), strict=True))
+            yield ready.pop(code)
+
+    return _map(work, training, unpack)
+
+
+def _batches(codes: Sequence[int], sizes: Sequence[float]) -> list[list[int]]:
+    """Put classes into batches of a size of at most 1; larger ones are alone."""
+    batches: list[list[int]] = []
+    filling: list[int] = []
+    room = 0.0
+    for code in codes:
+        size = sizes[code]
+        if size >= 1:
+            batches.append([code])
+        elif size <= room:
+            filling.append(code)
+            room -= size
+        else:
+            filling, room = [code], 1 - size
+            batches.append(filling)
+    return batches
+
+
+def _map(
+    work: Sequence[tuple[Callable[..., Any], list[int], Sequence[Any]]],
+    training: Training,
+    unpack: Callable[[Iterable[Any]], Iterable[Any]],
+) -> list[Any]:
+    """Call functions with the rows of classes and further arguments, in parallel.
+
+    The rows are read just before the call, by the process that makes the call: a
     worker process for a mapped file, a dask worker for a dask array.
     """
-    X, task, first_row = training.X, training.task, training.first_row
-    groups, weights, prepare = training.groups, training.weights, training.prepare
-    calls = (
-        (
-            partial(_on_rows, function, rows + first_row, weights[rows], own, prepare),
-            rows,
-        )
-        for rows, *own in zip(groups, *arguments, strict=True)
-        if len(rows)
-    )
+    X, task, groups = training.X, training.task, training.groups
     names = [n for n, rows in zip(training.names, groups, strict=True) if len(rows)]
+
+    def calls() -> Iterator[tuple[Callable[..., Any], NDArray]]:
+        for function, codes, own in work:
+            rows = groups[codes[0]]
+            if len(codes) > 1:
+                rows = np.concatenate([groups[code] for code in codes])
+            numbers, weights = rows + training.first_row, training.weights[rows]
+            prepare = training.prepare
+            yield partial(_on_rows, function, numbers, weights, own, prepare), rows
+
     if is_dask(X):
-        work = [(partial(_on_parts, call), rows) for call, rows in calls]
-        results = map_parts(work, X, in_turn=task is not None)
-        return list(follow(results, task, names))
+        parts = [
+            (partial(_on_parts, call, rows.argsort().argsort()), np.sort(rows))
+            for call, rows in calls()
+        ]
+        results = map_parts(parts, X, in_turn=task is not None)
+        return list(follow(unpack(results), task, names))
     if file_behind(X) is not None:
         file = MappedArray(X)
-        jobs = (delayed(_on_file)(call, file, rows) for call, rows in calls)
+        jobs = (partial(_on_file, call, file, rows) for call, rows in calls())
     else:
-        jobs = (delayed(call)(rows_at(X, rows)) for call, rows in calls)
-    return run_jobs(jobs, training.n_jobs, task, names)
+        jobs = (partial(call, rows_at(X, rows)) for call, rows in calls())
+    return run_jobs(jobs, len(work), training.n_jobs, task, names, unpack)
 
 
 def _on_rows(
@@ -121,5 +187,8 @@ def _on_file(call: Callable[[Any], Any], file: MappedArray, rows: NDArray) -> An
     return call(file.take(rows))
 
 
-def _on_parts(call: Callable[[Any], Any], parts: list[NDArray]) -> Any:
-    return call(check_values(np.concatenate(parts)))
+def _on_parts(
+    call: Callable[[Any], Any], order: NDArray[np.intp], parts: list[NDArray]
+) -> Any:
+    """Call a function with parts of ascending rows, put into the order asked for."""
+    return call(check_values(np.concatenate(parts))[order])

@@ -19,7 +19,8 @@ from sklearn_kmex._data.arrays import (
     widest_float,
 )
 from sklearn_kmex._data.rows import Rows, Training, gather
-from sklearn_kmex._fit.prototypes import ClassPrototypes, weighted_mean
+from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.standard import weighted_mean
 from sklearn_kmex._fit.temperature import Fold
 
 # The covariance is that of a sample of the rows if there are more.

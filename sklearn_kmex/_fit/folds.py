@@ -12,15 +12,12 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_kmex._compat import _safe_indexing
-from sklearn_kmex._data.rows import Rows, Training, map_classes
+from sklearn_kmex._data.rows import Rows, Training, map_batches
+from sklearn_kmex._fit.classes import fit_together, fits_batch
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
-from sklearn_kmex._fit.prototypes import (
-    ClassPrototypes,
-    Plan,
-    distinct_rows,
-    prototype_path,
-    single_start,
-)
+from sklearn_kmex._fit.paths import Members, small_paths
+from sklearn_kmex._fit.prototypes import Plan, single_start
+from sklearn_kmex._fit.small import share_of_batch
 from sklearn_kmex._model.metric import Metric, preparation
 
 AUTO_FOLDS = 3
@@ -170,10 +167,11 @@ def open_splits(
 
 def fit_paths(
     training: Training, splits: Sequence[Split], plans: Sequence[Plan], metric: str
-) -> list[list[list[ClassPrototypes]]]:
+) -> list[list[list[Members]]]:
     """Find prototypes of each class of each fold, for all counts of its plan.
 
     The clusterer runs once for each, since prototypes of a fold are only compared.
+    Small classes are clustered together.
     """
     once = [plan._replace(clusterer=single_start(plan.clusterer)) for plan in plans]
     of_folds = training._replace(
@@ -186,12 +184,22 @@ def fit_paths(
         prepare=preparation(metric),
     )
     of_class = [once[code] for split in splits for code in split.present]
-    found = iter(map_classes(_path, of_folds, of_class))
+    shares = [
+        share_of_batch(len(rows), training.X, plan)
+        for rows, plan in zip(of_folds.groups, of_class, strict=True)
+    ]
+    found = iter(map_batches(_paths, of_folds, of_class, shares))
     return [[next(found) for _ in split.present] for split in splits]
 
 
-def _path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
-    return prototype_path(distinct_rows(rows), plan)
+def _paths(
+    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Members]]:
+    """Find prototypes of the classes of a batch, which may be one large class."""
+    if plans[0].prototype == "centroid" and fits_batch(rows, plans):
+        return small_paths(rows, owners, plans)
+    found = fit_together(rows, owners, plans, len(plans))
+    return [[Members(p.vectors, p.counts) for p in path] for path, _ in found]
 
 
 def fold_metric(

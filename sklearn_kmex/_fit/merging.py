@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex._data.rows import Training
@@ -85,6 +84,8 @@ def _merged_means(
     A merged mean is that of the members of all near prototypes together. Complete
     linkage is used: all prototypes that are merged into one are near each other.
     """
+    from scipy.cluster.hierarchy import fcluster, linkage  # slow to import
+
     sizes = [0 if p is None else len(p.counts) for p in found]
     vectors = np.concatenate([p.vectors for p in found if p is not None])
     owners = np.repeat(np.arange(len(found)), sizes)

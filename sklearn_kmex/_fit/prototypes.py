@@ -1,6 +1,5 @@
 """The prototypes of one class: k-means on its rows, and the members of each cluster."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,21 +16,24 @@ from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     asarray_like,
     dense,
-    map_blocks,
-    row_blocks,
     rows_at,
     to_numpy,
-    widest_float,
 )
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.kmeans import BatchedKMeans
-from sklearn_kmex._model.similarity import squared_distances
+from sklearn_kmex._fit.standard import (
+    AS_NEAR,
+    Standard,
+    distances,
+    means_of_members,
+    power_of_two,
+    standardize,
+)
+from sklearn_kmex._fit.ward import merge
 
 # Clusterers that can start from given centers.
 TAKE_INIT = (BatchedKMeans, KMeans, MiniBatchKMeans)
-# Relative difference up to which two squared distances count as equal.
-AS_NEAR = 1e-6
 # Rows are compared by this many columns first. If some are equal, the number of columns
 # is multiplied by it.
 LEADING_COLUMNS = 16
@@ -132,13 +134,23 @@ def distinct_rows(rows: Rows) -> Rows:
     return rows._replace(weights=weights).take(kept)
 
 
-def cluster(rows: Rows, n_clusters: int, plan: Plan) -> tuple[NDArray, int]:
-    """Cluster the rows; return the centers and the number of iterations.
+class Clustering(NamedTuple):
+    """Centers of clusters, and how they were found."""
+
+    centers: NDArray
+    n_iter: int
+    labels: NDArray[np.intp] | None = None  # clusters of which the centers are means
+
+
+def cluster(
+    rows: Rows, n_clusters: int, plan: Plan, standard: Standard | None = None
+) -> Clustering:
+    """Cluster the rows.
 
     k-means starts from `plan.start`, if given; other clusterers cannot. Only the
     built-in clusterer gets rows in their own library, all others NumPy arrays.
     """
-    values, center, scale = _standardize(rows)
+    values, center, scale = standardize(rows) if standard is None else standard
     model, start = clone(plan.clusterer), plan.start
     settings = model.get_params(deep=False)
     if "n_clusters" not in settings:
@@ -162,33 +174,8 @@ def cluster(rows: Rows, n_clusters: int, plan: Plan) -> tuple[NDArray, int]:
         )
     centers = np.asarray(to_numpy(model.cluster_centers_), dtype=np.float64)
     centers = (centers * scale + center).astype(center.dtype)
-    return centers, int(np.max(getattr(model, "n_iter_", 1)))
-
-
-def _standardize(rows: Rows) -> tuple[Any, Any, float]:
-    """Center and scale the rows; return them with the center and the scale.
-
-    The scale is a power of two, so that the division is exact; squares of float32
-    then neither overflow nor underflow. Sparse rows are not centered.
-    """
-    if sparse.issparse(rows.values):
-        of_dtype = rows.values.dtype.type
-        scale = power_of_two(abs(rows.values).max())
-        return rows.values / of_dtype(scale), of_dtype(0), scale
-    xp, *_ = get_namespace_and_device(rows.values)
-    center = weighted_mean(rows)
-    values = rows.values - asarray_like(center, rows.values)
-    farthest = max(float(xp.max(values)), -float(xp.min(values)))
-    scale = power_of_two(farthest)
-    # The inverse of a smaller number would overflow.
-    scale = max(scale, float(xp.finfo(values.dtype).smallest_normal))
-    values *= 1 / scale
-    return values, center, scale
-
-
-def power_of_two(value: float) -> float:
-    """Return the least power of two that is larger than a number."""
-    return math.ldexp(1.0, math.frexp(value)[1])
+    labels = model.labels_ if isinstance(model, BatchedKMeans) else None
+    return Clustering(centers, int(np.max(getattr(model, "n_iter_", 1))), labels)
 
 
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
@@ -226,22 +213,27 @@ def class_prototypes(rows: Rows, n_prototypes: int, plan: Plan) -> ClassPrototyp
         points = _stack(Rows(known.means, numbers, known.counts), rows)
         candidates = _stack(known.nearest, rows)
     seen = _draw_rows(points, plan.max_samples, n_prototypes, plan.seed)
+    standard = standardize(seen) if seen is points else None
     n_clusters = min(n_prototypes, len(seen.numbers))
-    centers, n_iter = cluster(seen, n_clusters, plan)
+    centers, n_iter, labels = cluster(seen, n_clusters, plan, standard)
+    own = standard if candidates is points else None
     if plan.prototype == "medoid":
-        nearest = candidates.take(_first_nearest(_distances(candidates, centers)))
-        centers = to_numpy(dense(nearest.values))
-    distances = _distances(points, centers)
-    owner = distances.argmin(axis=1)  # each row belongs to its nearest prototype
-    kept = np.unique(owner)  # centers without members are dropped
-    vectors, members = centers[kept], [np.flatnonzero(owner == j) for j in kept]
-    apart = distances[:, kept] if known is None else _distances(candidates, vectors)
+        apart = distances(candidates, centers, own)
+        centers = to_numpy(dense(candidates.take(_first_nearest(apart)).values))
+    squared = distances(points, centers, standard)
+    owner = squared.argmin(axis=1)  # each row belongs to its nearest prototype
+    # Centers without members are dropped.
+    kept, members = np.unique(owner, return_inverse=True)
+    vectors, weights = centers[kept], points.weights
+    same = labels is not None and np.array_equal(owner, labels)
+    same &= plan.prototype == "centroid"
+    apart = squared[:, kept] if known is None else distances(candidates, vectors)
     nearest = candidates.take(_nearest_members(apart, _can_be_shown(candidates, plan)))
-    inertia = float(points.weights @ distances.min(axis=1))
+    inertia = float(weights @ squared.min(axis=1))
     return ClassPrototypes(
         vectors,
-        np.stack([weighted_mean(points.take(own)) for own in members]),
-        np.array([points.weights[own].sum() for own in members]),
+        vectors if same else means_of_members(points, members, len(kept), standard),
+        np.bincount(members, weights).astype(np.float64, copy=False),
         nearest._replace(values=to_numpy(dense(nearest.values))),
         inertia if known is None else inertia + known.spread(),
         n_iter,
@@ -292,29 +284,6 @@ def _draw_rows(rows: Rows, size: int | float | None, at_least: int, seed: int) -
     return rows.take(np.sort(drawn))
 
 
-def weighted_mean(rows: Rows) -> NDArray:
-    """Return the weighted mean, summed in float64 without a float64 copy."""
-    values, weights = rows.values, rows.weights
-    if sparse.issparse(values):
-        total, dtype = values.T @ weights, values.dtype
-    elif isinstance(values, np.ndarray):
-        total, dtype = np.einsum("i,ij->j", weights, values), values.dtype
-    else:
-        total, dtype = _weighted_sum(values, weights), to_numpy(values[:1, :]).dtype
-    return (total / weights.sum()).astype(dtype, copy=False)
-
-
-def _weighted_sum(values: Any, weights: NDArray) -> NDArray:
-    """Return the weighted sum of rows of another library than NumPy."""
-    xp, *_ = get_namespace_and_device(values)
-    dtype, total, start = widest_float(values), 0, 0
-    for block in row_blocks(values):
-        own = asarray_like(weights[start : start + block.shape[0]], values, dtype)
-        total = total + own @ xp.astype(block, dtype)
-        start += block.shape[0]
-    return to_numpy(total)
-
-
 def _stack(first: Rows, second: Rows) -> Rows:
     """Put rows of NumPy before rows of any library."""
     values, *rest = zip(first, second, strict=True)
@@ -324,15 +293,6 @@ def _stack(first: Rows, second: Rows) -> Rows:
     xp, *_ = get_namespace_and_device(second.values)
     known = asarray_like(first.values, second.values)
     return Rows(xp.concat([known, second.values], axis=0), numbers, weights)
-
-
-def _distances(rows: Rows, vectors: NDArray) -> NDArray[np.float64]:
-    """Return the squared distance of each row to each vector, as a NumPy array."""
-    return to_numpy(
-        map_blocks(
-            lambda block: squared_distances(block, vectors), rows.values, len(vectors)
-        )
-    )
 
 
 def prototype_path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
@@ -346,25 +306,7 @@ def prototype_path(rows: Rows, plan: Plan) -> list[ClassPrototypes]:
     path = [found]
     for count in reversed(plan.counts[:-1]):
         if count < len(found.vectors):
-            start = merge(found.means, found.counts, count)
+            start = merge(found.means[np.newaxis], found.counts[np.newaxis], count)[0]
             found = class_prototypes(rows, count, plan._replace(start=start))
         path.append(found)
     return path[::-1]
-
-
-def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
-    """Merge means until `count` are left, by the least increase of inertia (Ward)."""
-    means, weights = means.astype(np.float64), weights.copy()
-    squared = squared_distances(means, means)
-    while len(means) > count:
-        added = squared * (weights[:, np.newaxis] * weights)
-        added /= np.add.outer(weights, weights)
-        np.fill_diagonal(added, np.inf)
-        one, other = np.unravel_index(added.argmin(), added.shape)
-        share = weights[[one, other]] / weights[[one, other]].sum()
-        means[one] = share @ means[[one, other]]
-        weights[one] += weights[other]
-        squared[one] = squared[:, one] = ((means - means[one]) ** 2).sum(axis=1)
-        means, weights = np.delete(means, other, 0), np.delete(weights, other)
-        squared = np.delete(np.delete(squared, other, 0), other, 1)
-    return means

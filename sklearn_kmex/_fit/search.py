@@ -1,25 +1,21 @@
 """The comparison of settings by the held-out rows of folds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
-from sklearn_kmex._fit.prototypes import ClassPrototypes
+from sklearn_kmex._fit.paths import Members
+from sklearn_kmex._fit.stacked import Scores, Stack, rough_temperature, stacks_of
 from sklearn_kmex._fit.teacher import targets_of
-from sklearn_kmex._fit.temperature import (
-    HeldOut,
-    class_logits,
-    fit_temperature,
-    log_likelihood,
-)
+from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
@@ -41,6 +37,8 @@ RULES = (
 SCORED_ROWS = 3_000
 # Of these, rows that a temperature is fitted to.
 TEMPERATURE_ROWS = 1_000
+# Distances of the rows of a fold that are computed at once, 32 MiB.
+MOST_DISTANCES = 2**22
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -99,7 +97,7 @@ class Search(NamedTuple):
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
         for metrics, places in self._stages(tried):
             plans = self.estimator._plans(self.counts[:, places].tolist())
-            paths: dict[bool, list[list[list[ClassPrototypes]]]] = {}
+            paths: dict[bool, list[list[list[Members]]]] = {}
             for metric in metrics:
                 unit = Metric(metric).unit
                 try:
@@ -149,7 +147,7 @@ class Search(NamedTuple):
         ]
 
     def _open_folds(
-        self, metrics: Sequence[Metric], paths: list[list[list[ClassPrototypes]]]
+        self, metrics: Sequence[Metric], paths: list[list[list[Members]]]
     ) -> list["ComparedFold"]:
         return [
             ComparedFold.of(self, *fold)
@@ -159,20 +157,39 @@ class Search(NamedTuple):
     def _try_metric(
         self, metric: str, folds: Sequence["ComparedFold"], places: Sequence[int]
     ) -> Iterator[Tried]:
-        """Score all candidates of a metric; distances are computed once a count."""
+        """Score all candidates of a metric; distances are computed once a count.
+
+        The temperature of a rule is looked for near that of the count before.
+        """
+        near: dict[tuple[str, str, str], float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
+            alike: dict[str, ComparedRows] = {}
             for rule in self._rules(single):
-                similar = [
-                    self._similar(part, rule[0], fold.reference)
-                    for part, fold in zip(compared, folds, strict=True)
-                ]
-                yield self._score(Candidate(place, metric, *rule), similar)
+                if rule[0] not in alike:
+                    alike[rule[0]] = self._compare(rule[0], compared, folds)
+                name = rule[0], rule[1], _text(rule[2])
+                candidate = Candidate(place, metric, *rule)
+                one = self._score(candidate, alike[rule[0]], near.get(name))
+                near[name] = one.temperature
+                yield one
 
-    def _similar(self, part: HeldOut, similarity: str, reference: float) -> HeldOut:
-        known = (similarity, self.estimator.epsilon, reference)
-        return part._replace(similar=relative_similarities(part.similar, *known))
+    def _compare(
+        self,
+        similarity: str,
+        compared: Sequence[HeldOut],
+        folds: Sequence["ComparedFold"],
+    ) -> "ComparedRows":
+        """Turn squared distances into similarities."""
+        epsilon, parts = self.estimator.epsilon, []
+        for part, fold in zip(compared, folds, strict=True):
+            known = similarity, epsilon, fold.reference
+            similar = relative_similarities(part.similar, *known)
+            parts.append(part._replace(similar=similar))
+        stacks = stacks_of(parts)
+        step = -(-sum(len(part.codes) for part in parts) // TEMPERATURE_ROWS)
+        return ComparedRows(parts, stacks, [stack.every(step) for stack in stacks])
 
     def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
         """Return the rules; with one prototype a class, "max" is equal to "sum"."""
@@ -184,29 +201,42 @@ class Search(NamedTuple):
         }
         return list(plainest.values())[::-1]
 
-    def _score(self, setting: Candidate, similar: Sequence[HeldOut]) -> Tried:
-        """Fit the temperature of a candidate, and score all held-out rows.
+    def _score(
+        self, setting: Candidate, rows: "ComparedRows", near: float | None
+    ) -> Tried:
+        """Fit the temperature of a candidate, and score all held-out rows."""
+        parts = self._weighted(setting.priors, rows.parts)
+        given, temperature = self.estimator.temperature, 1.0
+        if given != "auto":
+            temperature = float(given)
+        else:
+            fitted = self._for_temperature(setting.priors, parts)
+            few = _scores(rows.few, fitted, setting.aggregation)
+            temperature = rough_temperature(few, near)
+        of_rows: list[NDArray] = [np.empty(0)] * len(parts)
+        scores = _scores(rows.stacks, parts, setting.aggregation)
+        for stack, own in zip(rows.stacks, scores, strict=True):
+            ends = np.cumsum(stack.sizes)[:-1]
+            split = np.split(self._of_rows(own, temperature), ends)
+            for fold, of_fold in zip(stack.folds, split, strict=True):
+                of_rows[fold] = of_fold
+        return Tried(setting, temperature, parts, of_rows)
 
-        Priors given as an array are not those of the held-out rows: it is fitted
-        without them.
-        """
-        parts = self._weighted(setting.priors, similar)
-        one = Tried(setting, 1.0, parts, [])
-        temperature = self.temperature(one, TEMPERATURE_ROWS)
-        scores = [self._of_rows(p, setting.aggregation, temperature) for p in parts]
-        return one._replace(temperature=temperature, scores=scores)
-
-    def temperature(self, one: Tried, most: int | None = None) -> float:
-        """Fit the temperature of a candidate, with `most` rows roughly."""
-        given, setting, parts = self.estimator.temperature, one.candidate, one.folds
+    def temperature(self, one: Tried) -> float:
+        """Fit the temperature of a candidate to all held-out rows."""
+        given, setting = self.estimator.temperature, one.candidate
         if given != "auto":
             return float(given)
-        if not isinstance(setting.priors, str):
-            parts = [part._replace(priors=np.ones(len(part.owners))) for part in parts]
-        if most is not None:
-            step = -(-sum(len(part.codes) for part in parts) // most)
-            parts = [part.every(step) for part in parts]
-        return fit_temperature(parts, setting.aggregation, rough=most is not None)[0]
+        parts = self._for_temperature(setting.priors, one.folds)
+        return fit_temperature(parts, setting.aggregation)[0]
+
+    def _for_temperature(
+        self, priors: Any, parts: Sequence[HeldOut]
+    ) -> Sequence[HeldOut]:
+        """Drop priors given as an array, which are not those of the held-out rows."""
+        if isinstance(priors, str):
+            return parts
+        return [part._replace(priors=np.ones(len(part.owners))) for part in parts]
 
     def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
         """Set the weights of prototypes, from the counts of their members."""
@@ -221,13 +251,11 @@ class Search(NamedTuple):
             for split, part in zip(self.splits, similar, strict=True)
         ]
 
-    def _of_rows(
-        self, part: HeldOut, aggregation: str, temperature: float
-    ) -> NDArray[np.float64]:
-        logits = class_logits(part, aggregation, temperature)
+    def _of_rows(self, scores: Scores, temperature: float) -> NDArray[np.float64]:
         if self.scoring == "neg_log_loss":
-            return log_likelihood(log_softmax(logits, axis=1), part)
-        return (logits.argmax(axis=1) == part.codes).astype(np.float64)
+            return scores.log_likelihood(scores.log_probabilities(temperature))
+        chosen = scores.logits(temperature).argmax(axis=0)
+        return (chosen == scores.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""
@@ -241,12 +269,29 @@ class Search(NamedTuple):
         return weights / weights.sum()
 
 
+class ComparedRows(NamedTuple):
+    """Similarities of held-out rows of all folds to the prototypes of a count."""
+
+    parts: list[HeldOut]  # one for each fold
+    stacks: list[Stack]
+    few: list[Stack]  # for a rough temperature
+
+
+def _scores(
+    stacks: Sequence[Stack], parts: Sequence[HeldOut], aggregation: str
+) -> list[Scores]:
+    """Return class scores, given the weights of the prototypes of each fold."""
+    return [
+        stack.decide([parts[fold].priors for fold in stack.folds], aggregation)
+        for stack in stacks
+    ]
+
+
 class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
-    rows: Any
+    squared: Callable[[int], NDArray[np.float64]]  # distances by count
     reference: float  # squared distance, the same for all counts
-    placed: list[Any]  # prototypes for each count
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
@@ -259,7 +304,7 @@ class ComparedFold(NamedTuple):
         search: Search,
         split: Split,
         metric: Metric,
-        paths: Sequence[Sequence[ClassPrototypes]],
+        paths: Sequence[Sequence[Members]],
     ) -> "ComparedFold":
         training = search.training
         by_count = list(zip(*paths, strict=True))
@@ -269,9 +314,8 @@ class ComparedFold(NamedTuple):
         labels = training.classes[split.present]
         rows = metric.project(tests, center)
         return cls(
-            rows,
+            _squared(rows, [metric.place(one, center) for one in vectors]),
             float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
-            [metric.place(one, center) for one in vectors],
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
                 for found in by_count
@@ -286,18 +330,34 @@ class ComparedFold(NamedTuple):
 
     def distances(self, place: int) -> HeldOut:
         """Return squared distances of the rows to the prototypes of a count."""
-        placed = self.placed[place]
-        squared = map_blocks(
-            lambda block: squared_distances(block, placed), self.rows, len(placed)
-        )
         return HeldOut(
-            to_numpy(squared).astype(np.float64, copy=False),
+            self.squared(place),
             self.owners[place],
             self.counts[place],
             self.codes,
             self.weights,
             self.targets,
         )
+
+
+def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray[np.float64]]:
+    """Return a function of squared distances to the prototypes of one of several sets.
+
+    Those to few prototypes are computed at once.
+    """
+
+    def to(some: Any) -> NDArray[np.float64]:
+        squared = map_blocks(
+            lambda block: squared_distances(block, some), rows, len(some)
+        )
+        return to_numpy(squared).astype(np.float64, copy=False)
+
+    if sum(map(len, placed)) * rows.shape[0] > MOST_DISTANCES:
+        return lambda place: to(placed[place])
+    xp, *_ = get_namespace_and_device(placed[0])
+    ends = np.cumsum([len(some) for some in placed])
+    parts = np.split(np.ascontiguousarray(to(xp.concat(placed, axis=0)).T), ends[:-1])
+    return lambda place: parts[place].T
 
 
 def open_search(

@@ -226,6 +226,7 @@ class FitSteps(PrototypePredictor):
             metric,
             self.similarity_,
             self.epsilon,
+            self.aggregation_,
         )
 
     def _settle(self, X: Any) -> None:

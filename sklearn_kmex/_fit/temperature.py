@@ -1,15 +1,23 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from sklearn_kmex._data.arrays import map_blocks, to_numpy
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    map_blocks,
+    reduce_columns,
+    to_numpy,
+)
 from sklearn_kmex._data.rows import Rows, gather
+from sklearn_kmex._fit.kmeans import BatchedKMeans, move_each
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Plan,
@@ -17,13 +25,17 @@ from sklearn_kmex._fit.prototypes import (
     class_prototypes,
     single_start,
 )
+from sklearn_kmex._fit.seeding import as_points
+from sklearn_kmex._fit.standard import standardize
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import class_scores, log_weights
 
 # Limits on the rows used: the temperature is a single number.
 N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
-# Similarities of all folds, 128 MiB. With very many prototypes, fewer rows are used.
-MOST_SIMILARITIES = 2**24
+# Steps of Newton's method, and of halving where it fails.
+MOST_STEPS = 100
+# Similarities of all folds, 16 MiB. With very many prototypes, fewer rows are used.
+MOST_SIMILARITIES = 2**21
 
 
 class Fold(NamedTuple):
@@ -66,27 +78,60 @@ class HeldOut(NamedTuple):
         return self._replace(similar=similar, owners=owners, priors=self.priors[first])
 
 
-def held_out_folds(rows: Rows, plan: Plan, n_classes: int) -> list[Fold]:
+def held_out_folds(
+    rows: Rows, plan: Plan, n_classes: int, whole: ClassPrototypes
+) -> list[Fold]:
     """Find prototypes of a class three times, each time without a third of its rows.
 
-    `rows` are distinct. Only some of them are used, and the clusterer runs once, since
-    a single number is fitted. If a class has one row, it is not held out.
+    `rows` are distinct, and `whole` are the prototypes of all of them. Only some rows
+    are used, and the clusterer runs once, since a single number is fitted. If a class
+    has one row, it is not held out.
     """
     n_prototypes = plan.counts[0]
-    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
-    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
-    scored = -(-SCORED_ROWS // N_FOLDS // n_classes)
+    most, scored = fold_sizes(n_classes, n_prototypes)
     order = np.random.RandomState(plan.seed).permutation(byte_order(rows.values))[:most]
     only = len(order) == 1 and plan.known is None
     part = np.full(1, N_FOLDS) if only else np.arange(len(order)) % N_FOLDS
-    folds = []
-    for k in range(N_FOLDS):
-        held_out = rows.take(order[part == k][:scored])
-        fitted = class_prototypes(rows.take(order[part != k]), n_prototypes, plan)
-        folds.append(
-            Fold(fitted.vectors, fitted.counts, held_out.numbers, held_out.weights)
-        )
+    some, folds = rows.take(order), []
+    found = without_each(some, part, plan, whole)
+    for k, (vectors, counts) in enumerate(found):
+        out = np.flatnonzero(part == k)[:scored]
+        folds.append(Fold(vectors, counts, some.numbers[out], some.weights[out]))
     return folds
+
+
+def without_each(
+    rows: Rows, part: NDArray[np.intp], plan: Plan, whole: ClassPrototypes
+) -> list[tuple[NDArray, NDArray[np.float64]]]:
+    """Return prototypes of the rows without each part, and the weights of members.
+
+    The built-in k-means moves the prototypes of the whole class on these rows, those of
+    all folds at once.
+    """
+    n_prototypes, start = plan.counts[0], whole.vectors
+    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
+    used = part != np.arange(N_FOLDS)[:, np.newaxis]
+    plain = plan.prototype == "centroid" and plan.known is None
+    plain &= plan.max_samples is None and not sparse.issparse(rows.values)
+    if not plain or not isinstance(plan.clusterer, BatchedKMeans):
+        kept = [rows.take(np.flatnonzero(own)) for own in used]
+        fitted = [class_prototypes(own, n_prototypes, plan) for own in kept]
+        return [(each.vectors, each.counts) for each in fitted]
+    values, center, scale = standardize(rows)
+    places = ((start.astype(np.float64) - center) / scale).astype(center.dtype)
+    places = asarray_like(np.stack([places] * N_FOLDS), values)
+    points = as_points(values, rows.weights * used)
+    model = plan.clusterer
+    found, counts = map(to_numpy, move_each(points, places, model.max_iter, model.tol))
+    vectors = (found.astype(np.float64) * scale + center).astype(center.dtype)
+    counts = counts.astype(np.float64)
+    return [(own[n > 0], n[n > 0]) for own, n in zip(vectors, counts, strict=True)]
+
+
+def fold_sizes(n_classes: int, n_prototypes: int) -> tuple[int, int]:
+    """Return how many rows of a class are used, and how many a fold holds out."""
+    most = max(FITTED_ROWS // n_classes, ROWS_PER_PROTOTYPE * n_prototypes)
+    return most, -(-SCORED_ROWS // N_FOLDS // n_classes)
 
 
 def unchanged_folds(known: ClassPrototypes | None) -> list[Fold]:
@@ -118,12 +163,29 @@ def compare_held_out(
             rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
             weights = np.concatenate([f.weights for f in fold])[kept]
             values = gather(X, rows)
+            compared = _deciding(rule)
             similar = to_numpy(
-                map_blocks(rule.relative_similarities, values, len(rule.owners))
+                map_blocks(partial(_compare, rule, compared), values, len(rule.owners))
             )
-            known = (rule.owners, rule.weights, codes[kept], weights, teach(values))
+            owners, priors = rule.owners[compared], rule.weights[compared]
+            known = (owners, priors, codes[kept], weights, teach(values))
             parts.append(HeldOut(similar, *known))
     return parts
+
+
+def _deciding(rule: Rule) -> NDArray[np.intp]:
+    """Return the first prototype of each class if the nearest one decides, or all."""
+    first = np.unique(rule.owners, return_index=True)[1]
+    of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
+    if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
+        return first
+    return np.arange(len(rule.owners))
+
+
+def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
+    """Return relative similarities to the nearest of each group of prototypes."""
+    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    return rule.relative(squared)
 
 
 def fit_temperature(
@@ -144,7 +206,7 @@ def fit_temperature(
     """
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
-    spreads = [np.ptp(part.with_best().similar, axis=1) for part in parts]
+    spreads = [_spread(part) for part in parts]
     spread = _mean(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
@@ -154,15 +216,108 @@ def fit_temperature(
     n_rows = float(weights.sum() / np.median(weights))
     smoothing = 1 / (known + n_rows + 2)
 
+    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
+    tolerance = 0.05 if rough else 1e-5
+    if all(map(_is_of_classes, parts)):
+        best = _least_convex_loss(parts, smoothing, bounds, tolerance)
+    else:
+        best = _least_loss(parts, aggregation, smoothing, bounds, tolerance)
+    return float(np.ldexp(np.exp(best), unit)), n_rows
+
+
+def _least_loss(
+    parts: Sequence[HeldOut],
+    aggregation: str,
+    smoothing: float,
+    bounds: NDArray,
+    tolerance: float,
+) -> float:
+    """Return the logarithm of the temperature of least loss, from losses alone."""
+    weights = np.concatenate([part.weights for part in parts])
+
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
         losses = [smoothed_loss(p, aggregation, temperature, smoothing) for p in parts]
         return float(np.average(np.concatenate(losses), weights=weights))
 
-    options = {"xatol": 0.05 if rough else 1e-5}
-    bounds = np.log(np.ldexp(spread, -unit)) + np.array([-12.0, 7.0])
-    best = minimize_scalar(loss, bounds=bounds, method="bounded", options=options)
-    return float(np.ldexp(np.exp(best.x), unit)), n_rows
+    options = {"xatol": tolerance}
+    return minimize_scalar(loss, bounds=bounds, method="bounded", options=options).x
+
+
+def _least_convex_loss(
+    parts: Sequence[HeldOut], smoothing: float, bounds: NDArray, tolerance: float
+) -> float:
+    """Return the logarithm of the temperature of least loss, by Newton's method.
+
+    If one prototype of each class decides, the loss is a convex function of the inverse
+    temperature: its slope rises.
+    """
+    slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
+    low, high = -bounds[::-1]
+    inverse = (low + high) / 2
+    for _ in range(MOST_STEPS):
+        at = float(np.exp(inverse))
+        slope, rise = map(sum, zip(*(slopes(at) for slopes in slopes_of), strict=True))
+        low, high = (low, inverse) if slope > 0 else (inverse, high)
+        change = slope / (rise * at) if rise > 0 else np.inf
+        moved = inverse - change if low < inverse - change < high else (low + high) / 2
+        done = abs(moved - inverse) < tolerance**0.5  # and the next change its square
+        inverse = moved
+        if done:
+            break
+    return -inverse
+
+
+def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
+    """Join parts whose prototypes have the same classes and weights."""
+    owners, priors = parts[0].owners, parts[0].priors
+    if any(
+        not np.array_equal(part.owners, owners)
+        or not np.array_equal(part.priors, priors)
+        for part in parts
+    ):
+        return parts
+    of_rows = ("similar", "codes", "weights", "targets")
+    fields = {name: [getattr(part, name) for part in parts] for name in of_rows}
+    if fields["targets"][0] is None:
+        del fields["targets"]
+    return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
+
+
+def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
+    """Return a function of the inverse temperature: the slope of the loss, and its own.
+
+    Both are sums over the rows.
+    """
+    similar = part.similar - part.similar.max(axis=1, keepdims=True)
+    part, weights = part._replace(similar=similar), part.weights
+    shift = log_weights(part.priors)
+    aim = (1 - smoothing) * log_likelihood(similar, part)
+    aim += smoothing * similar.mean(axis=1)
+    wanted = float(weights @ aim)
+
+    def slopes(inverse: float) -> tuple[float, float]:
+        mass = similar * inverse
+        mass += shift
+        np.exp(mass, out=mass)
+        total = mass.sum(axis=1)
+        mass *= similar
+        mean = mass.sum(axis=1) / total
+        square = np.einsum("ij,ij->i", mass, similar) / total
+        return float(weights @ mean) - wanted, float(weights @ (square - mean**2))
+
+    return slopes
+
+
+def _spread(part: HeldOut) -> NDArray[np.float64]:
+    """Return the range of the similarities of each row to its best of each class."""
+    best = part if _is_of_classes(part) else part.with_best()
+    return best.similar.max(axis=1) - best.similar.min(axis=1)
+
+
+def _is_of_classes(part: HeldOut) -> bool:
+    """Return whether there is one prototype of each class."""
+    return part.similar.shape[1] == part.owners[-1] + 1
 
 
 def _mean(values: NDArray) -> float:

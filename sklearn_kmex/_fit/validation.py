@@ -72,13 +72,16 @@ def check_rows(
             ensure_all_finite=not mapped,
             reset=reset,
         )
-    check_classification_targets(labels)
+    if labels.dtype.kind not in "biuUS":  # which can only be classes
+        check_classification_targets(labels)
     return rows, labels, check_weights(sample_weight, labels)
 
 
 def check_weights(sample_weight: ArrayLike | None, X: Any) -> NDArray[np.float64]:
     """Validate weights, at least one of which must be positive; None is all ones."""
-    if sample_weight is not None and not np.any(np.asarray(sample_weight)):
+    if sample_weight is None:
+        return np.ones(len(X))
+    if not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must be positive for at least one row; all weights are zero."
         )

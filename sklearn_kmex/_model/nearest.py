@@ -1,18 +1,21 @@
 """The nearest prototype, from one matrix product where rounding cannot change it."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     asarray_like,
+    batches,
     block_size,
+    rows_at,
     squared_norms,
     widest_float,
 )
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.rule import Rule
 
 # Elements of a block of rows: 2 MiB in float32, which fit into the cache.
@@ -20,54 +23,142 @@ BLOCK_ELEMENTS = 2**19
 # A block has at least as many rows as there are prototypes, up to this number, because
 # all prototypes are read for each block.
 BLOCK_ROWS = 1024
-# With fewer prototypes than this, X @ prototypes.T is faster than prototypes @ X.T.
+# Blocks are a multiple of this number of rows: a product can round the rows differently
+# that are left when it takes several of them at a time.
+WHOLE = 96
+# With fewer prototypes than this, X @ prototypes.T is faster than prototypes @ X.T in
+# float32.
 FEW = 128
 # The mean of the prototypes is subtracted if its norm is at least this many times the
 # largest distance of a prototype from it.
 FAR = 4.0
+# The largest value of the prototypes is moderate if its exponent of two is below this.
+MODERATE = 32
 
 
-def sure_nearest(X: Any, rule: Rule) -> tuple[Any, Any]:
-    """Find the prototype of the largest similarity, and whether the result is certain.
+def map_products(
+    X: Any,
+    product: "Product",
+    evaluate: Callable[[Any, Any], tuple[Any, ...]],
+    exact: Callable[[Any], list[Any]],
+) -> list[Any]:
+    """Evaluate the product block by block, and rows that are not precise exactly.
 
-    It is certain if the largest x.p - |p|^2 / 2, in the metric and plus the shift by
-    weights, exceeds all others by more than the rounding errors: of the product, and of
-    distances and similarities in float64, which may tie if distances do not. The
-    product is in the dtype of X, but in float64 for "mahalanobis", in which features
-    that nearly cancel decide. Rows that are not finite, or too large to be squared, are
-    never certain.
+    `evaluate` gets the result of `Product.of_rows`. It returns arrays of one row for
+    each row, of which the last one tells which rows are precise. `exact` returns the
+    same arrays for the other rows, but for the last one.
     """
     xp, *_ = get_namespace_and_device(X)
-    dtype = widest_float(X) if rule.metric.mapped else X.dtype
-    n_prototypes, n_features = rule.prototypes.shape
-    places = np.stack([np.ones(n_prototypes), np.arange(n_prototypes)])
-    places = asarray_like(places, X, xp.float32)
+    size = product.n_rows(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        whole = asarray_like(rule.prototypes, X, widest_float(X))
-        center, exact = about_center(whole, dtype)
-        planes = Planes.of(rule, exact)
-        right = xp.astype(planes.normals, dtype)
-        half = xp.astype(planes.offsets, dtype)[:, None]
-    lead = Lead.beyond_rounding(whole, right, planes, rule.epsilon)
+        parts = [
+            evaluate(*product.of_rows(X[rows, :])) for rows in batches(X.shape[0], size)
+        ]
+    *results, precise = (xp.concat(part, axis=0) for part in zip(*parts, strict=True))
+    if xp.all(precise):
+        return results
+    rest = xp.nonzero(~precise)[0]
+    known = [exact(rows_at(X, rest[block])) for block in batches(rest.shape[0], size)]
+    for result, values in zip(results, zip(*known, strict=True), strict=True):
+        result[~precise] = xp.concat(values, axis=0)
+    return results
 
-    def of_block(block: slice) -> Any:
-        rows = xp.astype(rule.metric.direction(X[block, :]), dtype, copy=False)
-        if center is not None:
-            rows = rows - center
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores = _half_scores(rows, right, half)
-            # Norms come after the product, which has brought the rows into the cache.
-            wanted = xp.max(scores, axis=0) - lead.over(rows)
-            # Per row: the number of scores that large, and the sum of their indices,
-            # which is the index of the largest score if the number is 1.
-            return places @ xp.astype(scores >= wanted, xp.float32)
 
-    size = block_size(X, BLOCK_ELEMENTS) // n_features
-    size = max(1, size, min(n_prototypes, BLOCK_ROWS))
-    blocks = list(gen_batches(X.shape[0], size))
-    leading = xp.concat([of_block(block) for block in blocks], axis=1)
-    sure = leading[0, :] == 1
+def sure_nearest(scores: Any, lead: Any) -> tuple[Any, Any]:
+    """Find the largest score of each row, and whether it is certain.
+
+    `scores` has the shape (n_prototypes, n_rows). The largest one is certain if it
+    exceeds all others by more than the `lead` of the row.
+    """
+    xp, *_ = get_namespace_and_device(scores)
+    places = np.stack([np.ones(scores.shape[0]), np.arange(scores.shape[0])])
+    places = asarray_like(places, scores, xp.float32)
+    # Per row: the number of scores that large, and the sum of their indices, which is
+    # the index of the largest score if the number is 1.
+    large = scores >= xp.max(scores, axis=0) - lead
+    leading = places @ xp.astype(large, xp.float32)
+    sure = (leading[0, :] == 1) & xp.isfinite(lead)
     return xp.astype(xp.where(sure, leading[1, :], 0.0), xp.int64), sure
+
+
+class Product(NamedTuple):
+    """Scores that rank prototypes, from one product with a block of rows.
+
+    A score is x.p - |p|^2 / 2, in the metric and plus the shift by weights. The product
+    is in the dtype of X, but in float64 for "mahalanobis", in which features that
+    nearly cancel decide. A score is certain to be the largest if it exceeds all others
+    by more than the lead, which bounds the rounding errors: of the product, and of
+    distances and similarities in float64, which may tie if distances do not. Rows that
+    are not finite, or too large to be squared, have scores that are not certain.
+    """
+
+    metric: Metric
+    center: Any  # (n_features,), subtracted from rows, or None
+    right: Any  # (n_prototypes, n_features)
+    half: Any  # (n_prototypes, 1)
+    lead: "Lead"
+    unit: float  # power of two that rows and prototypes are divided by
+    of_values: bool  # whether rows are rounded alike in different batches, if they can
+
+    @classmethod
+    def of(cls, X: Any, rule: Rule, of_values: bool = False) -> Self:
+        """Prepare the product of rows like X with the prototypes of a rule.
+
+        With `of_values`, distances can be computed from the scores.
+        """
+        unit = _unit(rule.prototypes) if of_values else 1.0
+        xp, *_ = get_namespace_and_device(X)
+        dtype = widest_float(X) if rule.metric.mapped else X.dtype
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = asarray_like(rule.prototypes, X, widest_float(X)) / unit
+            center, exact = about_center(whole, dtype)
+            planes = Planes.of(rule, exact)
+            right = xp.astype(planes.normals, dtype)
+            half = xp.astype(planes.offsets, dtype)[:, None]
+        lead = Lead.beyond_rounding(whole, right, planes, rule.epsilon)
+        return cls(rule.metric, center, right, half, lead, unit, of_values)
+
+    @property
+    def square_of_unit(self) -> float:
+        """Return what squared distances are multiplied by, which may be infinite."""
+        return float(np.square(self.unit))
+
+    def n_rows(self, X: Any) -> int:
+        """Return the number of rows whose scores fit into the cache."""
+        few = block_size(X, BLOCK_ELEMENTS) // self.right.shape[0]
+        return max(few // 2, self.n_rows_read(X))
+
+    def n_rows_read(self, X: Any) -> int:
+        """Return the number of rows that fit into the cache."""
+        few = block_size(X, BLOCK_ELEMENTS) // sum(self.right.shape)
+        few -= few % WHOLE
+        return max(1, few, min(self.right.shape[0], BLOCK_ROWS))
+
+    def of_rows(self, X: Any) -> tuple[Any, Any]:
+        """Return scores, (n_prototypes, n_rows), and squared norms of the rows."""
+        xp, _, device = get_namespace_and_device(X)
+        dtype, n_rows = self.right.dtype, X.shape[0]
+        scores = xp.empty((self.right.shape[0], n_rows), dtype=dtype, device=device)
+        squares = xp.empty(n_rows, dtype=dtype, device=device)
+        for block in batches(n_rows, self.n_rows_read(X)):
+            rows = xp.astype(self.metric.direction(X[block, :]), dtype, copy=False)
+            if self.unit != 1.0:
+                rows = rows / self.unit
+            if self.center is not None:
+                rows = rows - self.center
+            scores[:, block] = self._product(rows)
+            # Norms come after the product, which has brought the rows into the cache.
+            squares[block] = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
+        scores -= self.half
+        return scores, squares
+
+    def _product(self, rows: Any) -> Any:
+        """Return the product with rows, (n_prototypes, n_rows)."""
+        xp, *_ = get_namespace_and_device(rows)
+        few = self.right.shape[0] < FEW and rows.dtype == xp.float32
+        if few or (self.of_values and rows.dtype != xp.float32):
+            return (rows @ self.right.T).T
+        return self.right @ rows.T
 
 
 class Planes(NamedTuple):
@@ -105,6 +196,16 @@ class Planes(NamedTuple):
         return cls(normals, offsets, reach, stretch, scale, float(np.ptp(shift)))
 
 
+def _unit(prototypes: Any) -> float:
+    """Return a power of two that makes squares in float32 neither huge nor tiny.
+
+    It is 1 if they are not without it.
+    """
+    xp, *_ = get_namespace_and_device(prototypes)
+    exponent = math.frexp(float(xp.max(abs(prototypes))))[1]
+    return 1.0 if abs(exponent) < MODERATE else math.ldexp(1.0, exponent)
+
+
 def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
     """Subtract the mean of the prototypes, in float64, if it is large.
 
@@ -116,18 +217,6 @@ def about_center(prototypes: Any, dtype: Any) -> tuple[Any, Any]:
     if FAR**2 * xp.max(squared_norms(apart)) > squared_norms(center):
         return None, prototypes
     return center, apart
-
-
-def _half_scores(rows: Any, prototypes: Any, half: Any) -> Any:
-    """Return x.p - |p|^2 / 2, (n_prototypes, n_rows), for fast reductions."""
-    if prototypes.shape[0] < FEW:
-        scores = (rows @ prototypes.T).T
-        if isinstance(scores, np.ndarray):
-            scores = np.ascontiguousarray(scores)
-    else:
-        scores = prototypes @ rows.T
-    scores -= half
-    return scores
 
 
 class Lead(NamedTuple):
@@ -162,10 +251,9 @@ class Lead(NamedTuple):
             least + 4 * eps * planes.spread,
         )
 
-    def over(self, rows: Any) -> Any:
-        """Return the lead that each row needs, (n_samples,), in their dtype."""
-        xp, *_ = get_namespace_and_device(rows)
-        squares = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
+    def over(self, squares: Any) -> Any:
+        """Return the lead that rows with these squared norms need, (n_samples,)."""
+        xp, *_ = get_namespace_and_device(squares)
         # One percent more, for the rounding in this function.
         farthest = 1.01 * (xp.sqrt(squares) + self.reach)
         return (self.squared * farthest + self.linear) * farthest + self.least

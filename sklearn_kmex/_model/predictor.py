@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags, assert_all_finite
@@ -18,25 +18,20 @@ from sklearn_kmex._compat import (
     check_same_namespace,
     get_namespace_and_device,
 )
-from sklearn_kmex._data.arrays import (
-    argsort_descending,
-    asarray_like,
-    kept_dtypes,
-    map_blocks,
-    row_blocks,
-    rows_at,
-    to_numpy,
-)
+from sklearn_kmex._data.arrays import kept_dtypes, to_numpy
 from sklearn_kmex._data.chunked import chunkwise, in_memory, is_dask
-from sklearn_kmex._model.metric import Metric
-from sklearn_kmex._model.nearest import sure_nearest
-from sklearn_kmex._model.rule import Rule, rule_of
-from sklearn_kmex._model.similarity import (
-    log_probabilities,
-    probabilities,
-    rounded,
-    similarities,
+from sklearn_kmex._model.answers import (
+    Answer,
+    all_similarities,
+    answer_rows,
+    class_probabilities,
+    class_scores,
+    nearest,
+    winners_of_rows,
 )
+from sklearn_kmex._model.metric import Metric
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.similarity import log_probabilities, rounded
 
 
 class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
@@ -60,7 +55,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples,)
             Class labels.
         """
-        winners = self._winners(X)
+        rows = self._check_input(X, "predict", ensure_all_finite=False)
+        winners = winners_of_rows(rows, rule_of(self), self._check_finite)
         if isinstance(self.classes_, np.ndarray):  # labels need not be numbers
             winners = to_numpy(winners)
         return self.classes_[winners]
@@ -81,10 +77,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
             Class scores before division by the temperature; for two classes, the
             score of `classes_[1]` minus that of `classes_[0]`.
         """
-        rows, rule = self._check_input(X, "decision_function"), rule_of(self)
-        if rule.n_classes > 2:
-            return rounded(rule.absolute_scores(rows), rows.dtype)
-        scores = rounded(rule.scores(rows), rows.dtype)
+        (scores,) = self._answer(X, "decision_function", class_scores)
+        if scores.shape[1] > 2:
+            return scores
         with np.errstate(over="ignore"):
             return scores[:, 1] - scores[:, 0]
 
@@ -103,8 +98,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in [0, 1]; the predicted class has the largest.
         """
-        scores, dtype = self._scores(X, "predict_proba")
-        return rounded(probabilities(scores, self.temperature_), dtype)
+        (found,) = self._answer(X, "predict_proba", class_probabilities)
+        return found
 
     @of_one_fit
     @chunkwise
@@ -121,8 +116,9 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Natural logarithms of the probabilities, at most 0.
         """
-        scores, dtype = self._scores(X, "predict_log_proba")
-        found = rounded(log_probabilities(scores, self.temperature_), dtype)
+        rows, rule = self._check_input(X, "predict_log_proba"), rule_of(self)
+        found = log_probabilities(rule.scores(rows), rule.temperature)
+        found = rounded(found, rows.dtype)
         xp, *_ = get_namespace_and_device(found)
         return xp.where(xp.exp(found) == 1, xp.zeros_like(found), found)
 
@@ -141,11 +137,8 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ndarray of shape (n_samples, n_prototypes_total)
             Similarities, larger is more similar, in the dtype of X.
         """
-        rows = self._check_input(X, "transform")
-        rule = rule_of(self)
-        return map_blocks(
-            lambda b: rounded(rule.similarities(b), b.dtype), rows, len(rule.owners)
-        )
+        (found,) = self._answer(X, "transform", all_similarities)
+        return found
 
     @of_one_fit
     def nearest_prototypes(
@@ -177,23 +170,15 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         ValueError
             If `n` is not between 1 and the number of prototypes.
         """
-        rows = self._check_input(X, "nearest_prototypes")
+        check_is_fitted(self)
         n_prototypes = self.prototypes_.shape[0]
         if not isinstance(n, int | np.integer) or not 1 <= n <= n_prototypes:
             raise ValueError(
                 f"n must be an int between 1 and the number of prototypes, "
                 f"{n_prototypes}; got {n!r}."
             )
-        xp, *_ = get_namespace_and_device(rows)
-        rule, similar, ids = rule_of(self), [], []
-        for block in row_blocks(rows, n_prototypes):
-            squared = rule.squared_distances(block)
-            first = argsort_descending(-squared)[:, :n]
-            ids.append(xp.asarray(first, copy=True))  # a view keeps all of them
-            least = xp.take_along_axis(squared, ids[-1], axis=1)
-            largest = similarities(least, rule.similarity, rule.epsilon)
-            similar.append(rounded(largest, rows.dtype))
-        return xp.concat(similar, axis=0), xp.concat(ids, axis=0)
+        similar, ids = self._answer(X, "nearest_prototypes", partial(nearest, n=n))
+        return similar, ids
 
     @of_one_fit
     @chunkwise
@@ -294,34 +279,11 @@ class PrototypePredictor(ClassifierMixin, TransformerMixin, KMExBaseEstimator):
         """Raise an error for arrays of another library or device than in fit."""
         check_same_namespace(X, self, attribute="prototypes_", method=method)
 
-    def _scores(self, X: ArrayLike, method: str) -> tuple[Any, Any]:
-        """Return class scores minus the largest similarity, and the dtype of X."""
-        rows = self._check_input(X, method)
-        return rule_of(self).scores(rows), rows.dtype
+    def _answer(self, X: Any, method: str, answer: Answer) -> list[Any]:
+        """Return the results of an answer about all rows."""
+        rows = self._check_input(X, method, ensure_all_finite=False)
+        return answer_rows(rows, rule_of(self), answer, self._check_finite)
 
-    def _winners(self, X: Any) -> Any:
-        """Return the class of the largest score, by `sure_nearest` where possible."""
-        check_is_fitted(self)
-        rule = rule_of(self)
-        if rule.is_linear:
-            rows = self._check_input(X, "predict", ensure_all_finite=False)
-            if not sparse.issparse(rows):
-                return self._nearest_owners(rows, rule)
-        scores, _ = self._scores(X, "predict")
-        xp, *_ = get_namespace_and_device(scores)
-        return xp.argmax(scores, axis=1)
-
-    def _nearest_owners(self, X: Any, rule: Rule) -> Any:
-        """Return the class of the winning prototype of each row.
-
-        Rows whose winning prototype is not certain are validated, and their class
-        scores are computed.
-        """
-        xp, *_ = get_namespace_and_device(X)
-        nearest, sure = sure_nearest(X, rule)
-        winners = xp.take(asarray_like(rule.owners, X), nearest)
-        if not xp.all(sure):
-            rest = rows_at(X, xp.nonzero(~sure)[0])
-            assert_all_finite(rest, estimator_name=type(self).__name__, input_name="X")
-            winners[~sure] = xp.argmax(rule.scores(rest), axis=1)
-        return winners
+    def _check_finite(self, X: Any) -> None:
+        name = type(self).__name__
+        assert_all_finite(X, estimator_name=name, input_name="X")

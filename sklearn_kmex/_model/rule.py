@@ -6,7 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import asarray_like, map_blocks, to_numpy
+from sklearn_kmex._data.arrays import (
+    asarray_like,
+    map_blocks,
+    reduce_columns,
+    to_numpy,
+    widened,
+)
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.similarity import (
@@ -56,20 +62,25 @@ class Rule(NamedTuple):
         return squared_distances(self.metric.project(X, center), placed)
 
     def similarities(self, X: Any) -> Any:
-        """Return the similarity of each row to each prototype, in float64.
+        """Return the similarity of each row to each prototype, in float64."""
+        return self.similarities_at(self.squared_distances(X))
+
+    def similarities_at(self, squared: Any) -> Any:
+        """Return similarities at squared distances, in float64.
 
         That of the nearest prototype is the largest, also where rounding makes a tie.
         """
-        squared = self.squared_distances(X)
+        squared = widened(squared)
         nearer = -squared
         similar = similarities(squared, self.similarity, self.epsilon)
         return keep_winner(similar, nearer)
 
     def relative_similarities(self, X: Any) -> Any:
         """Return similarities minus the largest of each row, in float64."""
-        return self._relative(self.squared_distances(X))
+        return self.relative(self.squared_distances(X))
 
-    def _relative(self, squared: Any) -> Any:
+    def relative(self, squared: Any) -> Any:
+        """Return similarities at squared distances, minus the largest of each row."""
         xp, *_ = get_namespace_and_device(squared)
         least = xp.min(squared, axis=1, keepdims=True)
         return relative_similarities(squared, self.similarity, self.epsilon, least)
@@ -97,21 +108,39 @@ class Rule(NamedTuple):
         They have the shape (n_samples, n_classes).
         """
         return map_blocks(
-            lambda block: self.class_scores(self.relative_similarities(block)),
+            lambda block: self.scores_at(self.squared_distances(block)),
             X,
             len(self.owners),
         )
 
+    def scores_at(self, squared: Any) -> Any:
+        """Return `scores` at squared distances."""
+        deciding, squared = self._of_classes(squared)
+        return deciding.class_scores(deciding.relative(squared))
+
     def absolute_scores(self, X: Any) -> Any:
         """Return class scores, (n_samples, n_classes), in float64, block by block."""
+        return map_blocks(
+            lambda block: self.absolute_scores_at(self.squared_distances(block)),
+            X,
+            len(self.owners),
+        )
 
-        def of_block(block: Any) -> Any:
-            squared = self.squared_distances(block)
-            scores = self.class_scores(self._relative(squared))
-            similar = similarities(squared, self.similarity, self.epsilon)
-            return keep_winner(self.class_scores(similar), scores)
+    def absolute_scores_at(self, squared: Any) -> Any:
+        """Return `absolute_scores` at squared distances."""
+        deciding, squared = self._of_classes(squared)
+        scores = deciding.class_scores(deciding.relative(squared))
+        similar = similarities(squared, self.similarity, self.epsilon)
+        return keep_winner(deciding.class_scores(similar), scores)
 
-        return map_blocks(of_block, X, len(self.owners))
+    def _of_classes(self, squared: Any) -> tuple["Rule", Any]:
+        """Keep the nearest prototype of each class, if it alone decides."""
+        owners, first = np.unique(self.owners, return_index=True)
+        same = self.weights == self.weights[first][np.searchsorted(owners, self.owners)]
+        if self.aggregation == "sum" or not same.all():
+            return self, widened(squared)
+        deciding = self._replace(owners=owners, weights=self.weights[first])
+        return deciding, widened(reduce_columns(np.minimum, squared, first))
 
 
 def rule_of(sem: Any) -> Rule:

@@ -11,7 +11,9 @@ from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     BLOCK_ELEMENTS,
     asarray_like,
+    batches,
     block_size,
+    column_major,
     dense,
     reduce_columns,
     rows_at,
@@ -39,43 +41,48 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
         center = xp.mean(whole, axis=0)
         Z, P = X - center, whole - center
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = norms_of_rows(Z)[:, None] + squared_norms(P)
-        distances = norms - 2 * (Z @ P.T)
-    if not xp.all(xp.isfinite(distances)):
+        norms, squares = norms_of_rows(Z), squared_norms(P)
+        distances = column_major(Z @ P.T)
+        distances *= -2
+        distances += squares
+        distances += norms[:, None]
+    least, most = xp.min(distances, axis=1), xp.max(distances, axis=1)
+    if not xp.all(xp.isfinite(least) & xp.isfinite(most)):
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value that "
             f"is {float(xp.max(abs(Z))):.3g} from the mean of the prototypes. Rescale "
             "X, for example with StandardScaler."
         )
-    near = (distances <= CANCELLED * norms) | _possibly_nearest(distances, norms, X)
+    near = _inaccurate(distances, norms, squares, X)
     exact = list(_by_differences(X, whole, *xp.nonzero(near)))
     if exact:
         distances[near] = xp.concat(exact, axis=0)
     return distances
 
 
-def _by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
-    """Yield squared distances of some rows to a prototype each, block by block."""
-    xp, *_ = get_namespace_and_device(rows)
-    size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
-    for start in range(0, rows.shape[0], size):
-        block = slice(start, min(start + size, rows.shape[0]))
-        near = xp.take(prototypes, columns[block], axis=0)
-        yield squared_norms(dense(rows_at(X, rows[block])) - near)
-
-
-def _possibly_nearest(distances: Any, norms: Any, X: Any) -> Any:
-    """Mark the distances that may be the least of a row, if there are several.
+def _inaccurate(distances: Any, norms: Any, squares: Any, X: Any) -> Any:
+    """Mark distances that cancel, and, if there are several, those that may be least.
 
     A product rounds differently in different batches of rows; differences do not.
     """
     xp, *_ = get_namespace_and_device(distances)
     eps, eps_of_rows = (float(xp.finfo(a.dtype).eps) for a in (distances, X))
-    slack = 4 * (X.shape[1] + 4) * eps * xp.max(norms, axis=1)
-    least = xp.min(distances, axis=1) * (1 + 4 * eps_of_rows) + slack
-    candidates = distances <= least[:, None]
-    several = xp.count_nonzero(candidates, axis=1) > 1
-    return candidates & several[:, None]
+    least, largest = xp.min(distances, axis=1), norms + xp.max(squares)
+    limit = least * (1 + 4 * eps_of_rows) + 4 * (X.shape[1] + 4) * eps * largest
+    near = distances <= limit[:, None]
+    near &= (xp.count_nonzero(near, axis=1) > 1)[:, None]
+    if xp.any(least <= CANCELLED * largest):
+        near |= distances <= CANCELLED * (norms[:, None] + squares)
+    return near
+
+
+def _by_differences(X: Any, prototypes: Any, rows: Any, columns: Any) -> Iterator[Any]:
+    """Yield squared distances of some rows to a prototype each, block by block."""
+    xp, *_ = get_namespace_and_device(rows)
+    size = max(1, block_size(X, BLOCK_ELEMENTS) // X.shape[1])
+    for block in batches(rows.shape[0], size):
+        near = xp.take(prototypes, columns[block], axis=0)
+        yield squared_norms(dense(rows_at(X, rows[block])) - near)
 
 
 def norms_of_rows(X: Any) -> Any:
@@ -93,12 +100,27 @@ def log_similarity(distances: Any, epsilon: float) -> Any:
 
 
 def similarities(squared: Any, similarity: str, epsilon: float) -> Any:
-    """Return similarities at squared distances, which may be overwritten."""
+    """Return similarities at squared distances."""
     xp, *_ = get_namespace_and_device(squared)
     if similarity == "gaussian":
-        squared *= -0.5
-        return squared
+        return -0.5 * squared
     return log_similarity(xp.sqrt(squared), epsilon)
+
+
+def change_of_similarity(
+    squared: Any, error: Any, similarity: str, epsilon: float
+) -> Any:
+    """Bound the change of similarities by errors of squared distances or larger ones.
+
+    It is infinite where a log similarity is not known at all.
+    """
+    xp, *_ = get_namespace_and_device(squared)
+    if similarity == "gaussian":
+        return error / 2
+    near = squared - error
+    d = xp.sqrt(xp.where(near > 0, near, xp.ones_like(near)))
+    change = (1 - epsilon) * error / (2 * d * (d + epsilon) * (d + 1))
+    return xp.where(near > 0, change, xp.full_like(near, xp.inf))
 
 
 def relative_similarities(
@@ -130,6 +152,8 @@ def rounded(values: Any, dtype: Any) -> Any:
         return values
     xp, *_ = get_namespace_and_device(values)
     end = float(xp.finfo(dtype).max) * (1 - 4 * float(xp.finfo(dtype).eps))
+    if xp.max(abs(values)) <= end:
+        return keep_winner(xp.astype(values, dtype), values)
     inside = xp.where(values > end, end, xp.where(values < -end, -end, values))
     inside = xp.where(xp.isfinite(values), inside, values)
     return keep_winner(xp.astype(inside, dtype), values)
@@ -173,9 +197,7 @@ def class_scores(
 def log_probabilities(scores: Any, temperature: float) -> Any:
     """Return the logarithm of the softmax of `scores / temperature`."""
     xp, *_ = get_namespace_and_device(scores)
-    below = scores - xp.max(scores, axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # a tiny temperature
-        logits = below / temperature  # the largest of each row is 0
+    logits = _logits(scores, temperature)
     mass = xp.sum(xp.exp(logits), axis=1, keepdims=True)
     return keep_winner(logits - xp.log(mass), scores)
 
@@ -183,17 +205,25 @@ def log_probabilities(scores: Any, temperature: float) -> Any:
 def probabilities(scores: Any, temperature: float) -> Any:
     """Return the softmax of `scores / temperature`."""
     xp, *_ = get_namespace_and_device(scores)
-    return keep_winner(xp.exp(log_probabilities(scores, temperature)), scores)
+    mass = xp.exp(_logits(scores, temperature))
+    return keep_winner(mass / xp.sum(mass, axis=1, keepdims=True), scores)
+
+
+def _logits(scores: Any, temperature: float) -> Any:
+    """Return `scores / temperature`, of which the largest of each row is 0."""
+    xp, *_ = get_namespace_and_device(scores)
+    with np.errstate(over="ignore"):  # a tiny temperature
+        return (scores - xp.max(scores, axis=1, keepdims=True)) / temperature
 
 
 def keep_winner(values: Any, scores: Any) -> Any:
     """Give the class of the largest score the largest value, if rounding made a tie."""
     xp, _, device = get_namespace_and_device(values)
+    most = xp.max(values, axis=1, keepdims=True)
+    if xp.all((values == most) == (scores == xp.max(scores, axis=1, keepdims=True))):
+        return values
     winner = xp.argmax(scores, axis=1)
     lost = xp.argmax(values, axis=1) != winner
-    if not xp.any(lost):
-        return values
-    most = xp.max(values, axis=1, keepdims=True)
     lead = xp.nextafter(most, xp.full_like(most, xp.inf))
     wins = xp.arange(values.shape[1], device=device) == winner[:, None]
     return xp.where(wins & lost[:, None], lead, values)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import Bunch
 from torch import Tensor, nn
 
 from sklearn_kmex._data.samples import RowsError
@@ -29,14 +30,13 @@ from sklearn_kmex._torch.gradients import (
 from sklearn_kmex._torch.kinds import quantized_in
 from sklearn_kmex._torch.layers import Tap, weights_of
 from sklearn_kmex._torch.lrp import (
-    INSTEAD,
-    Recorder,
     make_composite,
     prepare,
     with_input_rule,
     with_rules,
 )
 from sklearn_kmex._torch.projection import Affine, Length
+from sklearn_kmex._torch.propagation import Check, Propagation
 from sklearn_kmex._torch.run import first_parameter, first_sample
 from sklearn_kmex._torch.scores import (
     Linear,
@@ -49,15 +49,42 @@ from sklearn_kmex._torch.scores import (
 
 
 class Maps(NamedTuple):
-    """Maps of samples, and the share of relevance that each of them lost by LRP.
+    """Maps of samples, and the relevance that LRP gave to constants.
 
-    The share is relative to the relevance of the embedding, regardless of signs; it is
-    zero for methods that are not meant to conserve relevance.
+    The arrays but for `values` are of shape (n_samples, n_maps), or (n_samples,) for
+    one map of each. They are zero for methods that do not propagate relevance.
     """
 
     values: NDArray  # (n_samples, n_maps, ...)
-    lost: NDArray  # (n_samples, n_maps), or (n_samples,) for one map of each
+    score: NDArray  # sum of the relevance of the embedding
+    size: NDArray  # the same, regardless of signs
+    positions: NDArray  # relevance of constants for each position
+    tokens: NDArray  # relevance of constants that are put beside the input
     method: Any  # by which they were made
+
+    def of_one(self) -> "Maps":
+        """Return the first map of each sample."""
+        *parts, method = self
+        return Maps._make([*(part[:, 0] for part in parts), method])
+
+    def shares(self) -> Bunch:
+        """Tell where the relevance of the embedding is."""
+        axes = tuple(range(self.score.ndim, self.values.ndim))
+        inputs = self.values.sum(axes, dtype=np.float64)
+        rest = self.score - inputs - self.positions - self.tokens
+        return Bunch(
+            score=self.score,
+            input=inputs,
+            positions=self.positions,
+            tokens=self.tokens,
+            rest=rest,
+        )
+
+    @property
+    def lost(self) -> NDArray:
+        """Share of the relevance of the embedding that is nowhere."""
+        off = np.abs(self.shares().rest)
+        return np.divide(off, self.size, out=np.zeros_like(off), where=self.size > 0)
 
 
 def explain_prototypes(
@@ -101,7 +128,7 @@ def explain_output(
         return Output(weight, bias, places)
 
     maps = _attribute(network._replace(layer=None), X, score_of, method)
-    return Maps(maps.values[:, 0], maps.lost[:, 0], maps.method)
+    return maps.of_one()
 
 
 def explain_linear(
@@ -142,8 +169,8 @@ def _attribute(
             maps = explain(batch, score.take(rows))
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
-    values, lost = map(np.concatenate, zip(*found, strict=True))
-    return Maps(_check_finite(values), lost, method.name)
+    values, *rest = map(np.concatenate, zip(*found, strict=True))
+    return Maps._make([_check_finite(values), *rest, method.name])
 
 
 def _check_finite(maps: NDArray) -> NDArray:
@@ -164,84 +191,28 @@ def _make_explainer(
     X: Any,
     method: Method,
     stack: ExitStack,
-) -> Callable[[Tensor, Score], tuple[Tensor, Tensor]]:
+) -> Callable[[Tensor, Score], Sequence[Tensor]]:
     """Return a function that explains a batch; the stack removes its hooks.
 
-    It returns maps, and the share of relevance that each of them lost.
+    It returns the parts of `Maps`.
     """
     if not method.is_lrp:
         encoder = Encoder(twin, tap, network.pooling)
         return lambda X, score: _by_score(ScoredEncoder(encoder, score), X, method)
     trial = trial_of(twin, network, X)
     prepare(twin, network.layer)
-    composite = method.name
+    composite, fixed_attention = method.name, False
     if isinstance(composite, str):
+        fixed_attention = "_cp" in composite
         composite = make_composite(composite, method.bounds, twin, trial)
-    recorder = stack.enter_context(with_rules(twin, composite))
+    recorder = stack.enter_context(with_rules(twin, composite, fixed_attention))
     encoder = Encoder(twin, tap, network.pooling)
-    check = Check(Encoder(copy_to_explain(network, X), tap, network.pooling))
-    return lambda X, score: _lrp(encoder, recorder, X, score, check)
+    unchanged = Encoder(copy_to_explain(network, X), tap, network.pooling)
+    return Propagation(encoder, recorder, Check(unchanged))
 
 
-class Check:
-    """Compares the embedding under rules with that of the module, once."""
-
-    def __init__(self, unchanged: Encoder) -> None:
-        self.unchanged: Encoder | None = unchanged
-
-    def __call__(self, X: Tensor, Z: Tensor) -> None:
-        if self.unchanged is None:
-            return
-        with torch.no_grad():
-            expected = self.unchanged(X[:1])
-        share = max(1e-3, 4 * torch.finfo(Z.dtype).eps)
-        tolerance = share * (1 + expected.abs().max())
-        if not (Z[:1] - expected).abs().max() <= tolerance:
-            raise ValueError(
-                f"LRP does not support {type(self.unchanged.twin).__name__}: its rules "
-                "change the embedding, for example because a function changes its "
-                f"input in place. {INSTEAD}"
-            )
-        self.unchanged = None
-
-
-def _by_score(
-    scored: ScoredEncoder, X: Tensor, method: Method
-) -> tuple[Tensor, Tensor]:
-    """Make maps by gradients or occlusion, which lose nothing."""
+def _by_score(scored: ScoredEncoder, X: Tensor, method: Method) -> Sequence[Tensor]:
+    """Make maps by gradients or occlusion."""
     explain = occlusion if method.name == "occlusion" else by_gradients
     maps = explain(scored, X, method)
-    return maps, maps.new_zeros(maps.shape[:2])
-
-
-def _lrp(
-    encoder: Encoder,
-    recorder: Recorder,
-    X: Tensor,
-    score: Score,
-    check: Callable[[Tensor, Tensor], None],
-) -> tuple[Tensor, Tensor]:
-    """Relevance by one forward pass, and one backward pass for each map."""
-    X.requires_grad_()
-    recorder.start()
-    with recorder:
-        Z = encoder(X)
-    check(X, Z.detach())
-    with torch.no_grad():
-        relevance = score.relevance(Z.detach()).to(Z)
-    maps = torch.stack(
-        [
-            torch.autograd.grad(Z, X, one, retain_graph=True)[0]
-            for one in relevance.unbind(1)
-        ],
-        dim=1,
-    )
-    recorder.start()
-    return maps, _share_lost(relevance, maps)
-
-
-def _share_lost(relevance: Tensor, maps: Tensor) -> Tensor:
-    """By how much maps do not sum to the relevance of the embedding."""
-    size = relevance.abs().sum(-1)
-    off = (maps.flatten(2).sum(-1) - relevance.sum(-1)).abs()
-    return torch.where(size == 0, 0, off / size.clamp(min=torch.finfo(size.dtype).tiny))
+    return [maps, *[maps.new_zeros(maps.shape[:2])] * 4]

@@ -38,6 +38,10 @@ class Network(NamedTuple):
     settings: RunSettings
 
 
+class NoGradientsError(ValueError):
+    """Error of a network that gives no gradients."""
+
+
 class Reached(Exception):
     """Stops a forward pass at the tap, and carries the values there."""
 
@@ -92,7 +96,7 @@ class Encoder(nn.Module):
             )
         has_gradients = X.requires_grad and torch.is_grad_enabled()
         if has_gradients and not _is_computed_from(Z, X):
-            raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
+            raise NoGradientsError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
 
     def pool(self, values: Tensor) -> Tensor:

@@ -10,11 +10,9 @@ from zennit.core import BasicHook, Composite, Hook, ParamMod, stabilize
 from zennit.rules import Epsilon, Flat, NoMod, Norm, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
-SMALL = 1e-6  # size of a denominator, relative to the mean of the sample, taken as zero
-
 
 def relative(values: Tensor) -> Tensor:
-    """Stabilize denominators by a millionth of their mean size in the sample.
+    """Stabilize denominators by about a millionth of their mean size in the sample.
 
     A constant would absorb relevance in layers with values as small as it.
     """
@@ -22,8 +20,9 @@ def relative(values: Tensor) -> Tensor:
 
 
 def _small(values: Tensor) -> Tensor:
+    """Return the size of values that are taken as zero."""
     size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return SMALL * size
+    return (1e-10 if values.dtype == torch.float64 else 1e-6) * size
 
 
 class Part(NamedTuple):
@@ -176,6 +175,7 @@ def layer_rules(name: str) -> Composite:
     """Make the rules of layers, by the name of the rule of convolutions."""
     return LayerMapComposite(
         [
+            ((nn.MultiheadAttention,), None),  # its function is opened
             ((AvgPool,), RULES["mean"]()),
             ((Activation, BatchNorm), Pass()),
             ((Convolution,), CONVOLUTIONS[name]()),

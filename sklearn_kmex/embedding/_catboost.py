@@ -1,4 +1,8 @@
-"""Trees of CatBoost, read from its JSON format."""
+"""Trees of CatBoost, read from its JSON format.
+
+The last split of a tree is the highest bit of the number of a leaf. It is the root
+here, as it is where CatBoost computes Shapley values.
+"""
 
 import json
 import tempfile
@@ -43,7 +47,9 @@ def catboost_splits(ensemble: Any) -> Iterator[tuple[list[int], list[float]]]:
     model = catboost_model(ensemble)
     columns = _columns_of_splits(model["features_info"])
     for tree in model["oblivious_trees"]:
-        asked = [columns[split["split_index"]] for split in tree["splits"] or ()]
+        asked = [
+            columns[split["split_index"]] for split in reversed(tree["splits"] or ())
+        ]
         yield asked, tree["leaf_weights"]
 
 
@@ -57,7 +63,7 @@ def catboost_questions(ensemble: Any) -> Iterator[list[tuple[int, float, bool]]]
         one["feature_index"]: one for one in model["features_info"]["float_features"]
     }
     for tree in model["oblivious_trees"]:
-        splits = tree["splits"] or ()
+        splits = (tree["splits"] or [])[::-1]
         if any(split["split_type"] != "FloatFeature" for split in splits):
             raise ValueError("splits of categories")
         known = [floats[split["float_feature_index"]] for split in splits]

@@ -1,5 +1,6 @@
 """Contributions of the input of dense layers, without torch."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from scipy.special import expit
 from sklearn.utils import gen_batches
 
 from sklearn_kmex._data.arrays import BLOCK_ELEMENTS, dense
-from sklearn_kmex.embedding._reference import Unlike, least_alike
+from sklearn_kmex.embedding._reference import least_alike
 
 ACTIVATIONS = {
     "identity": lambda X: X,
@@ -17,13 +18,15 @@ ACTIVATIONS = {
     "relu": lambda X: np.maximum(X, 0),
     "tanh": np.tanh,
 }
-DERIVATIVES = {
+DERIVATIVES: dict[str, Callable[[NDArray], NDArray]] = {
     "identity": np.ones_like,
     "logistic": lambda X: expit(X) * expit(-X),
     "relu": lambda X: (X > 0).astype(np.float64),
     "tanh": lambda X: 1 - np.tanh(X) ** 2,
 }
-N_STEPS = 8  # parts of a path through two or more layers
+# Parts of a line from a reference row through two or more layers; more for rows whose
+# contributions still change by a larger share.
+N_STEPS, MAX_CHANGE = (4, 16, 64, 256), 0.01
 SMALL = 1e-6  # share of its size below which a number is taken as zero
 
 
@@ -62,12 +65,19 @@ def integrated_gradients(
     averaged. Returned are the contributions, (n_samples, n_columns), and the mean of
     the function over these rows, (n_samples,).
     """
-    unlike = least_alike(slope, layers.embed(reference))
-    parts = np.empty(X.shape)
+    chosen, base = least_alike(slope, layers.embed(reference))
+    parts = np.zeros(X.shape)
     for rows in _blocks(X.shape, layers):
-        some = Unlike(unlike.rows[rows], unlike.base[rows])
-        parts[rows] = _from_rows(layers, X[rows], slope[rows], reference, some)
-    return parts, unlike.base
+        left = np.arange(len(parts))[rows]
+        for n_steps in N_STEPS if len(layers.weights) > 1 else (1,):
+            lines = Lines(layers, reference, chosen[left], n_steps)
+            found = lines.contributions(X[left], slope[left])
+            change = np.abs(found - parts[left]).sum(axis=1)
+            parts[left] = found
+            left = left[change > MAX_CHANGE * np.abs(found).sum(axis=1)]
+            if len(left) == 0:
+                break
+    return parts, base
 
 
 def _blocks(shape: tuple[int, ...], layers: DenseLayers) -> Any:
@@ -76,40 +86,44 @@ def _blocks(shape: tuple[int, ...], layers: DenseLayers) -> Any:
     return gen_batches(shape[0], max(1, BLOCK_ELEMENTS // widest))
 
 
-def _from_rows(
-    layers: DenseLayers, X: Any, slope: NDArray, reference: NDArray, unlike: Unlike
-) -> NDArray[np.float64]:
-    """Average contributions that are measured from several rows."""
-    weights, columns = layers.weights[0], np.flatnonzero(reference.any(axis=0))
-    start, end, total = layers.enter(reference), layers.enter(X), 0.0
-    taken = np.zeros(X.shape)
-    for chosen in unlike.rows.T:
-        slopes = _mean_slopes(layers, start[chosen], end, slope)
-        at_reference = slopes @ weights[columns].T
-        taken[:, columns] += reference[np.ix_(chosen, columns)] * at_reference
-        total = total + slopes
-    return (dense(X) * (total @ weights.T) - taken) / unlike.rows.shape[1]
+class Lines(NamedTuple):
+    """Lines to each sample from its reference rows, in parts."""
 
+    layers: DenseLayers
+    reference: NDArray[np.float64]
+    chosen: NDArray[np.intp]  # (n_samples, n_lines), rows of reference
+    n_steps: int
 
-def _mean_slopes(
-    layers: DenseLayers, start: NDArray, end: NDArray, slope: NDArray
-) -> NDArray[np.float64]:
-    """Average the gradient at the first layer along the line from start to end.
+    def contributions(self, X: Any, slope: NDArray) -> NDArray[np.float64]:
+        """Average the contributions that are measured from each reference row."""
+        weights, columns = self.layers.weights[0], self.reference.any(axis=0)
+        start, end = self.layers.enter(self.reference), self.layers.enter(X)
+        total, taken = np.zeros(end.shape), np.zeros(X.shape)
+        for rows in self.chosen.T:
+            slopes = self.mean_slopes(start[rows], end, slope)
+            at_reference = slopes @ weights[columns].T
+            taken[:, columns] += self.reference[rows][:, columns] * at_reference
+            total += slopes
+        return (dense(X) * (total @ weights.T) - taken) / self.chosen.shape[1]
 
-    Over each part of the line, the mean derivative of an activation is its change
-    divided by that of its input. The sum of contributions is therefore exact for any
-    number of parts. For one layer, so is the mean gradient.
-    """
-    n_steps = N_STEPS if len(layers.weights) > 1 else 1
-    points = (start + k / n_steps * (end - start) for k in range(n_steps + 1))
-    total = np.zeros(end.shape)
-    for before, after in pairwise(map(layers.values, points)):
-        slopes = slope
-        for n in reversed(range(len(before))):
-            slopes = slopes * _mean_derivative(layers.activation, before[n], after[n])
-            slopes = slopes @ layers.weights[n].T if n else slopes
-        total += slopes
-    return total / n_steps
+    def mean_slopes(self, start: NDArray, end: NDArray, slope: NDArray) -> NDArray:
+        """Average the gradient at the first layer along the line from start to end.
+
+        Over each part of the line, the mean derivative of an activation is its change
+        divided by that of its input. The sum of contributions is therefore exact for
+        any number of parts. For one layer, so is the mean gradient.
+        """
+        shares = np.linspace(0, 1, self.n_steps + 1)
+        points = (start + share * (end - start) for share in shares)
+        total = np.zeros(end.shape)
+        for before, after in pairwise(map(self.layers.values, points)):
+            slopes = slope
+            for n in reversed(range(len(before))):
+                name, weights = self.layers.activation, self.layers.weights[n]
+                slopes = slopes * _mean_derivative(name, before[n], after[n])
+                slopes = slopes @ weights.T if n else slopes
+            total += slopes
+        return total / self.n_steps
 
 
 def _mean_derivative(name: str, before: NDArray, after: NDArray) -> NDArray[np.float64]:

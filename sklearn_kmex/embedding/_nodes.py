@@ -108,10 +108,7 @@ def _of_sklearn(estimator: Any, columns: NDArray[np.intp]) -> Tree:
 
 
 def _of_catboost(splits: tuple[list[int], list[float]]) -> Tree:
-    """Make a node for each combination of answers; leaves keep their numbers.
-
-    The first answer is the lowest bit of the number of a leaf.
-    """
+    """Make a node for each combination of answers; leaves follow, by their numbers."""
     columns, weights = splits
     if -1 in columns:
         raise UnreadableTreesError(
@@ -119,22 +116,14 @@ def _of_catboost(splits: tuple[list[int], list[float]]) -> Tree:
             "CatBoost model combines columns of categories. Fit it with "
             "max_ctr_complexity=1."
         )
-    depth = len(columns)
-    n_inner = 2**depth - 1
-    inner = np.arange(n_inner)
-    level = np.floor(np.log2(inner + 1)).astype(np.intp)
-    place = inner + 1 - 2**level  # the answers so far, the first one the lowest bit
-    sides = []
-    for answer in (0, 1):
-        below = place + answer * 2**level
-        start = np.where(level + 1 < depth, 2 ** (level + 1) - 1, n_inner)
-        sides.append(np.append(below + start, np.full(2**depth, -1)))
-    cover = np.zeros(n_inner + 2**depth)
-    cover[n_inner:] = weights
+    n_leaves = 2 ** len(columns)
+    inner, ends = np.arange(n_leaves - 1), np.full(n_leaves, -1)
+    cover = np.append(np.zeros(n_leaves - 1), weights)
     for node in inner[::-1]:
-        cover[node] = cover[sides[0][node]] + cover[sides[1][node]]
-    feature = np.append(np.array(columns, dtype=np.intp)[level], np.full(2**depth, -1))
-    return Tree(sides[0], sides[1], feature, cover)
+        cover[node] = cover[2 * node + 1] + cover[2 * node + 2]
+    feature = np.repeat(columns, 2 ** np.arange(len(columns))).astype(np.intp)
+    left, right = (np.append(2 * inner + side, ends) for side in (1, 2))
+    return Tree(left, right, np.append(feature, ends), cover)
 
 
 def _of_histogram(nodes: NDArray, columns: NDArray[np.intp]) -> Tree:

@@ -30,10 +30,6 @@ class EmbeddingPipeline(Pipeline):
         Label of each output of the model. None takes those that it has.
     """
 
-    # Files of earlier versions have neither.
-    black_box: Any = None
-    classes: Any = None
-
     def __init__(
         self,
         steps: list,

@@ -63,7 +63,7 @@ class TorchInputEmbedder(BaseEmbedder):
 
     def _set_reference(self, X: Any) -> None:
         """Keep rows of a table; forget those of a table before other samples."""
-        vars(self).pop("reference_", None)
+        self.__dict__.pop("reference_", None)
         if (table := as_table(X)) is not None:
             self.reference_ = np.array(evenly_spaced(table))
 
@@ -74,21 +74,38 @@ class TorchInputEmbedder(BaseEmbedder):
         X = as_table(self._check_input(X, reset=False))
         if X is None or getattr(self, "preprocess", None) is not None:
             return None
-        method = check_method(method, NETWORK_METHODS, "a network")
-        Z, encoder = self._embed(X), self._encoder(ROWS_EXPLAINED)
-        if method == NETWORK_METHODS[0]:
-            from sklearn_kmex._torch.paths import integrated_gradients
-
-            reference = reference_of(self, X.shape[1])
-            rows, base = least_alike(slope, self._embed(reference.astype(X.dtype)))
-            change = np.einsum("ij,ij->i", slope, Z) - base
-            parts = integrated_gradients(encoder, X, slope, reference[rows], change)
-        else:
+        chosen = check_method(method, NETWORK_METHODS, "a network")
+        Z = self._embed(X)
+        if chosen != NETWORK_METHODS[0]:
             check_dependency("zennit", caller=f"method={method!r}", extra="explain")
             from sklearn_kmex._torch.attribution import explain_linear
 
-            parts, base = explain_linear(encoder, X, slope, method), np.zeros(len(X))
-        return attribution(parts, base, method, slope, Z)
+            parts = explain_linear(self._encoder(ROWS_EXPLAINED), X, slope, chosen)
+            return attribution(parts, np.zeros(len(X)), chosen, slope, Z)
+        from sklearn_kmex._torch.encoder import NoGradientsError
+
+        try:
+            parts, base = self._integrate(X, slope, Z)
+        except NoGradientsError:
+            if method == "auto":
+                return None
+            raise
+        return attribution(parts, base, chosen, slope, Z)
+
+    def _integrate(
+        self, X: NDArray, slope: NDArray[np.float64], Z: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Split a linear function of embeddings Z by integrated gradients."""
+        from sklearn_kmex._torch.paths import integrated_gradients
+
+        reference = reference_of(self, X.shape[1])
+        rows, base = least_alike(slope, self._embed(reference.astype(X.dtype)))
+        encoder, change = (
+            self._encoder(ROWS_EXPLAINED),
+            np.einsum("ij,ij->i", slope, Z) - base,
+        )
+        parts = integrated_gradients(encoder, X, slope, reference[rows], change)
+        return parts, base
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Return an array in `input_shape`, and samples of other kinds as given."""

@@ -63,16 +63,25 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
-    method : {"auto", "tree_shap", "path"}, default="auto"
+    method : {"auto", "tree_shap", "path", "integrated_gradients", "epsilon", \
+"epsilon_plus", "epsilon_alpha2_beta1"}, default="auto"
         How the margin is split over the columns that go into an embedder.
 
-        - "auto": the first method of the embedder: "tree_shap" for trees.
+        - "auto": the first method of the embedder: "tree_shap" for trees,
+          "integrated_gradients" for networks.
         - "tree_shap": for an ensemble of trees, the Shapley values of the columns
           [1]_. They are exact. Columns that together decide share their contribution.
         - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
           root to the leaf of a sample, each split changes the expected margin of the
           training rows in the node. The column of the split gets the change, so that
           of columns that together decide the last one gets most.
+        - "integrated_gradients": for an MLP, and a torch network on a table: the mean
+          gradient between rows of the training set and the sample, times their
+          difference, averaged over the rows with the smallest margins (see
+          :ref:`contributions_to_networks`). `base` is their mean margin.
+        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same networks,
+          layer-wise relevance propagation, as in :func:`relevance`. `error` is what
+          biases keep.
 
     X_train : array-like of shape (n_train, n_features), default=None
         Rows that `psem` was fitted on. If the steps have no inverse, as trees have
@@ -164,22 +173,19 @@ def contrast(
     True
     """
     psem = of_one_state(psem)
-    sem, X = find_sem(psem), as_table(X)
-    steps = steps_before(psem)
+    X, steps = as_table(X), steps_before(psem)
     inputs = forward(steps, X)
-    found = decide(psem, inputs[-1])
+    found, rule = decide(psem, inputs[-1]), rule_of(find_sem(psem))
     codes, others = sides(found, labels, against)
-    own = found.nearest_of(codes)
-    rivals = rivals_of(found, codes, others)
-    rule = rule_of(sem)
+    own, rivals = found.nearest_of(codes), rivals_of(found, codes, others)
     split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
     margin: NDArray = split.parts.sum(axis=1)
     split, left = walk_back(steps, inputs, split, method)
     _check_method(method, split)
-    points = split.points
     if X_train is not None and left == 0:
         nearest = found.training_rows[np.stack([own, rivals])]
-        points = with_training_rows(points, as_table(X_train), nearest)
+        points = with_training_rows(split.points, as_table(X_train), nearest)
+        split = split._replace(points=points)
     return Contrast(
         sample_indices=np.arange(len_of(X)),
         contributions=split.parts,
@@ -193,8 +199,8 @@ def contrast(
         prototypes=own,
         against_prototypes=rivals,
         values=rows_of(inputs[left]),
-        prototype_values=points[0],
-        against_values=points[1],
+        prototype_values=split.points[0],
+        against_values=split.points[1],
         prototype_rows=found.training_rows,
         feature_names=column_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",

@@ -175,18 +175,17 @@ def faithfulness(
             (columns, True),
         )
     )
-    axis = 1 if theirs.ndim > 2 else None
-    divergences = relevance_divergence_loss(
-        theirs, ours.reshape(theirs.shape), channel_axis=axis, per_sample=True
+    loss = partial(
+        relevance_divergence_loss, channel_axis=1 if theirs.ndim > 2 else None
     )
+    divergences = loss(theirs, ours.reshape(theirs.shape), per_sample=True)
     defined = divergences[~np.isnan(divergences)]
+    opposite = np.array_equal(theirs, -second)  # of a network with one output
     return Bunch(
         divergence=float(np.mean(defined)) if len(defined) else np.nan,
         divergences=divergences,
-        second_class=np.nan
-        if np.array_equal(theirs, -second)
-        else relevance_divergence_loss(theirs, second, channel_axis=axis),
-        redrawn_head=relevance_divergence_loss(theirs, redrawn, channel_axis=axis),
+        second_class=np.nan if opposite else loss(theirs, second),
+        redrawn_head=loss(theirs, redrawn),
     )
 
 

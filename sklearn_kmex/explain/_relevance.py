@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.decision import decide
@@ -29,6 +30,7 @@ from sklearn_kmex.utils import check_dependency
     {
         "target": [StrOptions({"class", "margin", "similarity"}), None],
         "rule": [StrOptions({"prp", "neuralized"}), None],
+        "return_shares": ["boolean"],
         **SETTINGS,
     },
     prefer_skip_nested_validation=True,
@@ -49,7 +51,8 @@ def relevance(
     window: int | None = None,
     batch_size: int = 32,
     random_state: int | np.random.RandomState | None = None,
-) -> NDArray:
+    return_shares: bool = False,
+) -> NDArray | tuple[NDArray, Bunch]:
     """Compute relevance maps of a decision by prototypes.
 
     A map gives each value of the network's input its share in a score of the model.
@@ -87,10 +90,11 @@ default=None
         linear and reads all values of a sample, as for a table, and "epsilon_plus_flat"
         for others. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
         "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
-        and of convolutions, optionally followed by the rule at the input, "_flat" or
-        "_box". The flat rule is refused where the first layer reads all values, as it
-        would give each the same relevance, and the box rule for a table. Methods for
-        layers of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
+        and of convolutions, optionally followed by "_cp", by which the weights of
+        attention are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
+        The flat rule is refused where the first layer reads all values, as it would
+        give each the same relevance, and the box rule for a table. Methods for layers
+        of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
         "occlusion". Or a composite of zennit.
 
     rule : {"prp", "neuralized"}, default=None
@@ -124,13 +128,25 @@ default=None
     random_state : int, RandomState instance or None, default=None
         Draws the noise of "smoothgrad".
 
+    return_shares : bool, default=False
+        Whether to also return how much of the relevance is where. By methods other
+        than LRP, all shares but `input` and `rest` are 0.
+
     Returns
     -------
-    ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
+    maps : ndarray of shape (n_samples, ...) or (n_samples, n_maps, ...)
         Maps of float64 for a network of that, and of float32 for others, in the shape
         of the network's input, or in that of X where `input_shape` reshapes rows.
         Positive values support what is explained. Several maps for each sample if
         `prototypes` has two axes.
+
+    shares : Bunch
+        Only if `return_shares` is True. Arrays of shape (n_samples,), or (n_samples,
+        n_maps) for several maps: `score`, the relevance of the embedding, is the sum of
+        `input`, that of the map; `positions`, that of constants which are added for
+        each position and channel, such as position embeddings; `tokens`, that of
+        constants which are put beside the input, such as class tokens; and `rest`,
+        what biases, other constants and the softmax of attention keep.
 
     Raises
     ------
@@ -140,7 +156,7 @@ default=None
 
     ValueError
         If the samples do not fit the network, a label or prototype does not exist, a
-        map is not finite, or LRP has no rule for a layer, which is named.
+        map is not finite, or LRP has no rule for a layer or function, which is named.
 
     MissingDependencyError
         If zennit is not installed.
@@ -169,6 +185,11 @@ default=None
     all biases do. Sums, means, products and activations that the network computes
     between its layers have rules of their own; a gate, such as a sigmoid, is held
     fixed. One forward pass is made for all maps of a sample.
+
+    Transformers follow AttnLRP [4]_: the softmax passes relevance on by its Taylor
+    expansion, and a product of two values, or of two matrices, gives half to each. With
+    "_cp", all relevance of attention goes to the values [5]_. The scale of layer norms
+    and other norms is held fixed [5]_.
 
     Under "prp", a channel c of the embedding z gets the share g_c / sum(g) of the
     similarity to prototype p, where g_c = abs(z_c) / ((z_c - p_c)**2 + m) and m is a
@@ -203,6 +224,10 @@ default=None
     .. [3] J. Kauffmann, M. Esders, L. Ruff, G. Montavon, W. Samek and K.-R. Müller,
        "From Clustering to Cluster Explanations via Neural Networks", IEEE Transactions
        on Neural Networks and Learning Systems, 2022.
+    .. [4] R. Achtibat et al., "AttnLRP: Attention-Aware Layer-Wise Relevance
+       Propagation for Transformers", ICML 2024, arXiv:2402.05602.
+    .. [5] A. Ali et al., "XAI for Transformers: Better Explanations through
+       Conservative Propagation", ICML 2022, arXiv:2202.07304.
 
     Examples
     --------
@@ -227,8 +252,7 @@ default=None
 
     decision = decide(found.sem, embed(psem, X))
     ids = prototype_ids(prototypes, decision)
-    if labels is None:
-        labels = decision.classes[decision.predicted]
+    labels = decision.classes[decision.predicted] if labels is None else labels
     codes = explained_codes(psem, X, labels, decision.classes)
     rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     explained = Target(
@@ -247,9 +271,11 @@ default=None
         found.layers(),
         how,
     )
+    if what != "similarity" or ids.ndim == 1:
+        maps = maps.of_one()
     warn_if_lost(maps)
-    several = what == "similarity" and ids.ndim == 2
-    return warn_if_zero(found.as_given(maps.values if several else maps.values[:, 0]))
+    values = warn_if_zero(found.as_given(maps.values))
+    return (values, maps.shares()) if return_shares else values
 
 
 @validate_params(SETTINGS, prefer_skip_nested_validation=True)

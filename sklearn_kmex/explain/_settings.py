@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 LRP = [
     "".join(parts)
     for parts in product(
-        ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"), ("", "_flat", "_box")
+        ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1"),
+        ("", "_cp"),
+        ("", "_flat", "_box"),
     )
 ]
 METHODS = [*LRP, "gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion"]
@@ -184,14 +186,15 @@ def warn_if_lost(maps: "Maps") -> None:
     if not n_rows or not isinstance(method, str):
         return
     layers, instead = "linear layers", ""
-    if method in ("epsilon", "epsilon_flat", "epsilon_box"):
+    softmax = "" if "_cp" in method else ", the softmax of attention"
+    if "_plus" not in method and "_alpha" not in method:
         layers = "all layers"
         instead = '"epsilon_plus", by which biases of convolutions get none, or '
     warnings.warn(
         f"Maps do not sum to what they explain for {n_rows} of {len(off)} rows: up to "
         f"{100 * off[worst]:.3g} % of the relevance is lost or added (row {worst}), "
-        f"since with {method!r} biases of {layers}, and constants such as padding, "
-        "take a share. Compare the values of a map, not its sum, or use "
+        f"since with {method!r} biases of {layers}{softmax} and constants such as "
+        "padding take a share. Compare the values of a map, not its sum, or use "
         f'{instead}"integrated_gradients".',
         KMExWarning,
         stacklevel=4,

@@ -25,9 +25,9 @@ from sklearn_kmex.metrics._scorers import (
     accuracy_gap_scorer,
     diversity_scorer,
     fidelity_scorer,
-    sem_scorers,
     transparency_scorer,
 )
+from sklearn_kmex.metrics._sem_scorers import sem_scorers
 from sklearn_kmex.metrics._transparency import (
     ghosting_rate,
     prototype_usage,

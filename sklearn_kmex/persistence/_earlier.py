@@ -14,7 +14,10 @@ from sklearn_kmex.persistence._refusal import Refusal
 PARAMETERS = {"metric": "euclidean", "shrinkage": "auto", "teacher": None}
 ATTRIBUTES = {"metric_": "euclidean", "metric_map_": None}
 # Of other estimators, parameters that came later, and what they did without them.
-LATER = {"TreeEmbedder": {"leaves": "identity", "out_of_bag": False}}
+LATER: dict[str, dict[str, Any]] = {
+    "EmbeddingPipeline": {"black_box": None, "classes": None},
+    "TreeEmbedder": {"leaves": "identity", "out_of_bag": False},
+}
 RULE = ("metric", "similarity", "aggregation", "priors")
 # Former and present keys of the entries in `edit_log_`.
 LOG_KEYS = {"why": "reason"}

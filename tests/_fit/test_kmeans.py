@@ -14,12 +14,14 @@ from sklearn.cluster import KMeans
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._fit.kmeans import (
     BatchedKMeans,
-    as_points,
-    begin,
-    coreset,
-    distances_to,
     entries,
     lloyd_step,
+    move_each,
+)
+from sklearn_kmex._fit.seeding import (
+    as_points,
+    coreset,
+    distances_to,
     mean_variance,
     seed_centers,
 )
@@ -39,17 +41,15 @@ def test_a_step_by_hand():
     X, weights = np.array([[0.0], [2.0], [9.0], [11.0]]), np.array([3, 1, 1, 1.0])
     points = as_points(X, weights)
     centers = np.array([[[1.0], [8.0]], [[0.0], [100.0]]])  # two restarts
-    after, before, shift = lloyd_step(points, begin(points, centers))
-    assert_array_equal(after.labels, [[0, 0], [0, 0], [1, 0], [1, 0]])
+    after, counts, before, shift = lloyd_step(points, centers)
+    assert_array_equal(counts, [[4, 2], [6, 0]])
     assert_array_equal(before, [3 + 1 + 1 + 9, 0 + 4 + 81 + 121])
-    assert_allclose(after.centers[0], [[0.5], [10]])
-    assert_allclose(after.centers[1], [[22 / 6], [11]])  # no members: the farthest row
+    assert_allclose(after[0], [[0.5], [10]])
+    assert_allclose(after[1], [[22 / 6], [11]])  # no members: the farthest row
     assert_allclose(shift, [0.25 + 4, (22 / 6) ** 2 + 89**2])
-    again = lloyd_step(points, after)[0]
-    assert_array_equal(again.labels[:, 1], [0, 0, 1, 1])
-    assert_allclose(again.centers[1], [[0.5], [10]])
-    assert_array_equal(again.sizes, [[2, 2], [2, 2]])
-    assert_array_equal(again.counts, [[4, 2], [4, 2]])
+    again, counts, *_ = lloyd_step(points, after)
+    assert_allclose(again[1], [[0.5], [10]])
+    assert_array_equal(counts, [[4, 2], [4, 2]])
 
 
 def test_distances_and_variance_by_hand():
@@ -92,8 +92,7 @@ def test_a_race_on_some_rows_ends_as_low(load_data, n_clusters):
 def test_more_restarts_race_where_optima_are_many_or_values_few(
     n_rows, n_clusters, raced
 ):
-    points = as_points(np.ones((n_rows, 512), np.float32), None)
-    assert entries(points, n_clusters, 10) == raced
+    assert entries(512 * n_rows, n_clusters, 10) == raced
 
 
 def test_far_rows_are_seen_among_many():
@@ -174,6 +173,19 @@ def test_centers_given_are_moved_on():
     assert_allclose(model.cluster_centers_, [[-1.5], [1.5]])
     assert model.n_iter_ == 2
     assert BatchedKMeans(2, init=start, max_iter=1).fit(X).n_iter_ == 1
+
+
+@pytest.mark.parametrize("max_iter", [1, 50])
+def test_restarts_with_rows_of_their_own(max_iter):
+    X = np.array([[-3.0], [-2], [-1], [1], [2], [6]])
+    weights = np.array([[1, 1, 0, 0, 1, 1], [1, 1, 0, 2, 1, 0.0]])
+    start = np.array([[[-9.0], [0.0]], [[-9.0], [0.0]]])
+    centers, counts = move_each(as_points(X, weights), start, max_iter, 0.0)
+    if max_iter == 1:  # all rows are nearer to 0; the farthest one with weight
+        assert_allclose(centers, [[[6], [0.75]], [[-3], [-0.2]]])
+    else:
+        assert_allclose(centers, [[[6], [-1]], [[-2.5], [4 / 3]]])
+        assert_allclose(counts, [[1, 3], [2, 3]])
 
 
 def test_the_largest_cluster_comes_first():

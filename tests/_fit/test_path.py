@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from sklearn.cluster import BisectingKMeans, KMeans
 
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.prototypes import Plan, distinct_rows, merge, prototype_path
+from sklearn_kmex._fit.prototypes import Plan, distinct_rows, prototype_path
 from sklearn_kmex._model.similarity import squared_distances
 
 
@@ -17,15 +17,6 @@ def rows_of(values):
 
 def inertia(values, vectors):
     return squared_distances(values, vectors).min(axis=1).sum()
-
-
-def test_means_are_merged_by_what_adds_least_to_the_inertia():
-    # By hand: 0 and 1 add 3 * 1 / 4, 10 and 12 add 1 * 1 / 2 * 4; then 1/4 and 10.
-    means, weights = np.array([[0.0], [1.0], [10.0], [12.0]]), np.array([3, 1, 1, 1.0])
-    assert_allclose(merge(means, weights, 3), [[0.25], [10], [12]])
-    assert_allclose(merge(means, weights, 2), [[0.25], [11]])
-    assert_allclose(merge(means, weights, 1), [[23 / 6]])
-    assert_array_equal(means.ravel(), [0, 1, 10, 12])
 
 
 def test_every_count_is_nearly_as_tight_as_clustered_anew(digits):

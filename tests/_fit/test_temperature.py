@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -12,7 +13,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._fit.temperature import HeldOut
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.prototypes import Plan, class_prototypes
+from sklearn_kmex._fit.temperature import HeldOut, held_out_folds
 from sklearn_kmex._fit.temperature import fit_temperature as fit_to_parts
 
 
@@ -130,3 +134,29 @@ def test_hidden_layers_of_small_tables(load):
         losses.append((ours, min(grid)))
     ours, best = np.mean(losses, axis=0)
     assert ours < best + 0.15
+
+
+@pytest.mark.parametrize("clusterer", [BatchedKMeans(), KMeans()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_folds_of_a_large_class(clusterer, dtype):
+    rng = np.random.RandomState(0)
+    modes = np.repeat([[0, 0], [20, 0], [0, 20]], 400, axis=0)
+    X = (modes + rng.normal(size=(1200, 2)) + 1e3).astype(dtype)
+    rows = Rows(X, np.arange(7, 1207), 1.0 + np.arange(1200) % 2)
+    plan = Plan(clusterer, (3,), hold_out=True)
+    whole = class_prototypes(rows, 3, plan)
+    folds = held_out_folds(rows, plan, 2, whole)
+    held_out = [fold.held_out - 7 for fold in folds]
+    assert_array_equal(np.sort(np.concatenate(held_out)), np.arange(1200))
+    for fold, out in zip(folds, held_out, strict=True):
+        assert fold.vectors.dtype == dtype
+        assert_allclose(fold.weights, rows.weights[out])
+        order = np.lexsort((fold.vectors[:, 1], fold.vectors[:, 0] > 1010))
+        expected = 1e3 + np.array([[0, 0], [0, 20], [20, 0]])
+        assert_allclose(fold.vectors[order], expected, atol=0.3)
+        # The rows held out were not used.
+        used = np.setdiff1d(np.arange(1200), out)
+        assert_allclose(fold.counts.sum(), rows.weights[used].sum())
+        mean = np.average(fold.vectors, axis=0, weights=fold.counts)
+        expected = np.average(X[used], axis=0, weights=rows.weights[used])
+        assert_allclose(mean, expected, rtol=1e-6)

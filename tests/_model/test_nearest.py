@@ -9,8 +9,8 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex._model import nearest as products
 from sklearn_kmex._model.metric import Metric
-from sklearn_kmex._model.nearest import sure_nearest
 from sklearn_kmex._model.rule import Rule, rule_of
 
 POINTS = arrays(np.float64, (6, 3), elements=st.floats(-3, 3, width=16))
@@ -30,6 +30,14 @@ def rule(prototypes, **settings):
     """One prototype for each class, of equal weights."""
     n = len(prototypes)
     return Rule(prototypes, np.arange(n), n, np.ones(n), **settings)
+
+
+def sure_nearest(X, rule):
+    """The prototype of the largest score of each row, and whether it is certain."""
+    product = products.Product.of(X, rule)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores, squares = product.of_rows(X)
+        return products.sure_nearest(scores, product.lead.over(squares))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -285,11 +285,11 @@ def test_a_gate_gets_no_relevance_and_other_factors_half_each():
 
 
 def test_tensors_in_lists_are_seen():
-    psem = make_tiny(OneStep(lambda x: torch.einsum("nchw->nchw", [x])))
-    with pytest.raises(ValueError, match="no rule for einsum"):
+    psem = make_tiny(OneStep(lambda x: torch.hstack([x])))
+    with pytest.raises(ValueError, match="no rule for hstack"):
         relevance(psem, np.ones((1, 1, 1, 1)))
-    psem = make_tiny(OneStep(lambda x: torch.where(x > 0, input=x, other=0 * x)))
-    with pytest.raises(ValueError, match="no rule for where"):
+    psem = make_tiny(OneStep(lambda x: torch.lerp(x, end=2 * x, weight=0.5)))
+    with pytest.raises(ValueError, match="no rule for lerp"):
         relevance(psem, np.ones((1, 1, 1, 1)))
 
 
@@ -335,9 +335,6 @@ def test_means_of_channels_that_are_zero_share_evenly():
         (networks.FunctionalConv, "no rule for conv2d, called in the forward pass of "),
         (networks.InPlaceStatement, "LRP does not support InPlaceStatement"),
         (networks.Twice, "each layer to run once; 'conv2' of Twice ran again"),
-        (networks.LayerNormed, "for layer_norm, called in layer 'norm' of LayerNormed"),
-        (networks.Tokens, "called in layer 'blocks.self_attn' of Tokens"),
-        (networks.Attention, "called in layer 'blocks' of Attention"),
     ],
 )
 def test_error_without_a_rule_names_the_methods_that_work(kind, message):
@@ -468,7 +465,7 @@ def test_a_table_has_no_flat_rule_and_no_box():
     with pytest.raises(ValueError, match="'0', reads all of them; use method='epsilon"):
         relevance(psem, rows, method="epsilon_plus_flat")
     with pytest.raises(
-        ValueError, match="box rule is for pixels.*'epsilon_alpha2_beta"
+        ValueError, match=r"box rule is for pixels.*'epsilon_alpha2_beta"
     ):
         relevance(psem, rows, method="epsilon_alpha2_beta1_box", bounds=(-4, 4))
     with pytest.raises(ValueError, match="flat rule would give each input"):
@@ -486,7 +483,7 @@ def test_pixels_of_a_dense_network_have_a_box_but_no_flat_rule(n_axes):
     assert_array_equal(maps, relevance(psem, images, method="epsilon_plus"))
     box = relevance(psem, images, method="epsilon_plus_box", bounds=(-4, 4))
     assert np.ptp(box.reshape(40, -1), axis=1).all()
-    with pytest.raises(ValueError, match="flat rule .* '1', reads all of them"):
+    with pytest.raises(ValueError, match=r"flat rule .* '1', reads all of them"):
         relevance(psem, images, method="epsilon_plus_flat")
 
 

@@ -9,6 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    BaggingRegressor,
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -73,12 +76,16 @@ def check(model, X, method, leaves):
         ExtraTreesRegressor(5, max_depth=5, random_state=0),
         DecisionTreeClassifier(max_depth=4),
         GradientBoostingClassifier(n_estimators=4),
+        BaggingClassifier(n_estimators=4, random_state=0),
+        BaggingRegressor(n_estimators=4, max_features=3, random_state=0),
+        AdaBoostClassifier(DecisionTreeClassifier(max_depth=2), n_estimators=4),
     ],
     ids=lambda model: type(model).__name__,
 )
 def test_parts_of_scikit_learn_sum_to_the_function(table, model, method, leaves):
     X, y = numbers(table[0]), table[1]
-    X = X.fillna(0) if isinstance(model, GradientBoostingClassifier) else X
+    if isinstance(model, GradientBoostingClassifier | AdaBoostClassifier):
+        X = X.fillna(0)
     check(clone(model).fit(X, y), X, method, leaves)
 
 
@@ -101,6 +108,47 @@ def test_columns_of_histogram_boosting_are_those_of_X(table, method):
     ).fit(*table)
     found = check(model, table[0], method, "value")
     assert_array_equal(np.argsort(-np.abs(found.parts).mean(axis=0))[:2], [3, 1])
+
+
+def catboost_model(name, X, y, **params):
+    kind = getattr(pytest.importorskip("catboost"), name)
+    model = kind(iterations=6, depth=4, verbose=0, allow_writing_files=False, **params)
+    return model.fit(X, y)
+
+
+@pytest.mark.parametrize("leaves", ["value", "identity"])
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_of_catboost_sum_to_the_function(table, method, leaves):
+    X, y = numbers(table[0]), table[1]
+    check(catboost_model("CatBoostClassifier", X, y), X, method, leaves)
+
+
+def test_tree_shap_of_catboost_is_its_own(table):
+    catboost = pytest.importorskip("catboost")
+    X, y = numbers(table[0]), table[1]
+    model = catboost_model("CatBoostRegressor", X, y)
+    Z = TreeEmbedder(model).transform(X)
+    assert_allclose(Z.sum(axis=1) + model.get_scale_and_bias()[1], model.predict(X))
+    own = model.get_feature_importance(catboost.Pool(X), type="ShapValues")
+    found = TreeEmbedder(model)._attribute(X, np.ones(Z.shape))
+    assert_allclose(found.parts, own[:, :-1], atol=1e-12)
+
+
+def test_categories_of_catboost_are_split_along_the_path(table):
+    X, y = table[0].assign(job=table[0]["job"].astype(object).fillna("")), table[1]
+    settings = {"cat_features": ["job"], "max_ctr_complexity": 1}
+    model = catboost_model("CatBoostClassifier", X, y, **settings)
+    found = check(model, X, "path", "value")
+    assert found.parts[:, 1].any()
+    slope = np.ones((len(X), TreeEmbedder(model).transform(X).shape[1]))
+    assert TreeEmbedder(model)._attribute(X, slope).method == "path"
+
+
+def test_other_trees_of_catboost_are_refused(table):
+    X, y = numbers(table[0]), table[1]
+    model = catboost_model("CatBoostClassifier", X, y, grow_policy="Lossguide")
+    with pytest.raises(ValueError, match="grow_policy='SymmetricTree'"):
+        TreeEmbedder(model).transform(X)
 
 
 def expected_value(tree, x, known, values, node=0):

@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import euclidean_distances
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
@@ -147,8 +148,10 @@ def test_refusals_and_sharing(digits):
         TreeEmbedder(RandomForestClassifier()).black_box_output(X)
     with pytest.raises(ValueError, match="X has 3 features"):
         TreeEmbedder(forest).transform(X[:, :3])
-    boosted = AdaBoostClassifier(n_estimators=2).fit(X, y)
-    with pytest.raises(TypeError, match=r"gradient boosting .* got AdaBoostClassifier"):
+    boosted = AdaBoostClassifier(GaussianNB(), n_estimators=2).fit(X, y)
+    with pytest.raises(
+        TypeError, match=r"AdaBoost of decision trees.* got AdaBoostClassifier"
+    ):
         TreeEmbedder(boosted).transform(X)
 
 
@@ -335,7 +338,7 @@ def test_boosters_that_it_refuses(digits):
     model = boosted("xgboost", "XGBClassifier").fit(X, y)
     with pytest.raises(ValueError, match=r"X has 63 features, .* fitted on 64"):
         TreeEmbedder(model).transform(X[:, :63])
-    with pytest.raises(TypeError, match="XGBoost or LightGBM; got Booster"):
+    with pytest.raises(TypeError, match="LightGBM or CatBoost; got Booster"):
         TreeEmbedder(model.get_booster()).transform(X)
     with pytest.raises(TypeError, match=r"XGBoost or LightGBM\), .* got Booster"):
         make_kmex(model.get_booster())

@@ -345,6 +345,100 @@ def test_a_function_is_where_it_stops():
     check_sum(psem, X, found)
 
 
+def table_of_six(n_rows=1500):
+    """The class depends on two of six columns."""
+    X = np.random.default_rng(0).normal(size=(n_rows, 6))
+    return X, X[:, 0] + X[:, 1] > 0
+
+
+def trained_torch(X, y):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(6, 32), torch.nn.Tanh(), torch.nn.Linear(32, 2)
+    )
+    optimizer = torch.optim.Adam(network.parameters(), 0.02, weight_decay=1e-3)
+    rows, labels = torch.as_tensor(X).float(), torch.as_tensor(y).long()
+    for _ in range(200):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(rows), labels).backward()
+        optimizer.step()
+    return network
+
+
+def trained_mlp(X, y):
+    how = {"alpha": 0.01, "max_iter": 300, "random_state": 0}
+    return MLPClassifier((16, 8), **how).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("train", [trained_mlp, trained_torch])
+def test_the_columns_that_a_network_reads_lead(train):
+    X, y = table_of_six()
+    psem = make_kmex(train(X, y), n_prototypes=2, random_state=0).fit(X, y)
+    found = contrast(psem, X[:300])
+    assert (found.space, found.method) == ("input", "integrated_gradients")
+    leading = np.argsort(-np.abs(found.contributions), axis=1)[:, :2]
+    assert (np.sort(leading, axis=1) == [0, 1]).all(axis=1).mean() >= 0.95
+    total = found.contributions.sum(axis=1) + found.base
+    scale = np.abs(found.contributions).sum(axis=1)
+    assert (np.abs(total - found.margin) <= 2e-3 * scale).all()
+    assert_allclose(found.error, np.abs(total - found.margin), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("sparse_output", [False, True])
+def test_a_network_behind_steps_is_explained_in_columns(sparse_output, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"age": rng.normal(40, 9, 200), "job": rng.choice(["a", "b", "c"], 200)}
+    )
+    y = (frame["age"] > 40) ^ (frame["job"] == "a")
+    before = ColumnTransformer(
+        [
+            ("number", StandardScaler(), ["age"]),
+            ("text", OneHotEncoder(sparse_output=sparse_output), ["job"]),
+        ],
+        sparse_threshold=float(sparse_output),
+    )
+    mlp = MLPClassifier((9, 6), alpha=0.1, max_iter=900, random_state=0)
+    model = make_pipeline(before, mlp).fit(frame, y)
+    psem = make_kmex(model, n_prototypes=2, random_state=0).fit(frame, y)
+    found = contrast(psem, frame)
+    assert found.feature_names.tolist() == ["age", "job"]
+    total = found.contributions.sum(axis=1) + found.base
+    assert_allclose(total, found.margin, rtol=1e-6, atol=1e-6)
+    assert found.values[0, 1] == frame["job"][0]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_on_words():
+    texts, y = ["good film", "bad film", "good plot", "bad plot"] * 9, [1, 0] * 18
+    mlp = MLPClassifier((8,), alpha=0.1, max_iter=500, random_state=0)
+    model = make_pipeline(TfidfVectorizer(), mlp).fit(texts, y)
+    psem = make_kmex(model, n_prototypes=1, random_state=0).fit(texts, y)
+    assert (psem.predict(texts) == y).all()
+    X = model[0].transform(texts)
+    of_words = make_kmex(mlp, n_prototypes=1, random_state=0).fit(X, y)
+    assert_array_equal(of_words.predict(X), y)
+    found = contrast(of_words, X)
+    words = model[0].get_feature_names_out()
+    leading = np.argsort(-np.abs(found.contributions), axis=1)[:, :2]
+    assert all(set(words[two]) == {"good", "bad"} for two in leading)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_cached_network_has_its_reference(tmp_path):
+    X, y = table_of_six(100)
+    mlp = trained_mlp(X, y)
+    how = {"n_prototypes": 2, "random_state": 0}
+    cached = make_kmex(mlp, memory=str(tmp_path), **how).fit(X, y)
+    plain = make_kmex(mlp, **how).fit(X, y)
+    expected = contrast(plain, X)
+    assert_allclose(contrast(cached, X).contributions, expected.contributions)
+    assert_array_equal(plain[0].reference_, cached[0].embedder_.reference_)
+
+
 def test_a_linear_encoder_behind_a_cache_is_walked_through(tmp_path):
     X, y = load_iris(return_X_y=True)
     psem = make_kmex(PCA(2).fit(X), n_prototypes=2, memory=str(tmp_path)).fit(X, y)

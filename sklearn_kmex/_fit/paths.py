@@ -1,0 +1,143 @@
+"""Prototypes of small classes in the folds of a search, for several counts at once.
+
+They are only compared with held-out rows. Therefore each class is clustered from one
+start, and the rows nearest to its prototypes are not looked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit.batch import Problems, assign, move, seed_centers
+from sklearn_kmex._fit.prototypes import Plan
+from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
+from sklearn_kmex._fit.ward import merge
+
+# Values of the rows of classes that are clustered together, 4 MiB.
+TOGETHER = 2**19
+
+
+class Members(NamedTuple):
+    """Prototypes of one class, and the weights of their members."""
+
+    vectors: NDArray
+    counts: NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """Standardized centers of one class, the means of their members, and weights."""
+
+    centers: NDArray[np.float64]
+    means: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+
+def small_paths(
+    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Members]]:
+    """Find prototypes of each class, for each count of its plan.
+
+    `owners` are the numbers of the classes of the rows, ascending. The largest count is
+    clustered from one start; each smaller one starts from the prototypes of the next
+    larger one, merged.
+    """
+    classes = distinct_of_each(rows._replace(values=to_numpy(rows.values)), owners)
+    paths: list[list[Members]] = [[] for _ in plans]
+    for codes in _alike(classes.sizes, rows.values.shape[1]):
+        batch = open_batch(classes, codes)
+        own = [plans[code] for code in codes]
+        for place, found in enumerate(_path(batch, classes.sizes[codes], own)):
+            center, scale = batch.center[place, 0], batch.scale[place, 0]
+            paths[codes[place]] = [
+                Members(
+                    (one.centers * scale + center).astype(rows.values.dtype),
+                    one.counts * batch.unit[place, 0],
+                )
+                for one in found
+            ]
+    return paths
+
+
+def _alike(sizes: NDArray[np.intp], n_features: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of classes with like numbers of rows."""
+    order = np.argsort(-sizes, kind="stable")
+    while len(order):
+        most = sizes[order[0]]
+        n_alike = np.count_nonzero(ALIKE * sizes[order] >= most)
+        n_taken = min(n_alike, max(1, TOGETHER // (most * n_features)))
+        yield order[:n_taken]
+        order = order[n_taken:]
+
+
+def _path(
+    batch: Batch, sizes: NDArray[np.intp], plans: Sequence[Plan]
+) -> list[list[Found]]:
+    """Return what is found for each class, for each of its counts, ascending."""
+    counts = np.minimum([plan.counts for plan in plans], sizes[:, np.newaxis])
+    found: dict[int, Found] = {}
+    for count in np.unique(counts[:, -1]).tolist():
+        own = np.flatnonzero(counts[:, -1] == count)
+        seeds = [
+            plan.seed
+            for plan, n in zip(plans, counts[:, -1], strict=True)
+            if n == count
+        ]
+        chances = np.stack([_chances(seed, count) for seed in seeds])
+        centers = seed_centers(_take(batch.problems, own), chances)[:, 0]
+        found |= _moved(batch, own, centers, plans[0])
+    levels = [found]
+    for wanted in counts[:, -2::-1].T:
+        more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
+        for count in np.unique(wanted[more]).tolist():
+            own = np.flatnonzero(more & (wanted == count))
+            centers = merge(*_padded([found[i] for i in own.tolist()]), count)
+            found = found | _moved(batch, own, centers, plans[0])
+        levels.append(found)
+    return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
+
+
+def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
+    """Draw the uniform numbers of greedy k-means++, as one restart of `BatchedKMeans`.
+
+    The first center takes one of them, each of the others several.
+    """
+    shape = n_clusters, 1, 2 + int(np.log(n_clusters))
+    chances = np.zeros(shape)
+    rng = np.random.RandomState(seed)
+    chances[0, 0, 0] = rng.uniform()
+    chances[1:] = rng.uniform(size=(n_clusters - 1, *shape[1:]))
+    return chances
+
+
+def _take(problems: Problems, own: NDArray[np.intp]) -> Problems:
+    """Return some of the problems, in ascending order; all are not copied."""
+    return problems if len(own) == len(problems.norms) else problems.take(own)
+
+
+def _moved(
+    batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan
+) -> dict[int, Found]:
+    """Move the centers of some classes until they stand still; drop empty ones."""
+    problems, model = _take(batch.problems, own), plan.clusterer
+    moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
+    step = assign(problems, moved)
+    fields = zip(moved[:, 0], step.means[:, 0], step.counts[:, 0], strict=True)
+    return {
+        i: Found(*(field[of_class[2] > 0] for field in of_class))
+        for i, of_class in zip(own.tolist(), fields, strict=True)
+    }
+
+
+def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:
+    """Return means and weights as arrays; what is added has weight 0."""
+    most = max(len(one.counts) for one in found)
+    means = np.zeros((len(found), most, found[0].means.shape[1]))
+    weights = np.zeros((len(found), most))
+    for i, one in enumerate(found):
+        means[i, : len(one.counts)] = one.means
+        weights[i, : len(one.counts)] = one.counts
+    return means, weights

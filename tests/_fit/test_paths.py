@@ -1,0 +1,89 @@
+"""small_paths: every count of every class as tight as if it were clustered alone."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+
+from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit import paths
+from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.paths import small_paths
+from sklearn_kmex._fit.prototypes import Plan
+from sklearn_kmex._model.similarity import squared_distances
+
+ONCE = BatchedKMeans(n_init=1)
+
+
+def paths_of(X, y, counts, weights=None):
+    """Find the paths of all classes; `counts` are those of each class."""
+    order = np.argsort(y, kind="stable")
+    weights = np.ones(len(X)) if weights is None else weights
+    rows = Rows(X[order], order, weights[order])
+    plans = [Plan(ONCE, own, seed=3) for own in counts]
+    return small_paths(rows, y[order], plans)
+
+
+def inertia(X, vectors):
+    return squared_distances(X, vectors).min(axis=1).sum()
+
+
+def test_every_count_is_nearly_as_tight_as_one_restart(digits):
+    X, _, y, _ = digits
+    counts = [1, 2, 5, 10]
+    found = paths_of(X, y, [counts] * 10)
+    for place, count in enumerate(counts):
+        ours = sum(inertia(X[y == c], found[c][place].vectors) for c in range(10))
+        theirs = [
+            KMeans(count, n_init=1, random_state=0).fit(X[y == c]) for c in range(10)
+        ]
+        assert ours < 1.01 * sum(model.inertia_ for model in theirs)
+        assert all(len(path[place].counts) == count for path in found)
+    assert_allclose(found[3][0].vectors[0], X[y == 3].mean(axis=0))
+
+
+def test_counts_are_the_weights_of_the_members(digits):
+    X, _, y, _ = digits
+    weights = np.random.RandomState(0).uniform(1e-3, 1e3, size=len(y))
+    for code, path in enumerate(paths_of(X, y, [[1, 4]] * 10, weights)):
+        own = y == code
+        assert_allclose(path[0].counts, weights[own].sum())
+        nearest = squared_distances(X[own], path[1].vectors).argmin(axis=1)
+        assert_allclose(path[1].counts, np.bincount(nearest, weights[own]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [
+        *((np.float32, scale) for scale in (1e-30, 1.0, 1e30)),
+        *((np.float64, scale) for scale in (1e-150, 1.0, 1e100)),
+    ],
+)
+def test_classes_of_any_size_counts_and_scale(dtype, scale):
+    X = np.array([[0.0], [0], [1], [5], [7], [20], [20], [21], [90]]) * scale
+    X, y = X.astype(dtype), np.array([0, 0, 0, 0, 1, 2, 2, 2, 2])
+    found = paths_of(X, y, [[1, 2, 9], [1, 1, 1], [2, 2, 3]])
+    assert [[len(one.counts) for one in path] for path in found] == [
+        [1, 2, 3],
+        [1, 1, 1],
+        [2, 2, 3],
+    ]
+    assert_allclose(np.sort(found[0][2].vectors, axis=0), X[[0, 2, 3]])
+    assert_allclose(found[0][0].vectors, X[:4].mean(axis=0, keepdims=True), rtol=1e-6)
+    assert_allclose(np.sort(found[2][2].vectors, axis=0), X[[5, 7, 8]])
+    assert {one.vectors.dtype for path in found for one in path} == {np.dtype(dtype)}
+
+
+def test_equal_rows_of_a_class_are_one_prototype():
+    X, y = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
+    for path in paths_of(X, y, [[1, 2]] * 2):
+        assert_array_equal(path[1].vectors, [[1.0, 1.0]])
+        assert_array_equal(path[1].counts, [3.0])
+
+
+def test_batches_do_not_matter(digits, monkeypatch):
+    X, _, y, _ = digits
+    whole = paths_of(X, y, [[1, 3]] * 10)
+    monkeypatch.setattr(paths, "TOGETHER", 1)
+    for one, other in zip(whole, paths_of(X, y, [[1, 3]] * 10), strict=True):
+        assert_allclose(one[1].vectors, other[1].vectors)
