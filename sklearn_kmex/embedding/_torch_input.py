@@ -64,8 +64,8 @@ class TorchInputEmbedder(BaseEmbedder):
     def _set_reference(self, X: Any) -> None:
         """Keep rows of a table; forget those of a table before other samples."""
         self.__dict__.pop("reference_", None)
-        own = getattr(self, "preprocess", None) is None  # rows as the network takes them
-        if own and (table := as_table(X)) is not None:
+        is_own = getattr(self, "preprocess", None) is None  # no input of a function
+        if is_own and (table := as_table(X)) is not None:
             self.reference_ = np.array(evenly_spaced(table))
 
     def _attribute(

@@ -45,10 +45,7 @@ OF_COLUMNS = (
     *("lambdas_", "max_abs_", "mean_", "min_", "pvalues_", "scale_", "scores_"),
     *("statistics_", "var_", "variances_", "xbar_"),
 )
-WITH_COLUMNS = (
-    *("cluster_centers_", "coef_", "components_", "quantiles_", "reference_"),
-    "whitening_",
-)
+WITH_COLUMNS = ("cluster_centers_", "coef_", "components_", "quantiles_", "whitening_")
 WITH_ROWS = ("random_weights_", "scalings_")
 # Their numbers of axes, and the axis of the columns.
 SHAPES = {

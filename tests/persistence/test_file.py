@@ -490,3 +490,20 @@ def test_nothing_of_a_file_is_a_pickle(models, tmp_path):
     save_psem(models["scaled"][0], tmp_path / "psem")
     with pytest.raises(pickle.UnpicklingError):
         pickle.loads((tmp_path / "psem").read_bytes())
+
+
+def test_a_network_that_was_fitted_to_tensors(digits, tmp_path):
+    torch = pytest.importorskip("torch")
+    X, X_test, y, _ = digits
+
+    def make():
+        return torch.nn.Sequential(
+            torch.nn.Linear(64, 8), torch.nn.ReLU(), torch.nn.Linear(8, 10)
+        )
+
+    psem = make_kmex(make(), n_prototypes=1, metric="euclidean")
+    psem.fit(torch.tensor(X[:300], dtype=torch.float32), y[:300])
+    save_psem(psem, tmp_path / "psem")
+    loaded = load_psem(tmp_path / "psem", make())
+    rows = X_test.astype(np.float32)
+    assert_array_equal(loaded.predict_proba(rows), psem.predict_proba(rows))
