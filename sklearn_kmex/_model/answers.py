@@ -31,6 +31,10 @@ from sklearn_kmex._model.similarity import (
 
 Answer = Callable[..., tuple[Any, ...]]
 
+# Typical relative error of probabilities that is accepted, twenty times what is seen;
+# and the largest sum of those whose relative error does not matter.
+RELATIVE, NEGLIGIBLE = 2e-3, 1e-6
+
 
 class Accuracy(NamedTuple):
     """Rounding errors of squared distances from a product in the dtype of X.
@@ -168,11 +172,13 @@ def class_probabilities(
     found = probabilities(scores, rule.temperature)
     if accuracy is None:
         return (found,)
-    # A probability p changes by 2 p (1 - p) times the change of the logits.
+    # A probability p changes by 2 p (1 - p) times the change of the logits, and by 2
+    # times that relative to p, which may be negligible for all classes but one.
     doubt = 1 - xp.max(found, axis=1)
     sensitivity = 2 * xp.minimum(doubt, xp.full_like(doubt, 0.25))
     close = accuracy.of_values(rule.temperature, sensitivity)
-    return found, accuracy.of_lead(scores) & close
+    relative = accuracy.of_values(rule.temperature, 2 * accuracy.tolerance / RELATIVE)
+    return found, accuracy.of_lead(scores) & close & (relative | (doubt <= NEGLIGIBLE))
 
 
 def winning_classes(
