@@ -85,7 +85,7 @@ def explained(case, psem):
 
 
 def contrasted(case, psem):
-    found = contrast(psem, case.X_test[:SHOWN])
+    found = contrast(psem, case.X_test[:SHOWN], X_train=case.X)
     check_sum(found)
     names = list(found.feature_names)
     if case.columns is not None and names != case.columns:

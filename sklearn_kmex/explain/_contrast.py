@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import rule_of
-from sklearn_kmex._model.steps import steps_before
+from sklearn_kmex._model.steps import run_steps, steps_before
 from sklearn_kmex.explain._contributions import Contrast
 from sklearn_kmex.explain._margin import (
     margins_of_weights,
@@ -21,6 +22,12 @@ from sklearn_kmex.explain._margin import (
 )
 from sklearn_kmex.explain._points import as_table, with_training_rows
 from sklearn_kmex.explain._probe import rows_of
+from sklearn_kmex.explain._sampling import (
+    MOST_COLUMNS,
+    SAMPLING,
+    can_sample,
+    sample_split,
+)
 from sklearn_kmex.explain._walk import Split, column_names, forward, walk_back
 
 
@@ -64,11 +71,13 @@ def contrast(
         class of the most similar prototype of any other class.
 
     method : {"auto", "tree_shap", "path", "integrated_gradients", "epsilon", \
-"epsilon_plus", "epsilon_alpha2_beta1"}, default="auto"
+"epsilon_plus", "epsilon_alpha2_beta1", "sampling"}, default="auto"
         How the margin is split over the columns that go into an embedder.
 
         - "auto": the first method of the embedder: "tree_shap" for trees,
-          "integrated_gradients" for networks.
+          "integrated_gradients" for networks. For other models, and for trees and
+          networks behind steps that mix columns, "sampling" if `X_train` is given;
+          otherwise the columns are those of a step, which `space` names.
         - "tree_shap": for an ensemble of trees, the Shapley values of the columns
           [1]_. They are exact. Columns that together decide share their contribution.
         - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
@@ -82,9 +91,15 @@ def contrast(
         - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same networks,
           layer-wise relevance propagation, as in :func:`relevance`. `error` is what
           biases keep.
+        - "sampling": for any model of a dense table of at most 200 columns, the
+          Shapley values of the columns, averaged over 16 random orders of the columns
+          and their opposites [3]_. The columns of training rows are replaced by those
+          of the sample one by one. The sum is exact; the single contributions have a
+          sampling error. `base` is the mean margin of these training rows.
 
     X_train : array-like of shape (n_train, n_features), default=None
-        Rows that `psem` was fitted on. If the steps have no inverse, as trees have
+        Rows that `psem` was fitted on, of the type of X. They are needed for
+        "sampling". If the steps have no inverse, as trees have
         none, `prototype_values` and `against_values` are those of the nearest training
         rows.
 
@@ -156,6 +171,8 @@ def contrast(
     .. [1] Scott Lundberg et al., "From Local Explanations to Global Understanding with
        Explainable AI for Trees", Nature Machine Intelligence 2, 2020.
     .. [2] Ando Saabas, "Interpreting random forests", 2014.
+    .. [3] Erik Strumbelj and Igor Kononenko, "An Efficient Explanation of Individual
+       Classifications using Game Theory", JMLR 11, 2010.
 
     Examples
     --------
@@ -178,10 +195,12 @@ def contrast(
     found, rule = decide(psem, inputs[-1]), rule_of(find_sem(psem))
     codes, others = sides(found, labels, against)
     own, rivals = found.nearest_of(codes), rivals_of(found, codes, others)
-    split = split_margin(rows_of(inputs[-1]), rule, own, rivals)
-    margin: NDArray = split.parts.sum(axis=1)
-    split, left = walk_back(steps, inputs, split, method)
-    _check_method(method, split)
+
+    def split_at(Z: Any) -> Split:
+        return split_margin(rows_of(Z), rule, own, rivals)
+
+    margin = _margin(split_at(inputs[-1]))
+    split, left = _take_back(steps, inputs, split_at, method, X_train)
     if X_train is not None and left == 0:
         nearest = found.training_rows[np.stack([own, rivals])]
         points = with_training_rows(split.points, as_table(X_train), nearest)
@@ -205,6 +224,41 @@ def contrast(
         feature_names=column_names(psem, inputs, steps[:left], split.parts.shape[1]),
         space=steps[left - 1][0] if left else "input",
     )
+
+
+def _take_back(
+    steps: list[tuple[str, Any]],
+    inputs: list[Any],
+    split_at: Callable[[Any], Split],
+    method: str,
+    X_train: Any,
+) -> tuple[Split, int]:
+    """Take the split of the margin back to the columns of X if possible.
+
+    Returns the split and the number of steps whose output it is for.
+    """
+    X, split, left = inputs[0], split_at(inputs[-1]), len(steps)
+    if method != SAMPLING:
+        split, left = walk_back(steps, inputs, split, method)
+        _check_method(method, split)
+    if (left and method == "auto") or method == SAMPLING:
+        rows = None if X_train is None else as_table(X_train)
+        if can_sample(X, rows):
+            return sample_split(
+                lambda some: _margin(split_at(run_steps(steps, some))), X, rows
+            ), 0
+    if method == SAMPLING:
+        raise ValueError(
+            f"method='sampling' requires X_train, and a dense table of at most "
+            f"{MOST_COLUMNS} columns. Pass the rows that psem was fitted on, or use "
+            "method='auto'."
+        )
+    return split, left
+
+
+def _margin(split: Split) -> NDArray[np.float64]:
+    total: NDArray = split.parts.sum(axis=1)
+    return total
 
 
 def _check_method(method: str, split: Split) -> None:

@@ -144,7 +144,7 @@ def explain(
         relevance=_maps(relevance, psem, X, order),
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
-        reasons=contrast(psem, X).reasons() if reasons else None,
+        reasons=contrast(psem, X, X_train=X_train).reasons() if reasons else None,
         **_two_classes(found),
         **_examples(found, order, X_train),
         **_members(psem, Z, found, X_train, y_train, n_members),
