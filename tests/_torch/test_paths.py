@@ -142,8 +142,21 @@ def test_lrp_needs_no_reference_and_tells_what_biases_keep():
     off = np.abs(found.contributions.sum(axis=1) + found.base - found.margin)
     assert_allclose(found.error, off, rtol=1e-3, atol=1e-6)
     assert found.error.max() > 0
-    with pytest.raises(ValueError, match="no rule for layer_norm"):
-        contrast(fitted(Residual()), X, method="epsilon")
+
+
+def test_functions_without_a_rule_are_named():
+    pytest.importorskip("zennit")
+
+    class Cumulated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Linear(6, 8), nn.Linear(8, 2)
+
+        def forward(self, rows):
+            return self.head(self.first(rows).cumsum(1))
+
+    with pytest.raises(ValueError, match="no rule for cumsum"):
+        contrast(fitted(Cumulated()), X, method="epsilon")
 
 
 def test_references_are_forgotten_where_later_samples_are_no_table():

@@ -580,10 +580,10 @@ def test_black_boxes_must_return_a_tensor(images):
             self.head = nn.Linear(64, 3)
 
         def forward(self, X):
-            return {"logits": self.head(X.flatten(1))}
+            return {"loss": self.head(X.flatten(1)).mean()}
 
     assert TorchEmbedder(Net()).transform(images).shape == (100, 64)
-    with pytest.raises(TypeError, match=r"Net must return a tensor .*got dict"):
+    with pytest.raises(ValueError, match=r"Net must return a tensor .*got dict"):
         TorchEmbedder(Net()).black_box_output(images)
 
 

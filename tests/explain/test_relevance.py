@@ -436,7 +436,7 @@ def test_a_skorch_net_with_names_for_classes(names):
     few = make_kmex(net, n_prototypes=2, random_state=0)
     few.fit(images()[labels != names[0]], labels[labels != names[0]])
     assert_allclose(black_box_relevance(few, X, labels=names[2]), of_codes, rtol=1e-5)
-    other = make_kmex(net, n_prototypes=2, random_state=0)
+    other = make_kmex(net, n_prototypes=2, classes=list("abc"), random_state=0)
     other.fit(images(), np.array(["a", "b", "c"])[np.arange(30) % 3])
     assert_allclose(black_box_relevance(other, X, labels="c"), of_codes, rtol=1e-5)
 
@@ -680,9 +680,9 @@ def test_rows_without_a_number_or_any_relevance_are_named():
 
 def test_a_head_without_a_score_for_each_class_is_told():
     network = seeded(networks.Written)
-    network.head = nn.Linear(6, 1)
+    network.head = nn.Linear(6, 2)
     psem = psem_of(network)
-    with pytest.raises(ValueError, match="one score for each class; it returns 1, too"):
+    with pytest.raises(ValueError, match="one score for each class; it returns 2, too"):
         black_box_relevance(psem, X, labels=2)
 
 
