@@ -75,13 +75,13 @@ def contrast(
           root to the leaf of a sample, each split changes the expected margin of the
           training rows in the node. The column of the split gets the change, so that
           of columns that together decide the last one gets most.
-        - "integrated_gradients": for an MLP, and a torch network on a table: the mean
-          gradient between rows of the training set and the sample, times their
-          difference, averaged over the rows with the smallest margins (see
+        - "integrated_gradients": for an MLP, a linear classifier, and a torch network on
+          a table: the mean gradient between rows of the training set and the sample,
+          times their difference, averaged over the rows with the smallest margins (see
           :ref:`contributions_to_networks`). `base` is their mean margin.
-        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same networks,
-          layer-wise relevance propagation, as in :func:`relevance`. `error` is what
-          biases keep.
+        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same models, but
+          linear classifiers of more than two classes: layer-wise relevance propagation,
+          as in :func:`relevance`. `error` is what biases keep.
 
     X_train : array-like of shape (n_train, n_features), default=None
         Rows that `psem` was fitted on. If the steps have no inverse, as trees have
