@@ -94,9 +94,7 @@ class Scatter(NamedTuple):
         return covariance / np.outer(scales, scales), scales
 
 
-def rounding_of(
-    means: NDArray, mass: NDArray, eps: float = EPS
-) -> NDArray[np.float64]:
+def rounding_of(means: NDArray, mass: NDArray, eps: float = EPS) -> NDArray[np.float64]:
     """Return the largest sum of squares of each feature that may be rounding alone."""
     total = mass.sum()
     share = 4 * max(eps, EPS * total**0.5)  # of a row, and of a mean over rows

@@ -68,15 +68,15 @@ def contrast(
         How the margin is split over the columns that go into an embedder.
 
         - "auto": the first method of the embedder: "tree_shap" for trees,
-          "integrated_gradients" for networks.
+          "integrated_gradients" for networks and linear classifiers.
         - "tree_shap": for an ensemble of trees, the Shapley values of the columns
           [1]_. They are exact. Columns that together decide share their contribution.
         - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
           root to the leaf of a sample, each split changes the expected margin of the
           training rows in the node. The column of the split gets the change, so that
           of columns that together decide the last one gets most.
-        - "integrated_gradients": for an MLP, a linear classifier, and a torch network on
-          a table: the mean gradient between rows of the training set and the sample,
+        - "integrated_gradients": for an MLP, a linear classifier, and a torch network
+          on a table: the mean gradient between rows of the training set and the sample,
           times their difference, averaged over the rows with the smallest margins (see
           :ref:`contributions_to_networks`). `base` is their mean margin.
         - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same models, but
