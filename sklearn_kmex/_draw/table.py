@@ -48,7 +48,8 @@ def shown_value(value: Any) -> str:
     """
     if not isinstance(value, float | np.floating):
         return str(value)
-    return f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+    number = float(value)
+    return f"{number:.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
 def clipped(value: Any, length: int) -> str:
