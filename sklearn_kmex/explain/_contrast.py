@@ -63,8 +63,7 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
-    method : {"auto", "tree_shap", "path", "integrated_gradients", "epsilon", \
-"epsilon_plus", "epsilon_alpha2_beta1"}, default="auto"
+    method : str, default="auto"
         How the margin is split over the columns that go into an embedder.
 
         - "auto": the first method of the embedder: "tree_shap" for trees,
