@@ -468,3 +468,14 @@ def test_unfitted_calls_say_so(method):
         getattr(KMExClassifier(), method)(X_GOOD)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         KMExClassifier().get_feature_names_out()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_of_dates_are_refused(library):
+    frames = pytest.importorskip(library)
+    days = np.datetime64("2020-01-01", "us") + np.arange(10)
+    X = frames.DataFrame({"age": np.arange(10.0), "since": days})
+    y = [0, 1] * 5
+    with pytest.raises(ValueError, match=r"got column 'since' of (?i:datetime).* days"):
+        KMExClassifier(1).fit(X, y)
+    assert KMExClassifier(1).fit(X[["age"]], y).n_features_in_ == 1

@@ -16,7 +16,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
 from sklearn_kmex._data.mapped import file_behind
-from sklearn_kmex._fit.covariance import metric_map
+from sklearn_kmex._data.rows import Training
+from sklearn_kmex._fit.covariance import metric_map, scatter_of
 from sklearn_kmex.exceptions import KMExWarning
 
 METRICS = ["euclidean", "cosine", "mahalanobis", "cosine_mahalanobis"]
@@ -265,3 +266,40 @@ def test_a_covariance_that_is_singular_but_for_rounding():
     same = np.nextafter(1, 0)
     of_rank_one = metric_map(np.array([[1.0, same], [same, 1.0]]))
     assert_allclose(of_rank_one, 0.5 / np.sqrt(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1000.1])
+def test_a_column_that_is_constant_but_for_rounding_does_not_decide(dtype, value):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 4)).astype(dtype)
+    y = (X[:, 0] > 0).astype(int)
+    X[:, 3] = value  # its mean is rounded
+    mahalanobis = KMExClassifier(3, metric="mahalanobis", random_state=0)
+    psem = mahalanobis.fit(X, y)
+    assert np.abs(psem.metric_map_).max() < 100
+    moved = X + np.array([0, 0, 0, 1e-3], dtype=dtype)
+    assert psem.score(moved, y) > 0.95
+    for part in np.split(np.arange(300), 3):
+        psem = psem.partial_fit(X[part], y[part])
+    assert np.abs(psem.metric_map_).max() < 100
+    # Divided by the length, which is the same but for rounding.
+    of_unit = np.column_stack([np.cos(X[:, 0]), np.sin(X[:, 0]), np.ones(300)])
+    scaled = (of_unit * (1 + rng.rand(300, 1))).astype(dtype)
+    cosine = KMExClassifier(3, metric="cosine_mahalanobis", random_state=0)
+    assert np.abs(cosine.fit(scaled, y).metric_map_).max() < 100
+
+
+def test_a_column_that_varies_in_one_fold_only_has_no_variance_without_it():
+    X = np.random.RandomState(0).normal(size=(200, 3))
+    X[20:, 2] = 0.1
+    whole, fold = (_scatter_of_one_class(X, np.arange(n)) for n in (200, 20))
+    left = whole.merge(fold, -1)
+    assert left.products[2, 2] == 0
+    assert (np.diag(left.products)[:2] > 100).all()
+
+
+def _scatter_of_one_class(X, rows):
+    weights, labels = np.ones(len(X)), np.zeros(len(X), dtype=int)
+    training = Training(X, labels, weights, np.array([0]), [rows], ["class-0"])
+    return scatter_of(training, [(rows, weights[rows])])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP, check_figure
 from sklearn_kmex._draw.grid import check_n_features, check_samples, heading
-from sklearn_kmex._draw.table import Line, Table, Words, clipped
+from sklearn_kmex._draw.table import Line, Table, Words, clipped, shown_value
 
 HEAD = ["sample", "class", "against", "margin", "largest contributions"]
 N_LARGEST = 5  # contributions in a table
@@ -57,10 +57,6 @@ def by_size(contributions: NDArray) -> NDArray[np.intp]:
 def named_value(names: NDArray, values: NDArray, column: int) -> tuple[str, str]:
     """Return the name of a column and the value of a sample, short enough for axes."""
     return clipped(names[column], 28), clipped(shown_value(values[column]), 16)
-
-
-def shown_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def reasons_of(contrast: ContrastLike, n_columns: int) -> NDArray[np.object_]:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.contrast import draw_signed_bars, named_value, shown_value
+from sklearn_kmex._draw.contrast import draw_signed_bars, named_value
 from sklearn_kmex._draw.explanation import Evidence, draw_bars, draw_picture
 from sklearn_kmex._draw.figures import FONT, OTHER, check_figure
 from sklearn_kmex._draw.grid import (
@@ -25,7 +25,7 @@ from sklearn_kmex._draw.pictures import (
     thumbnails,
     value_range,
 )
-from sklearn_kmex._draw.table import Picture, Table, clipped
+from sklearn_kmex._draw.table import Picture, Table, clipped, shown_value
 
 HEAD = ["sample", "prediction", "nearest of another class", "changes without"]
 WIDTH = 5.6  # of bars, in inches

@@ -18,7 +18,7 @@ from sklearn_kmex._draw.figures import (
     update_layout,
 )
 from sklearn_kmex._draw.pictures import in_unit_range
-from sklearn_kmex._draw.table import clipped
+from sklearn_kmex._draw.table import clipped, shown_value
 
 LARGEST = 2048  # pixels of a mosaic; larger pictures are shown at lower resolution
 LABEL_WIDTH = 1.2  # inches
@@ -148,13 +148,8 @@ def _write_values(ax: Any, values: NDArray, ranks: NDArray) -> None:
         return
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if ranks[i, j] < 0.5 else "black"
-        ax.text(j, i, _as_text(value), ha="center", va="center", color=colour, **SMALL)
+        text = clipped(shown_value(value), 10)
+        ax.text(j, i, text, ha="center", va="center", color=colour, **SMALL)
 
 
 SMALL = FONT | {"fontsize": 7}
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    return clipped(value, 10)

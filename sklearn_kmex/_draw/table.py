@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 MAX_ROWS = 20  # of a table in a notebook
 MAX_LENGTH = 80  # of a name or value
 
@@ -37,6 +39,17 @@ class Picture(NamedTuple):
 
 class Cards(list):
     """Lists of cells, written side by side."""
+
+
+def shown_value(value: Any) -> str:
+    """Return a value of a table as text: a float with four digits or without decimals.
+
+    Amounts such as incomes keep all digits before the point.
+    """
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
 def clipped(value: Any, length: int) -> str:

@@ -27,6 +27,8 @@ from sklearn_kmex._fit.temperature import Fold
 COVARIANCE_ROWS = 20_000
 MOST_FEATURES = 10_000
 PRODUCT_ROWS = 1024  # of small classes, multiplied at once
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 1e-12  # share of a variance below which a difference of two is taken as 0
 
 
 class Scatter(NamedTuple):
@@ -49,12 +51,11 @@ class Scatter(NamedTuple):
         ours, theirs = self.mass[:, np.newaxis], sign * other.mass[:, np.newaxis]
         apart = np.where(other.mass[:, np.newaxis] > 0, other.means - self.means, 0.0)
         between = (apart * (ours * theirs / held)).T @ apart
-        return Scatter(
-            self.products + sign * other.products + between,
-            self.means + apart * theirs / held,
-            mass,
-            self.fourth + sign * other.fourth,
-        )
+        products = self.products + sign * other.products + between
+        means = self.means + apart * theirs / held
+        least = rounding_of(means, mass) + ROUNDING * np.diag(self.products)
+        fourth = self.fourth + sign * other.fourth
+        return Scatter(_varying(products, least), means, mass, fourth)
 
     def covariance(self, shrinkage: float | str) -> NDArray[np.float64]:
         """Return the covariance, its correlations shrunk towards 0."""
@@ -91,6 +92,19 @@ class Scatter(NamedTuple):
             )
         scales = standard_deviations(covariance)
         return covariance / np.outer(scales, scales), scales
+
+
+def rounding_of(means: NDArray, mass: NDArray, eps: float = EPS) -> NDArray[np.float64]:
+    """Return the largest sum of squares of each feature that may be rounding alone."""
+    total = mass.sum()
+    share = 4 * max(eps, EPS * total**0.5)  # of a row, and of a mean over rows
+    return total * (share * np.abs(means).max(axis=0, initial=0)) ** 2
+
+
+def _varying(products: NDArray, least: NDArray) -> NDArray[np.float64]:
+    """Set the products of features that are constant up to rounding to 0."""
+    varies = np.diag(products) > least
+    return products * varies * varies[:, np.newaxis]
 
 
 def standard_deviations(covariance: NDArray) -> NDArray[np.float64]:
@@ -171,6 +185,7 @@ def scatter_of(
     products: Any = np.zeros((X.shape[1], X.shape[1]))
     for block, _ in _centered(classes, means):
         products = products + to_numpy(block.T @ block)
+    products = _varying(products, rounding_of(means, mass, _eps_of(X)))
     if not with_fourth:
         return Scatter(products, means, mass)
     scales = standard_deviations(products / max(mass.sum(), 1e-300))
@@ -180,6 +195,12 @@ def scatter_of(
         lengths = to_numpy(squared_norms(block))
         fourth += float((lengths**2 / weights).sum())
     return Scatter(products, means, mass, fourth)
+
+
+def _eps_of(X: Any) -> float:
+    """Return the rounding of the dtype of rows."""
+    xp, *_ = get_namespace_and_device(X)
+    return float(xp.finfo(X.dtype).eps)
 
 
 def _centered(

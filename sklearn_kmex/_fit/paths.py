@@ -54,7 +54,7 @@ def small_paths(
             center, scale = batch.center[place, 0], batch.scale[place, 0]
             paths[codes[place]] = [
                 Members(
-                    (one.centers * scale + center).astype(rows.values.dtype),
+                    (one.centers * scale + center).astype(classes.rows.values.dtype),
                     one.counts * batch.unit[place, 0],
                 )
                 for one in found

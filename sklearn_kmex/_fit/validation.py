@@ -57,6 +57,7 @@ def check_rows(
     """
     y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
     _check_not_missing(y)
+    _check_no_dates(X)
     if is_dask(X):
         rows = check_known_chunks(X)
         labels = check_labels(estimator, rows, y)
@@ -108,6 +109,18 @@ def check_labels(estimator: BaseEstimator, X: Any, y: ArrayLike) -> NDArray:
     labels = column_or_1d(y, warn=True)
     check_consistent_length(X, labels)
     return labels
+
+
+def _check_no_dates(X: Any) -> None:
+    """Refuse columns of dates and times, which have no distance."""
+    for name, dtype in zip(
+        getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False
+    ):
+        if str(dtype).lower().startswith(("date", "time", "duration", "period")):
+            raise ValueError(
+                f"X must have columns of numbers; got column {name!r} of {dtype}. "
+                "Leave it out, or convert it to numbers, such as days since a date."
+            )
 
 
 def _check_not_missing(y: Any) -> None:

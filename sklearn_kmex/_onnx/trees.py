@@ -63,26 +63,22 @@ def trees_of(ensemble: Any) -> Trees:
 def _of_catboost(ensemble: Any) -> Iterator[Tree]:
     """Make a node for each combination of answers, by depth; then the leaves.
 
-    The first answer is the lowest bit of the number of a leaf.
+    The first answer is the highest bit of the number of a leaf.
     """
     try:
         trees = list(catboost_questions(ensemble))
     except ValueError as error:
         raise _no_converter(ensemble, str(error)) from error
     for asked in trees:
-        depth = len(asked)
-        level = np.repeat(np.arange(depth + 1), 2 ** np.arange(depth + 1))
-        inner, n_inner = level[: -(2**depth)], 2**depth - 1
-        place = np.arange(n_inner) + 1 - 2**inner
-        ends = np.full(2**depth, -1)
-        below = 2 ** (inner + 1) - 1 + place  # for the answer "no", to the left
+        sizes = 2 ** np.arange(len(asked))  # of the levels above the leaves
+        inner, ends = np.arange(sizes.sum()), np.full(sizes.sum() + 1, -1)
         columns, borders, to_left = (
-            np.array(part)[inner] if asked else np.empty(0)
-            for part in (zip(*asked, strict=True) if asked else ((), (), ()))
+            np.repeat([question[part] for question in asked], sizes)
+            for part in range(3)
         )
         yield Tree(
-            np.append(below, ends).astype(np.int64),
-            np.append(below + 2**inner, ends).astype(np.int64),
+            np.append(2 * inner + 1, ends),
+            np.append(2 * inner + 2, ends),
             np.append(columns, 0 * ends).astype(np.int64),
             np.append(borders, 0.0 * ends).astype(np.float32),
             np.append(to_left, 0 * ends),

@@ -1,22 +1,30 @@
 """Contributions of the input of dense layers, without torch."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.utils import gen_batches
 
 from sklearn_kmex._data.arrays import BLOCK_ELEMENTS, dense
-from sklearn_kmex.embedding._reference import least_alike
+from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
+from sklearn_kmex.embedding._reference import (
+    NETWORK_METHODS,
+    least_alike,
+    reference_of,
+)
 
-ACTIVATIONS = {
+SOFTMAX = "softmax"  # only of the last layer, by integrated gradients
+ACTIVATIONS: dict[str, Callable[[NDArray], NDArray]] = {
     "identity": lambda X: X,
     "logistic": expit,
     "relu": lambda X: np.maximum(X, 0),
     "tanh": np.tanh,
+    SOFTMAX: partial(softmax, axis=1),
 }
 DERIVATIVES: dict[str, Callable[[NDArray], NDArray]] = {
     "identity": np.ones_like,
@@ -28,6 +36,7 @@ DERIVATIVES: dict[str, Callable[[NDArray], NDArray]] = {
 # contributions still change by a larger share.
 N_STEPS, MAX_CHANGE = (4, 16, 64, 256), 0.01
 SMALL = 1e-6  # share of its size below which a number is taken as zero
+TINY = 1e-300  # smallest probability whose logarithm is taken
 
 
 class DenseLayers(NamedTuple):
@@ -36,6 +45,11 @@ class DenseLayers(NamedTuple):
     weights: list[NDArray]
     biases: list[NDArray]
     activation: str
+
+    @property
+    def are_curved(self) -> bool:
+        """Whether the gradient turns along a line, not only changes its length."""
+        return len(self.weights) > 1 or self.activation == SOFTMAX
 
     def activate(self, values: NDArray) -> NDArray:
         return ACTIVATIONS[self.activation](values)
@@ -56,6 +70,27 @@ class DenseLayers(NamedTuple):
         return self.activate(self.values(self.enter(X))[-1])
 
 
+def attribute_layers(
+    embedder: Any,
+    layers: DenseLayers,
+    X: Any,
+    slope: NDArray[np.float64],
+    method: str,
+) -> Attribution:
+    """Split a linear function of the last layer of an embedder over the columns of X.
+
+    X holds numbers, and `reference_` of the embedder the rows to measure from.
+    """
+    known = NETWORK_METHODS[:1] if layers.activation == SOFTMAX else NETWORK_METHODS
+    method = check_method(method, known, "a network or linear model")
+    if method == NETWORK_METHODS[0]:
+        reference = reference_of(embedder, X.shape[1])
+        parts, base = integrated_gradients(layers, X, slope, reference)
+    else:  # whose names differ in the rule of convolutions
+        parts, base = epsilon_rule(layers, X, slope), np.zeros(X.shape[0])
+    return attribution(parts, base, method, slope, layers.embed(X))
+
+
 def integrated_gradients(
     layers: DenseLayers, X: Any, slope: NDArray[np.float64], reference: NDArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,7 +104,7 @@ def integrated_gradients(
     parts = np.zeros(X.shape)
     for rows in _blocks(X.shape, layers):
         left = np.arange(len(parts))[rows]
-        for n_steps in N_STEPS if len(layers.weights) > 1 else (1,):
+        for n_steps in N_STEPS if layers.are_curved else (1,):
             lines = Lines(layers, reference, chosen[left], n_steps)
             found = lines.contributions(X[left], slope[left])
             change = np.abs(found - parts[left]).sum(axis=1)
@@ -120,10 +155,35 @@ class Lines(NamedTuple):
             slopes = slope
             for n in reversed(range(len(before))):
                 name, weights = self.layers.activation, self.layers.weights[n]
-                slopes = slopes * _mean_derivative(name, before[n], after[n])
+                slopes = _before_activation(name, before[n], after[n], slopes)
                 slopes = slopes @ weights.T if n else slopes
             total += slopes
         return total / self.n_steps
+
+
+def _before_activation(
+    name: str, before: NDArray, after: NDArray, slopes: NDArray
+) -> NDArray[np.float64]:
+    """Take slopes from after an activation to before it, as means over a line.
+
+    A probability of the softmax is the exponential of its score minus their log-sum.
+    Its change is the logarithmic mean of the two probabilities times that of this
+    difference, and the changes of all of them sum to 0.
+    """
+    if name != SOFTMAX:
+        return slopes * _mean_derivative(name, before, after)
+    ends = ACTIVATIONS[SOFTMAX](before), ACTIVATIONS[SOFTMAX](after)
+    means = _logarithmic_mean(*ends)
+    shared = (slopes * means).sum(axis=1) / means.sum(axis=1)
+    return means * (slopes - shared[:, np.newaxis])
+
+
+def _logarithmic_mean(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Divide the difference of positive numbers by that of their logarithms."""
+    a, b = np.maximum(a, TINY), np.maximum(b, TINY)
+    is_small = np.abs(a - b) <= SMALL * (a + b)
+    rise = np.log(a) - np.log(b)
+    return np.where(is_small, (a + b) / 2, (a - b) / np.where(is_small, 1, rise))
 
 
 def _mean_derivative(name: str, before: NDArray, after: NDArray) -> NDArray[np.float64]:

@@ -12,19 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_kmex._compat import HasMethods
 from sklearn_kmex._data.arrays import dense
 from sklearn_kmex._model.matching import BlackBoxError
-from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
+from sklearn_kmex.embedding._attribution import Attribution
 from sklearn_kmex.embedding._base import BaseEmbedder
-from sklearn_kmex.embedding._dense_layers import (
-    DenseLayers,
-    epsilon_rule,
-    integrated_gradients,
-)
+from sklearn_kmex.embedding._dense_layers import DenseLayers, attribute_layers
 from sklearn_kmex.embedding._head import probabilities_of_scores
-from sklearn_kmex.embedding._reference import (
-    NETWORK_METHODS,
-    evenly_spaced,
-    reference_of,
-)
+from sklearn_kmex.embedding._reference import evenly_spaced
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -122,15 +114,8 @@ class MLPEmbedder(BaseEmbedder):
         self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
     ) -> Attribution:
         """Split a linear function of the hidden layer over the columns of X."""
-        method = check_method(method, NETWORK_METHODS, "a network")
-        layers = self._layers()
         X = self._numbers(self._check_input(X, reset=False))
-        if method == NETWORK_METHODS[0]:
-            reference = reference_of(self, X.shape[1])
-            parts, base = integrated_gradients(layers, X, slope, reference)
-        else:  # whose names differ in the rule of convolutions
-            parts, base = epsilon_rule(layers, X, slope), np.zeros(X.shape[0])
-        return attribution(parts, base, method, slope, layers.embed(X))
+        return attribute_layers(self, self._layers(), X, slope, method)
 
     def _output(self, X: Any) -> NDArray:
         self._check_mlp()

@@ -17,8 +17,16 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_kmex._compat import HasMethods
+from sklearn_kmex._data.arrays import dense
+from sklearn_kmex.embedding._attribution import Attribution
 from sklearn_kmex.embedding._base import BaseEmbedder
+from sklearn_kmex.embedding._dense_layers import (
+    SOFTMAX,
+    DenseLayers,
+    attribute_layers,
+)
 from sklearn_kmex.embedding._pipeline import predicted_columns
+from sklearn_kmex.embedding._reference import evenly_spaced
 
 # Classifiers whose decision_function is the logarithm of the odds.
 LOG_ODDS = (
@@ -51,6 +59,11 @@ class ScoreEmbedder(BaseEmbedder):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during fit, if all of them are strings.
+
+    reference_ : ndarray of shape (n_rows, `n_features_in_`)
+        For a linear classifier, up to 32 rows of those seen during fit, from which
+        :func:`~sklearn_kmex.explain.contrast` measures the contributions of columns, as
+        for :class:`MLPEmbedder`.
 
     See Also
     --------
@@ -86,6 +99,27 @@ class ScoreEmbedder(BaseEmbedder):
     def __init__(self, classifier: BaseEstimator) -> None:
         self.classifier = classifier
 
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray:
+        """Name the columns of the embedding by the classes whose scores they are.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_features_out,), dtype=object
+            "score of" and the label: of the second of two classes, or of each class.
+            Scores for pairs of classes have numbers.
+        """
+        numbered = super().get_feature_names_out(input_features)
+        labels = self.classifier.classes_
+        scored = labels[1:] if len(labels) == 2 else labels
+        if len(scored) != len(numbered):
+            return numbered
+        return np.array([f"score of {label}" for label in scored], dtype=object)
+
     def _check_input(self, X: Any, reset: bool) -> Any:
         """Check rows of numbers; the classifier itself checks frames and objects."""
         if hasattr(X, "columns"):
@@ -107,6 +141,33 @@ class ScoreEmbedder(BaseEmbedder):
         if n_classes > 2:
             return chances
         return logit(np.clip(chances[:, 1:], LEAST, 1 - LEAST))
+
+    def _linear(self, X: Any) -> tuple[Any, DenseLayers] | None:
+        """Return rows as numbers and the layer of a linear classifier, if it is one."""
+        coefficients = getattr(self.classifier, "coef_", None)
+        if coefficients is None or not hasattr(self.classifier, "decision_function"):
+            return None
+        X = validate_data(self.classifier, X, reset=False, accept_sparse="csr")
+        weights = np.atleast_2d(dense(coefficients)).T
+        activation = "identity" if weights.shape[1] == 1 else SOFTMAX
+        bias = np.ravel(self.classifier.intercept_)
+        layers, Z = DenseLayers([weights], [bias], activation), self._embed(X)
+        found = layers.embed(X)  # one for pairs of classes has other columns
+        return (X, layers) if Z.shape == found.shape and np.allclose(Z, found) else None
+
+    def _set_reference(self, X: Any) -> None:
+        linear = self._linear(evenly_spaced(X))
+        if linear is not None:
+            self.reference_ = dense(linear[0])
+
+    def _attribute(
+        self, X: Any, slope: NDArray[np.float64], *, method: str = "auto"
+    ) -> Attribution | None:
+        """Split a linear function of the scores of a linear classifier."""
+        linear = self._linear(self._check_input(X, reset=False))
+        if linear is None:
+            return None
+        return attribute_layers(self, linear[1], linear[0], slope, method)
 
     def _output(self, X: Any) -> NDArray:
         check_is_fitted(self.classifier)

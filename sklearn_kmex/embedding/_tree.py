@@ -21,8 +21,11 @@ from sklearn_kmex.embedding._attribution import (
 from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._decisions import sides_of
 from sklearn_kmex.embedding._leaves import (
+    CATBOOST,
+    HISTOGRAM,
     Leaves,
     check_values,
+    is_instance,
     is_tree_ensemble,
     leaf_indicators,
     leaf_values,
@@ -209,7 +212,7 @@ class TreeEmbedder(BaseEmbedder):
             X = validate_data(
                 self,
                 X,
-                dtype=[np.float64, np.float32],
+                dtype=None if self._keeps(X) else [np.float64, np.float32],
                 accept_sparse="csr" if get_tags(self).input_tags.sparse else False,
                 ensure_all_finite="allow-nan",
                 reset=reset,
@@ -224,6 +227,12 @@ class TreeEmbedder(BaseEmbedder):
             )
         # LightGBM supports sparse matrices, but not sparse arrays.
         return sparse.csr_matrix(X) if sparse.issparse(X) else X
+
+    def _keeps(self, X: Any) -> bool:
+        """Whether X is an array with categories that the ensemble encodes itself."""
+        ensemble = self.ensemble
+        encodes = isinstance(ensemble, HISTOGRAM) or is_instance(ensemble, CATBOOST)
+        return encodes and getattr(X, "dtype", None) == np.object_
 
     def _check_ensemble(self) -> None:
         if not is_tree_ensemble(self.ensemble):

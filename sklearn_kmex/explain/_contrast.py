@@ -70,27 +70,26 @@ def contrast(
         Class that it is compared with, one for all samples or one for each. None is the
         class of the most similar prototype of any other class.
 
-    method : {"auto", "tree_shap", "path", "integrated_gradients", "epsilon", \
-"epsilon_plus", "epsilon_alpha2_beta1", "sampling"}, default="auto"
+    method : str, default="auto"
         How the margin is split over the columns that go into an embedder.
 
         - "auto": the first method of the embedder: "tree_shap" for trees,
-          "integrated_gradients" for networks. For other models, and for trees and
-          networks behind steps that mix columns, "sampling" if `X_train` is given;
-          otherwise the columns are those of a step, which `space` names.
+          "integrated_gradients" for networks and linear classifiers. For other models,
+          and behind steps that mix columns, "sampling" if `X_train` is given; otherwise
+          the columns are those of a step, which `space` names.
         - "tree_shap": for an ensemble of trees, the Shapley values of the columns
           [1]_. They are exact. Columns that together decide share their contribution.
         - "path": for an ensemble of trees, much faster for deep ones [2]_. From the
           root to the leaf of a sample, each split changes the expected margin of the
           training rows in the node. The column of the split gets the change, so that
           of columns that together decide the last one gets most.
-        - "integrated_gradients": for an MLP, and a torch network on a table: the mean
-          gradient between rows of the training set and the sample, times their
-          difference, averaged over the rows with the smallest margins (see
+        - "integrated_gradients": for an MLP, a linear classifier, and a torch network
+          on a table: the mean gradient between rows of the training set and the sample,
+          times their difference, averaged over the rows with the smallest margins (see
           :ref:`contributions_to_networks`). `base` is their mean margin.
-        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same networks,
-          layer-wise relevance propagation, as in :func:`relevance`. `error` is what
-          biases keep.
+        - "epsilon", "epsilon_plus", "epsilon_alpha2_beta1": for the same models, but
+          linear classifiers of more than two classes: layer-wise relevance propagation,
+          as in :func:`relevance`. `error` is what biases keep.
         - "sampling": for any model of a dense table of at most 200 columns, the
           Shapley values of the columns, averaged over 16 random orders of the columns
           and their opposites [3]_. The columns of training rows are replaced by those

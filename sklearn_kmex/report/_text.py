@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kmex._draw.html import clipped
+from sklearn_kmex._draw.table import clipped, shown_value
 
 LONGEST = 120
 # Characters that change the direction of the text after them.
@@ -47,9 +47,7 @@ def as_number(value: Any) -> float | None:
 
 def as_cell(value: Any) -> str:
     """Return a value as short text for a table."""
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    return clipped(as_text(value), 40)
+    return clipped(as_text(shown_value(value)), 40)
 
 
 def percent(share: float | None) -> str:

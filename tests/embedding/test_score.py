@@ -75,14 +75,70 @@ def test_probabilities_of_the_classifier_are_targets_where_known(classifier, n_c
         assert_allclose(found, classifier.predict_proba(X), atol=0.0101)
 
 
-def test_reasons_of_a_linear_classifier_are_in_the_columns_of_the_table():
+LINEAR = [
+    LogisticRegression(max_iter=1000),
+    RidgeClassifier(),
+    LinearSVC(),
+    LogisticRegression(fit_intercept=False, C=1e3, max_iter=10_000),
+]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("classifier", LINEAR)
+def test_reasons_of_a_linear_classifier_are_in_the_columns_of_the_table(
+    classifier, n_classes
+):
     X, y = load_iris(return_X_y=True, as_frame=True)
-    X, y = X[y < 2], y[y < 2]
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    X, y = X[y < n_classes], y[y < n_classes]
+    X = X.assign(constant=1.0)
+    model = make_pipeline(StandardScaler(), classifier).fit(X, y)
     psem = make_kmex(model, n_prototypes=1, random_state=0).fit(X, y)
     found = contrast(psem, X)
     assert list(found.feature_names) == list(X.columns)
-    assert_allclose(found.contributions.sum(axis=1), found.margin)
+    assert (found.space, found.method) == ("input", "integrated_gradients")
+    total = found.contributions.sum(axis=1) + found.base
+    assert_allclose(total, found.margin, atol=1e-9 * np.abs(found.margin).max())
+    assert (found.contributions[:, -1] == 0).all()
+    shares = found.contributions / np.abs(found.contributions).sum(1, keepdims=True)
+    assert np.ptp(shares, axis=0).max() > 0.1  # each row has its own reasons
+
+
+def test_contributions_to_a_linear_classifier_are_weights_times_differences():
+    X, y = load_iris(return_X_y=True)
+    X, y = X[y < 2], y[y < 2]
+    linear = LogisticRegression().fit(X, y)
+    psem = make_kmex(linear, n_prototypes=1, metric="euclidean").fit(X, y)
+    mean = psem["embed"].reference_ = X.mean(axis=0, keepdims=True)
+    found = contrast(psem, X)
+    prototypes = psem["kmex"].prototypes_
+    slope = 2 * (prototypes[found.prototypes] - prototypes[found.against_prototypes])
+    assert_allclose(found.contributions, slope * linear.coef_ * (X - mean))
+    by_epsilon = contrast(psem, X, method="epsilon")
+    assert_allclose(by_epsilon.contributions, slope * linear.coef_ * X, rtol=1e-4)
+
+
+def test_columns_have_the_names_of_the_classes():
+    X, y = load_iris(return_X_y=True)
+    labels = np.array(["blue", "green", "red"])[y]
+    of_two = _contrast_of(SVC(), X[y < 2], labels[y < 2])
+    assert of_two.feature_names.tolist() == ["score of green"]
+    of_three = _contrast_of(SVC(), X, labels)
+    assert of_three.feature_names.tolist() == [
+        "score of blue",
+        "score of green",
+        "score of red",
+    ]
+    rows = np.vstack([X, X[:50] + 5])
+    labels = np.append(labels, ["tan"] * 50)
+    pairs = SVC(decision_function_shape="ovo", kernel="linear")
+    found = _contrast_of(pairs, rows, labels)
+    assert found.space == "embed"
+    assert found.feature_names.tolist() == [f"scoreembedder{k}" for k in range(6)]
+
+
+def _contrast_of(classifier, X, y):
+    psem = make_kmex(classifier.fit(X, y), n_prototypes=1, random_state=0).fit(X, y)
+    return contrast(psem, X[:1])
 
 
 def test_sparse_rows_and_lists_reach_the_classifier():

@@ -27,6 +27,7 @@ from sklearn.utils import get_tags
 
 from sklearn_kmex import make_kmex
 from sklearn_kmex.embedding import TreeEmbedder
+from sklearn_kmex.explain import contrast
 from sklearn_kmex.metrics import fidelity_score
 
 ENSEMBLES = [
@@ -235,6 +236,19 @@ def test_frames_reach_histogram_gradient_boosting(passengers, kind):
     assert_array_equal(TreeEmbedder(model).black_box_output(X), model.predict_proba(X))
 
 
+def test_arrays_of_objects_reach_ensembles_that_encode_categories(passengers):
+    X, y = passengers
+    X = X.astype({"port": object, "deck": int}).to_numpy(dtype=object)
+    histogram = HistGradientBoostingClassifier(
+        max_iter=6, categorical_features=[1, 2], random_state=0
+    ).fit(X, y)
+    psem = make_kmex(histogram, n_prototypes=2, random_state=0).fit(X, y)
+    assert psem.score(X, y) > histogram.score(X, y) - 0.05
+    why = contrast(psem, X)
+    assert (why.space, why.method) == ("input", "tree_shap")
+    assert why.error.max() < 1e-9 * np.abs(why.margin).max()
+
+
 def test_polars_frames_reach_xgboost(passengers):
     X, y = passengers
     X = pl.DataFrame({"age": X["age"].to_numpy(), "deck": X["deck"].astype(int)})
@@ -340,8 +354,6 @@ def test_boosters_that_it_refuses(digits):
         TreeEmbedder(model).transform(X[:, :63])
     with pytest.raises(TypeError, match="LightGBM or CatBoost; got Booster"):
         TreeEmbedder(model.get_booster()).transform(X)
-    with pytest.raises(TypeError, match=r"XGBoost or LightGBM\), .* got Booster"):
-        make_kmex(model.get_booster())
     for package, name in CLASSIFIERS:
         with pytest.raises(NotFittedError):
             make_kmex(boosted(package, name)).fit(X, y)

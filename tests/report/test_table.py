@@ -1,11 +1,18 @@
 """Which samples are tables, their values, and the most informative columns."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sems import Prototypes
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._table import (
     Table,
     as_table,
@@ -130,3 +137,16 @@ def test_a_million_sparse_columns_stay_sparse():
     values = np.zeros((2, 1_000_000))
     values[1, 1004] = 1
     assert 1004 in informative_columns(X, values)  # 16 GB if it were dense
+
+
+def test_a_missing_number_is_called_missing_and_a_text_not_numeric():
+    pytest.importorskip("jinja2")
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"age": [np.nan, 20, 30, 40] * 5, "job": ["a", "b"] * 10})
+    y = np.array([0, 1, 1, 1] * 5)
+    steps = make_column_transformer((SimpleImputer(), ["age"]), remainder="drop")
+    psem = make_pipeline(steps, KMExClassifier(1)).fit(X, y)
+    page = SEMReport(psem, X, y, X_train=X, y_train=y, black_box=None).to_html()
+    rows = re.findall(r'row"><bdi>(\w+)</bdi>.*?quiet[^>]*>([\w ]+)', page, re.DOTALL)
+    assert ("age", "missing") in rows
+    assert {kind for name, kind in rows if name == "job"} == {"not numeric"}

@@ -56,8 +56,9 @@ def test_names_and_cells_are_short():
     assert as_cell("x" * 41) == "x" * 39 + "…"
     assert as_cell("a\nb") == "a b"
     assert as_cell(np.float32(1 / 3)) == as_cell(1 / 3) == "0.3333"
-    assert as_cell(1234567.0) == "1.235e+06"
+    assert as_cell(1234567.0) == "1234567"
     assert as_cell(1234567) == "1234567"
+    assert as_cell(1e20) == "1e+20"
     assert as_cell(np.nan) == "nan"
 
 
