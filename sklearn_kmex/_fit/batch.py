@@ -209,7 +209,7 @@ def step_of(
     sums = _sums(problems, nearest)
     largest = (1 + TIED * np.finfo(sums.dtype).eps) * weights.sum(axis=2)
     if (sums[..., -1].sum(axis=2) > largest).any():  # some have two nearest centers
-        nearest *= (nearest > 0).cumsum(axis=2) == 1
+        _keep_first(nearest)
         sums = _sums(problems, nearest)
     counts, inertia = sums[..., -1], (least * weights).sum(axis=2)
     if counts.all():
@@ -217,6 +217,22 @@ def step_of(
     means = sums[..., :-1] / np.where(counts > 0, counts, 1)[..., np.newaxis]
     _fill(problems, means, centers, counts, least)
     return Step(counts, means, inertia)
+
+
+def _keep_first(nearest: NDArray) -> None:
+    """Keep the first of several nearest centers of each row."""
+    known = nearest[:, :, 0] > 0
+    for place in range(1, nearest.shape[2]):
+        of_center = nearest[:, :, place]
+        of_center[known] = 0
+        known |= of_center > 0
+
+
+def means_of(problems: Problems, members: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the means of members, 0 of none, and their weights."""
+    sums = _sums(problems, members)
+    counts = sums[..., -1]
+    return sums[..., :-1] / np.where(counts > 0, counts, 1)[..., np.newaxis], counts
 
 
 def _sums(problems: Problems, members: NDArray) -> NDArray:

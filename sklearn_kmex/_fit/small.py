@@ -15,8 +15,8 @@ from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.batch import (
     Problems,
-    assign,
     distances_to,
+    means_of,
     move,
     n_entrants,
     problems_of,
@@ -39,8 +39,6 @@ from sklearn_kmex._fit.ward import merge
 # most so many; a batch has at most so many in all, and arrays for its classes have at
 # most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
-# Steps of the folds, which start from the centers of all rows.
-FOLD_STEPS = 4
 # Larger values have squares that may be too large for float64.
 SAFE = 2.0**500
 
@@ -125,13 +123,13 @@ def _fit_all(
         batch, own = open_batch(classes, codes), [plans[code] for code in codes]
         seeds = np.array([plan.seed for plan in own])
         centers, n_iter = _cluster(batch, own, seeds)
-        found = _describe(batch, centers, own[0], n_iter)
+        members, found = _describe(batch, centers, own[0], n_iter)
         folds: Iterable[list[Fold]] = repeat([])
         if own[0].hold_out:
             order = classes.order[batch.positions] - batch.positions[:, :1]
             sizes = fold_sizes(n_classes, own[0].counts[0])
             drawn = _shuffled(batch, order, seeds)[:, : sizes[0]]
-            folds = _fit_folds(batch, centers, own[0], drawn, sizes[1])
+            folds = _fit_folds(batch, members, own[0], drawn, sizes[1])
         fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
     return fitted
 
@@ -271,8 +269,8 @@ def _first_nearest(apart: NDArray) -> NDArray[np.intp]:
 
 def _describe(
     batch: Batch, centers: NDArray, plan: Plan, n_iter: int
-) -> Iterator[ClassPrototypes]:
-    """Describe the prototypes of each class."""
+) -> tuple[NDArray, list[ClassPrototypes]]:
+    """Describe the prototypes of each class; return their members, too: 1, or 0."""
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
@@ -285,8 +283,8 @@ def _describe(
     shown = batch.rows.take(batch.positions[each, nearest])
     vectors, means = vectors[:, 0], batch.to_rows(step.means)[:, 0]
     inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
-    for p, kept in enumerate(counts > 0):
-        yield ClassPrototypes(
+    return members, [
+        ClassPrototypes(
             vectors[p][kept],
             means[p][kept],
             counts[p][kept],
@@ -294,6 +292,8 @@ def _describe(
             float(inertia[p]),
             n_iter,
         )
+        for p, kept in enumerate(counts > 0)
+    ]
 
 
 def _nearest(
@@ -324,17 +324,18 @@ def _shuffled(batch: Batch, order: NDArray, seeds: NDArray) -> NDArray[np.intp]:
 
 def _fit_folds(
     batch: Batch,
-    centers: NDArray,
+    members: NDArray,
     plan: Plan,
     drawn: NDArray[np.intp],
     scored: int,
 ) -> Iterator[list[Fold]]:
-    """Cluster the rows of each class without each fold, from the centers of all.
+    """Move the prototypes of each class to their members without each fold.
 
     `drawn` are rows of each class, dealt to the folds in turns. Only these are used,
-    and at most `scored` are held out in a fold. A class with one row keeps it.
+    and at most `scored` are held out in a fold. A class with one row keeps it. More
+    steps of k-means change the temperature by a few percent at most.
     """
-    problems = batch.problems
+    problems, rows = batch.problems, batch.rows
     sizes = np.count_nonzero(problems.weights[:, 0], axis=1)
     fold = np.full(batch.positions.shape, -1)
     turns = np.where(sizes[:, np.newaxis] > 1, np.arange(drawn.shape[1]) % N_FOLDS, 3)
@@ -342,12 +343,9 @@ def _fit_folds(
     fold = fold[:, np.newaxis]
     used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
     problems = problems._replace(weights=problems.weights * used)
-    centers = np.repeat(centers, N_FOLDS, axis=1)
-    n_steps = min(FOLD_STEPS, plan.clusterer.max_iter)
-    centers, *_ = move(problems, centers, n_steps, plan.clusterer.tol)
-    vectors, placed = _vectors(batch, problems, centers, plan)
-    counts = assign(problems, placed).counts * batch.unit
-    rows = batch.rows
+    means, counts = means_of(problems, members)
+    vectors, _ = _vectors(batch, problems, means, plan)
+    counts *= batch.unit
     for p, size in enumerate(sizes):
         own = drawn[p, : size * (size > 1)] + batch.positions[p, 0]
         held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]

@@ -184,7 +184,7 @@ def _deciding(rule: Rule) -> NDArray[np.intp]:
 
 def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
     """Return relative similarities to the nearest of each group of prototypes."""
-    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    squared = reduce_columns(np.minimum, rule.squared_distances(X, ties=False), first)
     return rule.relative(squared)
 
 
