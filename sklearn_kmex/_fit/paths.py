@@ -124,8 +124,8 @@ def _moved(
     """Move the centers of some classes until they stand still; drop empty ones."""
     problems, model = _take(batch.problems, own), plan.clusterer
     moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
-    step = assign(problems, moved)
-    fields = zip(moved[:, 0], step.means[:, 0], step.counts[:, 0], strict=True)
+    means, weights = assign(problems, moved)
+    fields = zip(moved[:, 0], means[:, 0], weights[:, 0], strict=True)
     return {
         i: Found(*(field[of_class[2] > 0] for field in of_class))
         for i, of_class in zip(own.tolist(), fields, strict=True)

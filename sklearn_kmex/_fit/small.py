@@ -21,7 +21,6 @@ from sklearn_kmex._fit.batch import (
     n_entrants,
     problems_of,
     start,
-    step_of,
     uniform,
 )
 from sklearn_kmex._fit.kmeans import BatchedKMeans
@@ -192,20 +191,18 @@ def open_batch(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     positions, real = classes.positions(codes)
     rows = classes.rows
     weights = np.where(real, rows.weights[positions], 0.0)[:, np.newaxis]
-    unit = _powers_of_two(weights.max(axis=2, keepdims=True))
+    unit = _powers_of_two(weights.max(axis=2, keepdims=True)) / 2
     weights /= unit
-    points = np.ones((*positions.shape, rows.values.shape[1] + 1))
-    values = points[..., :-1]
-    values[:] = rows.values[positions]
+    values = rows.values[positions].astype(np.float64, copy=False)
     center = (weights @ values) / weights.sum(axis=2, keepdims=True)
     center = center.astype(rows.values.dtype).astype(np.float64)
     values -= center
-    if not real.all():
-        values *= real[..., np.newaxis]
+    values[~real] = 0
     largest = values.max(axis=(1, 2), keepdims=True)
     largest = np.maximum(largest, -values.min(axis=(1, 2), keepdims=True))
     scale = _powers_of_two(largest)
-    values /= scale
+    points = np.ones((*positions.shape, values.shape[2] + 1))
+    np.divide(values, scale, out=points[..., :-1])
     return Batch(
         rows,
         positions,
@@ -239,7 +236,7 @@ def _cluster(
     else:
         n_restarts = n_entrants(batch.center.shape[3], model.n_init)
         size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
-        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
+        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6))
     centers, counts, n_iter = move(problems, centers, model.max_iter, model.tol)
     order = np.lexsort((centers[:, 0, :, 0], -counts[:, 0]), axis=-1)
     each = np.arange(len(order))[:, np.newaxis]
@@ -276,13 +273,14 @@ def _describe(
     apart = distances_to(problems, placed)
     least = apart.min(axis=2)
     members = (apart == least[:, :, np.newaxis]).astype(np.float64)
-    step = step_of(problems, placed, members, least)
-    counts = step.counts[:, 0] * batch.unit[:, 0]
+    means, counts = means_of(problems, members)
+    counts = counts[:, 0] * batch.unit[:, 0]
     nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
     each = np.arange(len(nearest))[:, np.newaxis]
     shown = batch.rows.take(batch.positions[each, nearest])
-    vectors, means = vectors[:, 0], batch.to_rows(step.means)[:, 0]
-    inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
+    vectors, means = vectors[:, 0], batch.to_rows(means)[:, 0]
+    inertia = (least * problems.weights).sum(axis=(1, 2))
+    inertia *= batch.unit[:, 0, 0] * batch.scale[:, 0, 0, 0] ** 2
     return members, [
         ClassPrototypes(
             vectors[p][kept],
