@@ -168,4 +168,5 @@ def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
 def map_blocks(function: Callable[[Any], Any], X: Any, columns: int = 1) -> Any:
     """Apply a row-wise function to each block of rows, and join the results."""
     xp, *_ = get_namespace_and_device(X)
-    return xp.concat([function(block) for block in row_blocks(X, columns)], axis=0)
+    parts = [function(block) for block in row_blocks(X, columns)]
+    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)

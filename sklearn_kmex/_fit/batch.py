@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 # is left after the last step.
 MANY_FEATURES, ENTRANTS, MORE_ENTRANTS = 16, 2, 3
 LEFT = 0.6, 0.4, 0.25, 0.15, 0.1, 0.0
+# Those that have converged are taken out when at most this share of problems is left.
+STILL_GOING = 0.75
 # float32 is too rough if the mean squared distance to the nearest center is less than
 # this share of the largest squared norm.
 ROUGH = 1e-4
@@ -301,14 +303,17 @@ def move(
     mass = problems.weights.sum(axis=(1, 2)) * centers.shape[3]
     least, centers = tol * spread / mass, centers.copy()
     counts = np.zeros(centers.shape[:3])
-    going, left = np.arange(len(centers)), problems
+    numbers, left = np.arange(len(centers)), problems
+    going = np.ones(len(centers), dtype=bool)
     n_iter = 0
-    while len(going) and n_iter < max_iter:
+    while going.any() and n_iter < max_iter:
         n_iter += 1
-        before = centers[going]
-        centers[going], counts[going] = after = assign(left, before)
-        shift = ((after[0] - before) ** 2).sum(axis=(2, 3)).max(axis=1)
-        stay = shift > least[going]
-        if not stay.all():
-            going, left = going[stay], left.take(stay)
+        before = centers[numbers]
+        means, weights = assign(left, before)
+        moved = numbers[going]
+        centers[moved], counts[moved] = means[going], weights[going]
+        going &= ((means - before) ** 2).sum(axis=(1, 2, 3)) > least[numbers]
+        if np.count_nonzero(going) <= STILL_GOING * len(going):
+            numbers, left = numbers[going], left.take(going)
+            going = going[going]
     return centers, counts, n_iter
