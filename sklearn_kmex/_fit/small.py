@@ -326,7 +326,7 @@ def _fit_folds(
     plan: Plan,
     drawn: NDArray[np.intp],
     scored: int,
-) -> Iterator[list[Fold]]:
+) -> list[list[Fold]]:
     """Move the prototypes of each class to their members without each fold.
 
     `drawn` are rows of each class, dealt to the folds in turns. Only these are used,
@@ -344,10 +344,15 @@ def _fit_folds(
     means, counts = means_of(problems, members)
     vectors, _ = _vectors(batch, problems, means, plan)
     counts *= batch.unit
+    found = []
     for p, size in enumerate(sizes):
         own = drawn[p, : size * (size > 1)] + batch.positions[p, 0]
         held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]
-        yield [
-            Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
-            for of, n, out in zip(vectors[p], counts[p], held_out, strict=True)
-        ]
+        each = zip(vectors[p], counts[p], held_out, strict=True)
+        found.append(
+            [
+                Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
+                for of, n, out in each
+            ]
+        )
+    return found
