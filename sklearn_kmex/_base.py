@@ -7,12 +7,16 @@ from typing import Any, TypeVar
 
 from sklearn.base import BaseEstimator
 
-from sklearn_kmex._compat import CALLBACK_STATE, CallbackSupportMixin
+from sklearn_kmex._compat import (
+    CALLBACK_STATE,
+    CallbackSupportMixin,
+    RemembersNames,
+)
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
 
-class KMExBaseEstimator(CallbackSupportMixin, BaseEstimator):
+class KMExBaseEstimator(CallbackSupportMixin, RemembersNames):
     """Adds callbacks, and the link from the HTML of an estimator to its API page."""
 
     _doc_link_module = "sklearn_kmex"

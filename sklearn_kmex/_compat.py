@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
-from sklearn.base import _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.tree._tree import Tree
 from sklearn.utils import _safe_indexing
@@ -61,6 +61,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "RealNotInt",
+    "RemembersNames",
     "StrOptions",
     "Tree",
     "_check_feature_names_in",
@@ -105,6 +106,15 @@ def get_namespace_and_device(array: Any) -> tuple[Any, bool, Any]:
 @functools.cache
 def _of_numpy(_dispatch: bool) -> tuple[Any, bool, Any]:
     return _namespace_and_device(np.empty(0))
+
+
+class RemembersNames(BaseEstimator):
+    """Reads the names of its parameters once: it takes as long as their validation."""
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls) -> list[str]:
+        return super()._get_param_names()
 
 
 def has_callbacks(estimator: Any) -> bool:

@@ -108,10 +108,10 @@ def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> An
     It is `ufunc.reduceat` for any array library. Without NumPy, the second columns of
     all groups are combined with the first ones, then the third columns, and so on.
     """
-    sizes = np.diff(starts, append=values.shape[1])
+    sizes = group_sizes(starts, values.shape[1])
     if isinstance(values, np.ndarray):
         columns = values.T
-        if np.ptp(sizes) == 0 and starts[0] == 0:  # many times as fast
+        if starts[0] == 0 and (sizes == sizes[0]).all():  # many times as fast
             columns = columns.reshape(len(starts), sizes[0], len(values))
             return ufunc.reduce(columns, axis=1).T
         return ufunc.reduceat(columns, starts, axis=0).T
@@ -125,6 +125,18 @@ def reduce_columns(ufunc: np.ufunc, values: Any, starts: NDArray[np.intp]) -> An
         more = xp.take(values, asarray_like(first[:left] + place, values), axis=1)
         result[:, :left] = combine(result[:, :left], more)
     return xp.take(result, asarray_like(np.argsort(order), values), axis=1)
+
+
+def group_starts(owners: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the place of the first member of each group; owners are sorted."""
+    new = np.ones(len(owners), dtype=bool)
+    np.not_equal(owners[1:], owners[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def group_sizes(starts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
+    """Return the number of members of each group."""
+    return np.append(starts[1:], total) - starts
 
 
 def dense(X: Any) -> Any:
@@ -156,4 +168,5 @@ def row_blocks(X: Any, columns: int = 1) -> Iterator[Any]:
 def map_blocks(function: Callable[[Any], Any], X: Any, columns: int = 1) -> Any:
     """Apply a row-wise function to each block of rows, and join the results."""
     xp, *_ = get_namespace_and_device(X)
-    return xp.concat([function(block) for block in row_blocks(X, columns)], axis=0)
+    parts = [function(block) for block in row_blocks(X, columns)]
+    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)

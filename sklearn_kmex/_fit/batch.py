@@ -6,16 +6,19 @@ time than the launch of its kernels on an accelerator.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Restarts in the race, as multiples of `n_init`, with more than this number of features
-# and with fewer, where they cost little; steps before it halves them; steps of the
-# finalists, which are half of `n_init`.
-MANY_FEATURES, ENTRANTS, MORE_ENTRANTS = 16, 2, 4
-STEPS_BEFORE, STEPS_AFTER = 2, 4
+# and with fewer, where they cost little; the share of them left after each step. One
+# is left after the last step.
+MANY_FEATURES, ENTRANTS, MORE_ENTRANTS = 16, 2, 3
+LEFT = 0.6, 0.4, 0.25, 0.15, 0.1, 0.0
+# Those that have converged are taken out when at most this share of problems is left.
+STILL_GOING = 0.75
 # float32 is too rough if the mean squared distance to the nearest center is less than
 # this share of the largest squared norm.
 ROUGH = 1e-4
@@ -46,18 +49,16 @@ class Problems(NamedTuple):
     weighted: NDArray  # points times weights, if there is one set of these
 
     def take(self, kept: NDArray) -> "Problems":
-        return Problems(*(field[kept] for field in self))
+        return self._each(lambda field: field[kept])
 
     def astype(self, dtype: Any) -> "Problems":
-        return Problems(*(field.astype(dtype, copy=False) for field in self))
+        return self._each(lambda field: field.astype(dtype, copy=False))
 
-
-class Step(NamedTuple):
-    """What follows from the assignment of rows to centers."""
-
-    counts: NDArray  # (n_problems, n_restarts, n_clusters): weights of the members
-    means: NDArray  # of the members, shaped as the centers
-    inertia: NDArray  # (n_problems, n_restarts), of the centers
+    def _each(self, function: Callable[[NDArray], NDArray]) -> "Problems":
+        points, norms, weights = map(function, self[:3])
+        plain = self.weighted is self.points
+        weighted = points if plain else function(self.weighted)
+        return Problems(points, norms, weights, weighted)
 
 
 def uniform(seeds: NDArray, size: tuple[int, ...], stream: int) -> NDArray[np.float64]:
@@ -82,10 +83,18 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def problems_of(points: NDArray, weights: NDArray) -> Problems:
-    """Return the problems of padded rows, which end with a column of ones."""
-    rows = points[..., :-1]
+    """Return the problems of padded rows, which end with a column of ones.
+
+    If all weights are 1, that column becomes 0 for padding, and no copy is needed.
+    """
+    rows, own = points[..., :-1], weights[:, 0]
     norms = np.einsum("pnd,pnd->pn", rows, rows)
-    return Problems(points, norms, weights, points * weights[:, 0, :, np.newaxis])
+    weighted = points
+    if np.array_equal(own, own > 0):
+        points[..., -1] = own
+    else:
+        weighted = points * own[..., np.newaxis]
+    return Problems(points, norms, weights, weighted)
 
 
 def n_entrants(n_features: int, n_init: int) -> int:
@@ -95,39 +104,39 @@ def n_entrants(n_features: int, n_init: int) -> int:
     return n_init * (ENTRANTS if n_features > MANY_FEATURES else MORE_ENTRANTS)
 
 
-def start(problems: Problems, chances: NDArray, n_init: int) -> NDArray:
+def start(problems: Problems, chances: NDArray) -> NDArray:
     """Return centers to start from: (n_problems, 1, n_clusters, n_features).
 
     They win a race of restarts in float32, or in float64 where that is too rough.
     `chances` are uniform numbers: (n_problems, n_clusters, n_restarts, n_drawn).
     """
-    centers, left = _race(problems.astype(np.float32), chances, n_init)
+    centers, left = _race(problems.astype(np.float32), chances)
     centers = centers.astype(np.float64)
     largest = problems.weights.sum(axis=(1, 2)) * problems.norms.max(axis=1)
     rough = np.flatnonzero(left <= ROUGH * largest)
     if len(rough):
-        centers[rough], _ = _race(problems.take(rough), chances[rough], n_init)
+        centers[rough], _ = _race(problems.take(rough), chances[rough])
     return centers
 
 
-def _race(problems: Problems, chances: NDArray, n_init: int) -> tuple[NDArray, NDArray]:
-    """Move restarts some steps, and drop the worse half until the finalists are left.
+def _race(problems: Problems, chances: NDArray) -> tuple[NDArray, NDArray]:
+    """Move restarts some steps, and drop the worse ones after each step.
 
-    Returns the winner and its inertia.
+    The inertia of the means is that of their common mean, less the weighted squares of
+    the means. Returns the winner and its inertia.
     """
     centers = seed_centers(problems, chances)
-    n_left, n_finalists = centers.shape[1], max(1, n_init // 2)
-    lefts = [n_left] * (STEPS_BEFORE - 1)
-    while n_left > n_finalists:
-        n_left = max(n_finalists, n_left // 2)
-        lefts.append(n_left)
-    for left in [*lefts, *[n_finalists] * (STEPS_AFTER - 1), 1]:
-        step = assign(problems, centers)
-        centers, inertia = step.means, step.inertia
+    spread = (problems.norms * problems.weights[:, 0]).sum(axis=1)
+    n_restarts = centers.shape[1]
+    for share in LEFT:
+        left = max(1, round(share * n_restarts))
+        centers, counts = assign(problems, centers)
+        squares = np.einsum("prkd,prkd->prk", centers, centers)
+        gained = (squares * counts).sum(axis=2)
         if left < centers.shape[1]:
-            best = np.argsort(inertia, axis=1, kind="stable")[:, :left]
+            best = np.argsort(-gained, axis=1, kind="stable")[:, :left]
             centers = centers[np.arange(len(best))[:, np.newaxis], best]
-    return centers, inertia.min(axis=1)
+    return centers, spread - gained.max(axis=1)
 
 
 def seed_centers(problems: Problems, chances: NDArray) -> NDArray:
@@ -174,14 +183,20 @@ def _relative(problems: Problems, rows: NDArray) -> NDArray:
     return some @ points.transpose(0, 2, 1)
 
 
-def assign(problems: Problems, centers: NDArray) -> Step:
-    """Assign each row to its nearest center, of equally near ones to the first."""
+def assign(problems: Problems, centers: NDArray) -> tuple[NDArray, NDArray]:
+    """Assign each row to its nearest center, of equally near ones to the first.
+
+    Returns the means of the members, shaped as the centers, and their weights. The
+    means of centers without members are the rows farthest from their centers.
+    """
     scores = _products(problems, centers, -0.5)
     best = scores.max(axis=2)
     np.equal(scores, best[:, :, np.newaxis], out=scores)
-    best *= -2
-    best += problems.norms[:, np.newaxis]  # squared distances
-    return step_of(problems, centers, scores, best)
+    means, counts = means_of(problems, scores)
+    if not counts.all():
+        squared = problems.norms[:, np.newaxis] - 2 * best
+        _fill(problems, means, centers, counts, squared)
+    return means, counts
 
 
 def _products(problems: Problems, centers: NDArray, share: float) -> NDArray:
@@ -197,26 +212,29 @@ def _products(problems: Problems, centers: NDArray, share: float) -> NDArray:
     return products.reshape(n_problems, n_restarts, n_clusters, -1)
 
 
-def step_of(
-    problems: Problems, centers: NDArray, nearest: NDArray, least: NDArray
-) -> Step:
-    """Return what follows from the nearest centers: 1 for these, 0 for all others.
+def means_of(problems: Problems, members: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the means of members, 0 of none, and their weights.
 
-    `nearest` may be overwritten. `least` are the squared distances. The means of
-    centers without members are the rows farthest from their centers.
+    `members` are 1 for the nearest centers of a row, and 0 for all others. Only the
+    first is kept.
     """
-    weights = problems.weights
-    sums = _sums(problems, nearest)
-    largest = (1 + TIED * np.finfo(sums.dtype).eps) * weights.sum(axis=2)
-    if (sums[..., -1].sum(axis=2) > largest).any():  # some have two nearest centers
-        nearest *= (nearest > 0).cumsum(axis=2) == 1
-        sums = _sums(problems, nearest)
-    counts, inertia = sums[..., -1], (least * weights).sum(axis=2)
-    if counts.all():
-        return Step(counts, sums[..., :-1] / counts[..., np.newaxis], inertia)
-    means = sums[..., :-1] / np.where(counts > 0, counts, 1)[..., np.newaxis]
-    _fill(problems, means, centers, counts, least)
-    return Step(counts, means, inertia)
+    sums = _sums(problems, members)
+    most = problems.weights.sum(axis=2) * (1 + TIED * np.finfo(sums.dtype).eps)
+    if (sums[..., -1].sum(axis=2) > most).any():
+        _keep_first(members)
+        sums = _sums(problems, members)
+    counts = sums[..., -1]
+    divisor = counts if counts.all() else np.where(counts > 0, counts, 1)
+    return sums[..., :-1] / divisor[..., np.newaxis], counts
+
+
+def _keep_first(nearest: NDArray) -> None:
+    """Keep the first of several nearest centers of each row."""
+    known = nearest[:, :, 0] > 0
+    for place in range(1, nearest.shape[2]):
+        of_center = nearest[:, :, place]
+        of_center[known] = 0
+        known |= of_center > 0
 
 
 def _sums(problems: Problems, members: NDArray) -> NDArray:
@@ -285,14 +303,17 @@ def move(
     mass = problems.weights.sum(axis=(1, 2)) * centers.shape[3]
     least, centers = tol * spread / mass, centers.copy()
     counts = np.zeros(centers.shape[:3])
-    going, left = np.arange(len(centers)), problems
+    numbers, left = np.arange(len(centers)), problems
+    going = np.ones(len(centers), dtype=bool)
     n_iter = 0
-    while len(going) and n_iter < max_iter:
+    while going.any() and n_iter < max_iter:
         n_iter += 1
-        step, before = assign(left, centers[going]), centers[going]
-        centers[going], counts[going] = step.means, step.counts
-        shift = ((step.means - before) ** 2).sum(axis=(2, 3)).max(axis=1)
-        stay = shift > least[going]
-        if not stay.all():
-            going, left = going[stay], left.take(stay)
+        before = centers[numbers]
+        means, weights = assign(left, before)
+        moved = numbers[going]
+        centers[moved], counts[moved] = means[going], weights[going]
+        going &= ((means - before) ** 2).sum(axis=(1, 2, 3)) > least[numbers]
+        if np.count_nonzero(going) <= STILL_GOING * len(going):
+            numbers, left = numbers[going], left.take(going)
+            going = going[going]
     return centers, counts, n_iter

@@ -5,6 +5,7 @@ start, and the rows nearest to its prototypes are not looked for.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ def _path(
             for plan, n in zip(plans, counts[:, -1], strict=True)
             if n == count
         ]
-        chances = np.stack([_chances(seed, count) for seed in seeds])
+        chances = np.stack([_chances(int(seed), count) for seed in seeds])
         centers = seed_centers(_take(batch.problems, own), chances)[:, 0]
         found |= _moved(batch, own, centers, plans[0])
     levels = [found]
@@ -100,10 +101,12 @@ def _path(
     return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
 
 
+@lru_cache(maxsize=1024)
 def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
     """Draw the uniform numbers of greedy k-means++, as one restart of `BatchedKMeans`.
 
-    The first center takes one of them, each of the others several.
+    The first center takes one of them, each of the others several. They are the same
+    in all folds and metrics, and a new generator takes as long as to cluster some rows.
     """
     shape = n_clusters, 1, 2 + int(np.log(n_clusters))
     chances = np.zeros(shape)
@@ -124,8 +127,8 @@ def _moved(
     """Move the centers of some classes until they stand still; drop empty ones."""
     problems, model = _take(batch.problems, own), plan.clusterer
     moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
-    step = assign(problems, moved)
-    fields = zip(moved[:, 0], step.means[:, 0], step.counts[:, 0], strict=True)
+    means, weights = assign(problems, moved)
+    fields = zip(moved[:, 0], means[:, 0], weights[:, 0], strict=True)
     return {
         i: Found(*(field[of_class[2] > 0] for field in of_class))
         for i, of_class in zip(own.tolist(), fields, strict=True)

@@ -348,7 +348,7 @@ def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray[np.float64
 
     def to(some: Any) -> NDArray[np.float64]:
         squared = map_blocks(
-            lambda block: squared_distances(block, some), rows, len(some)
+            lambda block: squared_distances(block, some, ties=False), rows, len(some)
         )
         return to_numpy(squared).astype(np.float64, copy=False)
 

@@ -15,13 +15,12 @@ from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.batch import (
     Problems,
-    assign,
     distances_to,
+    means_of,
     move,
     n_entrants,
     problems_of,
     start,
-    step_of,
     uniform,
 )
 from sklearn_kmex._fit.kmeans import BatchedKMeans
@@ -39,8 +38,6 @@ from sklearn_kmex._fit.ward import merge
 # most so many; a batch has at most so many in all, and arrays for its classes have at
 # most this many times as many rows as these.
 SMALL, BATCH, ALIKE = 2**18, 2**21, 1.5
-# Steps of the folds, which start from the centers of all rows.
-FOLD_STEPS = 4
 # Larger values have squares that may be too large for float64.
 SAFE = 2.0**500
 
@@ -125,13 +122,13 @@ def _fit_all(
         batch, own = open_batch(classes, codes), [plans[code] for code in codes]
         seeds = np.array([plan.seed for plan in own])
         centers, n_iter = _cluster(batch, own, seeds)
-        found = _describe(batch, centers, own[0], n_iter)
+        members, found = _describe(batch, centers, own[0], n_iter)
         folds: Iterable[list[Fold]] = repeat([])
         if own[0].hold_out:
             order = classes.order[batch.positions] - batch.positions[:, :1]
             sizes = fold_sizes(n_classes, own[0].counts[0])
             drawn = _shuffled(batch, order, seeds)[:, : sizes[0]]
-            folds = _fit_folds(batch, centers, own[0], drawn, sizes[1])
+            folds = _fit_folds(batch, members, own[0], drawn, sizes[1])
         fitted.update(zip(codes.tolist(), zip(found, folds, strict=False), strict=True))
     return fitted
 
@@ -194,20 +191,18 @@ def open_batch(classes: Classes, codes: NDArray[np.intp]) -> Batch:
     positions, real = classes.positions(codes)
     rows = classes.rows
     weights = np.where(real, rows.weights[positions], 0.0)[:, np.newaxis]
-    unit = _powers_of_two(weights.max(axis=2, keepdims=True))
+    unit = _powers_of_two(weights.max(axis=2, keepdims=True)) / 2
     weights /= unit
-    points = np.ones((*positions.shape, rows.values.shape[1] + 1))
-    values = points[..., :-1]
-    values[:] = rows.values[positions]
+    values = rows.values[positions].astype(np.float64, copy=False)
     center = (weights @ values) / weights.sum(axis=2, keepdims=True)
     center = center.astype(rows.values.dtype).astype(np.float64)
     values -= center
-    if not real.all():
-        values *= real[..., np.newaxis]
+    values[~real] = 0
     largest = values.max(axis=(1, 2), keepdims=True)
     largest = np.maximum(largest, -values.min(axis=(1, 2), keepdims=True))
     scale = _powers_of_two(largest)
-    values /= scale
+    points = np.ones((*positions.shape, values.shape[2] + 1))
+    np.divide(values, scale, out=points[..., :-1])
     return Batch(
         rows,
         positions,
@@ -241,7 +236,7 @@ def _cluster(
     else:
         n_restarts = n_entrants(batch.center.shape[3], model.n_init)
         size = n_clusters, n_restarts, 2 + int(math.log(n_clusters))
-        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6), model.n_init)
+        centers = start(problems, uniform(seeds, size, 0) * (1 - 1e-6))
     centers, counts, n_iter = move(problems, centers, model.max_iter, model.tol)
     order = np.lexsort((centers[:, 0, :, 0], -counts[:, 0]), axis=-1)
     each = np.arange(len(order))[:, np.newaxis]
@@ -271,22 +266,23 @@ def _first_nearest(apart: NDArray) -> NDArray[np.intp]:
 
 def _describe(
     batch: Batch, centers: NDArray, plan: Plan, n_iter: int
-) -> Iterator[ClassPrototypes]:
-    """Describe the prototypes of each class."""
+) -> tuple[NDArray, list[ClassPrototypes]]:
+    """Describe the prototypes of each class; return their members, too: 1, or 0."""
     problems = batch.problems
     vectors, placed = _vectors(batch, problems, centers, plan)
     apart = distances_to(problems, placed)
     least = apart.min(axis=2)
     members = (apart == least[:, :, np.newaxis]).astype(np.float64)
-    step = step_of(problems, placed, members, least)
-    counts = step.counts[:, 0] * batch.unit[:, 0]
+    means, counts = means_of(problems, members)
+    counts = counts[:, 0] * batch.unit[:, 0]
     nearest = _nearest(batch, apart[:, 0], members[:, 0] > 0, plan)
     each = np.arange(len(nearest))[:, np.newaxis]
     shown = batch.rows.take(batch.positions[each, nearest])
-    vectors, means = vectors[:, 0], batch.to_rows(step.means)[:, 0]
-    inertia = (step.inertia * batch.unit[..., 0] * batch.scale[..., 0, 0] ** 2)[:, 0]
-    for p, kept in enumerate(counts > 0):
-        yield ClassPrototypes(
+    vectors, means = vectors[:, 0], batch.to_rows(means)[:, 0]
+    inertia = (least * problems.weights).sum(axis=(1, 2))
+    inertia *= batch.unit[:, 0, 0] * batch.scale[:, 0, 0, 0] ** 2
+    return members, [
+        ClassPrototypes(
             vectors[p][kept],
             means[p][kept],
             counts[p][kept],
@@ -294,6 +290,8 @@ def _describe(
             float(inertia[p]),
             n_iter,
         )
+        for p, kept in enumerate(counts > 0)
+    ]
 
 
 def _nearest(
@@ -324,17 +322,18 @@ def _shuffled(batch: Batch, order: NDArray, seeds: NDArray) -> NDArray[np.intp]:
 
 def _fit_folds(
     batch: Batch,
-    centers: NDArray,
+    members: NDArray,
     plan: Plan,
     drawn: NDArray[np.intp],
     scored: int,
-) -> Iterator[list[Fold]]:
-    """Cluster the rows of each class without each fold, from the centers of all.
+) -> list[list[Fold]]:
+    """Move the prototypes of each class to their members without each fold.
 
     `drawn` are rows of each class, dealt to the folds in turns. Only these are used,
-    and at most `scored` are held out in a fold. A class with one row keeps it.
+    and at most `scored` are held out in a fold. A class with one row keeps it. More
+    steps of k-means change the temperature by a few percent at most.
     """
-    problems = batch.problems
+    problems, rows = batch.problems, batch.rows
     sizes = np.count_nonzero(problems.weights[:, 0], axis=1)
     fold = np.full(batch.positions.shape, -1)
     turns = np.where(sizes[:, np.newaxis] > 1, np.arange(drawn.shape[1]) % N_FOLDS, 3)
@@ -342,16 +341,18 @@ def _fit_folds(
     fold = fold[:, np.newaxis]
     used = (fold >= 0) & (fold != np.arange(N_FOLDS)[:, np.newaxis])
     problems = problems._replace(weights=problems.weights * used)
-    centers = np.repeat(centers, N_FOLDS, axis=1)
-    n_steps = min(FOLD_STEPS, plan.clusterer.max_iter)
-    centers, *_ = move(problems, centers, n_steps, plan.clusterer.tol)
-    vectors, placed = _vectors(batch, problems, centers, plan)
-    counts = assign(problems, placed).counts * batch.unit
-    rows = batch.rows
+    means, counts = means_of(problems, members)
+    vectors, _ = _vectors(batch, problems, means, plan)
+    counts *= batch.unit
+    found = []
     for p, size in enumerate(sizes):
         own = drawn[p, : size * (size > 1)] + batch.positions[p, 0]
         held_out = [own[k::N_FOLDS][:scored] for k in range(N_FOLDS)]
-        yield [
-            Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
-            for of, n, out in zip(vectors[p], counts[p], held_out, strict=True)
-        ]
+        each = zip(vectors[p], counts[p], held_out, strict=True)
+        found.append(
+            [
+                Fold(of[n > 0], n[n > 0], rows.numbers[out], rows.weights[out])
+                for of, n, out in each
+            ]
+        )
+    return found

@@ -49,6 +49,15 @@ class Scores(NamedTuple):
             logits += reduce_rows(np.maximum, weighted, self.starts)
         return logits
 
+    def roughly(self, unit: float) -> "Scores":
+        """Return scores of the same probabilities in float32, divided by a unit."""
+        best = ((self.best - self.best.max(axis=0)) / unit).astype(np.float32)
+        if self.below is None:
+            return self._replace(best=best)
+        with np.errstate(over="ignore"):
+            below = (self.below / unit).astype(np.float32)
+        return self._replace(best=best, below=below)
+
     def log_probabilities(self, temperature: float) -> NDArray[np.float64]:
         """Return logarithms of probabilities, of shape (n_classes, n_rows)."""
         logits = self.logits(temperature)
@@ -169,11 +178,22 @@ def rough_temperature(parts: Sequence[Scores], near: float | None = None) -> flo
     most = apart.max()
     if most == 0:
         return 1.0
-    middle = np.log(np.mean(apart / most)) + np.log(most)
+    unit = float(np.ldexp(1.0, int(np.frexp(most)[1]) - 1))
+    middle = np.log(np.mean(apart / unit))
     smoothing = 1 / (float(weights.sum() / np.median(weights)) + 2)
+    rough = [part.roughly(unit) for part in parts]
+    if near is not None:
+        near /= unit
+    return unit * _least_loss(rough, smoothing, middle, near)
+
+
+def _least_loss(
+    parts: Sequence[Scores], smoothing: float, middle: float, near: float | None
+) -> float:
+    """Return the temperature of least loss, in the unit of the scores."""
 
     def loss(log_temperature: float) -> float:
-        temperature = np.exp(log_temperature)
+        temperature = float(np.exp(log_temperature))
         return sum(part.smoothed_loss(temperature, smoothing) for part in parts)
 
     if near is not None:

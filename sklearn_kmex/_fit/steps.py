@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from numbers import Integral
@@ -54,6 +55,8 @@ FITTED_ARRAYS = (
 # Parameters of how prototypes decide.
 RULE = ("metric", "similarity", "aggregation", "priors")
 
+# Seeds are less than this.
+MOST_SEED = np.iinfo(np.int32).max
 # Numbers of prototypes that "auto" compares.
 AUTO_COUNTS = (1, 2, 5, 10, 20)
 
@@ -83,7 +86,7 @@ class FitSteps(PrototypePredictor):
         """Resolve "auto", and `n_prototypes` to a count for each class."""
         self._set_rule(training.X)
         if self._searches():
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            seed = check_random_state(self.random_state).randint(MOST_SEED)
             auto = isinstance(self.n_prototypes, str)
             numbers = AUTO_COUNTS if auto else [self.n_prototypes]
             counts = (
@@ -124,8 +127,7 @@ class FitSteps(PrototypePredictor):
     ) -> list[Plan]:
         """Plan the clustering of each class, and draw its seed."""
         known = [None] * len(counts) if known is None else known
-        rng = check_random_state(self.random_state)
-        seeds = rng.randint(np.iinfo(np.int32).max, size=len(counts))
+        seeds = _seeds(self.random_state, len(counts))
         default = BatchedKMeans(
             n_init=self.n_init, max_iter=self.max_iter, tol=self.tol
         )
@@ -239,3 +241,16 @@ class FitSteps(PrototypePredictor):
         if self.metric_map_ is not None:
             self.metric_map_ = asarray_like(self.metric_map_, X, widest_float(X))
         self.n_samples_seen_ += X.shape[0]
+
+
+def _seeds(random_state: Any, size: int) -> NDArray[np.int64]:
+    """Draw the seeds of the classes; those of an integer are remembered."""
+    if isinstance(random_state, Integral):
+        return _seeds_of(int(random_state), size)
+    return check_random_state(random_state).randint(MOST_SEED, size=size)
+
+
+@functools.lru_cache(maxsize=64)
+def _seeds_of(random_state: int, size: int) -> NDArray[np.int64]:
+    """Draw seeds; a new generator takes as long as the clustering of a few rows."""
+    return check_random_state(random_state).randint(MOST_SEED, size=size)

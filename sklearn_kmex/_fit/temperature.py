@@ -12,6 +12,8 @@ from scipy.special import log_softmax
 
 from sklearn_kmex._data.arrays import (
     asarray_like,
+    group_sizes,
+    group_starts,
     map_blocks,
     reduce_columns,
     to_numpy,
@@ -73,9 +75,12 @@ class HeldOut(NamedTuple):
 
         Prototypes of a class must have equal weights.
         """
-        owners, first = np.unique(self.owners, return_index=True)
+        first = group_starts(self.owners)
+        if len(first) == len(self.owners):
+            return self
         similar = np.maximum.reduceat(self.similar, first, axis=1)
-        return self._replace(similar=similar, owners=owners, priors=self.priors[first])
+        owners, priors = self.owners[first], self.priors[first]
+        return self._replace(similar=similar, owners=owners, priors=priors)
 
 
 def held_out_folds(
@@ -175,8 +180,9 @@ def compare_held_out(
 
 def _deciding(rule: Rule) -> NDArray[np.intp]:
     """Return the first prototype of each class if the nearest one decides, or all."""
-    first = np.unique(rule.owners, return_index=True)[1]
-    of_class = np.repeat(rule.weights[first], np.diff(first, append=len(rule.owners)))
+    first = group_starts(rule.owners)
+    sizes = group_sizes(first, len(rule.owners))
+    of_class = np.repeat(rule.weights[first], sizes)
     if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
         return first
     return np.arange(len(rule.owners))
@@ -184,7 +190,7 @@ def _deciding(rule: Rule) -> NDArray[np.intp]:
 
 def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
     """Return relative similarities to the nearest of each group of prototypes."""
-    squared = reduce_columns(np.minimum, rule.squared_distances(X), first)
+    squared = reduce_columns(np.minimum, rule.squared_distances(X, ties=False), first)
     return rule.relative(squared)
 
 

@@ -53,13 +53,13 @@ class Rule(NamedTuple):
         same = np.ptp(self.weights) == 0
         return self.aggregation == "max" and (same or self.similarity == "gaussian")
 
-    def squared_distances(self, X: Any) -> Any:
+    def squared_distances(self, X: Any, ties: bool = True) -> Any:
         """Return squared distances of rows to prototypes, in the metric."""
         if not self.metric.mapped:
-            return squared_distances(self.metric.project(X), self.prototypes)
+            return squared_distances(self.metric.project(X), self.prototypes, ties)
         center = to_numpy(self.prototypes).mean(axis=0, dtype=np.float64)
         placed = self.metric.place(asarray_like(self.prototypes, X), center)
-        return squared_distances(self.metric.project(X, center), placed)
+        return squared_distances(self.metric.project(X, center), placed, ties)
 
     def similarities(self, X: Any) -> Any:
         """Return the similarity of each row to each prototype, in float64."""

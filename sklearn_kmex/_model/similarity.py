@@ -25,14 +25,15 @@ from sklearn_kmex._data.arrays import (
 CANCELLED = 1e-6
 
 
-def squared_distances(X: Any, prototypes: Any) -> Any:
+def squared_distances(X: Any, prototypes: Any, ties: bool = True) -> Any:
     """Squared Euclidean distances, (n_samples, n_prototypes), to about 9 digits.
 
     They are computed in float64 after the mean of the prototypes is subtracted, so
     that a large offset of all rows costs no precision. Sparse rows stay sparse, and
     are not centered. Where the expanded product |x|^2 - 2 x.p + |p|^2 cancels, or the
     nearest prototype is not certain, the squares of differences are summed instead: a
-    row equal to a prototype is at distance 0.
+    row equal to a prototype is at distance 0. Without `ties`, which of nearly equal
+    distances is the least is left to rounding.
     """
     xp, *_ = get_namespace_and_device(X)
     whole = asarray_like(prototypes, X, widest_float(X))
@@ -46,33 +47,35 @@ def squared_distances(X: Any, prototypes: Any) -> Any:
         distances *= -2
         distances += squares
         distances += norms[:, None]
-    least, most = xp.min(distances, axis=1), xp.max(distances, axis=1)
-    if not xp.all(xp.isfinite(least) & xp.isfinite(most)):
+    if not xp.all(xp.isfinite(distances)):
         raise ValueError(
             "X must be small enough for squared distances in float64; got a value that "
             f"is {float(xp.max(abs(Z))):.3g} from the mean of the prototypes. Rescale "
             "X, for example with StandardScaler."
         )
-    near = _inaccurate(distances, norms, squares, X)
+    least, largest = xp.min(distances, axis=1), norms + xp.max(squares)
+    cancelled = xp.any(least <= CANCELLED * largest)
+    if not ties and not cancelled:
+        return distances
+    near = _uncertain(distances, least, largest, X)
+    if cancelled:
+        near |= distances <= CANCELLED * (norms[:, None] + squares)
     exact = list(_by_differences(X, whole, *xp.nonzero(near)))
     if exact:
         distances[near] = xp.concat(exact, axis=0)
     return distances
 
 
-def _inaccurate(distances: Any, norms: Any, squares: Any, X: Any) -> Any:
-    """Mark distances that cancel, and, if there are several, those that may be least.
+def _uncertain(distances: Any, least: Any, largest: Any, X: Any) -> Any:
+    """Mark distances that may be the least of a row, if there are several.
 
     A product rounds differently in different batches of rows; differences do not.
     """
     xp, *_ = get_namespace_and_device(distances)
     eps, eps_of_rows = (float(xp.finfo(a.dtype).eps) for a in (distances, X))
-    least, largest = xp.min(distances, axis=1), norms + xp.max(squares)
     limit = least * (1 + 4 * eps_of_rows) + 4 * (X.shape[1] + 4) * eps * largest
     near = distances <= limit[:, None]
     near &= (xp.count_nonzero(near, axis=1) > 1)[:, None]
-    if xp.any(least <= CANCELLED * largest):
-        near |= distances <= CANCELLED * (norms[:, None] + squares)
     return near
 
 
