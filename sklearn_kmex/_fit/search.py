@@ -1,28 +1,24 @@
 """The comparison of settings by the held-out rows of folds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
-from sklearn_kmex._data.rows import Training, gather
+from sklearn_kmex._data.rows import Training
+from sklearn_kmex._fit.compared_fold import ComparedFold
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
 from sklearn_kmex._fit.paths import Members
 from sklearn_kmex._fit.stacked import Scores, Stack, rough_temperature, stacks_of
-from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
 from sklearn_kmex._model.similarity import (
-    norms_of_rows,
     relative_similarities,
-    squared_distances,
 )
 
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
@@ -37,8 +33,6 @@ RULES = (
 SCORED_ROWS = 3_000
 # Of these, rows that a temperature is fitted to.
 TEMPERATURE_ROWS = 1_000
-# Distances of the rows of a fold that are computed at once, 32 MiB.
-MOST_DISTANCES = 2**22
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -148,14 +142,14 @@ class Search(NamedTuple):
 
     def _open_folds(
         self, metrics: Sequence[Metric], paths: list[list[list[Members]]]
-    ) -> list["ComparedFold"]:
+    ) -> list[ComparedFold]:
         return [
-            ComparedFold.of(self, *fold)
+            ComparedFold.of(self.training, self.estimator.teacher, *fold)
             for fold in zip(self.splits, metrics, paths, strict=True)
         ]
 
     def _try_metric(
-        self, metric: str, folds: Sequence["ComparedFold"], places: Sequence[int]
+        self, metric: str, folds: Sequence[ComparedFold], places: Sequence[int]
     ) -> Iterator[Tried]:
         """Score all candidates of a metric; distances are computed once a count.
 
@@ -179,7 +173,7 @@ class Search(NamedTuple):
         self,
         similarity: str,
         compared: Sequence[HeldOut],
-        folds: Sequence["ComparedFold"],
+        folds: Sequence[ComparedFold],
     ) -> "ComparedRows":
         """Turn squared distances into similarities."""
         epsilon, parts = self.estimator.epsilon, []
@@ -285,79 +279,6 @@ def _scores(
         stack.decide([parts[fold].priors for fold in stack.folds], aggregation)
         for stack in stacks
     ]
-
-
-class ComparedFold(NamedTuple):
-    """Held-out rows and prototypes of a fold in the space of a metric."""
-
-    squared: Callable[[int], NDArray[np.float64]]  # distances by count
-    reference: float  # squared distance, the same for all counts
-    owners: list[NDArray[np.intp]]  # positions among the classes of the fold
-    counts: list[NDArray[np.float64]]
-    codes: NDArray[np.intp]
-    weights: NDArray[np.float64]
-    targets: NDArray | None
-
-    @classmethod
-    def of(
-        cls,
-        search: Search,
-        split: Split,
-        metric: Metric,
-        paths: Sequence[Sequence[Members]],
-    ) -> "ComparedFold":
-        training = search.training
-        by_count = list(zip(*paths, strict=True))
-        vectors = [np.concatenate([p.vectors for p in found]) for found in by_count]
-        center = vectors[-1].mean(axis=0, dtype=np.float64)
-        tests = gather(training.X, split.held_out)
-        labels = training.classes[split.present]
-        rows = metric.project(tests, center)
-        return cls(
-            _squared(rows, [metric.place(one, center) for one in vectors]),
-            float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
-            [
-                np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
-                for found in by_count
-            ],
-            [np.concatenate([p.counts for p in found]) for found in by_count],
-            np.searchsorted(labels, training.y[split.held_out]),
-            training.weights[split.held_out],
-            targets_of(
-                search.estimator.teacher, training.classes, split.present, tests
-            ),
-        )
-
-    def distances(self, place: int) -> HeldOut:
-        """Return squared distances of the rows to the prototypes of a count."""
-        return HeldOut(
-            self.squared(place),
-            self.owners[place],
-            self.counts[place],
-            self.codes,
-            self.weights,
-            self.targets,
-        )
-
-
-def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray[np.float64]]:
-    """Return a function of squared distances to the prototypes of one of several sets.
-
-    Those to few prototypes are computed at once.
-    """
-
-    def to(some: Any) -> NDArray[np.float64]:
-        squared = map_blocks(
-            lambda block: squared_distances(block, some, ties=False), rows, len(some)
-        )
-        return to_numpy(squared).astype(np.float64, copy=False)
-
-    if sum(map(len, placed)) * rows.shape[0] > MOST_DISTANCES:
-        return lambda place: to(placed[place])
-    xp, *_ = get_namespace_and_device(placed[0])
-    ends = np.cumsum([len(some) for some in placed])
-    parts = np.split(np.ascontiguousarray(to(xp.concat(placed, axis=0)).T), ends[:-1])
-    return lambda place: parts[place].T
 
 
 def open_search(

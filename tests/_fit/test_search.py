@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
-from sklearn_kmex._fit import search, small
+from sklearn_kmex._fit import small
 
 
 def scores(X, y, **settings):
@@ -17,7 +17,7 @@ def scores(X, y, **settings):
 def test_distances_to_one_count_at_a_time_give_the_same_scores(digits, monkeypatch):
     X, _, y, _ = digits
     whole, chosen = scores(X[:400], y[:400])
-    monkeypatch.setattr(search, "MOST_DISTANCES", 0)
+    monkeypatch.setattr(compared_fold, "MOST_DISTANCES", 0)
     one, also = scores(X[:400], y[:400])
     assert_allclose(one, whole, rtol=1e-6)
     assert also == chosen
