@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
-from sklearn_kmex._fit import small
+from sklearn_kmex._fit import compared_fold, small
 
 
 def scores(X, y, **settings):
