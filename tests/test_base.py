@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from discovery import api_reference, public_estimators
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.fixes import parse_version
 
@@ -18,7 +19,12 @@ from sklearn_kmex import (
     RejectingClassifier,
     make_kmex,
 )
-from sklearn_kmex.embedding import CachedEmbedder, MLPEmbedder, TreeEmbedder
+from sklearn_kmex.embedding import (
+    CachedEmbedder,
+    MLPEmbedder,
+    ScoreEmbedder,
+    TreeEmbedder,
+)
 
 SHOWS_ATTRIBUTES = parse_version(sklearn.__version__) >= parse_version("1.9")
 tells = pytest.mark.skipif(
@@ -40,6 +46,7 @@ def fitted(tmp_path_factory):
         KMExClassifierCV(2, cv=3, random_state=0).fit(X, y),
         RejectingClassifier(KMExClassifier(2, random_state=0)).fit(X, y),
         MLPEmbedder(mlp).fit(X),
+        ScoreEmbedder(GaussianNB().fit(X, y)).fit(X),
         TreeEmbedder(forest).fit(X),
         CachedEmbedder(TreeEmbedder(forest), str(tmp_path_factory.mktemp("a"))).fit(X),
         *torch_embedders(X.astype(np.float32), y),
@@ -80,7 +87,7 @@ def test_a_class_of_somebody_else_links_nowhere():
 
 
 NAMES = ["KMExClassifier", "KMExClassifierCV", "RejectingClassifier"]
-NAMES += ["CachedEmbedder", "MLPEmbedder", "TreeEmbedder"]
+NAMES += ["CachedEmbedder", "MLPEmbedder", "ScoreEmbedder", "TreeEmbedder"]
 NAMES += ["TorchEmbedder", "SkorchEmbedder"]
 
 

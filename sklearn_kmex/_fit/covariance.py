@@ -198,9 +198,10 @@ def scatter_of(
 
 
 def _eps_of(X: Any) -> float:
-    """Return the rounding of the dtype of rows."""
+    """Return the rounding of the dtype of rows; that of float64 for integers."""
     xp, *_ = get_namespace_and_device(X)
-    return float(xp.finfo(X.dtype).eps)
+    is_float = xp.isdtype(X.dtype, "real floating")
+    return float(xp.finfo(X.dtype if is_float else xp.float64).eps)
 
 
 def _centered(

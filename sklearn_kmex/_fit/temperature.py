@@ -260,17 +260,18 @@ def _least_convex_loss(
     """
     slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
     low, high = -bounds[::-1]
-    inverse = (low + high) / 2
-    for _ in range(MOST_STEPS):
+    inverse, n_steps, done = (low + high) / 2, 0, False
+    while not done:
         at = float(np.exp(inverse))
         slope, rise = map(sum, zip(*(slopes(at) for slopes in slopes_of), strict=True))
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         change = slope / (rise * at) if rise > 0 else np.inf
         moved = inverse - change if low < inverse - change < high else (low + high) / 2
-        done = abs(moved - inverse) < tolerance**0.5  # and the next change its square
-        inverse = moved
-        if done:
-            break
+        n_steps += 1
+        is_near = (
+            abs(moved - inverse) < tolerance**0.5
+        )  # and the next change its square
+        inverse, done = moved, is_near or n_steps == MOST_STEPS
     return -inverse
 
 

@@ -57,12 +57,12 @@ def check_rows(
     """
     y, sample_weight = to_numpy(in_memory(y)), to_numpy(in_memory(sample_weight))
     _check_not_missing(y)
-    _check_no_dates(X)
     if is_dask(X):
         rows = check_known_chunks(X)
         labels = check_labels(estimator, rows, y)
         validate_data(estimator, rows, reset=reset, skip_check_array=True)
     else:
+        _check_no_dates(X)
         mapped = file_behind(X) is not None
         rows, labels = validate_data(
             estimator,

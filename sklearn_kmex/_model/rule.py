@@ -75,10 +75,6 @@ class Rule(NamedTuple):
         similar = similarities(squared, self.similarity, self.epsilon)
         return keep_winner(similar, nearer)
 
-    def relative_similarities(self, X: Any) -> Any:
-        """Return similarities minus the largest of each row, in float64."""
-        return self.relative(self.squared_distances(X))
-
     def relative(self, squared: Any) -> Any:
         """Return similarities at squared distances, minus the largest of each row."""
         xp, *_ = get_namespace_and_device(squared)

@@ -217,7 +217,8 @@ def epsilon_rule(
 
 
 def _stabilized(values: NDArray) -> NDArray:
-    """Move denominators from zero by a millionth of their mean size in the row."""
+    """Move denominators from zero by a small share of their mean size in the row."""
     size = np.abs(values).mean(axis=1, keepdims=True)
-    least = SMALL * size + np.finfo(values.dtype).tiny
+    share = 1e-10 if values.dtype == np.float64 else 1e-6
+    least = share * size + np.finfo(values.dtype).tiny
     return values + np.where(values < 0, -least, least)

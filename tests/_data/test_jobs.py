@@ -7,6 +7,7 @@ import pytest
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -17,6 +18,8 @@ from sklearn_kmex.embedding import MLPEmbedder
 callback = pytest.importorskip("sklearn.callback")  # scikit-learn 1.9
 
 CLASSES = ["class-0", "class-1", "class-2"]
+# Classes are clustered one by one, each in a job of its own.
+ALONE = KMeans(n_init=1)
 
 
 class Recorder:
@@ -56,8 +59,8 @@ class EverywhereRecorder(Recorder):
 def test_one_subtask_for_each_class(blobs, n_jobs):
     X, y = blobs
     recorder = Recorder()
-    psem = KMExClassifier(2, random_state=0, n_jobs=n_jobs).set_callbacks(recorder)
-    psem.fit(X, y)
+    psem = KMExClassifier(2, clusterer=ALONE, random_state=0, n_jobs=n_jobs)
+    psem.set_callbacks(recorder).fit(X, y)
     of_classes = [(what, name) for name in CLASSES for what in ("begin", "end")]
     assert recorder.heard == [
         *[("setup", "fit"), ("begin", "fit")],
@@ -66,7 +69,7 @@ def test_one_subtask_for_each_class(blobs, n_jobs):
     ]
     (at_the_end,) = recorder.fitted
     assert_array_equal(at_the_end, psem.predict(X))
-    silent = KMExClassifier(2, random_state=0).fit(X, y)
+    silent = KMExClassifier(2, clusterer=ALONE, random_state=0).fit(X, y)
     assert_array_equal(psem.prototypes_, silent.prototypes_)
     assert psem.temperature_ == silent.temperature_
 
@@ -146,7 +149,7 @@ def test_scoring_monitors_see_the_fitted_classifier(blobs):
 @pytest.mark.parametrize("fail_at", ["fit", "class-1"])
 def test_a_callback_that_fails_ends_fit_and_is_torn_down(blobs, fail_at, n_jobs):
     recorder = Recorder(fail_at=fail_at)
-    psem = KMExClassifier(1, n_jobs=n_jobs).set_callbacks(recorder)
+    psem = KMExClassifier(1, clusterer=ALONE, n_jobs=n_jobs).set_callbacks(recorder)
     with pytest.raises(RuntimeError, match="heard enough"):
         psem.fit(*blobs)
     assert recorder.heard[-1] == ("teardown", "fit")
@@ -166,7 +169,7 @@ def test_a_fit_that_fails_tears_callbacks_down(blobs):
 
 def test_a_backend_that_hands_out_all_results_at_once(blobs):
     recorder = Recorder()
-    psem = KMExClassifier(1, n_jobs=2).set_callbacks(recorder)
+    psem = KMExClassifier(1, clusterer=ALONE, n_jobs=2).set_callbacks(recorder)
     with parallel_config(backend="multiprocessing"):
         psem.fit(*blobs)
     assert recorder.names("end") == [*CLASSES, "fit"]

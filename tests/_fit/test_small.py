@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, KMExClassifierCV
 from sklearn_kmex._fit.batch import uniform
+from sklearn_kmex.exceptions import KMExWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore:Fewer prototypes")
 
@@ -87,3 +88,25 @@ def test_uniform_numbers():
     assert_allclose(np.corrcoef(numbers.reshape(3, -1)), np.eye(3), atol=0.03)
     assert_array_equal(uniform(seeds[1:], (200, 50), 0), numbers[1:])
     assert not np.array_equal(uniform(seeds, (200, 50), 1), numbers)
+
+
+def test_classes_of_fewer_rows_than_prototypes_in_a_search_of_medoids(digits):
+    X, _, y, _ = digits
+    rows = np.r_[:200, np.flatnonzero(y == 0)[:2]]
+    labels = y[rows].copy()
+    labels[-2:] = 10  # a class of two rows
+    psem = KMExClassifierCV(
+        [1, 2, 4], prototype="medoid", cv=2, metric="euclidean", random_state=0
+    ).fit(X[rows], labels)
+    assert np.isfinite(psem.cv_results_["mean_test_score"]).all()
+
+
+def test_a_class_of_rows_without_direction_has_a_prototype():
+    X = np.r_[np.zeros((4, 3)), np.eye(3), 2 * np.eye(3)]
+    y = np.repeat([0, 1], [4, 6])
+    with pytest.warns(KMExWarning, match="zero"):
+        psem = KMExClassifier(
+            2, metric="cosine", clusterer=KMeans(n_init=1), random_state=0
+        ).fit(X, y)
+    assert (psem.prototype_classes_ == 0).sum() == 1
+    assert 0 <= psem.prototype_indices_[0] < 4

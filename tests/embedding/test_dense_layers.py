@@ -68,7 +68,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("sizes", [(12,), (12, 7), (9, 8, 7)])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", DERIVATIVES)
 def test_contributions_sum_and_are_averages_of_gradients(activation, sizes):
     model = embedder(activation, sizes)
     slope = slopes(model)
