@@ -4,10 +4,11 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose
 from scipy.special import expit
 from sklearn.datasets import load_breast_cancer
+
+torch = pytest.importorskip("torch")
 from torch import nn
 
 from sklearn_kmex import make_kmex

@@ -147,7 +147,7 @@ def test_rows_that_a_model_knows_by_heart_keep_honest_probabilities(load_data):
     model = HistGradientBoostingClassifier(random_state=0).fit(X, y)
     theirs = log_loss(y_test, model.predict_proba(X_test))
     ours = {
-        teacher: make_kmex(model, random_state=0, **settings).fit(X, y)
+        teacher: make_kmex(model, n_prototypes=5, random_state=0, **settings).fit(X, y)
         for teacher, settings in {"model": {}, "labels": {"teacher": None}}.items()
     }
     losses = {k: log_loss(y_test, m.predict_proba(X_test)) for k, m in ours.items()}
