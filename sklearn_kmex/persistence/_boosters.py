@@ -6,6 +6,7 @@ library reads them. The stand-ins are types like others, which have to be truste
 """
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ from sklearn_kmex.persistence._parts import objects_in
 from sklearn_kmex.persistence._refusal import Refusal
 
 
-class SavedBooster:
+class SavedBooster(ABC):
     """Takes the place of a boosted model.
 
     Attributes
@@ -43,13 +44,13 @@ class SavedBooster:
         self.trees = np.frombuffer(trees, dtype=np.uint8)
 
     @classmethod
+    @abstractmethod
     def of(cls, model: Any) -> "SavedBooster":
         """Return the stand-in of a model."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self, kind: Any) -> Any:
         """Return the model, which is of the class `kind`."""
-        raise NotImplementedError
 
 
 class SavedXGBoost(SavedBooster):

@@ -1,6 +1,7 @@
 """LRP through attention, norms and products, against values worked out by hand."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_activations_pass_relevance_on(function):
 def test_a_layer_norm_is_linear_but_for_its_scale():
     # The mean of (1, 3) is 2, the scale 1. y = (-1, 1) has contributions
     # y_0 = 0.5 * 1 - 0.5 * 3 and y_1 = -0.5 * 1 + 0.5 * 3.
-    norm = lambda x: functional.layer_norm(x, (2,), eps=0.0)  # noqa: E731
+    norm = partial(functional.layer_norm, normalized_shape=(2,), eps=0.0)
     (found,) = propagate(norm, np.array([[1.0, 3.0]]), relevance=[[2.0, 4.0]])
     assert_allclose(found, [[-0.5 * 2 - 0.5 * 4, 1.5 * 2 + 1.5 * 4]], rtol=1e-6)
 
