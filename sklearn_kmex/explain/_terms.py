@@ -52,6 +52,9 @@ class Terms(NamedTuple):
     terms: list[Term]
     matrix: Any  # (n_terms, n_features)
     constant: Any  # (n_texts, n_features)
+    # Share of each term in what its text was last divided by; NaN if it was not.
+    shares: NDArray[np.float64]  # (n_terms,)
+    blocks: NDArray[np.intp]  # (n_terms,), parts of the row divided on their own
 
     @property
     def rows(self) -> NDArray[np.intp]:
@@ -80,9 +83,25 @@ class Terms(NamedTuple):
         sizes = entries.data * slope[self.rows[entries.row], entries.col]
         return np.bincount(entries.row, sizes, minlength=len(self.terms))
 
-    def constant_along(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the product of the constant of each text and its slope."""
-        return np.einsum("ij,ij->i", _probe.rows_of(self.constant), slope)
+    def divided(self, gradient: NDArray[np.float64], lengths: NDArray) -> Self:
+        """Divide rows by their lengths, whose gradient by the row is given."""
+        sizes, rows = self.along(gradient), self.rows
+        totals = np.bincount(rows, sizes, minlength=len(lengths))
+        mostly = (totals > lengths / 2) & (lengths > 0)  # words make up the length
+        totals = np.where(mostly, totals, np.nan)
+        nothing = np.zeros(len(rows), dtype=np.intp)
+        found = self._replace(shares=sizes / totals[rows], blocks=nothing)
+        return found.scaled(1 / np.where(lengths > 0, lengths, 1))
+
+    def relevance(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what each term adds to the product of embedding and slope.
+
+        A term adds to the product, and also to the length that the row is divided by.
+        """
+        sizes = self.along(slope)
+        groups = self.rows * (self.blocks.max(initial=0) + 1) + self.blocks
+        totals = np.bincount(groups, sizes)[groups] if len(sizes) else sizes
+        return np.where(np.isnan(self.shares), sizes, 2 * sizes - totals * self.shares)
 
 
 def terms_of(step: Any, X: Any) -> Terms | None:
@@ -127,15 +146,30 @@ def _pushed(step: Any, X: Any, Z: Any, terms: Terms) -> Terms | None:
     if isinstance(step, Pipeline):
         return pushed(step.steps, X, terms)
     if isinstance(step, Normalizer):
-        return terms.scaled(1 / _probe.row_lengths(X, step.norm))
+        return divided_by_norm(X, step.norm, terms)
     if isinstance(step, TfidfTransformer) and step.norm is not None:
         bare = copy.copy(step)
         bare.norm = None
         weighted = bare.transform(X)
         found = _pushed(bare, X, weighted, terms)
-        length = _probe.row_lengths(weighted, step.norm)
-        return None if found is None else found.scaled(1 / length)
+        return None if found is None else divided_by_norm(weighted, step.norm, found)
     return _affine(step, X, Z, terms) or _rescaled(Z, terms)
+
+
+def divided_by_norm(X: Any, norm: str, terms: Terms) -> Terms:
+    """Divide the terms of each row of X by the norm of the row."""
+    rows = _probe.rows_of(X).astype(np.float64)
+    sizes = np.abs(rows)
+    if norm == "l1":
+        lengths, gradient = sizes.sum(axis=1), np.sign(rows)
+    elif norm == "max":
+        lengths = sizes.max(axis=1)
+        first = np.arange(rows.shape[1]) == sizes.argmax(axis=1)[:, np.newaxis]
+        gradient = np.sign(rows) * first
+    else:
+        lengths = np.linalg.norm(rows, axis=1)
+        gradient = rows / np.where(lengths > 0, lengths, 1)[:, np.newaxis]
+    return terms.divided(gradient, lengths)
 
 
 def _affine(step: Any, X: Any, Z: Any, terms: Terms) -> Terms | None:
@@ -161,8 +195,19 @@ def _rescaled(Z: Any, terms: Terms) -> Terms | None:
         return None
     squares = np.einsum("ij,ij->i", total, total)
     factor = np.einsum("ij,ij->i", total, Z) / np.where(squares > 0, squares, 1)
-    found = terms.scaled(factor)
-    return found if is_sum(found, Z) else None
+    if not is_sum(terms.scaled(factor), Z):
+        return None
+    lengths = np.sqrt(squares)
+    if np.allclose(factor * lengths, 1) or not _is_mean(factor, terms):
+        return divided_by_norm(total, "l2", terms).scaled(factor * lengths)
+    counts = np.bincount(terms.rows, minlength=len(factor))
+    return terms._replace(shares=1 / counts[terms.rows]).scaled(factor)
+
+
+def _is_mean(factor: NDArray, terms: Terms) -> bool:
+    """Tell whether terms are divided by their number."""
+    counts = np.bincount(terms.rows, minlength=len(factor))
+    return np.allclose((factor * counts)[counts > 0], 1)
 
 
 def is_sum(terms: Terms, Z: Any) -> bool:
@@ -207,7 +252,11 @@ def _of_vectorizer(step: Any, X: list[Any]) -> Terms:
                 found = reading.terms[name]
                 terms.append(Term(row, 0, str(name), found, others, share))
                 columns.append(column)
-    return _sparse_terms(texts, readings, terms, columns, counts)
+    found = _sparse_terms(texts, readings, terms, columns, counts)
+    if getattr(step, "norm", None) is None:
+        return found
+    lengths = _probe.row_lengths(counts, step.norm)  # which are 1
+    return divided_by_norm(counts, step.norm, found).scaled(lengths)
 
 
 def _sparse_terms(
@@ -235,6 +284,8 @@ def _sparse_terms(
         terms,
         sparse.csr_matrix(entries, shape),
         sparse.csr_matrix(counts.shape),
+        np.full(len(terms), np.nan),
+        np.zeros(len(terms), dtype=np.intp),
     )
 
 
@@ -291,7 +342,8 @@ def _of_columns(step: ColumnTransformer, X: Any) -> Terms | None:
         if terms is None:
             constant = _probe.rows_of(block.Z).astype(np.float64)
             empty = np.zeros((0, constant.shape[1]))
-            terms = Terms([], [], empty, constant)
+            none = np.zeros(0, dtype=np.intp)
+            terms = Terms([], [], empty, constant, np.zeros(0), none)
         place = seen.setdefault(tuple(block.columns), len(seen)) if terms.fields else 0
         found.append(terms.scaled(np.full(terms.constant.shape[0], float(block.weight))))
         fields.append(place)
@@ -317,7 +369,17 @@ def _side_by_side(found: list[Terms], fields: list[int]) -> Terms:
             kept[n + place] = _joined(known, field) if known is not field else field
     diagonal = sparse.block_diag([sparse.csr_matrix(one.matrix) for one in found], "csr")
     constant = sparse.hstack([sparse.csr_matrix(one.constant) for one in found], "csr")
-    return Terms([kept[n] for n in sorted(kept)], terms, diagonal, constant)
+    shares = np.concatenate([one.shares for one in found])
+    most = max(one.blocks.max(initial=0) for one in found) + 1
+    blocks_of = [one.blocks + n * most for n, one in enumerate(found)]
+    return Terms(
+        [kept[n] for n in sorted(kept)],
+        terms,
+        diagonal,
+        constant,
+        shares,
+        np.concatenate(blocks_of),
+    )
 
 
 def _joined(one: Field, other: Field) -> Field:
@@ -349,4 +411,8 @@ def _of_words(step: Any, X: list[Any]) -> Terms | None:
     ]
     matrix = vectors[[place[term.name] for term in terms]]
     fields = [Field(X, spans, False)]
-    return _rescaled(Z, Terms(fields, terms, matrix, np.zeros(Z.shape)))
+    nothing = np.zeros(len(terms), dtype=np.intp)
+    unscaled = Terms(
+        fields, terms, matrix, np.zeros(Z.shape), np.full(len(terms), np.nan), nothing
+    )
+    return unscaled if is_sum(unscaled, Z) else _rescaled(Z, unscaled)

@@ -1,0 +1,320 @@
+"""Texts with their words marked: as HTML, as a figure, and in one line.
+
+Blue words with a solid underline support, orange words with a wavy one oppose: the two
+differ for people with color vision deficiency, and in print without colors.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from html import escape
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP, check_figure
+from sklearn_kmex._draw.graphemes import whole_graphemes
+from sklearn_kmex._draw.grid import check_samples, heading
+from sklearn_kmex._draw.table import Table, clipped
+
+LONG = 400  # characters from which on a text is folded
+SHOWN = 240  # characters of a text that is folded
+FAINT = 0.05  # share of the largest relevance; fainter words are not marked
+N_LISTED = 3  # words for and against in a line
+SAID, NOT_SAID = "said", "not said"
+# Characters that reverse the text after them.
+REVERSING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+WORD_STYLE = """<style>
+.kmex-text { display: block; max-width: 46em; overflow-wrap: anywhere;
+  text-align: start; white-space: pre-wrap; }
+.kmex-text span { border-radius: 0.2em; text-decoration-line: underline;
+  text-decoration-skip-ink: none; text-underline-offset: 0.15em;
+  print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.kmex-text .kmex-for { text-decoration-style: solid; }
+.kmex-text .kmex-against { text-decoration-style: wavy; }
+.kmex-text .kmex-strong { font-weight: 700; }
+.kmex-listed { font-size: 0.85em; opacity: 0.85; }
+.kmex-whole > summary { cursor: pointer; font-size: 0.85em; }
+</style>"""
+
+
+class MarkedText(NamedTuple):
+    """A text, what its words add to a score, and what words add that it lacks."""
+
+    text: str
+    spans: Any = ()  # (n_words, 2), in order
+    relevance: Any = ()  # (n_words,)
+    absent: dict[str, float] | None = None
+    label: str = ""  # class that positive values support
+
+
+class Piece(NamedTuple):
+    """A part of a text, and its relevance: 0 if it is not marked."""
+
+    text: str
+    size: float = 0.0
+
+
+class WordsLike(Protocol):
+    """What is shown of words; arrays have a row for each text."""
+
+    @property
+    def sample_indices(self) -> NDArray[np.intp]: ...
+    @property
+    def labels(self) -> NDArray: ...
+    @property
+    def against(self) -> NDArray: ...
+    @property
+    def score(self) -> NDArray[np.float64]: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    def marked(self, row: int) -> MarkedText: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, key: slice) -> Self: ...
+
+
+def html_words(marked: MarkedText) -> str:
+    """Write a text with its words marked; a long one is folded around the best part."""
+    listed = html_list(marked)
+    if len(marked.text) <= LONG:
+        return _html_text(marked, 0, len(marked.text)) + listed
+    start, end = most_relevant_part(marked)
+    whole = _html_text(marked, 0, len(marked.text))
+    return (
+        f"{_html_text(marked, start, end)}{listed}"
+        f'<details class="kmex-whole"><summary>Whole text, {len(marked.text):,} '
+        f"characters</summary>{whole}</details>"
+    )
+
+
+def html_list(marked: MarkedText) -> str:
+    """List the most relevant words with their numbers, also for screen readers."""
+    parts = "; ".join(
+        f"{name}: {', '.join(f'<bdi>{_html(word)}</bdi> {size:+.2g}' for word, size in some)}"
+        for name, some in listed_words(marked)
+    )
+    return f'<span class="kmex-listed">{parts}</span>' if parts else ""
+
+
+def listed_words(
+    marked: MarkedText, most: int = N_LISTED
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Name the words that add most for, against, and by their absence."""
+    sizes: dict[str, float] = {}
+    for (start, end), size in zip(marked.spans, marked.relevance, strict=True):
+        word = marked.text[start:end]
+        sizes[word] = sizes.get(word, 0.0) + float(size)
+    absent = marked.absent or {}
+    least = FAINT * max(map(abs, [*sizes.values(), *absent.values()]), default=0.0)
+    groups = [
+        ("for", {word: size for word, size in sizes.items() if size > least}),
+        ("against", {word: size for word, size in sizes.items() if size < -least}),
+        (NOT_SAID, {word: size for word, size in absent.items() if abs(size) > least}),
+    ]
+    return [
+        (name, sorted(some.items(), key=lambda item: -abs(item[1]))[:most])
+        for name, some in groups
+        if some
+    ]
+
+
+def line_of(marked: MarkedText) -> str:
+    """Write the most relevant words in one line."""
+    return "; ".join(
+        f"{name}: {', '.join(f'{clipped(word, 40)} {size:+.2g}' for word, size in some)}"
+        for name, some in listed_words(marked)
+    )
+
+
+def most_relevant_part(marked: MarkedText, length: int = SHOWN) -> tuple[int, int]:
+    """Find the part of a text with the largest sum of absolute relevance."""
+    text, spans = marked.text, np.asarray(marked.spans, dtype=int).reshape(-1, 2)
+    if len(text) <= length:
+        return 0, len(text)
+    sizes = np.concatenate([[0.0], np.abs(marked.relevance).cumsum()])
+    start = 0
+    if len(spans):
+        last = np.searchsorted(spans[:, 1], spans[:, 0] + length, side="right")
+        best = int((sizes[last] - sizes[:-1]).argmax())
+        inside = max(int(spans[max(last[best] - 1, best), 1] - spans[best, 0]), 0)
+        start = max(int(spans[best, 0]) - max(length - inside, 0) // 2, 0)
+    start = min(start, len(text) - length)
+    return _between_words(text, start, start + length)
+
+
+def _between_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """Move the ends of a part to spaces nearby, and never into a grapheme."""
+    if start > 0 and (space := re.search(r"\s", text[start : start + 30])):
+        start += space.end()
+    if end < len(text) and (space := re.search(r"\s\S*$", text[max(start, end - 30) : end])):
+        end = max(start, end - 30) + space.start()
+    return whole_graphemes(text, start, end)
+
+
+def pieces(marked: MarkedText, start: int, end: int) -> Iterator[Piece]:
+    """Split a part of a text into its marked words and what is between them."""
+    if start > 0:
+        yield Piece("… ")
+    least = FAINT * np.abs(marked.relevance).max(initial=0)
+    place = start
+    for (first, last), size in zip(marked.spans, marked.relevance, strict=True):
+        if first < place or last > end or abs(size) <= least:
+            continue
+        yield Piece(marked.text[place:first])
+        yield Piece(marked.text[first:last], float(size))
+        place = int(last)
+    yield Piece(marked.text[place:end])
+    if end < len(marked.text):
+        yield Piece(" …")
+
+
+def _html_text(marked: MarkedText, start: int, end: int) -> str:
+    largest = float(np.abs(marked.relevance).max(initial=0)) or 1.0
+    parts = "".join(
+        _html_piece(piece, piece.size / largest) for piece in pieces(marked, start, end)
+    )
+    return f'<bdi class="kmex-text" dir="auto">{parts}</bdi>'
+
+
+def _html_piece(piece: Piece, share: float) -> str:
+    if not share:
+        return _html(piece.text)
+    red, green, blue = (
+        int(colour, 16) for colour in re.findall("..", _colour_of(share)[1:])
+    )
+    kind = "for" if share > 0 else "against"
+    strong = " kmex-strong" if abs(share) > 0.5 else ""
+    thickness = 1 + round(2 * abs(share))
+    style = (
+        f"background: rgb({red} {green} {blue} / {round(60 * abs(share))}%); "
+        f"text-decoration-thickness: {thickness}px"
+    )
+    return (
+        f'<span class="kmex-{kind}{strong}" style="{style}" '
+        f'title="{piece.size:+.3g}">{_html(piece.text)}</span>'
+    )
+
+
+def _colour_of(size: float) -> str:
+    return PREDICTED if size > 0 else RUNNER_UP
+
+
+def _html(text: str) -> str:
+    return escape(shown_text(text))
+
+
+def shown_text(text: str) -> str:
+    """Write out characters that are invisible or reverse the text after them."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"[U+{ord(one):04X}]" if _is_hidden(one) else one for one in text
+    )
+
+
+def _is_hidden(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return (kind in ("Cc", "Cs") and character not in "\n\t\r") or (
+        ord(character) in REVERSING
+    )
+
+
+def words_table(words: WordsLike, n_rows: int) -> Table:
+    """Describe the first texts."""
+    head = ["sample", "class", "against", words.target, "words"]
+    rows = [
+        [
+            words.sample_indices[i],
+            words.labels[i],
+            words.against[i] if words.target == "margin" else "",
+            f"{words.score[i]:.3g}",
+            words.marked(i),
+        ]
+        for i in range(n_rows)
+    ]
+    caption = f"{words!r}, method {words.method}"
+    return Table(caption, head, rows, len(words) - n_rows)
+
+
+def plot_words(pyplot: Any, words: WordsLike, max_samples: int, figure: Any) -> NDArray:
+    """Draw the first texts, each into axes of its own."""
+    check_samples(len(words), max_samples)
+    check_figure(figure)
+    shown = words[:max_samples]
+    lines = [lines_of(shown.marked(i)) for i in range(len(shown))]
+    heights = [0.7 + 0.2 * len(some) for some in lines]
+    if figure is None:
+        size = (7.2, sum(heights) + 0.4)
+        figure = pyplot.figure(figsize=size, layout="constrained")
+    ratios = {"height_ratios": heights}
+    axes = figure.subplots(len(shown), 1, squeeze=False, gridspec_kw=ratios)[:, 0]
+    for i, ax in enumerate(axes):
+        against = f", not {clipped(shown.against[i], 18)}" * (shown.target == "margin")
+        title = f"sample {shown.sample_indices[i]}: {clipped(shown.labels[i], 18)}"
+        title += f"{against}; {shown.target} {shown.score[i]:.3g}"
+        draw_text(ax, lines[i], title, line_of(shown.marked(i)))
+    if title := heading(len(shown), len(words)):
+        figure.suptitle(title)
+    return axes
+
+
+def lines_of(marked: MarkedText, width: int = 85) -> list[list[Piece]]:
+    """Break the most relevant part of a text into lines."""
+    lines: list[list[Piece]] = [[]]
+    left = width
+    for piece in pieces(marked, *most_relevant_part(marked)):
+        for part in re.findall(r"\s+|\S+", shown_text(piece.text)):
+            part = re.sub(r"\s+", " ", part)
+            if len(part) > left and left < width:
+                lines.append([])
+                left = width
+            lines[-1].append(Piece(part, piece.size))
+            left -= len(part)
+    return lines
+
+
+def draw_text(ax: Any, lines: list[list[Piece]], title: str, below: str = "") -> None:
+    """Draw lines of text with a box around marked words, dashed for opposing ones."""
+    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
+
+    largest = max((abs(p.size) for line in lines for p in line), default=0.0) or 1.0
+    rows = [
+        HPacker(
+            children=[
+                TextArea(piece.text, textprops={**FONT, **_box_of(piece.size / largest)})
+                for piece in line
+            ],
+            align="baseline",
+            pad=0,
+            sep=0,
+        )
+        for line in lines
+    ]
+    if below:
+        rows.append(TextArea(below, textprops={**FONT, "color": "#555555"}))
+    box = VPacker(children=rows, align="left", pad=0, sep=5)
+    ax.add_artist(AnchoredOffsetbox("upper left", child=box, frameon=False, pad=0.2))
+    ax.set_axis_off()
+    ax.set_title(title, loc="left", **FONT)
+
+
+def _box_of(share: float) -> dict[str, Any]:
+    if not share:
+        return {}
+    colour = _colour_of(share)
+    strength = round(0.55 * abs(share), 2)
+    style = {
+        "facecolor": (*_unit(colour), strength),
+        "edgecolor": colour,
+        "linestyle": "-" if share > 0 else "--",
+        "linewidth": 0.5 + abs(share),
+        "pad": 1,
+    }
+    return {"bbox": style, "fontweight": "bold" if abs(share) > 0.5 else "normal"}
+
+
+def _unit(colour: str) -> tuple[float, ...]:
+    return tuple(int(part, 16) / 255 for part in re.findall("..", colour[1:]))
