@@ -27,6 +27,7 @@ from sklearn_kmex._draw.pictures import (
     value_range,
 )
 from sklearn_kmex._draw.table import clipped
+from sklearn_kmex._draw.words import MarkedText, example_text, sample_text, text_cell
 
 COLOURS = {
     "predicted": PREDICTED,
@@ -84,6 +85,12 @@ class ExplanationLike(Protocol):
     def members(self) -> NDArray[np.intp] | None: ...  # -1 is none
     @property
     def reasons(self) -> NDArray | None: ...
+    @property
+    def words(self) -> Any: ...
+    @property
+    def example_words(self) -> Any: ...
+    @property
+    def member_words(self) -> NDArray | None: ...
     @property
     def member_likeness(self) -> NDArray[np.float64] | None: ...
     @property
@@ -204,6 +211,8 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
     title, evidence = _headline(explanation, i), explanation.evidence(i)
     members = members_of(explanation, i)
+    if (text := sample_text(explanation, i)) is not None:
+        return [_text_cells(explanation, text, evidence, title)]
     if pictures.samples is None:
         return [[_bars_cell(evidence, title, _list_members(members))]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
@@ -222,6 +231,18 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     if examples and second:
         return [first + examples, [None] * len(first) + second]
     return [first + (examples or second or [_bars_cell(evidence, "")])]
+
+
+def _text_cells(
+    explanation: ExplanationLike, text: MarkedText, evidence: list[Evidence], title: str
+) -> list[Cell | None]:
+    """Lay out a text beside those of the predicted class and of the runner-up."""
+    cells: list[Cell | None] = [text_cell(text, title.replace("\n", ", "))]
+    for one in evidence:
+        shown = example_text(explanation, one.prototype) if one.role else None
+        if shown is not None:
+            cells.append(text_cell(shown, _caption(one).replace("\n", ", ")))
+    return cells if len(cells) > 1 else [*cells, _bars_cell(evidence, "")]
 
 
 def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:

@@ -13,6 +13,12 @@ from sklearn_kmex._draw.explanation import (
 )
 from sklearn_kmex._draw.pictures import thumbnails
 from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
+from sklearn_kmex._draw.words import (
+    MarkedText,
+    example_text,
+    member_texts,
+    sample_text,
+)
 
 HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
@@ -27,11 +33,15 @@ def explanation_table(
     samples, examples, pictures = _pictures(shown, evidence, image_shape)
     rows = [
         [
-            _sample(shown.sample_indices[row], predictions[row], samples[row]),
+            [
+                *_sample(shown.sample_indices[row], predictions[row], samples[row]),
+                *_known(sample_text(shown, row)),
+            ],
             predictions[row],
             [
-                *_examples(some, examples),
+                *_looks_like(shown, some, examples),
                 *_members(members_of(shown, row), pictures[row]),
+                *member_texts(shown, row),
             ],
             shown.runner_up[row],
             f"{shown.margin[row]:.3g}",
@@ -41,10 +51,20 @@ def explanation_table(
     return Table(repr(explanation), HEAD, rows, n_more)
 
 
-def _examples(evidence: list[Evidence], pictures: dict[int, str]) -> list[Any]:
-    """Describe the prototypes that a sample looks like, with pictures if there are."""
+def _known(text: MarkedText | None) -> list[MarkedText]:
+    return [] if text is None else [text]
+
+
+def _looks_like(
+    explanation: ExplanationLike, evidence: list[Evidence], pictures: dict[int, str]
+) -> list[Any]:
+    """Describe the prototypes that a sample looks like, with pictures or texts."""
     if not pictures:
-        return [_line(one) for one in evidence]
+        return [
+            cell
+            for one in evidence
+            for cell in (_line(one), *_known(example_text(explanation, one.prototype)))
+        ]
     return [Cards(_card(one, pictures[one.prototype]) for one in evidence)]
 
 

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from html import escape
+from textwrap import fill, wrap
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP, check_figure
 from sklearn_kmex._draw.graphemes import whole_graphemes
-from sklearn_kmex._draw.grid import check_samples, heading
+from sklearn_kmex._draw.grid import Cell, check_samples, heading
 from sklearn_kmex._draw.table import Table, clipped
 
 LONG = 400  # characters from which on a text is folded
 SHOWN = 240  # characters of a text that is folded
 FAINT = 0.05  # share of the largest relevance; fainter words are not marked
+COLUMN = 48  # characters of a line of texts drawn side by side
 N_LISTED = 3  # words for and against in a line
 SAID, NOT_SAID = "said", "not said"
 # Characters that reverse the text after them.
@@ -56,6 +58,27 @@ class Piece(NamedTuple):
     size: float = 0.0
 
 
+class ExplainedTexts(Protocol):
+    """What is shown of an explanation of texts."""
+
+    @property
+    def samples(self) -> NDArray | None: ...
+    @property
+    def examples(self) -> NDArray | None: ...
+    @property
+    def example_prototypes(self) -> NDArray[np.intp] | None: ...
+    @property
+    def members(self) -> NDArray[np.intp] | None: ...
+    @property
+    def member_samples(self) -> NDArray | None: ...
+    @property
+    def words(self) -> Any: ...  # a WordsLike, or None
+    @property
+    def example_words(self) -> Any: ...
+    @property
+    def member_words(self) -> NDArray | None: ...
+
+
 class WordsLike(Protocol):
     """What is shown of words; arrays have a row for each text."""
 
@@ -74,6 +97,43 @@ class WordsLike(Protocol):
     def marked(self, row: int) -> MarkedText: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
+
+
+def holds_texts(explanation: ExplainedTexts) -> bool:
+    """Tell whether samples are texts."""
+    samples = explanation.samples
+    return samples is not None and samples.dtype == object
+
+
+def sample_text(explanation: ExplainedTexts, row: int) -> MarkedText | None:
+    """Return a sample that is a text."""
+    if not holds_texts(explanation) or explanation.samples is None:
+        return None
+    if explanation.words is None:
+        return MarkedText(explanation.samples[row])
+    return explanation.words.marked(row)
+
+
+def example_text(explanation: ExplainedTexts, prototype: int) -> MarkedText | None:
+    """Return the training text that represents a prototype, if it is known."""
+    known, examples = explanation.example_prototypes, explanation.examples
+    if known is None or examples is None or examples.dtype != object:
+        return None
+    place = int(np.searchsorted(known, prototype))
+    if explanation.example_words is None:
+        return MarkedText(examples[place])
+    return explanation.example_words.marked(place)
+
+
+def member_texts(explanation: ExplainedTexts, row: int) -> list[MarkedText]:
+    """List the members most like a sample that are texts."""
+    members, texts = explanation.members, explanation.member_samples
+    if members is None or texts is None or texts.dtype != object:
+        return []
+    known = np.flatnonzero(members[row] >= 0)
+    if explanation.member_words is None:
+        return [MarkedText(texts[row, n]) for n in known]
+    return [explanation.member_words[row].marked(n) for n in known]
 
 
 def html_words(marked: MarkedText) -> str:
@@ -127,6 +187,29 @@ def line_of(marked: MarkedText) -> str:
         f"{name}: {', '.join(f'{clipped(word, 40)} {size:+.2g}' for word, size in some)}"
         for name, some in listed_words(marked)
     )
+
+
+def reason_of(label: Any, marked: MarkedText, n_words: int) -> str:
+    """Name the words of a text that add most for and against a class."""
+    found = {
+        name: joined([word for word, _ in some])
+        for name, some in listed_words(marked, n_words)
+    }
+    parts = []
+    if "for" in found:
+        parts.append(f"similar to {label} in {found['for']}")
+    if "against" in found:
+        unlike = "unlike it in" if parts else f"unlike {label} in"
+        parts.append(f"{unlike} {found['against']}")
+    if NOT_SAID in found:
+        parts.append(f"{NOT_SAID}: {found[NOT_SAID]}")
+    return ", ".join(parts) or "no word decides"
+
+
+def joined(words: list[str]) -> str:
+    """List words as in a sentence."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def most_relevant_part(marked: MarkedText, length: int = SHOWN) -> tuple[int, int]:
@@ -274,6 +357,14 @@ def lines_of(marked: MarkedText, width: int = 85) -> list[list[Piece]]:
             lines[-1].append(Piece(part, piece.size))
             left -= len(part)
     return lines
+
+
+def text_cell(marked: MarkedText, title: str) -> Cell:
+    """Lay out a text below a title."""
+    lines = lines_of(marked, COLUMN)
+    below = "\n".join(wrap(line_of(marked), COLUMN))
+    height = 0.7 + 0.2 * len(lines) + 0.15 * below.count("\n")
+    return Cell(draw_text, (lines, fill(title, COLUMN), below), 3.6, height)
 
 
 def draw_text(ax: Any, lines: list[list[Piece]], title: str, below: str = "") -> None:

@@ -19,6 +19,7 @@ from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
+from sklearn_kmex.explain._word_records import Words
 from sklearn_kmex.utils import check_dependency
 
 
@@ -92,7 +93,7 @@ class Explanation(PictureRecords):
         not know it.
 
     samples : ndarray of shape (n_samples, ...), default=None
-        The samples, if they are arrays of numbers.
+        The samples, if they are arrays of numbers or texts.
 
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
@@ -102,7 +103,7 @@ class Explanation(PictureRecords):
         Prototypes whose training row is in `examples`, ascending.
 
     examples : ndarray of shape (n_examples, ...), default=None
-        These training rows, if they are arrays of numbers.
+        These training rows, if they are arrays of numbers or texts.
 
     members : ndarray of shape (n_samples, n_members), dtype=intp, default=None
         Training rows that belong to `predicted_prototype` and are most like the
@@ -115,12 +116,21 @@ class Explanation(PictureRecords):
         before the classifier and rounded to 10 digits. NaN where there is no row.
 
     member_samples : ndarray of shape (n_samples, n_members, ...), default=None
-        Values of these rows, if they are arrays of numbers; zeros where there is no
-        row.
+        These rows, if they are arrays of numbers or texts; zeros or "" where there is
+        no row.
 
     reasons : ndarray of shape (n_samples,), dtype=object, default=None
         In which columns each sample is similar to the predicted class, and in which
-        not, as from :meth:`Contrast.reasons`.
+        not, as from :meth:`Contrast.reasons`; for texts, in which words.
+
+    words : Words of length n_samples, default=None
+        The words of the samples, if they are texts and reasons are given.
+
+    example_words : Words of length n_examples, default=None
+        Those of `examples`, each for the class of its prototype.
+
+    member_words : ndarray of shape (n_samples,), dtype=object, default=None
+        A Words for each sample: that of its `members`, for the predicted class.
 
     Attributes
     ----------
@@ -181,6 +191,9 @@ class Explanation(PictureRecords):
     member_likeness: NDArray[np.float64] | None = None
     member_samples: NDArray | None = None
     reasons: NDArray | None = None
+    words: Words | None = None
+    example_words: Words | None = field(default=None, metadata=SHARED)
+    member_words: NDArray | None = None
 
     @property
     def prototype_labels(self) -> NDArray:
@@ -327,7 +340,8 @@ class Explanation(PictureRecords):
 
         Samples that are pictures are drawn with the training examples of their
         prototypes and with the members most like them, if `explain` got `X_train`, and
-        with relevance maps. For other samples, and for prototypes without examples, the
+        with relevance maps. Samples that are texts are drawn beside those of the
+        predicted class and of the runner-up. For other samples, and for prototypes without examples, the
         similarities are drawn as bars, and members are listed by number. A picture is a
         sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), or (1, h, w) or
         (3, h, w).

@@ -15,6 +15,7 @@ from sklearn_kmex._data.samples import (
     numbered,
     stacked,
     take,
+    texts_at,
 )
 from sklearn_kmex._data.unit_rows import as_rows, unit_rows
 from sklearn_kmex._model.decision import decide
@@ -102,11 +103,13 @@ def _merge(
 
 
 def _values(X_train: Any, rows: NDArray) -> NDArray | None:
-    """Return training rows, zeros in place of -1, if they are arrays of numbers."""
+    """Return training rows that are numbers or texts, zeros or "" in place of -1."""
     known, places = np.unique(np.maximum(rows, 0), return_inverse=True)
-    values = stacked(X_train, known)
+    values, nothing = stacked(X_train, known), 0
+    if values is None:
+        values, nothing = texts_at(X_train, known), ""
     if values is None:
         return None
     found = values[places.reshape(rows.shape)]
-    found[rows < 0] = 0
+    found[rows < 0] = nothing
     return found

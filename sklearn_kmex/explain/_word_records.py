@@ -12,6 +12,7 @@ from sklearn_kmex._draw.table import Table
 from sklearn_kmex._draw.words import (
     MarkedText,
     plot_words,
+    reason_of,
     words_table,
 )
 from sklearn_kmex._model.decision import Decision
@@ -170,6 +171,27 @@ class Words(Records):
         pairs = zip(self.unplaced, self.rest_parts, strict=True)
         sums = [sum(a.values()) + sum(b.values()) for a, b in pairs]
         return np.array(sums, dtype=np.float64)
+
+    def reasons(self, n_words: int = 3) -> NDArray[np.object_]:
+        """Say in which words each text is similar to its class, and in which not.
+
+        Parameters
+        ----------
+        n_words : int, default=3
+            Largest number of words to name: of those for, against, and not said.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,), dtype=object
+            A phrase for each text, such as "similar to spam in win and prize, unlike it
+            in home".
+        """
+        return as_objects(
+            [
+                reason_of(self.labels[i], self.marked(i), n_words)
+                for i in range(len(self))
+            ]
+        )
 
     def marked(self, row: int) -> MarkedText:
         """Return a text with its words, for a page."""
