@@ -40,8 +40,7 @@ def explanation_table(
             predictions[row],
             [
                 *_looks_like(shown, some, examples),
-                *_members(members_of(shown, row), pictures[row]),
-                *member_texts(shown, row),
+                *_members_of(shown, row, pictures[row]),
             ],
             shown.runner_up[row],
             f"{shown.margin[row]:.3g}",
@@ -76,7 +75,7 @@ def _predictions(explanation: ExplanationLike) -> list[list[str]]:
             one.append(f"p = {explanation.probability[row]:.3g}")
         if explanation.accepted is not None and not explanation.accepted[row]:
             one.append(Words("rejected"))
-        if explanation.reasons is not None:
+        if explanation.reasons is not None and explanation.words is None:
             one.append(str(explanation.reasons[row]))
     return lines
 
@@ -113,6 +112,23 @@ def _card(one: Evidence, source: str) -> list[Any]:
     label = f"class {one.prototype_label}"
     image = Picture(source, (_where(one), label, similarity))
     return [image, _with_role(one, one.prototype_label), similarity, _where(one)]
+
+
+def _members_of(
+    explanation: ExplanationLike, row: int, pictures: list[str]
+) -> list[Any]:
+    """Describe the members most like a sample, with pictures or texts."""
+    members, texts = members_of(explanation, row), member_texts(explanation, row)
+    if not texts:
+        return _members(members, pictures)
+    lines = (
+        Words(
+            f"member of the predicted prototype, training row {one.training_row}, "
+            f"likeness {one.likeness:.3f}:"
+        )
+        for one in members
+    )
+    return [cell for pair in zip(lines, texts, strict=True) for cell in pair]
 
 
 def _members(members: list[Member], pictures: list[str]) -> list[Any]:

@@ -21,14 +21,18 @@ from sklearn_kmex._draw.table import Table, clipped
 
 LONG = 400  # characters from which on a text is folded
 SHOWN = 240  # characters of a text that is folded
-FAINT = 0.05  # share of the largest relevance; fainter words are not marked
+FAINT = 0.1  # share of the largest relevance; fainter words are not marked
 COLUMN = 48  # characters of a line of texts drawn side by side
 N_LISTED = 3  # words for and against in a line
 SAID, NOT_SAID = "said", "not said"
+LEGEND = (
+    "Blue words with a straight underline support the class, orange ones with a wavy "
+    "underline oppose it."
+)
 # Characters that reverse the text after them.
 REVERSING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 WORD_STYLE = """<style>
-.kmex-text { display: block; max-width: 46em; overflow-wrap: anywhere;
+bdi.kmex-text { display: block; max-width: 46em; overflow-wrap: anywhere;
   text-align: start; white-space: pre-wrap; }
 .kmex-text span { border-radius: 0.2em; text-decoration-line: underline;
   text-decoration-skip-ink: none; text-underline-offset: 0.15em;
@@ -137,7 +141,12 @@ def member_texts(explanation: ExplainedTexts, row: int) -> list[MarkedText]:
 
 
 def html_words(marked: MarkedText) -> str:
-    """Write a text with its words marked; a long one is folded around the best part."""
+    """Write a text with its words marked.
+
+    A long one is folded around its most relevant part.
+    """
+    if not marked.text.strip():
+        return f'<span class="kmex-listed">(empty text)</span> {html_list(marked)}'
     listed = html_list(marked)
     if len(marked.text) <= LONG:
         return _html_text(marked, 0, len(marked.text)) + listed
@@ -153,21 +162,26 @@ def html_words(marked: MarkedText) -> str:
 def html_list(marked: MarkedText) -> str:
     """List the most relevant words with their numbers, also for screen readers."""
     parts = "; ".join(
-        f"{name}: {', '.join(f'<bdi>{_html(word)}</bdi> {size:+.2g}' for word, size in some)}"
+        f"{name}: {', '.join(_html_size(*one) for one in some)}"
         for name, some in listed_words(marked)
     )
     return f'<span class="kmex-listed">{parts}</span>' if parts else ""
+
+
+def _html_size(word: str, size: float) -> str:
+    return f"<bdi>{_html(quoted(word))}</bdi> {size:+.2g}"
+
+
+def quoted(word: str) -> str:
+    """Write a word in quotation marks, clipped."""
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{clipped(word, 40)}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def listed_words(
     marked: MarkedText, most: int = N_LISTED
 ) -> list[tuple[str, list[tuple[str, float]]]]:
     """Name the words that add most for, against, and by their absence."""
-    sizes: dict[str, float] = {}
-    for (start, end), size in zip(marked.spans, marked.relevance, strict=True):
-        word = marked.text[start:end]
-        sizes[word] = sizes.get(word, 0.0) + float(size)
-    absent = marked.absent or {}
+    sizes, absent = sizes_of(marked), marked.absent or {}
     least = FAINT * max(map(abs, [*sizes.values(), *absent.values()]), default=0.0)
     groups = [
         ("for", {word: size for word, size in sizes.items() if size > least}),
@@ -181,10 +195,21 @@ def listed_words(
     ]
 
 
+def sizes_of(marked: MarkedText) -> dict[str, float]:
+    """Sum what each word adds, whatever its case, under its first spelling."""
+    spellings: dict[str, str] = {}
+    sizes: dict[str, float] = {}
+    for (start, end), size in zip(marked.spans, marked.relevance, strict=True):
+        word = marked.text[start:end]
+        word = spellings.setdefault(word.casefold(), word)
+        sizes[word] = sizes.get(word, 0.0) + float(size)
+    return sizes
+
+
 def line_of(marked: MarkedText) -> str:
     """Write the most relevant words in one line."""
     return "; ".join(
-        f"{name}: {', '.join(f'{clipped(word, 40)} {size:+.2g}' for word, size in some)}"
+        f"{name}: {', '.join(f'{quoted(word)} {size:+.2g}' for word, size in some)}"
         for name, some in listed_words(marked)
     )
 
@@ -192,7 +217,7 @@ def line_of(marked: MarkedText) -> str:
 def reason_of(label: Any, marked: MarkedText, n_words: int) -> str:
     """Name the words of a text that add most for and against a class."""
     found = {
-        name: joined([word for word, _ in some])
+        name: joined([quoted(word) for word, _ in some])
         for name, some in listed_words(marked, n_words)
     }
     parts = []
@@ -226,6 +251,24 @@ def most_relevant_part(marked: MarkedText, length: int = SHOWN) -> tuple[int, in
         start = max(int(spans[best, 0]) - max(length - inside, 0) // 2, 0)
     start = min(start, len(text) - length)
     return _between_words(text, start, start + length)
+
+
+def part_of(marked: MarkedText, length: int) -> MarkedText:
+    """Keep the most relevant part of a text."""
+    start, end = most_relevant_part(marked, length)
+    if end - start == len(marked.text):
+        return marked
+    inside = [
+        place
+        for place, (first, last) in enumerate(marked.spans)
+        if start <= first and last <= end
+    ]
+    before = "… " * (start > 0)
+    text = before + marked.text[start:end] + " …" * (end < len(marked.text))
+    spans = np.asarray(marked.spans)[inside] - start + len(before)
+    return marked._replace(
+        text=text, spans=spans, relevance=np.asarray(marked.relevance)[inside]
+    )
 
 
 def _between_words(text: str, start: int, end: int) -> tuple[int, int]:
@@ -318,7 +361,7 @@ def words_table(words: WordsLike, n_rows: int) -> Table:
         ]
         for i in range(n_rows)
     ]
-    caption = f"{words!r}, method {words.method}"
+    caption = f"{words!r}, method {words.method}. {LEGEND}"
     return Table(caption, head, rows, len(words) - n_rows)
 
 

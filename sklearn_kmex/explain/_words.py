@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
 
 from sklearn_kmex._compat import Interval, StrOptions, validate_params
-from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._data.samples import as_samples
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import rule_of
@@ -24,7 +24,8 @@ from sklearn_kmex.explain._token_words import token_words
 from sklearn_kmex.explain._walk import forward
 from sklearn_kmex.explain._word_records import Words
 
-EXACT, SAMPLING = "exact", "sampling"
+SAMPLING = "sampling"
+N_ABSENT = 10
 
 
 @validate_params(
@@ -44,7 +45,7 @@ def words(
     against: ArrayLike | None = None,
     prototypes: ArrayLike | None = None,
     method: str | None = None,
-    n_absent: int = 10,
+    n_absent: int = N_ABSENT,
 ) -> Words:
     r"""Split a score of texts over their words.
 
@@ -162,22 +163,34 @@ def words(
     found = decide(psem, forward(steps, X)[-1])
     asked = asked_of(found, target, labels, against, prototypes)
     model = TextModel(steps, rule_of(find_sem(psem)), n_absent)
-    split, name = _split(psem, model, X, asked, method)
-    return Words.of(split, name, found, asked)
+    split = None if method == SAMPLING else _not_sampled(psem, model, X, asked, method)
+    return Words.of(*(split or _sampled(model, X, asked, method)), found, asked)
 
 
-def _split(
+def words_without_sampling(psem: Any, X: list[str], labels: ArrayLike) -> Words | None:
+    """Split the margins of texts over their words, if that takes little time."""
+    psem = of_one_state(psem)
+    steps = steps_before(psem)
+    found = decide(psem, forward(steps, X)[-1])
+    asked = asked_of(found, "margin", labels, None, None)
+    model = TextModel(steps, rule_of(find_sem(psem)), N_ABSENT)
+    split = _not_sampled(psem, model, X, asked, None)
+    return None if split is None else Words.of(*split, found, asked)
+
+
+def _not_sampled(
     psem: Any, model: TextModel, X: Any, asked: Asked, method: str | None
+) -> tuple[list[TextWords], str] | None:
+    """Split scores by tokens or terms; None if the model has neither."""
+    for place, (_, step) in enumerate(uncached_steps(psem)):
+        if hasattr(step, "_attribute_tokens"):
+            return token_words(psem, place, X, asked, method)
+    return exact_words(model, X, asked, method)
+
+
+def _sampled(
+    model: TextModel, X: Any, asked: Asked, method: str | None
 ) -> tuple[list[TextWords], str]:
-    """Split scores by the method given, or by the first that the model has."""
-    if method != SAMPLING and len_of(X):
-        places = enumerate(uncached_steps(psem))
-        for place, (_, step) in places:
-            if hasattr(step, "_attribute_tokens"):
-                return token_words(psem, place, X, asked, method)
-        exact = exact_words(model, X, asked, method)
-        if exact is not None:
-            return exact
     if method in (None, SAMPLING) and isinstance(X, list):
         return sampled_words(model, X, asked), SAMPLING
     raise ValueError(

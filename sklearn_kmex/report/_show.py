@@ -23,6 +23,7 @@ from sklearn_kmex.report._table import (
     places_in_class,
 )
 from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
 
@@ -38,11 +39,14 @@ def show_samples(
 ) -> None:
     """Fill in how each sample and training sample is shown."""
     add_stand_ins(content)
+    content["words"] = {}
     content["pictures"] = show_pictures(content, samples, training, explanation)
     for side, some in (("sample", samples), ("training", training)):
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
+    if any(case["text"] is not None for case in content["cases"]):
+        content["words"] = show_words(psem, content, samples, training)
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
     if table is not None:
         show_values(content, psem, table, samples, training, answers)
