@@ -27,7 +27,8 @@ from sklearn_kmex._draw.pictures import (
     value_range,
 )
 from sklearn_kmex._draw.table import clipped
-from sklearn_kmex._draw.words import MarkedText, example_text, sample_text, text_cell
+from sklearn_kmex._draw.text_figures import text_cells
+from sklearn_kmex._draw.words import ExplainedTexts, MarkedText, sample_text
 
 COLOURS = {
     "predicted": PREDICTED,
@@ -56,7 +57,7 @@ class Member(NamedTuple):
     likeness: float  # cosine similarity of embeddings
 
 
-class ExplanationLike(Protocol):
+class ExplanationLike(ExplainedTexts, Protocol):
     """What is shown of an explanation; arrays have a row for each sample."""
 
     @property
@@ -74,27 +75,11 @@ class ExplanationLike(Protocol):
     @property
     def prototypes(self) -> NDArray[np.intp]: ...
     @property
-    def samples(self) -> NDArray | None: ...
-    @property
     def relevance(self) -> NDArray | None: ...
-    @property
-    def example_prototypes(self) -> NDArray[np.intp] | None: ...
-    @property
-    def examples(self) -> NDArray | None: ...  # a row for each of example_prototypes
-    @property
-    def members(self) -> NDArray[np.intp] | None: ...  # -1 is none
     @property
     def reasons(self) -> NDArray | None: ...
     @property
-    def words(self) -> Any: ...
-    @property
-    def example_words(self) -> Any: ...
-    @property
-    def member_words(self) -> NDArray | None: ...
-    @property
     def member_likeness(self) -> NDArray[np.float64] | None: ...
-    @property
-    def member_samples(self) -> NDArray | None: ...
     def evidence(self, row: int) -> list[Evidence]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
@@ -237,12 +222,13 @@ def _text_cells(
     explanation: ExplanationLike, text: MarkedText, evidence: list[Evidence], title: str
 ) -> list[Cell | None]:
     """Lay out a text beside those of the predicted class and of the runner-up."""
-    cells: list[Cell | None] = [text_cell(text, title.replace("\n", ", "))]
-    for one in evidence:
-        shown = example_text(explanation, one.prototype) if one.role else None
-        if shown is not None:
-            cells.append(text_cell(shown, _caption(one).replace("\n", ", ")))
-    return cells if len(cells) > 1 else [*cells, _bars_cell(evidence, "")]
+    titles = [(one.prototype, _in_line(_caption(one))) for one in evidence if one.role]
+    cells = text_cells(explanation, text, _in_line(title), titles)
+    return [*cells, *([] if len(cells) > 1 else [_bars_cell(evidence, "")])]
+
+
+def _in_line(text: str) -> str:
+    return text.replace("\n", ", ")
 
 
 def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from sklearn_kmex._draw.explanation import (
     Evidence,
     ExplanationLike,
@@ -48,6 +50,19 @@ def explanation_table(
         for row, some in enumerate(evidence)
     ]
     return Table(repr(explanation), HEAD, rows, n_more)
+
+
+def rows_of_frame(explanation: ExplanationLike, row: int) -> list[tuple]:
+    """List the evidence with members, and the likeness of these."""
+    shown: list[tuple] = []
+    for one in explanation.evidence(row):
+        shown.append((*one, np.nan))
+        members = members_of(explanation, row) if one.role == "predicted" else []
+        shown += [
+            (*one._replace(role="member", training_row=number), likeness)
+            for number, likeness in members
+        ]
+    return shown
 
 
 def _known(text: MarkedText | None) -> list[MarkedText]:

@@ -52,7 +52,8 @@ def html_table(table: Table) -> str:
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     more = f"<p>{n_more} more samples; slice to see them.</p>" if n_more > 0 else ""
     return (
-        f'{STYLE}{WORD_STYLE}<table class="kmex-table"><caption>{escape(caption)}</caption>'
+        f'{STYLE}{WORD_STYLE}<table class="kmex-table">'
+        f"<caption>{escape(caption)}</caption>"
         f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>{more}"
     )
 

@@ -8,21 +8,18 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from html import escape
-from textwrap import fill, wrap
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.figures import FONT, PREDICTED, RUNNER_UP, check_figure
+from sklearn_kmex._draw.figures import PREDICTED, RUNNER_UP
 from sklearn_kmex._draw.graphemes import whole_graphemes
-from sklearn_kmex._draw.grid import Cell, check_samples, heading
 from sklearn_kmex._draw.table import Table, clipped
 
 LONG = 400  # characters from which on a text is folded
 SHOWN = 240  # characters of a text that is folded
 FAINT = 0.1  # share of the largest relevance; fainter words are not marked
-COLUMN = 48  # characters of a line of texts drawn side by side
 N_LISTED = 3  # words for and against in a line
 SAID, NOT_SAID = "said", "not said"
 LEGEND = (
@@ -68,11 +65,11 @@ class ExplainedTexts(Protocol):
     @property
     def samples(self) -> NDArray | None: ...
     @property
-    def examples(self) -> NDArray | None: ...
+    def examples(self) -> NDArray | None: ...  # a row for each of example_prototypes
     @property
     def example_prototypes(self) -> NDArray[np.intp] | None: ...
     @property
-    def members(self) -> NDArray[np.intp] | None: ...
+    def members(self) -> NDArray[np.intp] | None: ...  # -1 is none
     @property
     def member_samples(self) -> NDArray | None: ...
     @property
@@ -174,7 +171,7 @@ def _html_size(word: str, size: float) -> str:
 
 def quoted(word: str) -> str:
     """Write a word in quotation marks, clipped."""
-    return f"\N{LEFT DOUBLE QUOTATION MARK}{clipped(word, 40)}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"\u201c{clipped(word, 40)}\u201d"
 
 
 def listed_words(
@@ -275,7 +272,9 @@ def _between_words(text: str, start: int, end: int) -> tuple[int, int]:
     """Move the ends of a part to spaces nearby, and never into a grapheme."""
     if start > 0 and (space := re.search(r"\s", text[start : start + 30])):
         start += space.end()
-    if end < len(text) and (space := re.search(r"\s\S*$", text[max(start, end - 30) : end])):
+    if end < len(text) and (
+        space := re.search(r"\s\S*$", text[max(start, end - 30) : end])
+    ):
         end = max(start, end - 30) + space.start()
     return whole_graphemes(text, start, end)
 
@@ -309,7 +308,7 @@ def _html_piece(piece: Piece, share: float) -> str:
     if not share:
         return _html(piece.text)
     red, green, blue = (
-        int(colour, 16) for colour in re.findall("..", _colour_of(share)[1:])
+        int(colour, 16) for colour in re.findall("..", colour_of(share)[1:])
     )
     kind = "for" if share > 0 else "against"
     strong = " kmex-strong" if abs(share) > 0.5 else ""
@@ -324,7 +323,7 @@ def _html_piece(piece: Piece, share: float) -> str:
     )
 
 
-def _colour_of(size: float) -> str:
+def colour_of(size: float) -> str:
     return PREDICTED if size > 0 else RUNNER_UP
 
 
@@ -336,9 +335,7 @@ def shown_text(text: str) -> str:
     """Write out characters that are invisible or reverse the text after them."""
     if text.isprintable():
         return text
-    return "".join(
-        f"[U+{ord(one):04X}]" if _is_hidden(one) else one for one in text
-    )
+    return "".join(f"[U+{ord(one):04X}]" if _is_hidden(one) else one for one in text)
 
 
 def _is_hidden(character: str) -> bool:
@@ -363,92 +360,3 @@ def words_table(words: WordsLike, n_rows: int) -> Table:
     ]
     caption = f"{words!r}, method {words.method}. {LEGEND}"
     return Table(caption, head, rows, len(words) - n_rows)
-
-
-def plot_words(pyplot: Any, words: WordsLike, max_samples: int, figure: Any) -> NDArray:
-    """Draw the first texts, each into axes of its own."""
-    check_samples(len(words), max_samples)
-    check_figure(figure)
-    shown = words[:max_samples]
-    lines = [lines_of(shown.marked(i)) for i in range(len(shown))]
-    heights = [0.7 + 0.2 * len(some) for some in lines]
-    if figure is None:
-        size = (7.2, sum(heights) + 0.4)
-        figure = pyplot.figure(figsize=size, layout="constrained")
-    ratios = {"height_ratios": heights}
-    axes = figure.subplots(len(shown), 1, squeeze=False, gridspec_kw=ratios)[:, 0]
-    for i, ax in enumerate(axes):
-        against = f", not {clipped(shown.against[i], 18)}" * (shown.target == "margin")
-        title = f"sample {shown.sample_indices[i]}: {clipped(shown.labels[i], 18)}"
-        title += f"{against}; {shown.target} {shown.score[i]:.3g}"
-        draw_text(ax, lines[i], title, line_of(shown.marked(i)))
-    if title := heading(len(shown), len(words)):
-        figure.suptitle(title)
-    return axes
-
-
-def lines_of(marked: MarkedText, width: int = 85) -> list[list[Piece]]:
-    """Break the most relevant part of a text into lines."""
-    lines: list[list[Piece]] = [[]]
-    left = width
-    for piece in pieces(marked, *most_relevant_part(marked)):
-        for part in re.findall(r"\s+|\S+", shown_text(piece.text)):
-            part = re.sub(r"\s+", " ", part)
-            if len(part) > left and left < width:
-                lines.append([])
-                left = width
-            lines[-1].append(Piece(part, piece.size))
-            left -= len(part)
-    return lines
-
-
-def text_cell(marked: MarkedText, title: str) -> Cell:
-    """Lay out a text below a title."""
-    lines = lines_of(marked, COLUMN)
-    below = "\n".join(wrap(line_of(marked), COLUMN))
-    height = 0.7 + 0.2 * len(lines) + 0.15 * below.count("\n")
-    return Cell(draw_text, (lines, fill(title, COLUMN), below), 3.6, height)
-
-
-def draw_text(ax: Any, lines: list[list[Piece]], title: str, below: str = "") -> None:
-    """Draw lines of text with a box around marked words, dashed for opposing ones."""
-    from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
-
-    largest = max((abs(p.size) for line in lines for p in line), default=0.0) or 1.0
-    rows = [
-        HPacker(
-            children=[
-                TextArea(piece.text, textprops={**FONT, **_box_of(piece.size / largest)})
-                for piece in line
-            ],
-            align="baseline",
-            pad=0,
-            sep=0,
-        )
-        for line in lines
-    ]
-    if below:
-        rows.append(TextArea(below, textprops={**FONT, "color": "#555555"}))
-    box = VPacker(children=rows, align="left", pad=0, sep=5)
-    ax.add_artist(AnchoredOffsetbox("upper left", child=box, frameon=False, pad=0.2))
-    ax.set_axis_off()
-    ax.set_title(title, loc="left", **FONT)
-
-
-def _box_of(share: float) -> dict[str, Any]:
-    if not share:
-        return {}
-    colour = _colour_of(share)
-    strength = round(0.55 * abs(share), 2)
-    style = {
-        "facecolor": (*_unit(colour), strength),
-        "edgecolor": colour,
-        "linestyle": "-" if share > 0 else "--",
-        "linewidth": 0.5 + abs(share),
-        "pad": 1,
-    }
-    return {"bbox": style, "fontweight": "bold" if abs(share) > 0.5 else "normal"}
-
-
-def _unit(colour: str) -> tuple[float, ...]:
-    return tuple(int(part, 16) / 255 for part in re.findall("..", colour[1:]))

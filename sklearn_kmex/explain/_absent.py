@@ -66,8 +66,8 @@ def column_words(step: Any) -> NDArray[np.object_] | None:
         return column_words(kept[0]) if len(kept) == 1 else None
     if isinstance(step, FeatureUnion):
         blocks = [one for _, one in step.transformer_list if one != "drop"]
-        found = [column_words(one) for one in blocks]
-        return None if any(one is None for one in found) else np.concatenate(found)
+        found = [names for one in blocks if (names := column_words(one)) is not None]
+        return np.concatenate(found) if len(found) == len(blocks) else None
     if isinstance(step, ColumnTransformer):
         return _words_of_columns(step)
     return None

@@ -13,9 +13,10 @@ from sklearn_kmex._data.samples import len_of, take
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex.explain._absent import Expected, column_words, expected_words
 from sklearn_kmex.explain._probe import row_lengths, rows_of
+from sklearn_kmex.explain._read_terms import terms_of
 from sklearn_kmex.explain._scores import Asked, Linear, linear_score
 from sklearn_kmex.explain._spans import Span, merged, overlapping, trace, words_in
-from sklearn_kmex.explain._terms import Term, Terms, divided_by_norm, pushed, terms_of
+from sklearn_kmex.explain._terms import Term, Terms, divided_by_norm, pushed
 from sklearn_kmex.explain._text_words import Sharing, TextWords, as_spans
 from sklearn_kmex.explain._walk import forward, walk_back
 
@@ -79,7 +80,11 @@ def _first_table(steps: list[tuple[str, Any]], X: Any) -> tuple[int | None, Any]
 
 
 def _sizes(
-    model: TextModel, X: Any, asked: Asked, expected: Expected | None, method: str | None
+    model: TextModel,
+    X: Any,
+    asked: Asked,
+    expected: Expected | None,
+    method: str | None,
 ) -> Sizes | None:
     """Compute what each term of some texts adds to their scores."""
     (_, first), *others = model.steps
@@ -217,7 +222,8 @@ def _absent(
     if names is None or of_columns is None:
         return {}, 0.0
     values = of_columns[row]
-    order = np.flatnonzero(np.not_equal(names, None) & (values != 0))
+    are_words = np.array([name is not None for name in names])
+    order = np.flatnonzero(are_words & (values != 0))
     order = order[np.argsort(-np.abs(values[order]), kind="stable")]
     named, others = order[:n_absent], order[n_absent:]
     absent: dict[str, float] = {}

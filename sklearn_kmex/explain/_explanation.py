@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.explanation import (
     Evidence,
     examples_of,
-    members_of,
     plot_explanation,
 )
-from sklearn_kmex._draw.explanation_table import explanation_table
+from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
@@ -293,7 +292,7 @@ class Explanation(PictureRecords):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        shown = [self._shown(row) for row in range(len(self))]
+        shown = [rows_of_frame(self, row) for row in range(len(self))]
         counts = [len(some) for some in shown]
         of_samples = {
             "sample": self.sample_indices,
@@ -315,18 +314,6 @@ class Explanation(PictureRecords):
             del found["likeness"]
         return pandas.concat([pandas.DataFrame(columns), found], axis=1)
 
-    def _shown(self, row: int) -> list[tuple]:
-        """List the evidence with members, and the likeness of these."""
-        shown: list[tuple] = []
-        for one in self.evidence(row):
-            shown.append((*one, np.nan))
-            members = members_of(self, row) if one.role == "predicted" else []
-            shown += [
-                (*one._replace(role="member", training_row=number), likeness)
-                for number, likeness in members
-            ]
-        return shown
-
     def plot(
         self,
         *,
@@ -341,10 +328,10 @@ class Explanation(PictureRecords):
         Samples that are pictures are drawn with the training examples of their
         prototypes and with the members most like them, if `explain` got `X_train`, and
         with relevance maps. Samples that are texts are drawn beside those of the
-        predicted class and of the runner-up. For other samples, and for prototypes without examples, the
-        similarities are drawn as bars, and members are listed by number. A picture is a
-        sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), or (1, h, w) or
-        (3, h, w).
+        predicted class and of the runner-up. For other samples, and for prototypes
+        without examples, the similarities are drawn as bars, and members are listed by
+        number. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3) or
+        (h, w, 4), or (1, h, w) or (3, h, w).
 
         Parameters
         ----------

@@ -105,11 +105,10 @@ def _merge(
 def _values(X_train: Any, rows: NDArray) -> NDArray | None:
     """Return training rows that are numbers or texts, zeros or "" in place of -1."""
     known, places = np.unique(np.maximum(rows, 0), return_inverse=True)
-    values, nothing = stacked(X_train, known), 0
-    if values is None:
-        values, nothing = texts_at(X_train, known), ""
+    values = stacked(X_train, known)
+    values = texts_at(X_train, known) if values is None else values
     if values is None:
         return None
     found = values[places.reshape(rows.shape)]
-    found[rows < 0] = nothing
+    found[rows < 0] = "" if values.dtype == object else 0
     return found

@@ -16,7 +16,7 @@ SPACES = re.compile(r"\s\s+")
 # Scripts that are written without spaces: each character is a word.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 LETTERS = rf"(?:(?![{UNSPACED}])\w)+"
-WORD = re.compile(rf"[{UNSPACED}]|{LETTERS}(?:['’]{LETTERS})*|[^\w\s]")
+WORD = re.compile(rf"[{UNSPACED}]|{LETTERS}(?:['\u2019]{LETTERS})*|[^\w\s]")
 MOST_COMPARED = 2**22  # pairs of characters
 
 
@@ -67,13 +67,13 @@ class Reader:
             if token not in self.stop_words
         ]
         shortest, longest = self.vectorizer.ngram_range
-        grams = (
+        grams: Iterable[tuple[str, list[Span]]] = (
             (" ".join(token for token, _ in some), [s for _, own in some for s in own])
             for n in range(shortest, min(longest, len(found)) + 1)
             for some in (found[i : i + n] for i in range(len(found) - n + 1))
         )
         if longest == 1:
-            grams = iter(found)
+            grams = found
         return Reading(_grouped(grams), [span for _, own in found for span in own])
 
     def _tokens(self, processed: str) -> list[tuple[str, list[Span]]]:
@@ -153,9 +153,7 @@ def located(names: list[Any], text: str) -> list[list[Span]]:
 
 def words_in(text: str) -> list[Span]:
     """Find the words of a text, its punctuation and its symbols."""
-    return merged(
-        [match.span() for match in WORD.finditer(_with_marks(text))], text
-    )
+    return merged([match.span() for match in WORD.finditer(_with_marks(text))], text)
 
 
 def _with_marks(text: str) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._draw.table import Table
+from sklearn_kmex._draw.text_figures import plot_words
 from sklearn_kmex._draw.words import (
     MarkedText,
-    plot_words,
     reason_of,
     words_table,
 )
@@ -138,7 +138,7 @@ class Words(Records):
         cls, split: list[TextWords], method: str, found: Decision, asked: Asked
     ) -> Self:
         """Put together what was found for each text."""
-        columns = {
+        columns: dict[str, list[Any]] = {
             "texts": [one.text for one in split],
             "spans": [one.spans for one in split],
             "relevance": [one.relevance for one in split],
@@ -221,7 +221,13 @@ class Words(Records):
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
         rows = [
-            (self.sample_indices[i], self.labels[i], self.against[i], *one, self.score[i])
+            (
+                self.sample_indices[i],
+                self.labels[i],
+                self.against[i],
+                *one,
+                self.score[i],
+            )
             for i in range(len(self))
             for one in self._parts(i)
         ]
@@ -246,9 +252,7 @@ class Words(Records):
             for name, size in sizes.items()
         ]
 
-    def plot(
-        self, *, max_samples: int = 10, figure: Any = None
-    ) -> NDArray:
+    def plot(self, *, max_samples: int = 10, figure: Any = None) -> NDArray:
         """Draw each text with its words in color.
 
         Blue words support the class and are underlined, orange words oppose it and are
@@ -278,7 +282,9 @@ class Words(Records):
         TypeError
             If `figure` is not a figure.
         """
-        pyplot = check_dependency("matplotlib.pyplot", caller="Words.plot", extra="plot")
+        pyplot = check_dependency(
+            "matplotlib.pyplot", caller="Words.plot", extra="plot"
+        )
         return plot_words(pyplot, self, max_samples, figure)
 
     def _table(self, n_rows: int) -> Table:

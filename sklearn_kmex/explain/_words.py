@@ -209,7 +209,7 @@ def _texts_or_table(psem: Any, X: Any) -> Any:
     if isinstance(first, ColumnTransformer) and not isinstance(X, str):
         return as_samples(X)
     numeric = getattr(getattr(X, "dtype", None), "kind", "") in ("b", "i", "u", "f")
-    if numeric or len(getattr(X, "shape", ())) > 1 and not _is_column(X):
+    if numeric or (len(getattr(X, "shape", ())) > 1 and not _is_column(X)):
         shape = getattr(X, "shape", ())
         raise TypeError(
             f"X must be a list or column of texts; got {type(X).__name__} of shape "

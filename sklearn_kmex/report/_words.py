@@ -26,7 +26,9 @@ def show_words(
     class of the prototype that they are shown with.
     """
     texts, labels = {}, {}
-    by_name = dict(zip(_names(content), np.asarray(find_sem(psem).classes_), strict=True))
+    by_name = dict(
+        zip(_names(content), np.asarray(find_sem(psem).classes_), strict=True)
+    )
     for side, some in (("sample", samples), ("training", training)):
         for row, name in _shown(content, side):
             text = None if some is None else sample(some.X, row)
@@ -53,7 +55,10 @@ def _shown(content: dict[str, Any], side: str) -> list[tuple[int, str]]:
     if side == "sample":
         return [(case["row"], case["prediction"]) for case in content["cases"]]
     cases = content["cases"]
-    shown = [*content["prototypes"], *(one for case in cases for one in case["evidence"])]
+    shown = [
+        *content["prototypes"],
+        *(one for case in cases for one in case["evidence"]),
+    ]
     rows = [(one["training_row"], one["label"]) for one in shown]
     rows += [
         (one["training_row"], case["prediction"])
