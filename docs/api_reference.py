@@ -28,12 +28,14 @@ API_REFERENCE = {
     "sklearn_kmex.explain": {
         "title": "Explanations",
         "description": (
-            "The training examples, the columns and the regions that led to a decision."
+            "The training examples, the columns, the words and the regions that led to a "
+            "decision."
         ),
         "names": [
             "Contrast",
             "Counterfactuals",
             "Explanation",
+            "Words",
             "black_box_relevance",
             "concept_maps",
             "contrast",
@@ -42,6 +44,7 @@ API_REFERENCE = {
             "faithfulness",
             "relevance",
             "robustness",
+            "words",
         ],
     },
     "sklearn_kmex.edit": {
