@@ -143,13 +143,26 @@ def relative_similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
     return torch.where(share > 0.5, apart, torch.log1p(-share.clamp(max=0.5)))
 
 
+class Explained(NamedTuple):
+    """What is explained, and the model whose prototypes decide."""
+
+    target: Target
+    rule: Rule
+    layers: Sequence[Affine | Length]  # between the embedding and the classifier
+
+    def score(self, reference: Tensor, names: set[str]) -> "Score":
+        """Make the score, for a network that calls functions of these names."""
+        prototypes = Prototypes.of(self.rule, self.layers, reference)
+        return make_score(self.target.by(default_rule(names)), prototypes)
+
+
 class Score(Protocol):
     """A score of an embedding, explained by one map or more.
 
     What the relevance does not sum to is a constant, which no feature contributes.
     """
 
-    def take(self, rows: slice) -> "Score":
+    def take(self, rows: Any) -> "Score":
         """Select the score of some of the samples."""
 
     def values(self, Z: Tensor) -> Tensor:
@@ -199,7 +212,7 @@ class Similarity:
     ids: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, ids=self.ids[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -219,7 +232,7 @@ class ClassScore:
     codes: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -255,7 +268,7 @@ class Difference:
     own: ClassScore
     rival: ClassScore
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, own=self.own.take(rows), rival=self.rival.take(rows))
 
     def values(self, Z: Tensor) -> Tensor:
@@ -279,7 +292,7 @@ class Margin:
     codes: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -313,7 +326,7 @@ class Linear:
 
     slope: Tensor  # (n_samples, n_features)
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, slope=self.slope[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -331,7 +344,7 @@ class Output:
     bias: Tensor | None
     codes: Tensor
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex.embedding._attribution import TokenRelevance
 from sklearn_kmex.embedding._head import probabilities_of_scores
 from sklearn_kmex.embedding._tokens import (
     Tokens,
@@ -26,7 +27,10 @@ from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
+    from sklearn_kmex._torch.gradients import Method
+    from sklearn_kmex._torch.scores import Explained
     from sklearn_kmex._torch.texts import TextEncoder
+    from sklearn_kmex._torch.tokens import Texts
     from sklearn_kmex._torch.types import Module
 
 
@@ -207,6 +211,31 @@ class TextEmbedder(TorchModelEmbedder):
         `_text_encoder` embeds what `sklearn_kmex._torch.texts.padded` makes of them.
         """
         return self._tokenize(self._check_input(X, reset=False), with_spans=True)
+
+    def _attribute_tokens(
+        self, texts: Any, scores: Explained, method: Method
+    ) -> list[TokenRelevance]:
+        """Explain scores of texts by their tokens, without padding."""
+        from sklearn_kmex._torch.tokens import explain_tokens
+
+        tokens = self._encode(texts)
+        maps = explain_tokens(self._text_encoder, self._batched(tokens), scores, method)
+        return [
+            TokenRelevance.of(*pair) for pair in zip(tokens.offsets, maps, strict=True)
+        ]
+
+    def _token_contributions(self, texts: Any) -> list[tuple[NDArray, NDArray]]:
+        """Return spans of tokens, and contributions that sum to the embedding."""
+        from sklearn_kmex._torch.tokens import contributions
+
+        tokens = self._encode(texts)
+        parts = contributions(self._text_encoder(), self._batched(tokens))
+        return list(zip(tokens.offsets, parts, strict=True))
+
+    def _batched(self, tokens: Tokens) -> Texts:
+        from sklearn_kmex._torch.tokens import Texts
+
+        return Texts(tokens.columns, self._tokenizer(), self.batch_size)
 
     def _tokenize(self, texts: list[str], with_spans: bool = False) -> Tokens:
         return tokenize(
