@@ -34,6 +34,7 @@ API_REFERENCE = {
             "Contrast",
             "Counterfactuals",
             "Explanation",
+            "TokenTable",
             "black_box_relevance",
             "concept_maps",
             "contrast",
@@ -42,6 +43,7 @@ API_REFERENCE = {
             "faithfulness",
             "relevance",
             "robustness",
+            "token_table",
         ],
     },
     "sklearn_kmex.edit": {

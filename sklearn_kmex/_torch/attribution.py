@@ -37,7 +37,7 @@ from sklearn_kmex._torch.lrp import (
 )
 from sklearn_kmex._torch.propagation import Check, Propagation
 from sklearn_kmex._torch.run import first_parameter, first_sample
-from sklearn_kmex._torch.scores import Explained, Linear, Output, Score
+from sklearn_kmex._torch.scores import Linear, Output, Score, Target
 
 
 class Maps(NamedTuple):
@@ -84,13 +84,13 @@ class Maps(NamedTuple):
 def explain_prototypes(
     network: Network,
     X: Any,
-    explained: Explained,
+    target: Target,
     method: Method,
 ) -> Maps:
     """Make maps of a decision by prototypes, (n_samples, n_maps, ...)."""
 
     def score_of(twin: nn.Module, names: set[str]) -> Score:
-        return explained.score(first_parameter(twin), names)
+        return target.score(first_parameter(twin), names)
 
     return _attribute(network, X, score_of, method)
 

@@ -50,7 +50,7 @@ class Propagation:
             relevance = score.relevance(Z.detach()).to(Z)
             values = score.values(Z.detach())
         if len(self.axes) != len(self.recorder.constants):
-            self.axes = self._find_axes(X.detach()[:1])
+            self.find_axes(X.detach()[:1])
             Z = self._run(X)
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
@@ -64,13 +64,13 @@ class Propagation:
         with self.recorder:
             return self.encoder(X)
 
-    def _find_axes(self, one: Tensor) -> list[int]:
+    def find_axes(self, one: Tensor) -> None:
         """Find the axis of constants that grows with the number of samples."""
         sizes = []
         for n_samples in (2, 3):
             self._run(one.repeat_interleave(n_samples, 0).requires_grad_())
             sizes.append([leaf.shape for _, leaf in self.recorder.constants])
-        return [
+        self.axes = [
             next((axis for axis, size in enumerate(few) if size != more[axis]), 0)
             for few, more in zip(*sizes, strict=True)
         ]

@@ -24,12 +24,16 @@ class Target(NamedTuple):
     codes: NDArray  # class of each sample
     rivals: NDArray  # class of the nearest prototype of the other classes
     prototypes: NDArray  # numbers of prototypes, (n_samples, n_maps)
+    decides_by: Rule
+    layers: Sequence[Affine | Length]  # between the embedding and the classifier
 
-    def by(self, default: str) -> Self:
-        """Return the target with a rule: the margin never shares by agreement."""
+    def score(self, reference: Tensor, names: set[str]) -> "Score":
+        """Make the score, for a network that calls functions of these names."""
+        default = default_rule(names)
         if default == "prp" and self.kind == "margin":
             default = "neuralized"
-        return self._replace(rule=self.rule or default)
+        prototypes = Prototypes.of(self.decides_by, self.layers, reference)
+        return make_score(self._replace(rule=self.rule or default), prototypes)
 
 
 def default_rule(names: set[str]) -> str:
@@ -141,19 +145,6 @@ def relative_similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
     known = similarities(d, similarity, epsilon)
     apart = known - known.amax(dim=1, keepdim=True)
     return torch.where(share > 0.5, apart, torch.log1p(-share.clamp(max=0.5)))
-
-
-class Explained(NamedTuple):
-    """What is explained, and the model whose prototypes decide."""
-
-    target: Target
-    rule: Rule
-    layers: Sequence[Affine | Length]  # between the embedding and the classifier
-
-    def score(self, reference: Tensor, names: set[str]) -> "Score":
-        """Make the score, for a network that calls functions of these names."""
-        prototypes = Prototypes.of(self.rule, self.layers, reference)
-        return make_score(self.target.by(default_rule(names)), prototypes)
 
 
 class Score(Protocol):

@@ -1,7 +1,7 @@
 """Relevance of the tokens of texts, at the output of the layer that looks them up."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from sklearn_kmex._data.samples import chunks
 from sklearn_kmex._torch.attribution import Maps, check_finite, maps_by_score
 from sklearn_kmex._torch.encoder import HALF, NO_GRADIENTS, in_float32
-from sklearn_kmex._torch.functions import ATTENTION, names_called
+from sklearn_kmex._torch.functions import names_called
 from sklearn_kmex._torch.gradients import Method, ScoredEncoder
-from sklearn_kmex._torch.lrp import DEFAULT_OF_ATTENTION, make_composite, with_rules
+from sklearn_kmex._torch.lrp import make_composite, with_rules
 from sklearn_kmex._torch.lrp import prepare as prepare_for_rules
 from sklearn_kmex._torch.propagation import Check, Propagation
 from sklearn_kmex._torch.run import first_parameter
-from sklearn_kmex._torch.scores import Explained, Score
+from sklearn_kmex._torch.scores import Score, Target
 from sklearn_kmex._torch.texts import (
     TOKEN_VECTORS,
     TextEncoder,
@@ -27,7 +27,19 @@ from sklearn_kmex._torch.texts import (
     to_device,
 )
 
-METHOD_OF_MEANS = "epsilon"  # where there is no attention
+METHODS = (
+    "epsilon", "epsilon_cp", "gradient_x_input", "integrated_gradients", "smoothgrad"
+)  # fmt: skip
+
+
+def check_method(method: str | None) -> str:
+    """Return a method for tokens; None is the default."""
+    if method not in (None, *METHODS):
+        raise ValueError(
+            f"method must be None or one of {list(METHODS)} for the tokens of texts; "
+            f"got {method!r}."
+        )
+    return method or METHODS[0]
 
 
 class Texts(NamedTuple):
@@ -61,37 +73,33 @@ class TokenEncoder(nn.Module):
         self.inputs: dict[str, Tensor] = {}
 
     def look_up(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return the vectors of tokens, which are those of the next passes."""
-        seen: list[Tensor] = []
+        """Return the vectors of tokens, whose ids are those of the next passes."""
         self.inputs = inputs
-        with torch.no_grad(), self._table(seen.append):
-            self.encoder(inputs)
-        if len(seen) != 1:
-            raise ValueError(
-                f"{type(self.twin).__name__} must look up its tokens once in a forward "
-                f"pass, to have relevance of tokens; it does so {len(seen)} times."
-            )
-        return seen[0]
+        with torch.no_grad():
+            return self.encoder.token_vectors()(inputs["input_ids"])
 
     def forward(self, vectors: Tensor) -> Tensor:
-        inputs = self.inputs
+        inputs, runs = self.inputs, []
         if len(vectors) != len(inputs["input_ids"]):  # the first text, several times
             inputs = {name: _repeated(one, vectors) for name, one in inputs.items()}
-        with self._table(lambda _: vectors):
+
+        def replace(_layer: nn.Module, _args: Any, found: Tensor) -> Tensor:
+            runs.append(found.shape)
+            return vectors
+
+        hook = self.encoder.token_vectors().register_forward_hook(replace)
+        try:
             Z = self.encoder(inputs)
+        finally:
+            hook.remove()
+        if runs != [vectors.shape]:
+            raise ValueError(
+                f"{type(self.twin).__name__} must look up its tokens once in a forward "
+                f"pass, to have relevance of tokens; it does so {len(runs)} times."
+            )
         if torch.is_grad_enabled() and not Z.requires_grad:
             raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
-
-    @contextmanager
-    def _table(self, change: Callable[[Tensor], Any]) -> Iterator[None]:
-        """Pass the vectors of tokens to a function, which may replace them."""
-        table = self.encoder.token_vectors()
-        hook = table.register_forward_hook(lambda _layer, _args, out: change(out))
-        try:
-            yield
-        finally:
-            hook.remove()
 
 
 def _repeated(values: Tensor, vectors: Tensor) -> Tensor:
@@ -101,7 +109,7 @@ def _repeated(values: Tensor, vectors: Tensor) -> Tensor:
 def explain_tokens(
     make_encoder: Callable[[], TextEncoder],
     texts: Texts,
-    explained: Explained,
+    target: Target,
     method: Method,
 ) -> list[Maps]:
     """Explain a decision by prototypes for each text, by its tokens.
@@ -109,15 +117,15 @@ def explain_tokens(
     Values are of shape (n_maps, n_tokens), the other parts (n_maps,).
     """
     encoder = TokenEncoder(_ready(make_encoder(), texts))
-    first = encoder.look_up(next(texts.batches(encoder.twin))[1])
+    inputs = padded(texts.columns, [0], texts.tokenizer)
+    first = encoder.look_up(to_device(inputs, encoder.twin))
     names = names_called(lambda: encoder(first))
-    score = explained.score(first_parameter(encoder.twin), names)
-    if method.name is None:
-        name = DEFAULT_OF_ATTENTION if names & ATTENTION else METHOD_OF_MEANS
-        method = method._replace(name=name)
+    score = target.score(first_parameter(encoder.twin), names)
     found: list[Any] = [None] * len(texts.columns["input_ids"])
     with ExitStack() as stack:
         explain = _make_explainer(encoder, make_encoder, texts, method, stack)
+        if isinstance(explain, Propagation):
+            explain.find_axes(first)
         for rows, inputs in texts.batches(encoder.twin):
             parts = explain(encoder.look_up(inputs), score.take(rows))
             values, *others = (part.detach().cpu().numpy() for part in parts)
@@ -148,11 +156,9 @@ def _make_explainer(
     if not method.is_lrp:
         return lambda X, score: maps_by_score(ScoredEncoder(encoder, score), X, method)
     prepare_for_rules(encoder.twin, None)
-    composite, fixed_attention = method.name, False
-    if isinstance(composite, str):
-        fixed_attention = "_cp" in composite
-        composite = make_composite(composite, None, encoder.twin, lambda: None)
-    recorder = stack.enter_context(with_rules(encoder.twin, composite, fixed_attention))
+    composite = make_composite(method.name, None, encoder.twin, lambda: None)
+    rules = with_rules(encoder.twin, composite, "_cp" in method.name)
+    recorder = stack.enter_context(rules)
     unchanged = TokenEncoder(_ready(make_encoder(), texts))
     return Propagation(encoder, recorder, TokenCheck(unchanged, encoder))
 

@@ -21,14 +21,13 @@ class Attribution(NamedTuple):
 class TokenRelevance(NamedTuple):
     """Relevance of the tokens of a text: with the rest, it sums to the score.
 
-    For several maps of a text, relevance is of shape (n_maps, n_tokens), and the rest
-    and the score are of shape (n_maps,).
+    For several maps of a text, relevance is of shape (n_maps, n_tokens), and each part
+    of the rest of shape (n_maps,).
     """
 
     spans: NDArray[np.intp]  # (n_tokens, 2), characters; empty for special tokens
     relevance: NDArray[np.float64]  # (n_tokens,), 0 for special tokens
     rest: dict[str, Any]  # what else contributes to the score, by name
-    score: Any  # that is explained
 
     @classmethod
     def of(cls, spans: NDArray[np.intp], maps: Any) -> Self:
@@ -38,14 +37,14 @@ class TokenRelevance(NamedTuple):
         rest = {
             "special tokens": maps.values[:, special].sum(axis=1),
             "positions": shares.positions + shares.tokens,
-            "constant": shares.constant,
             "biases": shares.rest,
+            "constant": shares.constant,
         }
         relevance = np.where(special, 0, maps.values)
         if len(relevance) > 1:
-            return cls(spans, relevance, rest, shares.score)
+            return cls(spans, relevance, rest)
         alone = {name: float(part[0]) for name, part in rest.items()}
-        return cls(spans, relevance[0], alone, float(shares.score[0]))
+        return cls(spans, relevance[0], alone)
 
 
 def attribution(

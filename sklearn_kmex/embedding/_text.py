@@ -27,8 +27,6 @@ from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
-    from sklearn_kmex._torch.gradients import Method
-    from sklearn_kmex._torch.scores import Explained
     from sklearn_kmex._torch.texts import TextEncoder
     from sklearn_kmex._torch.tokens import Texts
     from sklearn_kmex._torch.types import Module
@@ -213,16 +211,22 @@ class TextEmbedder(TorchModelEmbedder):
         return self._tokenize(self._check_input(X, reset=False), with_spans=True)
 
     def _attribute_tokens(
-        self, texts: Any, scores: Explained, method: Method
+        self, texts: Any, scores: Any, method: str | None
     ) -> list[TokenRelevance]:
-        """Explain scores of texts by their tokens, without padding."""
-        from sklearn_kmex._torch.tokens import explain_tokens
+        """Explain scores of texts by their tokens; `scores` has the fields of Target.
 
+        The rule by which relevance is assigned to the embedding is that of the model.
+        """
+        from sklearn_kmex._torch.gradients import Method
+        from sklearn_kmex._torch.scores import Target
+        from sklearn_kmex._torch.tokens import check_method, explain_tokens
+
+        how = Method(check_method(method))
+        target = Target(*scores)._replace(rule=None)
         tokens = self._encode(texts)
-        maps = explain_tokens(self._text_encoder, self._batched(tokens), scores, method)
-        return [
-            TokenRelevance.of(*pair) for pair in zip(tokens.offsets, maps, strict=True)
-        ]
+        maps = explain_tokens(self._text_encoder, self._batched(tokens), target, how)
+        rows = zip(tokens.offsets, maps, strict=True)
+        return [TokenRelevance.of(*row) for row in rows]
 
     def _token_contributions(self, texts: Any) -> list[tuple[NDArray, NDArray]]:
         """Return spans of tokens, and contributions that sum to the embedding."""

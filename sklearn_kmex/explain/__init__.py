@@ -8,11 +8,13 @@ from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
+from sklearn_kmex.explain._token_table import TokenTable, token_table
 
 __all__ = [
     "Contrast",
     "Counterfactuals",
     "Explanation",
+    "TokenTable",
     "black_box_relevance",
     "concept_maps",
     "contrast",
@@ -21,4 +23,5 @@ __all__ = [
     "faithfulness",
     "relevance",
     "robustness",
+    "token_table",
 ]

@@ -10,7 +10,7 @@ from sklearn_kmex._model.matching import match_outputs, some
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
-from sklearn_kmex.explain._scores import layers_of
+from sklearn_kmex.explain._target import layers_of
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.attribution import Maps

@@ -11,7 +11,6 @@ from sklearn.utils import Bunch
 from sklearn_kmex._compat import StrOptions, validate_params
 from sklearn_kmex._model.protocol import of_one_state
 from sklearn_kmex.explain._network import find_network
-from sklearn_kmex.explain._scores import explained_scores
 from sklearn_kmex.explain._settings import (
     SETTINGS,
     explained_codes,
@@ -20,6 +19,7 @@ from sklearn_kmex.explain._settings import (
     warn_if_lost,
     warn_if_zero,
 )
+from sklearn_kmex.explain._target import find_scores
 from sklearn_kmex.utils import check_dependency
 
 
@@ -246,7 +246,7 @@ default=None
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
 
-    explained, several = explained_scores(
+    explained, several = find_scores(
         psem, X, found.layers(), what, labels, prototypes, rule
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)

@@ -15,13 +15,13 @@ from sklearn_kmex.explain._settings import explained_codes, prototype_ids
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.projection import Affine, Length
-    from sklearn_kmex._torch.scores import Explained
+    from sklearn_kmex._torch.scores import Target
 
 # Orders of the norms of Normalizer.
 NORMS = {"l1": 1.0, "l2": 2.0, "max": np.inf}
 
 
-def explained_scores(
+def find_scores(
     psem: Any,
     X: Any,
     layers: "list[Affine | Length]",
@@ -29,9 +29,9 @@ def explained_scores(
     labels: ArrayLike | None = None,
     prototypes: ArrayLike | None = None,
     rule: str | None = None,
-) -> "tuple[Explained, bool]":
+) -> "tuple[Target, bool]":
     """Return what is explained of each sample, and whether by several maps."""
-    from sklearn_kmex._torch.scores import Explained, Target
+    from sklearn_kmex._torch.scores import Target
 
     sem = find_sem(psem)
     decision = decide(sem, embed(psem, X))
@@ -41,8 +41,8 @@ def explained_scores(
     rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     several = target == "similarity" and ids.ndim == 2
     ids = ids.reshape(len(ids), -1)
-    chosen = Target(target, rule, codes, decision.owners[rivals], ids)
-    return Explained(chosen, rule_of(sem), layers), several
+    others = decision.owners[rivals]
+    return Target(target, rule, codes, others, ids, rule_of(sem), layers), several
 
 
 def layers_of(steps: list[Any], Z: Any) -> "list[Affine | Length]":
