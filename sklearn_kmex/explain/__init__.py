@@ -8,6 +8,7 @@ from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
+from sklearn_kmex.explain._token_table import TokenTable, token_table
 from sklearn_kmex.explain._word_records import Words
 from sklearn_kmex.explain._words import words
 
@@ -15,6 +16,7 @@ __all__ = [
     "Contrast",
     "Counterfactuals",
     "Explanation",
+    "TokenTable",
     "Words",
     "black_box_relevance",
     "concept_maps",
@@ -24,5 +26,6 @@ __all__ = [
     "faithfulness",
     "relevance",
     "robustness",
+    "token_table",
     "words",
 ]
