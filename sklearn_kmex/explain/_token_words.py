@@ -78,7 +78,7 @@ def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> Tex
         sharing.relevance,
         {},
         {},
-        {**sharing.unplaced, **named},
+        {**{name: size for name, size in sharing.unplaced.items() if size}, **named},
         [],
     )
 
