@@ -210,6 +210,12 @@ def _sampled(
 def _texts_or_table(psem: Any, X: Any) -> Any:
     """Return a list of texts, or the table that a ColumnTransformer takes."""
     steps = steps_before(psem)
+    if not steps and not hasattr(X, "dtype"):
+        raise TypeError(
+            "psem must be a model of texts, with a vectorizer or an embedder of texts "
+            f"before its classifier; {type(find_sem(psem)).__name__} has none. Fit it "
+            "in a Pipeline."
+        )
     first = steps[0][1] if steps else None
     if isinstance(first, ColumnTransformer) and not isinstance(X, str):
         return as_samples(X)
