@@ -30,7 +30,7 @@ LEGEND = (
 REVERSING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 WORD_STYLE = """<style>
 bdi.kmex-text { display: block; max-width: 46em; overflow-wrap: anywhere;
-  text-align: start; white-space: pre-wrap; }
+  line-height: 1.6; text-align: start; white-space: pre-wrap; }
 .kmex-text span { border-radius: 0.2em; text-decoration-line: underline;
   text-decoration-skip-ink: none; text-underline-offset: 0.15em;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
