@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_array
 
 from sklearn_kmex._data.jobs import progress_bar
@@ -32,7 +33,7 @@ from sklearn_kmex.report._provenance import (
 )
 from sklearn_kmex.report._rule import describe_rule
 from sklearn_kmex.report._show import show_samples
-from sklearn_kmex.report._summary import find_warnings, summarize
+from sklearn_kmex.report._summary import choose_first, find_warnings, summarize
 from sklearn_kmex.report._table import as_table
 from sklearn_kmex.report._text import as_name, as_text, distinct
 from sklearn_kmex.utils import check_dependency
@@ -110,6 +111,7 @@ def collect(
     content["reproduce"] = reproduce(psem, with_training=training is not None)
     members = member_cards(find_sem(psem), answers, training_set, rows)
     content["cases"] = case_cards(answers, chosen, explanation, names, members)
+    content["first"] = choose_first(content)
     show_samples(content, psem, samples, training, answers, explanation, feature_names)
     return content
 
@@ -137,7 +139,7 @@ def describe(
     findings = find_problems(sem, answers, training, samples.y)
     known = None if training is None else training.similarities.max(axis=1)
     of_nearest = answers.decision.owners[answers.nearest] == answers.decision.predicted
-    found = performance(answers, names)
+    found = performance(answers, names, known_codes(sem, training))
     content = {
         "model": describe_model(psem, sem),
         "rule": describe_rule(sem),
@@ -154,6 +156,13 @@ def describe(
     }
     content["warnings"] = find_warnings(content)
     return {"summary": summarize(content, share(of_nearest)), **content}
+
+
+def known_codes(sem: Any, training: TrainingSet | None) -> NDArray[np.intp] | None:
+    """Return the class codes of the training samples, if their labels are given."""
+    if training is None or training.samples.y is None:
+        return None
+    return class_codes(np.asarray(sem.classes_), training.samples.y, "y_train")
 
 
 def describe_data(

@@ -92,10 +92,22 @@ def show_pictures(
                 card["picture"] = f"{side}-{row}"
                 pictures[card["picture"]] = found[row]
                 uses[card["picture"]] += 1
+    uses.update(filter(None, first_pictures(content)))
     heat = {}
     if explanation.relevance is not None:
         heat = show_heat(content["cases"], pictures, explanation, samples)
     return encode(pictures, heat, uses)
+
+
+def first_pictures(content: dict[str, Any]) -> Iterator[str | None]:
+    """Yield the keys of the images that the first page shows once more."""
+    first = content["first"]
+    for number in first["prototypes"]:
+        yield content["prototypes"][number]["picture"]
+    for case in content["cases"]:
+        if case["row"] in first["cases"]:
+            yield case["picture"]
+            yield from (one["picture"] for one in case["evidence"])
 
 
 def by_row(samples: SampleSet, wanted: Iterable[int]) -> dict[int, NDArray]:
