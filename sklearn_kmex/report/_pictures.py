@@ -24,9 +24,12 @@ BUDGET = 2_400_000  # bytes of all images on a page
 N_TRIED = 50  # images from which the size of all is estimated
 # Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
-    (128, None),
-    (96, None),
-    (128, 90),
+    (256, None),
+    (384, 90),
+    (256, 90),
+    (192, 88),
+    (160, 88),
+    (128, 88),
     (96, 88),
     (64, 85),
     (48, 80),
