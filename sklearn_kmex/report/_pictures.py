@@ -47,7 +47,7 @@ class SampleSet(NamedTuple):
     image_shape: tuple[int, ...] | None = None  # of the image in a flat row
 
     def id(self, row: int) -> str | None:
-        """Return the label of a row in the index of a frame, unless rows are counted."""
+        """Return the label of a row in the index of a frame, if it is no counter."""
         index = getattr(self.X, "index", None)
         if not hasattr(self.X, "iloc") or index is None:
             return None

@@ -93,7 +93,8 @@ def numbers_of(
         )
     wanted = []
     for column in columns:
-        known = names if isinstance(column, str) else range(len(names))
+        places = range(len(names))
+        known: Sequence[Any] = names if isinstance(column, str) else places
         if column not in known:
             raise ValueError(
                 "columns must be names or numbers of columns of X; got "

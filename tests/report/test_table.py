@@ -125,7 +125,7 @@ def test_columns_that_contribute_most_are_shown_after_those_asked_for():
 def test_columns_by_name_and_number():
     assert numbers_of(["age", "sex", "race"], ["race", 0, "race"]) == [2, 0]
     assert numbers_of(None, None) == []
-    with pytest.raises(ValueError, match="columns of X; got 'gender'. The columns are"):
+    with pytest.raises(ValueError, match="columns of X; got 'gender'"):
         numbers_of(["age", "sex"], ["gender"])
     with pytest.raises(ValueError, match="numbers of columns of X; got 2"):
         numbers_of(["age", "sex"], [2])
