@@ -358,9 +358,17 @@ def accepted(psem: Any, Z: Any) -> NDArray[np.bool_] | None:
 def held_out_typicality(psem: Any, Z: Any) -> NDArray[np.float64] | None:
     """Compare embeddings with the held-out rows of their class, if psem keeps any."""
     inside = _of_embeddings(psem)
-    if inside is None or inside.method != "similarity" or not inside.per_class:
+    if inside is None or held_out_scores(psem) is None:
         return None
     return inside.typicality(Z)
+
+
+def held_out_scores(psem: Any) -> list[NDArray] | None:
+    """Return the similarities of the held-out rows of each class, if psem keeps any."""
+    inside = _of_embeddings(psem)
+    if inside is None or inside.method != "similarity" or not inside.per_class:
+        return None
+    return inside.calibration_scores_
 
 
 def _of_embeddings(psem: Any) -> RejectingClassifier | None:

@@ -190,7 +190,7 @@ def novelty_warnings(novelty: dict[str, Any]) -> Iterator[str]:
     if below is not None and below["low"] > TAIL:
         yield (
             f"{percent(below['value'])} of the samples are less similar to any "
-            f"prototype than {percent(1 - TAIL)} of the training samples: the model "
+            f"prototype than {percent(1 - TAIL)} of the {novelty['among']}: the model "
             "may not have been trained on samples of their kind."
         )
 
@@ -202,10 +202,11 @@ def data_warnings(content: dict[str, Any]) -> Iterator[str]:
             f"{are(len(data['shared_rows']), 'sample')} also in the training set: the "
             "figures are too optimistic."
         )
-    if data["suspect_labels"]:
+    if data["n_excess_labels"]:
         yield (
-            f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
-            "label: the similarity to another class is higher."
+            f"About {counted(data['n_excess_labels'], 'training sample')} may have a "
+            "wrong label: so many more are more similar to another class than the "
+            "errors of the model explain."
         )
     if not content["model"]["has_seed"]:
         yield "random_state is None: another fit gives other prototypes."
