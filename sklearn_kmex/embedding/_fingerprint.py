@@ -3,6 +3,7 @@
 import builtins
 import functools
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from types import (
@@ -169,6 +170,8 @@ class Fingerprint(NumpyHasher):
             return _tensor_content(thing, torch.uint8)
         if torch and isinstance(thing, torch.nn.Module):
             return (type(thing), _state(thing, torch, self.evaluates))
+        if type(thing).__module__ == "tokenizers" and hasattr(thing, "to_str"):
+            return (type(thing), _tokenizer_content(thing))
         if isinstance(thing, KMExBaseEstimator) and hasattr(thing, "_content"):
             return (type(thing), thing._content())
         if isinstance(thing, set | frozenset):
@@ -228,6 +231,12 @@ def _tensor_content(tensor: Any, byte: Any) -> tuple:
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     values = plain.contiguous().reshape(-1).view(byte)
     return (str(tensor.dtype), tuple(tensor.shape), values.numpy())
+
+
+def _tokenizer_content(tokenizer: Any) -> str:
+    """Return what a fast tokenizer does, without the settings of its last call."""
+    content = json.loads(tokenizer.to_str())
+    return json.dumps(content | {"truncation": None, "padding": None})
 
 
 def _state(module: Any, torch: Any, evaluates: bool) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from sklearn_kmex.embedding._tokens import (
     Tokens,
     as_texts,
     check_tokenizer,
+    default_prompt,
     limit_of,
-    n_positions,
+    n_tokens_of,
     tokenize,
 )
 from sklearn_kmex.embedding._torch_model import TorchModelEmbedder, named_outputs
@@ -209,18 +210,20 @@ class TextEmbedder(TorchModelEmbedder):
         return self._tokenize(self._check_input(X, reset=False), with_spans=True)
 
     def _tokenize(self, texts: list[str], with_spans: bool = False) -> Tokens:
-        return tokenize(
-            self._tokenizer(), texts, self._limit(), self._prompt(), with_spans
-        )
+        prompt = default_prompt(self.model)
+        return tokenize(self._tokenizer(), texts, self._limit(), prompt, with_spans)
 
     def _text_encoder(self) -> TextEncoder:
         """Return a copy of the model up to the embedding, as one torch module."""
         from sklearn_kmex._torch.texts import text_encoder
 
-        return text_encoder(
-            self.model, self._tokenizer(), self.layer, self.pooling, self.device,
-            self._trial(),
-        )  # fmt: skip
+        tokenizer, prompt = self._tokenizer(), default_prompt(self.model)
+        encoder = text_encoder(
+            self.model, tokenizer, self.layer, self.pooling, self.device, self._trial()
+        )
+        if prompt:
+            encoder.constants["prompt_length"] = n_tokens_of(prompt, tokenizer)
+        return encoder
 
     def _trial(self) -> dict[str, Any]:
         """Return the tokens of a short text as tensors."""
@@ -235,19 +238,7 @@ class TextEmbedder(TorchModelEmbedder):
         return check_tokenizer(found, self.model)
 
     def _limit(self) -> int | None:
-        """Return the largest number of tokens of a text."""
-        model, tokenizer = self.model, self._tokenizer()
-        return limit_of(
-            self.max_length,
-            getattr(model, "max_seq_length", None),
-            getattr(tokenizer, "model_max_length", None),
-            n_positions(model),
-        )
-
-    def _prompt(self) -> str:
-        """Return the text that a sentence encoder puts before others by default."""
-        prompts = getattr(self.model, "prompts", None) or {}
-        return prompts.get(getattr(self.model, "default_prompt_name", None)) or ""
+        return limit_of(self.max_length, self.model, self._tokenizer())
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         from sklearn_kmex._torch.texts import scores_of_head

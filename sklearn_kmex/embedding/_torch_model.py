@@ -13,7 +13,7 @@ from sklearn_kmex.utils import check_dependency
 
 
 class TorchModelEmbedder(BaseEmbedder):
-    """Embedder whose copies share what cannot be copied, and whose output is float32."""
+    """Embedder whose copies share what cannot be copied; it returns float32."""
 
     def _attributes(self) -> dict[str, Any]:
         """Return everything that the embedder holds, by name."""
