@@ -170,8 +170,6 @@ class Fingerprint(NumpyHasher):
             return _tensor_content(thing, torch.uint8)
         if torch and isinstance(thing, torch.nn.Module):
             return (type(thing), _state(thing, torch, self.evaluates))
-        if type(thing).__module__ == "tokenizers" and hasattr(thing, "to_str"):
-            return (type(thing), _tokenizer_content(thing))
         if isinstance(thing, KMExBaseEstimator) and hasattr(thing, "_content"):
             return (type(thing), thing._content())
         if isinstance(thing, set | frozenset):
@@ -192,6 +190,8 @@ def _by_kind(thing: Any) -> tuple | None:
     """Return the content of an object of a kind that pickle does not store by it."""
     if type(thing).__module__ in SCHEDULING:
         return (type(thing), getattr(thing, "_target", None))  # of a thread
+    if type(thing).__module__ == "tokenizers" and hasattr(thing, "to_str"):
+        return (type(thing), _tokenizer_content(thing))
     parts_of = next((of for kind, of in PARTS if isinstance(thing, kind)), None)
     return parts_of and (type(thing), parts_of(thing))
 

@@ -81,7 +81,7 @@ def _reads_texts(steps: Any) -> bool:
     return tags.string and not tags.two_d_array
 
 
-def _of_one(model: Any, layer: str | int | None, tokenizer: Any) -> Any:
+def _of_one(model: Any, layer: Any, tokenizer: Any) -> Any:
     """Return an embedder of a model that is no wrapper."""
     if _is_instance(model, "sentence_transformers", "SentenceTransformer"):
         return TextEmbedder(model, tokenizer, layer=layer)

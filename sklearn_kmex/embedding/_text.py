@@ -167,6 +167,9 @@ class TextEmbedder(TorchModelEmbedder):
         """Class labels of the outputs, if the model has a configuration with them."""
         return named_outputs(self.model) if _classifies(self) else None
 
+    def _network(self) -> Module:
+        return self.model
+
     def _check_input(self, X: Any, reset: bool) -> list[str]:
         texts = as_texts(X)
         if not texts:
