@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sklearn_kmex._torch.kinds import check_layers_run, is_linear
@@ -85,13 +86,14 @@ def scores_of_last_linear(module: nn.Module, Z: Any) -> Any:
     fitting = [part for part in linear if part.in_features == Z.shape[1]]
     if len(fitting) != 1:
         return None
-    with torch.no_grad():
-        head = fitting[0]
-        weight = head.weight.detach().to("cpu", torch.float64).numpy()
-        scores = Z @ weight.T
-        if head.bias is not None:
-            scores = scores + head.bias.detach().to("cpu", torch.float64).numpy()
-    return scores
+    return scores_of_linear(fitting[0], Z)
+
+
+def scores_of_linear(head: Any, Z: NDArray) -> NDArray:
+    """Return the output of a linear layer for rows, (n_samples, n_outputs)."""
+    weight, bias = weights_of(head)
+    scores = Z @ weight.to("cpu", torch.float64).numpy().T
+    return scores if bias is None else scores + bias.to("cpu", torch.float64).numpy()
 
 
 def _final_runs(

@@ -44,11 +44,17 @@ class RunSettings(NamedTuple):
     verbose: bool
 
 
-def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> Any:
+def copy_module(
+    module: nn.Module,
+    device: str = "auto",
+    share: bool = True,
+    also: Iterable[object] = (),
+) -> Any:
     """Copy a module in evaluation mode; weights are shared on the same device.
 
-    The copy has its own flags, hooks and buffers. The module stays unchanged, also if
-    several threads run it at the same time, or a run fails.
+    The copy has its own flags, hooks and buffers; it shares objects in `also`. The
+    module stays unchanged, also if several threads run it at the same time, or a run
+    fails.
     """
     check_is_module(module)
     home = first_parameter(module).device
@@ -57,7 +63,8 @@ def copy_module(module: nn.Module, device: str = "auto", share: bool = True) -> 
         if to.type == "meta":
             raise RuntimeError("tensors on the meta device hold no numbers")
         shared = {id(weight): weight for weight in module.parameters()}
-        twin = copy_or_share(module, shared if share and to == home else {})
+        weights = shared if share and to == home else {}
+        twin = copy_or_share(module, {**weights, **{id(one): one for one in also}})
         run_wrapped(twin)
         return (twin if to == home else twin.to(to)).eval()
     except (AssertionError, RuntimeError) as error:

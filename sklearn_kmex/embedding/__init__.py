@@ -5,6 +5,7 @@ from sklearn_kmex.embedding._file import embed_to_file
 from sklearn_kmex.embedding._mlp import MLPEmbedder
 from sklearn_kmex.embedding._score import ScoreEmbedder
 from sklearn_kmex.embedding._skorch import SkorchEmbedder
+from sklearn_kmex.embedding._text import TextEmbedder
 from sklearn_kmex.embedding._torch import TorchEmbedder
 from sklearn_kmex.embedding._tree import TreeEmbedder
 
@@ -13,6 +14,7 @@ __all__ = [
     "MLPEmbedder",
     "ScoreEmbedder",
     "SkorchEmbedder",
+    "TextEmbedder",
     "TorchEmbedder",
     "TreeEmbedder",
     "embed_to_file",

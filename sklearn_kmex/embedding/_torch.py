@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
 from sklearn_kmex.embedding._head import probabilities_of_scores
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
+from sklearn_kmex.embedding._torch_model import named_outputs
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -158,10 +159,7 @@ class TorchEmbedder(TorchInputEmbedder):
     @property
     def output_classes(self) -> Any:
         """Class labels of the outputs, if the module has a configuration with them."""
-        names = getattr(getattr(self.module, "config", None), "id2label", None) or {}
-        labels = [names[place] for place in sorted(names)]
-        unnamed = labels == [f"LABEL_{place}" for place in range(len(labels))]
-        return None if unnamed else labels
+        return named_outputs(self.module)
 
     def _embed_with_output(self, X: Any) -> tuple[NDArray[np.float32], NDArray]:
         if (

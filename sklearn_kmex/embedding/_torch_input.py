@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import sys
-from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Number
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_kmex._data.samples import as_array, as_samples, is_dataset
 from sklearn_kmex.embedding._attribution import Attribution, attribution, check_method
-from sklearn_kmex.embedding._base import BaseEmbedder
 from sklearn_kmex.embedding._reference import (
     NETWORK_METHODS,
     evenly_spaced,
     least_alike,
     reference_of,
 )
+from sklearn_kmex.embedding._torch_model import TorchModelEmbedder
 from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 ROWS_EXPLAINED = 256  # at a time
 
 
-class TorchInputEmbedder(BaseEmbedder):
+class TorchInputEmbedder(TorchModelEmbedder):
     """Embedder that takes arrays of numbers, and other samples as they are.
 
     Arrays are floats, or int64 if they hold integers that the network takes.
@@ -41,10 +38,6 @@ class TorchInputEmbedder(BaseEmbedder):
     layer: str | None
     input_shape: tuple[int, ...] | None
     pooling: str
-
-    @abstractmethod
-    def _network(self) -> Any:
-        """Return the network."""
 
     def _encoder(self, batch_size: int) -> Network:
         """Return the network up to the embedding, with this batch size."""
@@ -176,37 +169,6 @@ class TorchInputEmbedder(BaseEmbedder):
         from sklearn_kmex._torch.run import first_sample
 
         return first_sample(X)
-
-    def _attributes(self) -> dict[str, Any]:
-        """Return everything that the embedder holds, by name."""
-        return self.__dict__
-
-    def __copy__(self) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
-
-    def __deepcopy__(self, memo: dict) -> Self:
-        """Copy the model too, but share what cannot be copied."""
-        check_dependency("torch", caller=type(self).__name__, extra="torch")
-        from sklearn_kmex._torch.copying import copy_or_share
-
-        twin = memo[id(self)] = copy.copy(self)
-        twin.__dict__.update(copy_or_share(self.__dict__, memo))
-        return twin
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Name what cannot be sent to another process."""
-        if "torch" in sys.modules:  # else there is no model
-            from sklearn_kmex._torch.copying import check_pickled
-
-            check_pickled(self._attributes(), type(self).__name__)
-        return super().__getstate__()
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []  # always float32
-        return tags
 
 
 def as_table(X: Any) -> NDArray | None:
