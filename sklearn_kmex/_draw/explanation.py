@@ -27,6 +27,8 @@ from sklearn_kmex._draw.pictures import (
     value_range,
 )
 from sklearn_kmex._draw.table import clipped, how_typical
+from sklearn_kmex._draw.text_figures import text_cells
+from sklearn_kmex._draw.words import ExplainedTexts, MarkedText, sample_text
 
 COLOURS = {
     "predicted": PREDICTED,
@@ -56,7 +58,7 @@ class Member(NamedTuple):
     likeness: float  # cosine similarity of embeddings
 
 
-class ExplanationLike(Protocol):
+class ExplanationLike(ExplainedTexts, Protocol):
     """What is shown of an explanation; arrays have a row for each sample."""
 
     @property
@@ -78,21 +80,11 @@ class ExplanationLike(Protocol):
     @property
     def prototypes(self) -> NDArray[np.intp]: ...
     @property
-    def samples(self) -> NDArray | None: ...
-    @property
     def relevance(self) -> NDArray | None: ...
-    @property
-    def example_prototypes(self) -> NDArray[np.intp] | None: ...
-    @property
-    def examples(self) -> NDArray | None: ...  # a row for each of example_prototypes
-    @property
-    def members(self) -> NDArray[np.intp] | None: ...  # -1 is none
     @property
     def reasons(self) -> NDArray | None: ...
     @property
     def member_likeness(self) -> NDArray[np.float64] | None: ...
-    @property
-    def member_samples(self) -> NDArray | None: ...
     def evidence(self, row: int) -> list[Evidence]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
@@ -216,6 +208,9 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
     title, evidence = _headline(explanation, i), explanation.evidence(i)
     members, typical = members_of(explanation, i), typicality_of(explanation, i)
+    if (text := sample_text(explanation, i)) is not None:
+        title = "\n".join(filter(None, [title, typical]))
+        return [_text_cells(explanation, text, evidence, title)]
     if pictures.samples is None:
         return [[_bars_cell(evidence, title, [typical, *_list_members(members)])]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
@@ -242,6 +237,19 @@ def _sample_cell(sample: NDArray, title: str, typical: str) -> Cell:
     if typical:
         title, height = f"{title}\n{typical}", height + TYPICAL
     return Cell(draw_picture, (sample, title), width, height)
+
+
+def _text_cells(
+    explanation: ExplanationLike, text: MarkedText, evidence: list[Evidence], title: str
+) -> list[Cell | None]:
+    """Lay out a text beside those of the predicted class and of the runner-up."""
+    titles = [(one.prototype, _in_line(_caption(one))) for one in evidence if one.role]
+    cells = text_cells(explanation, text, _in_line(title), titles)
+    return [*cells, *([] if len(cells) > 1 else [_bars_cell(evidence, "")])]
+
+
+def _in_line(text: str) -> str:
+    return text.replace("\n", ", ")
 
 
 def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:

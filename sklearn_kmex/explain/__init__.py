@@ -8,11 +8,14 @@ from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
+from sklearn_kmex.explain._word_records import Words
+from sklearn_kmex.explain._words import words
 
 __all__ = [
     "Contrast",
     "Counterfactuals",
     "Explanation",
+    "Words",
     "black_box_relevance",
     "concept_maps",
     "contrast",
@@ -21,4 +24,5 @@ __all__ = [
     "faithfulness",
     "relevance",
     "robustness",
+    "words",
 ]

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
+from sklearn_kmex._data.samples import (
+    as_array,
+    as_samples,
+    len_of,
+    stacked,
+    texts_at,
+)
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem, of_one_state
@@ -22,6 +28,8 @@ from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._members import most_alike_members
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 from sklearn_kmex.explain._settings import METHODS
+from sklearn_kmex.explain._word_records import as_objects
+from sklearn_kmex.explain._words import words
 
 TRAINING_ROWS, HELD_OUT_ROWS = "training rows", "held-out rows"
 
@@ -94,7 +102,9 @@ def explain(
 
     reasons : bool, default=False
         Whether to say in which columns each sample is similar to the predicted class,
-        and in which not, by :func:`contrast`. X must be a table or texts.
+        and in which not, by :func:`contrast`. For texts, in which words, by
+        :func:`words`, which also marks the words of the training rows that are kept. X
+        must be a table or texts.
 
     Returns
     -------
@@ -137,6 +147,11 @@ def explain(
     Z = embed(psem, X)
     found = decide(psem, Z)
     order = np.argsort(-found.similarities, axis=1, kind="stable")[:, :n_prototypes]
+    known = {
+        **_examples(found, order, X_train),
+        **_compared(psem, Z, found, X_train, y_train, n_members),
+    }
+    samples = _kept(X, range(len_of(X)))
     return Explanation(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
@@ -144,15 +159,48 @@ def explain(
         accepted=accepted(psem, Z),
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
-        samples=stacked(X, range(len_of(X))),
+        samples=samples,
         relevance=_maps(relevance, psem, X, order),
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
-        reasons=contrast(psem, X, X_train=X_train).reasons() if reasons else None,
+        **(_reasons(psem, X, X_train, samples, known, found) if reasons else {}),
         **_two_classes(found),
-        **_examples(found, order, X_train),
-        **_compared(psem, Z, found, X_train, y_train, n_members),
+        **known,
     )
+
+
+def _kept(X: Any, rows: Any) -> NDArray | None:
+    """Return samples that are arrays of numbers or texts; None for others."""
+    found = stacked(X, rows)
+    return texts_at(X, rows) if found is None else found
+
+
+def _reasons(
+    psem: Any,
+    X: Any,
+    X_train: Any,
+    samples: NDArray | None,
+    known: dict[str, Any],
+    found: Decision,
+) -> dict[str, Any]:
+    """Say why samples are similar to the predicted class, in columns or in words."""
+    if samples is None or samples.dtype != object:
+        return {"reasons": contrast(psem, X, X_train=X_train).reasons()}
+    own = words(psem, samples.tolist())
+    reasons: dict[str, Any] = {"reasons": own.reasons(), "words": own}
+    if known.get("examples") is not None:
+        reasons["example_words"] = words(
+            psem,
+            known["examples"].tolist(),
+            labels=found.classes[found.owners[known["example_prototypes"]]],
+        )
+    if known.get("member_samples") is not None:
+        shape = known["member_samples"].shape
+        labels = np.repeat(found.classes[found.predicted], shape[1])
+        flat = words(psem, known["member_samples"].ravel().tolist(), labels=labels)
+        numbers = np.arange(len(flat)).reshape(shape)
+        reasons["member_words"] = as_objects([flat[some] for some in numbers])
+    return reasons
 
 
 def _two_classes(found: Decision) -> dict[str, Any]:
@@ -187,7 +235,7 @@ def _examples(
             f"{len_of(X_train)} rows, and the prototypes are represented by the rows "
             f"{np.unique(rows).tolist()} (-1 is unknown)."
         )
-    return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
+    return {"example_prototypes": ids, "examples": _kept(X_train, rows)}
 
 
 def _compared(

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.explanation import (
     Evidence,
     examples_of,
-    members_of,
     plot_explanation,
 )
-from sklearn_kmex._draw.explanation_table import explanation_table
+from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
+from sklearn_kmex.explain._word_records import Words
 from sklearn_kmex.utils import check_dependency
 
 
@@ -102,7 +102,7 @@ class Explanation(PictureRecords):
         not know it.
 
     samples : ndarray of shape (n_samples, ...), default=None
-        The samples, if they are arrays of numbers.
+        The samples, if they are arrays of numbers or texts.
 
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
@@ -112,7 +112,7 @@ class Explanation(PictureRecords):
         Prototypes whose training row is in `examples`, ascending.
 
     examples : ndarray of shape (n_examples, ...), default=None
-        These training rows, if they are arrays of numbers.
+        These training rows, if they are arrays of numbers or texts.
 
     members : ndarray of shape (n_samples, n_members), dtype=intp, default=None
         Training rows that belong to `predicted_prototype` and are most like the
@@ -125,12 +125,21 @@ class Explanation(PictureRecords):
         before the classifier and rounded to 10 digits. NaN where there is no row.
 
     member_samples : ndarray of shape (n_samples, n_members, ...), default=None
-        Values of these rows, if they are arrays of numbers; zeros where there is no
-        row.
+        These rows, if they are arrays of numbers or texts; zeros or "" where there is
+        no row.
 
     reasons : ndarray of shape (n_samples,), dtype=object, default=None
         In which columns each sample is similar to the predicted class, and in which
-        not, as from :meth:`Contrast.reasons`.
+        not, as from :meth:`Contrast.reasons`; for texts, in which words.
+
+    words : Words of length n_samples, default=None
+        The words of the samples, if they are texts and reasons are given.
+
+    example_words : Words of length n_examples, default=None
+        Those of `examples`, each for the class of its prototype.
+
+    member_words : ndarray of shape (n_samples,), dtype=object, default=None
+        A Words for each sample: that of its `members`, for the predicted class.
 
     Attributes
     ----------
@@ -193,6 +202,9 @@ class Explanation(PictureRecords):
     member_likeness: NDArray[np.float64] | None = None
     member_samples: NDArray | None = None
     reasons: NDArray | None = None
+    words: Words | None = None
+    example_words: Words | None = field(default=None, metadata=SHARED)
+    member_words: NDArray | None = None
 
     @property
     def prototype_labels(self) -> NDArray:
@@ -292,7 +304,7 @@ class Explanation(PictureRecords):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        shown = [self._shown(row) for row in range(len(self))]
+        shown = [rows_of_frame(self, row) for row in range(len(self))]
         counts = [len(some) for some in shown]
         of_samples = {
             "sample": self.sample_indices,
@@ -315,18 +327,6 @@ class Explanation(PictureRecords):
             del found["likeness"]
         return pandas.concat([pandas.DataFrame(columns), found], axis=1)
 
-    def _shown(self, row: int) -> list[tuple]:
-        """List the evidence with members, and the likeness of these."""
-        shown: list[tuple] = []
-        for one in self.evidence(row):
-            shown.append((*one, np.nan))
-            members = members_of(self, row) if one.role == "predicted" else []
-            shown += [
-                (*one._replace(role="member", training_row=number), likeness)
-                for number, likeness in members
-            ]
-        return shown
-
     def plot(
         self,
         *,
@@ -340,10 +340,11 @@ class Explanation(PictureRecords):
 
         Samples that are pictures are drawn with the training examples of their
         prototypes and with the members most like them, if `explain` got `X_train`, and
-        with relevance maps. For other samples, and for prototypes without examples, the
-        similarities are drawn as bars, and members are listed by number. A picture is a
-        sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), or (1, h, w) or
-        (3, h, w).
+        with relevance maps. Samples that are texts are drawn beside those of the
+        predicted class and of the runner-up. For other samples, and for prototypes
+        without examples, the similarities are drawn as bars, and members are listed by
+        number. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3) or
+        (h, w, 4), or (1, h, w) or (3, h, w).
 
         Parameters
         ----------

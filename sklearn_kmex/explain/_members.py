@@ -15,6 +15,7 @@ from sklearn_kmex._data.samples import (
     numbered,
     stacked,
     take,
+    texts_at,
 )
 from sklearn_kmex._data.unit_rows import as_rows, unit_rows
 from sklearn_kmex._model.decision import Decision, decide
@@ -143,11 +144,12 @@ def _merge(
 
 
 def _values(X_train: Any, rows: NDArray) -> NDArray | None:
-    """Return training rows, zeros in place of -1, if they are arrays of numbers."""
+    """Return training rows that are numbers or texts, zeros or "" in place of -1."""
     known, places = np.unique(np.maximum(rows, 0), return_inverse=True)
     values = stacked(X_train, known)
+    values = texts_at(X_train, known) if values is None else values
     if values is None:
         return None
     found = values[places.reshape(rows.shape)]
-    found[rows < 0] = 0
+    found[rows < 0] = "" if values.dtype == object else 0
     return found

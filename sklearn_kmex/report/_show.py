@@ -24,6 +24,7 @@ from sklearn_kmex.report._table import (
     places_in_class,
 )
 from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
 
@@ -41,11 +42,14 @@ def show_samples(
     """Fill in how each sample and training sample is shown."""
     add_stand_ins(content)
     show_ids(content, samples, training)
+    content["words"] = {}
     content["pictures"] = show_pictures(content, samples, training, explanation)
     for side, some in (("sample", samples), ("training", training)):
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
+    if any(case["text"] is not None for case in content["cases"]):
+        content["words"] = show_words(psem, content, samples, training)
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
     content["data"]["columns"] = None
     if table is not None:
