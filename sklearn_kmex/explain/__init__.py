@@ -7,18 +7,22 @@ from sklearn_kmex.explain._counterfactuals import Counterfactuals, counterfactua
 from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
+from sklearn_kmex.explain._influence import influence
+from sklearn_kmex.explain._influential_rows import Influence
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
 
 __all__ = [
     "Contrast",
     "Counterfactuals",
     "Explanation",
+    "Influence",
     "black_box_relevance",
     "concept_maps",
     "contrast",
     "counterfactuals",
     "explain",
     "faithfulness",
+    "influence",
     "relevance",
     "robustness",
 ]
