@@ -55,8 +55,8 @@ def forget_rows(
         Training rows to forget, as `psem` takes them. They are not stored.
 
     y_rows : array-like of shape (n_rows,)
-        Their labels in `fit`. If prototypes have been moved to another class since, rows
-        that belong to them must have the label of this class.
+        Their labels in `fit`. If prototypes have been moved to another class since,
+        rows that belong to them must have the label of this class.
 
     sample_weight : array-like of shape (n_rows,), default=None
         Their weights in `fit`. None is 1 for all rows.
@@ -117,8 +117,8 @@ def forget_rows(
     Notes
     -----
     The model keeps the mean and the weight of the members of each prototype, so that
-    the other rows are not needed: without the weight w of rows with the mean x, the mean m
-    of members of weight n becomes (n m - w x) / (n - w). The cost is that of embedding
+    the other rows are not needed: without members of weight w and mean x, the mean m of
+    members of weight n becomes (n m - w x) / (n - w). The cost is that of embedding
     the rows and of one product with the prototypes. A prototype that is not the mean of
     its members, because k-means has not converged or it was edited, moves as far as the
     mean does. A medoid stays, unless it is forgotten; then the row nearest to the mean
@@ -145,7 +145,7 @@ def forget_rows(
     weights = check_weights(sample_weight, codes)
     gone = members_of(sem, embed(psem, X_rows), codes, weights)
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
-    after = without_members(state, gone, sem.classes_[codes], medoid)
+    after = without_members(state, gone, medoid)
     if X_train is not None:
         X_train = check_remaining(sem, X_train, y_train, len(codes))
         after = represent(psem, sem, after, X_train, y_train)

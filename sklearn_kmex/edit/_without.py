@@ -6,7 +6,6 @@ from scipy import sparse
 
 from sklearn_kmex._data.arrays import batches, dense, squared_norms
 from sklearn_kmex._model.members import ROUNDING, Members, left_of
-from sklearn_kmex._model.similarity import norms_of_rows, squared_distances
 from sklearn_kmex.edit._state import State
 
 # Rows at a smaller squared distance, as a share of their squared length, are the same
@@ -15,10 +14,8 @@ SAME = 1e-10
 BLOCK_ROWS = 1_024
 
 
-def without_members(
-    state: State, gone: Members, labels: NDArray, medoid: bool
-) -> State:
-    """Remove some members, whose labels are given, and prototypes that have no others.
+def without_members(state: State, gone: Members, medoid: bool) -> State:
+    """Remove some members, and prototypes that have no others.
 
     A prototype moves as far as the mean of its members. A medoid stays, unless it is
     removed itself; then it becomes this mean. The row number of a nearest training row
@@ -31,7 +28,7 @@ def without_members(
     divisor = np.where(left > 0, left, np.inf)  # those without members are left out
     moves = -sums / divisor[:, np.newaxis]
     means = (state.means + moves).astype(state.means.dtype)
-    unknown = _are_removed(state, gone, labels)
+    unknown = _are_removed(state, gone)
     vectors = (state.vectors + moves).astype(state.vectors.dtype)
     if medoid:
         vectors = np.where(unknown[:, np.newaxis], means, state.vectors)
@@ -92,16 +89,13 @@ def _share_within(state: State, within: NDArray, left: NDArray) -> NDArray[np.fl
     return of_class[codes] * left / counts[codes]
 
 
-def _are_removed(state: State, gone: Members, labels: NDArray) -> NDArray[np.bool_]:
+def _are_removed(state: State, gone: Members) -> NDArray[np.bool_]:
     """Return whether the nearest training row of each prototype is removed."""
     removed = np.zeros(len(state.ids), dtype=bool)
-    for part in batches(len(labels), BLOCK_ROWS):
-        rows = gone.rows[part]
-        squared = squared_distances(rows, state.nearest)
-        same = squared <= SAME * norms_of_rows(rows)[:, np.newaxis]
-        same &= (labels[part][:, np.newaxis] == state.labels) & (state.rows >= 0)
-        removed |= same.any(axis=0)
-    return removed
+    for rows, owners, _ in _blocks(gone):
+        apart = squared_norms(rows - state.nearest[owners].astype(np.float64))
+        removed[owners[apart <= SAME * squared_norms(rows)]] = True
+    return removed & (state.rows >= 0)
 
 
 def _check_members(lost: NDArray, state: State) -> None:

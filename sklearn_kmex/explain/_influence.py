@@ -71,8 +71,8 @@ def influence(
         Rows that `psem` was fitted on, or some of them. Each is embedded once.
 
     y_train : array-like of shape (n_train,)
-        Their labels in `fit`. If prototypes have been moved to another class since, rows
-        that belong to them must have the label of this class.
+        Their labels in `fit`. If prototypes have been moved to another class since,
+        rows that belong to them must have the label of this class.
 
     sample_weight : array-like of shape (n_train,), default=None
         Their weights in `fit`. None is 1 for all rows.
