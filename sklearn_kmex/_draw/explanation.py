@@ -26,7 +26,7 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
-from sklearn_kmex._draw.table import clipped
+from sklearn_kmex._draw.table import clipped, how_typical
 
 COLOURS = {
     "predicted": PREDICTED,
@@ -35,6 +35,7 @@ COLOURS = {
     "": OTHER,
 }
 THICK = ("predicted", "runner-up")
+TYPICAL = 0.4  # inches of the lines that say how typical a sample is
 HEAT = "RdBu_r"  # red supports the decision, blue opposes it
 
 
@@ -70,6 +71,10 @@ class ExplanationLike(Protocol):
     def runner_up(self) -> NDArray: ...
     @property
     def margin(self) -> NDArray: ...
+    @property
+    def typicality(self) -> NDArray[np.float64] | None: ...
+    @property
+    def typicality_among(self) -> str | None: ...
     @property
     def prototypes(self) -> NDArray[np.intp]: ...
     @property
@@ -144,6 +149,13 @@ def members_of(explanation: ExplanationLike, i: int) -> list[Member]:
     return [Member(int(row), float(likeness)) for row, likeness in pairs if row >= 0]
 
 
+def typicality_of(explanation: ExplanationLike, i: int) -> str:
+    """Say how typical a sample is, or nothing where that is not known."""
+    if explanation.typicality is None:
+        return ""
+    return how_typical(explanation.typicality[i], explanation.typicality_among)
+
+
 def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
     """Read samples, examples and maps as pictures, if they are."""
     samples, examples, members = (
@@ -203,11 +215,11 @@ def _find_heat(
 def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
     title, evidence = _headline(explanation, i), explanation.evidence(i)
-    members = members_of(explanation, i)
+    members, typical = members_of(explanation, i), typicality_of(explanation, i)
     if pictures.samples is None:
-        return [[_bars_cell(evidence, title, _list_members(members))]]
+        return [[_bars_cell(evidence, title, [typical, *_list_members(members)])]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
-    first: list[Cell | None] = [Cell(draw_picture, (sample, title), *PICTURE)]
+    first: list[Cell | None] = [_sample_cell(sample, title, typical)]
     if pictures.sample_heat is not None:
         heat = pictures.sample_heat[i]
         shown = (sample, heat, abs(heat).max(), "relevance")
@@ -224,10 +236,21 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     return [first + (examples or second or [_bars_cell(evidence, "")])]
 
 
+def _sample_cell(sample: NDArray, title: str, typical: str) -> Cell:
+    """Lay out the picture of a sample, higher where more is said of it."""
+    width, height = PICTURE
+    if typical:
+        title, height = f"{title}\n{typical}", height + TYPICAL
+    return Cell(draw_picture, (sample, title), width, height)
+
+
 def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:
     """Lay out the similarities to prototypes as bars, below a title in some lines."""
-    title = "\n".join([title.replace("\n", ", "), *more])
-    height = bars_height(len(evidence)) + 0.15 * len(more)
+    lines = [title.replace("\n", ", "), *filter(None, more)]
+    title, height = (
+        "\n".join(lines),
+        bars_height(len(evidence)) + 0.15 * (len(lines) - 1),
+    )
     return Cell(draw_bars, (evidence, title), BARS, height)
 
 

@@ -15,13 +15,15 @@ from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem, of_one_state
-from sklearn_kmex._model.steps import embed
-from sklearn_kmex._rejecting import accepted
+from sklearn_kmex._model.steps import embed, memorizes
+from sklearn_kmex._rejecting import accepted, held_out_typicality
 from sklearn_kmex.explain._contrast import contrast
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._members import most_alike_members
 from sklearn_kmex.explain._relevance import relevance as relevance_maps
 from sklearn_kmex.explain._settings import METHODS
+
+TRAINING_ROWS, HELD_OUT_ROWS = "training rows", "held-out rows"
 
 
 @validate_params(
@@ -66,7 +68,9 @@ def explain(
     X_train : array-like, frame, list or Dataset, default=None
         The rows that `psem` was fitted on, in the same order. The rows that represent
         the prototypes shown are kept, and the members of the winning prototype that are
-        most like the sample. None keeps only the row numbers of the former.
+        most like the sample; and each sample is compared with the training rows of the
+        predicted class (`typicality`). None keeps only the row numbers of the rows that
+        represent prototypes.
 
     y_train : array-like of shape (n_train,), default=None
         Labels of `X_train`, which tell the classes of members. None takes the classes
@@ -78,7 +82,7 @@ def explain(
         prototypes of the class. Those with the largest cosine similarity to the sample
         are kept, compared by their embeddings before the classifier. This embeds the
         rows of `X_train` of the predicted classes, or all of them without `y_train`. 0
-        keeps no members and embeds none.
+        keeps no members, compares with no training rows, and embeds none.
 
     relevance : True, str, array-like or callable, default=None
         Relevance maps of the samples: an array of shape (n_samples, ...) or
@@ -147,7 +151,7 @@ def explain(
         reasons=contrast(psem, X, X_train=X_train).reasons() if reasons else None,
         **_two_classes(found),
         **_examples(found, order, X_train),
-        **_members(psem, Z, found, X_train, y_train, n_members),
+        **_compared(psem, Z, found, X_train, y_train, n_members),
     )
 
 
@@ -186,7 +190,7 @@ def _examples(
     return {"example_prototypes": ids, "examples": stacked(X_train, rows)}
 
 
-def _members(
+def _compared(
     psem: Any,
     Z: Any,
     found: Decision,
@@ -194,16 +198,23 @@ def _members(
     y_train: ArrayLike | None,
     n_members: int,
 ) -> dict[str, Any]:
-    """Find the members of the winning prototypes that are most like the samples."""
+    """Compare samples with members of their prototypes, and rows of their class."""
     if X_train is None and y_train is not None:
         raise ValueError(
             "y_train must be given with X_train, whose labels it holds; got no X_train."
         )
-    if X_train is None or n_members == 0:
-        return {}
-    winners = found.nearest_of(found.predicted)
-    X_train = as_samples(X_train)
-    return most_alike_members(psem, Z, winners, X_train, y_train, n_members)
+    compared: dict[str, Any] = {"typicality": np.full(len(found.predicted), np.nan)}
+    if X_train is not None and n_members:
+        X_train = as_samples(X_train)
+        compared = most_alike_members(psem, Z, found, X_train, y_train, n_members)
+        compared["typicality_among"] = TRAINING_ROWS
+    held_out = held_out_typicality(psem, Z)
+    if held_out is not None:
+        compared |= {"typicality": held_out, "typicality_among": HELD_OUT_ROWS}
+    elif memorizes(psem):
+        unknown = np.full(len(found.predicted), np.nan)
+        compared |= {"typicality": unknown, "typicality_among": None}
+    return compared
 
 
 def _maps(

@@ -76,6 +76,16 @@ class Explanation(PictureRecords):
     runner_up_similarity : ndarray of shape (n_samples,)
         Similarity to it.
 
+    typicality : ndarray of shape (n_samples,), dtype=float64, default=None
+        Share of the rows of the predicted class that are less similar to their nearest
+        prototype than the sample is to its own, in [0, 1]: of 0.93, the sample is more
+        similar than 93 % of these rows; near 0, it is unlike them. NaN where there are
+        no rows to compare with.
+
+    typicality_among : str or None, default=None
+        These rows: "training rows", or "held-out rows" of a
+        :class:`~sklearn_kmex.RejectingClassifier`.
+
     margin : ndarray of shape (n_samples,)
         Score of the predicted class minus that of the runner-up, in the unit of the
         similarities. Larger is a clearer decision. It is negative only if the model
@@ -170,6 +180,8 @@ class Explanation(PictureRecords):
     runner_up_prototype: NDArray[np.intp]
     runner_up_similarity: NDArray
     margin: NDArray
+    typicality: NDArray[np.float64] | None = None
+    typicality_among: str | None = field(default=None, metadata=SHARED)
     classes: NDArray = field(metadata=SHARED)
     prototype_classes: NDArray = field(metadata=SHARED)
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
@@ -266,13 +278,13 @@ class Explanation(PictureRecords):
         -------
         pandas.DataFrame
             Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
-            known), `runner_up`, `margin`, `reasons` (if known), `role`, `prototype`,
-            `prototype_label`, `similarity` and `training_row`; for each sample the most
-            similar prototype first. The nearest prototypes of the predicted class and
-            of the runner-up are always included. If `members` are known, each of them
-            is a row of the role "member" below its prototype, with its own
-            `training_row`, and the column `likeness` holds its likeness; it is NaN in
-            rows of prototypes.
+            known), `typicality` (if known), `runner_up`, `margin`, `reasons` (if
+            known), `role`, `prototype`, `prototype_label`, `similarity` and
+            `training_row`; for each sample the most similar prototype first. The
+            nearest prototypes of the predicted class and of the runner-up are always
+            included. If `members` are known, each of them is a row of the role
+            "member" below its prototype, with its own `training_row`, and the column
+            `likeness` holds its likeness; it is NaN in rows of prototypes.
 
         Raises
         ------
@@ -287,6 +299,7 @@ class Explanation(PictureRecords):
             "prediction": self.predictions,
             "probability": self.probability,
             "accepted": self.accepted,
+            "typicality": self.typicality if self.typicality_among else None,
             "runner_up": self.runner_up,
             "margin": self.margin,
             "reasons": self.reasons,
