@@ -42,19 +42,21 @@ def influence_table(found: InfluenceLike, n_rows: int) -> Table:
     return Table(repr(found), HEAD, rows, len(found) - n_rows)
 
 
-def _rows(found: InfluenceLike, role: str, i: int) -> list[Any]:
-    """Name training rows, their classes and their effects."""
+def effects_of(found: InfluenceLike, role: str, i: int) -> list[tuple[int, Any, float]]:
+    """List the supporting or opposing training rows, their labels and effects."""
     names = ("rows", "prototypes", "effects")
     columns = (getattr(found, f"{role}_{name}")[i] for name in names)
-    lines: list[Any] = [
-        Line(
-            [
-                Words(f"training row {row} of class "),
-                found.prototype_classes[owner],
-                Words(f": {effect:+.3g}"),
-            ]
-        )
+    return [
+        (int(row), found.prototype_classes[owner], float(effect))
         for row, owner, effect in zip(*columns, strict=True)
         if row >= 0
+    ]
+
+
+def _rows(found: InfluenceLike, role: str, i: int) -> list[Any]:
+    """Name training rows, their classes and their effects."""
+    lines: list[Any] = [
+        Line([Words(f"training row {row} of class "), label, Words(f": {effect:+.3g}")])
+        for row, label, effect in effects_of(found, role, i)
     ]
     return lines or [Words("no training row")]

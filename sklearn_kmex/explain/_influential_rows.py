@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._draw.influence import influence_table
+from sklearn_kmex._draw.sentences import influence_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
@@ -135,6 +136,9 @@ class Influence(Records):
                 "effect": effects[sample, place],
             }
         )
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [influence_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int) -> Table:
         return influence_table(self, n_rows)
