@@ -102,7 +102,7 @@ def counterfactuals_lines(found: CounterfactualsLike, i: int) -> list[str]:
     other, row = text_of(found.runner_up[i]), found.training_rows[i]
     where = f"training row {row}" if row >= 0 else "its most similar prototype"
     removed = np.flatnonzero(found.removed[i])
-    which = f"prototype{'s' * (len(removed) > 1)} {listed_items(removed)}"
+    which = f"prototype{'s' * (len(removed) > 1)} {listed_items(removed.tolist())}"
     return [
         f"Sample {found.sample_indices[i]}: predicted {text_of(found.predictions[i])}; "
         f"runner-up {other}, by a margin of {found.margin[i]:.3g}.",

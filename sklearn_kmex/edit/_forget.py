@@ -147,8 +147,9 @@ def forget_rows(
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
     after = without_members(state, gone, medoid)
     if X_train is not None:
-        X_train = check_remaining(sem, X_train, y_train, len(codes))
-        after = represent(psem, sem, after, X_train, y_train)
+        X_train = as_samples(X_train)
+        remaining = check_remaining(sem, X_train, y_train, len(codes))
+        after = represent(psem, sem, after, X_train, remaining)
         if medoid:
             after = after._replace(vectors=after.nearest)
     check_represented(after, medoid)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import batches, dense, rows_at
-from sklearn_kmex._data.samples import as_samples, chunk_rows, len_of, numbered, take
+from sklearn_kmex._data.samples import chunk_rows, len_of, numbered, take
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._model.members import clustered_rows, codes_of, nearest_of_class
 from sklearn_kmex._model.rule import metric_of, rule_of
@@ -27,28 +27,27 @@ class Nearest(NamedTuple):
 
 def check_remaining(
     sem: KMExClassifier, X_train: Any, y_train: ArrayLike | None, n_gone: int
-) -> Any:
-    """Refuse training rows without labels, or with those that are to be forgotten."""
+) -> NDArray[np.intp]:
+    """Return class codes; refuse training rows with those that are to be forgotten."""
     if y_train is None:
         raise ValueError("y_train must be given with X_train; got None.")
-    X_train = as_samples(X_train)
-    if len_of(X_train) > sem.n_samples_seen_ - n_gone:
+    n_rows = len_of(X_train)
+    if n_rows > sem.n_samples_seen_ - n_gone:
         raise ValueError(
             "X_train must hold the training rows that remain, without those of X_rows; "
-            f"got {len_of(X_train)} rows, and psem was fitted on "
-            f"{sem.n_samples_seen_}, of which {n_gone} are to be forgotten."
+            f"got {n_rows} rows, and psem was fitted on {sem.n_samples_seen_}, of "
+            f"which {n_gone} are to be forgotten."
         )
-    return X_train
+    return codes_of(sem, y_train, n_rows, "y_train")
 
 
 def represent(
-    psem: Any, sem: KMExClassifier, state: State, X_train: Any, y_train: ArrayLike
+    psem: Any, sem: KMExClassifier, state: State, X_train: Any, codes: NDArray[np.intp]
 ) -> State:
     """Find the nearest of the remaining rows for each prototype.
 
     Warn of rows that belonged to another prototype before.
     """
-    codes = codes_of(sem, y_train, len_of(X_train), "y_train")
     owners, n_moved = np.searchsorted(sem.classes_, state.labels), 0
     found = Nearest(
         np.full(len(owners), np.inf),
@@ -62,7 +61,7 @@ def represent(
         given = rows, codes[part]
         old, _ = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
         new, squared = nearest_of_class(*given, state.vectors, owners)
-        n_moved += np.count_nonzero(state.ids[new] != old)
+        n_moved += int(np.count_nonzero(state.ids[new] != old))
         if metric_of(sem).unit:
             squared[largest_values(rows) == 0] = np.inf
         _update(found, rows, numbers, new, squared)

@@ -200,8 +200,9 @@ class Ranking:
 
     def __init__(self, n_samples: int, n_rows: int) -> None:
         shape = (n_samples, n_rows)
-        self._best = {
-            side: (np.full(shape, np.inf), np.full(shape, -1), np.full(shape, -1))
+        self._n_rows = n_rows
+        self._best: dict[str, list[NDArray]] = {
+            side: [np.full(shape, np.inf), np.full(shape, -1), np.full(shape, -1)]
             for side in SIGNS
         }
 
@@ -209,17 +210,13 @@ class Ranking:
         """Rank some more rows, whose effects have the shape (n_samples, n_rows)."""
         for side, sign in SIGNS.items():
             signed = np.where(sign * effects < 0, sign * effects, np.inf)
-            n = min(self._best[side][0].shape[1], signed.shape[1])
+            n = min(self._n_rows, signed.shape[1])
             some = np.sort(np.argpartition(signed, n - 1, axis=1)[:, :n], axis=1)
             new = np.take_along_axis(signed, some, axis=1), numbers[some], owners[some]
-            both = [
-                np.concatenate(pair, axis=1)
-                for pair in zip(self._best[side], new, strict=True)
-            ]
-            n = self._best[side][0].shape[1]
-            order = np.argsort(both[0], axis=1, kind="stable")[:, :n]
-            kept = [np.take_along_axis(one, order, axis=1) for one in both]
-            self._best[side] = tuple(kept)
+            pairs = zip(self._best[side], new, strict=True)
+            both = [np.concatenate(pair, axis=1) for pair in pairs]
+            order = np.argsort(both[0], axis=1, kind="stable")[:, : self._n_rows]
+            self._best[side] = [np.take_along_axis(one, order, axis=1) for one in both]
 
     def fields(self) -> dict[str, NDArray]:
         """Return the fields of an `Influence`; rows without an effect are -1."""

@@ -43,7 +43,8 @@ class Decided(NamedTuple):
 def training_of(sem: Any) -> Training:
     """Read what a model knows of its training rows."""
     counts = sem.prototype_counts_.astype(np.float64)
-    class_counts = np.bincount(rule_of(sem).owners, counts, len(sem.classes_))
+    class_counts = np.zeros(len(sem.classes_))
+    np.add.at(class_counts, rule_of(sem).owners, counts)
     means = sem._member_means.astype(np.float64)
     return Training(means, counts, class_counts, sem.priors_)
 
