@@ -132,7 +132,7 @@ def influence(
     >>> psem = KMExClassifier(n_prototypes=2, random_state=0).fit(X, y)
     >>> found = influence(psem, X[70:71], X, y, n_rows=3)
     >>> found.predictions, found.runner_up
-    (array([2]), array([1]))
+    (array([1]), array([2]))
     >>> found.supporting_rows.shape, bool((found.supporting_effects < 0).all())
     ((1, 3), True)
     """
