@@ -16,6 +16,7 @@ from sklearn_kmex._draw.explanation import (
 from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
+from sklearn_kmex._draw.sentences import explanation_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
 from sklearn_kmex.explain._word_records import Words
@@ -386,6 +387,9 @@ class Explanation(PictureRecords):
         check_figure(figure)
         scale = make_scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [explanation_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
         return explanation_table(self, n_rows, image_shape)

@@ -12,6 +12,8 @@ from sklearn.utils import Bunch, check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
+from sklearn_kmex._draw.sentences import audit_lines
+from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._fit.merging import pairs_within_classes
 from sklearn_kmex._fit.prototypes import canonical, row_keys
 from sklearn_kmex._model.protocol import find_sem, of_one_state
@@ -49,6 +51,9 @@ class Audit(Bunch):
                 "suspicion": self.suspicion,
             }
         )
+
+    def __str__(self) -> str:
+        return paragraphs([audit_lines(self)])
 
 
 @validate_params(

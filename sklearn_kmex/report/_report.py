@@ -16,6 +16,7 @@ from sklearn.utils import column_or_1d
 
 from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._draw.figures import class_texts
+from sklearn_kmex._draw.terminal import paragraphs, text_of
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import check_arguments, collect
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from skops.card import Card
 
 HEIGHT = 640  # pixels in a notebook
+LONGEST = 1_000  # characters of a sentence in a terminal
 
 
 class SEMReport:
@@ -305,6 +307,13 @@ class SEMReport:
 
     def __repr__(self) -> str:
         return f"SEMReport({self._name}, n_samples={self._n_samples})"
+
+    def __str__(self) -> str:
+        content = self._content
+        warnings = [f"- {one['text']}" for one in content["warnings"]]
+        blocks = [[content["title"], *content["summary"]]]
+        blocks += [["To look into", *warnings]] if warnings else []
+        return paragraphs([[text_of(one, LONGEST) for one in some] for some in blocks])
 
     def _repr_html_(self) -> str:
         # In an iframe, so that neither page can change the other.
