@@ -158,8 +158,9 @@ def _tables(
     ]
     weights, tables = search.row_weights(), []
     means = [search.fold_means(one).mean() for one in alike]
+    held_out = [search.held_out(one, chosen) for one in alike]
     for k, split in enumerate(search.splits):
-        parts = [one.folds[k] for one in alike]
+        parts = [of_count[k] for of_count in held_out]
         logits = np.full((len(split.held_out), n_classes, len(alike)), -np.inf)
         for place, part in enumerate(parts):
             logits[:, split.present, place] = class_logits(

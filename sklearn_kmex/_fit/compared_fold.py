@@ -14,7 +14,7 @@ from sklearn_kmex._fit.paths import Members
 from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut
 from sklearn_kmex._model.metric import Metric
-from sklearn_kmex._model.similarity import norms_of_rows, squared_distances
+from sklearn_kmex._model.similarity import squared_distances
 
 # Distances of the rows of a fold that are computed at once, 32 MiB.
 MOST_DISTANCES = 2**22
@@ -24,7 +24,6 @@ class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
     squared: Callable[[int], NDArray[np.float64]]  # distances by count
-    reference: float  # squared distance, the same for all counts
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
@@ -49,7 +48,6 @@ class ComparedFold(NamedTuple):
         rows = metric.project(tests, center)
         return cls(
             _squared(rows, [metric.place(one, center) for one in vectors]),
-            float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
                 for found in by_count

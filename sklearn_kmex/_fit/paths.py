@@ -20,6 +20,9 @@ from sklearn_kmex._fit.ward import merge
 
 # Values of the rows of classes that are clustered together, 4 MiB.
 TOGETHER = 2**19
+# Most steps from seeded centers, and from merged ones, which are nearly as good as
+# those where more steps end.
+SEEDED_STEPS, MERGED_STEPS = 8, 2
 
 
 class Members(NamedTuple):
@@ -89,14 +92,14 @@ def _path(
         ]
         chances = np.stack([_chances(int(seed), count) for seed in seeds])
         centers = seed_centers(_take(batch.problems, own), chances)[:, 0]
-        found |= _moved(batch, own, centers, plans[0])
+        found |= _moved(batch, own, centers, plans[0], SEEDED_STEPS)
     levels = [found]
     for wanted in counts[:, -2::-1].T:
         more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
         for count in np.unique(wanted[more]).tolist():
             own = np.flatnonzero(more & (wanted == count))
             centers = merge(*_padded([found[i] for i in own.tolist()]), count)
-            found = found | _moved(batch, own, centers, plans[0])
+            found = found | _moved(batch, own, centers, plans[0], MERGED_STEPS)
         levels.append(found)
     return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
 
@@ -122,17 +125,18 @@ def _take(problems: Problems, own: NDArray[np.intp]) -> Problems:
 
 
 def _moved(
-    batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan
+    batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan, most: int
 ) -> dict[int, Found]:
-    """Move the centers of some classes until they stand still; drop empty ones."""
+    """Move the centers of some classes at most so many steps; drop empty ones."""
     problems, model = _take(batch.problems, own), plan.clusterer
-    moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
+    moved, *_ = move(
+        problems, centers[:, np.newaxis], min(most, model.max_iter), model.tol
+    )
     means, weights = assign(problems, moved)
-    fields = zip(moved[:, 0], means[:, 0], weights[:, 0], strict=True)
-    return {
-        i: Found(*(field[of_class[2] > 0] for field in of_class))
-        for i, of_class in zip(own.tolist(), fields, strict=True)
-    }
+    found = map(Found, moved[:, 0], means[:, 0], weights[:, 0])
+    if not weights.all():
+        found = (Found(*(field[of.counts > 0] for field in of)) for of in found)
+    return dict(zip(own.tolist(), found, strict=True))
 
 
 def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:

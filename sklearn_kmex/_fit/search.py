@@ -12,14 +12,18 @@ from sklearn_kmex._data.rows import Training
 from sklearn_kmex._fit.compared_fold import ComparedFold
 from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
 from sklearn_kmex._fit.paths import Members
-from sklearn_kmex._fit.stacked import Scores, Stack, rough_temperature, stacks_of
+from sklearn_kmex._fit.stacked import (
+    Expansion,
+    Similar,
+    Stack,
+    rough_temperature,
+    stacks_of,
+)
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
-from sklearn_kmex._model.similarity import (
-    relative_similarities,
-)
+from sklearn_kmex._model.similarity import relative_similarities
 
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
 # are not needed: they are as good or worse on all data sets of the guide.
@@ -31,8 +35,6 @@ RULES = (
 )
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
-# Of these, rows that a temperature is fitted to.
-TEMPERATURE_ROWS = 1_000
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -61,7 +63,7 @@ class Tried(NamedTuple):
 
     candidate: Candidate
     temperature: float
-    folds: list[HeldOut]
+    compared: list[HeldOut]  # squared distances
     scores: list[NDArray[np.float64]]  # of the rows, larger is better
 
 
@@ -155,35 +157,22 @@ class Search(NamedTuple):
 
         The temperature of a rule is looked for near that of the count before.
         """
-        near: dict[tuple[str, str, str], float] = {}
+        near: dict[tuple[str, ...], float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
-            alike: dict[str, ComparedRows] = {}
-            for rule in self._rules(single):
-                if rule[0] not in alike:
-                    alike[rule[0]] = self._compare(rule[0], compared, folds)
-                name = rule[0], rule[1], _text(rule[2])
-                candidate = Candidate(place, metric, *rule)
-                one = self._score(candidate, alike[rule[0]], near.get(name))
-                near[name] = one.temperature
-                yield one
-
-    def _compare(
-        self,
-        similarity: str,
-        compared: Sequence[HeldOut],
-        folds: Sequence[ComparedFold],
-    ) -> "ComparedRows":
-        """Turn squared distances into similarities."""
-        epsilon, parts = self.estimator.epsilon, []
-        for part, fold in zip(compared, folds, strict=True):
-            known = similarity, epsilon, fold.reference
-            similar = relative_similarities(part.similar, *known)
-            parts.append(part._replace(similar=similar))
-        stacks = stacks_of(parts)
-        step = -(-sum(len(part.codes) for part in parts) // TEMPERATURE_ROWS)
-        return ComparedRows(parts, stacks, [stack.every(step) for stack in stacks])
+            stacks = stacks_of(compared)
+            rules = self._rules(single)
+            for similarity in dict.fromkeys(rule[0] for rule in rules):
+                own = [rule for rule in rules if rule[0] == similarity]
+                whole = not single and any(map(_needs_all, own))
+                similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
+                for rule in own:
+                    name = tuple(map(_text, rule))
+                    candidate = Candidate(place, metric, *rule)
+                    one = self._score(candidate, compared, similar, near.get(name))
+                    near[name] = one.temperature
+                    yield one
 
     def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
         """Return the rules; with one prototype a class, "max" is equal to "sum"."""
@@ -196,60 +185,73 @@ class Search(NamedTuple):
         return list(plainest.values())[::-1]
 
     def _score(
-        self, setting: Candidate, rows: "ComparedRows", near: float | None
+        self,
+        setting: Candidate,
+        compared: list[HeldOut],
+        similar: Similar,
+        near: float | None,
     ) -> Tried:
         """Fit the temperature of a candidate, and score all held-out rows."""
-        parts = self._weighted(setting.priors, rows.parts)
-        given, temperature = self.estimator.temperature, 1.0
-        if given != "auto":
-            temperature = float(given)
+        given, unit = self.estimator.temperature, similar.unit or 1.0
+        scores = similar.decide(self._weights(setting.priors, compared), setting.aggregation)
+        if given != "auto" or similar.unit == 0:
+            temperature = 1.0 if given == "auto" else float(given)
+            inverse = unit / temperature
+            found = [part.at(inverse) for part in scores]
         else:
-            fitted = self._for_temperature(setting.priors, parts)
-            few = _scores(rows.few, fitted, setting.aggregation)
-            temperature = rough_temperature(few, near)
-        of_rows: list[NDArray] = [np.empty(0)] * len(parts)
-        scores = _scores(rows.stacks, parts, setting.aggregation)
-        for stack, own in zip(rows.stacks, scores, strict=True):
-            ends = np.cumsum(stack.sizes)[:-1]
-            split = np.split(self._of_rows(own, temperature), ends)
-            for fold, of_fold in zip(stack.folds, split, strict=True):
+            fitted = scores
+            if not isinstance(setting.priors, str):
+                equal = [np.ones(len(part.owners)) for part in compared]
+                fitted = similar.decide(equal, setting.aggregation)
+            inverse, found = rough_temperature(fitted, unit / (near or unit))
+            temperature = unit / inverse
+            if fitted is not scores or self.scoring != "neg_log_loss":
+                found = [part.at(inverse) for part in scores]
+        of_rows: list[NDArray] = [np.empty(0)] * len(compared)
+        for stack, at in zip(similar.stacks, found, strict=True):
+            split = np.split(self._of_rows(stack, at, inverse), np.cumsum(stack.sizes))
+            for fold, of_fold in zip(stack.folds, split[:-1], strict=True):
                 of_rows[fold] = of_fold
-        return Tried(setting, temperature, parts, of_rows)
+        return Tried(setting, temperature, compared, of_rows)
+
+    def _of_rows(
+        self, stack: Stack, found: Expansion, inverse: float
+    ) -> NDArray[np.float64]:
+        if self.scoring == "neg_log_loss":
+            return found.log_likelihood(inverse)
+        return (found.predicted == stack.codes).astype(np.float64)
+
+    def held_out(self, one: Tried, reference: Tried) -> list[HeldOut]:
+        """Return similarities of held-out rows, minus the largest of a reference."""
+        setting, parts = one.candidate, []
+        known = setting.similarity, self.estimator.epsilon
+        weights = self._weights(setting.priors, one.compared)
+        for part, of, priors in zip(
+            one.compared, reference.compared, weights, strict=True
+        ):
+            least = of.similar.min(axis=1, keepdims=True)
+            similar = relative_similarities(part.similar, *known, least)
+            parts.append(part._replace(similar=similar, priors=priors))
+        return parts
 
     def temperature(self, one: Tried) -> float:
         """Fit the temperature of a candidate to all held-out rows."""
         given, setting = self.estimator.temperature, one.candidate
         if given != "auto":
             return float(given)
-        parts = self._for_temperature(setting.priors, one.folds)
+        parts = self.held_out(one, one)
+        if not isinstance(setting.priors, str):
+            parts = [part._replace(priors=np.ones(len(part.owners))) for part in parts]
         return fit_temperature(parts, setting.aggregation)[0]
 
-    def _for_temperature(
-        self, priors: Any, parts: Sequence[HeldOut]
-    ) -> Sequence[HeldOut]:
-        """Drop priors given as an array, which are not those of the held-out rows."""
-        if isinstance(priors, str):
-            return parts
-        return [part._replace(priors=np.ones(len(part.owners))) for part in parts]
-
-    def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
-        """Set the weights of prototypes, from the counts of their members."""
+    def _weights(self, priors: Any, parts: Sequence[HeldOut]) -> list[NDArray]:
+        """Return the weights of prototypes, from the counts of their members."""
         mass = [self.training.weights[rows].sum() for rows in self.training.groups]
         prior = class_priors(priors, mass)
         return [
-            part._replace(
-                priors=prototype_weights(
-                    priors, prior[split.present], part.owners, part.priors
-                )
-            )
-            for split, part in zip(self.splits, similar, strict=True)
+            prototype_weights(priors, prior[split.present], part.owners, part.priors)
+            for split, part in zip(self.splits, parts, strict=True)
         ]
-
-    def _of_rows(self, scores: Scores, temperature: float) -> NDArray[np.float64]:
-        if self.scoring == "neg_log_loss":
-            return scores.log_likelihood(scores.log_probabilities(temperature))
-        chosen = scores.logits(temperature).argmax(axis=0)
-        return (chosen == scores.codes).astype(np.float64)
 
     def row_weights(self) -> list[NDArray[np.float64]]:
         """Return the weights of held-out rows, of the sum 1 in each fold."""
@@ -261,24 +263,6 @@ class Search(NamedTuple):
             _, codes = np.unique(self.training.y[split.held_out], return_inverse=True)
             weights = weights / np.bincount(codes, weights)[codes]
         return weights / weights.sum()
-
-
-class ComparedRows(NamedTuple):
-    """Similarities of held-out rows of all folds to the prototypes of a count."""
-
-    parts: list[HeldOut]  # one for each fold
-    stacks: list[Stack]
-    few: list[Stack]  # for a rough temperature
-
-
-def _scores(
-    stacks: Sequence[Stack], parts: Sequence[HeldOut], aggregation: str
-) -> list[Scores]:
-    """Return class scores, given the weights of the prototypes of each fold."""
-    return [
-        stack.decide([parts[fold].priors for fold in stack.folds], aggregation)
-        for stack in stacks
-    ]
 
 
 def open_search(
@@ -312,6 +296,12 @@ def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, An
         ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs
     )
     return similarity, aggregation, priors
+
+
+def _needs_all(rule: tuple[str, str, Any]) -> bool:
+    """Return whether more than the nearest prototype of a class may decide."""
+    _, aggregation, priors = rule
+    return aggregation == "sum" or _text(priors) == "prototype"
 
 
 def _text(value: Any) -> str:
