@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
+from sklearn_kmex._data.arrays import group_starts
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training
@@ -33,6 +35,12 @@ RULES = (
     ("gaussian", "sum", "uniform"),
     ("gaussian", "sum", "prototype"),
 )
+# Differences of a log-loss that do not matter, as a share of it. With the probabilities
+# of a teacher as targets, standard errors are smaller.
+LEAST_SHARE = 0.02
+# So many counts are not all compared with every metric and rule; those are left out
+# that are worse by so many standard errors with two of the counts.
+MANY, CLEARLY = 5, 2
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
 # With more features, "auto" does not try metrics with a covariance.
@@ -48,6 +56,10 @@ class Candidate(NamedTuple):
     aggregation: str
     priors: Any
 
+    def family(self) -> tuple[str, str, str]:
+        """Return what is the same for settings that differ little."""
+        return self.metric, self.similarity, _text(self.priors)
+
     def departures(self) -> int:
         """Return how many parameters are not as in the paper."""
         return self.differences(Candidate(self.place, "euclidean", *RULES[0]))
@@ -59,12 +71,12 @@ class Candidate(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """A candidate on held-out rows, one item for each fold."""
+    """A candidate on held-out rows."""
 
     candidate: Candidate
     temperature: float
-    compared: list[HeldOut]  # squared distances
-    scores: list[NDArray[np.float64]]  # of the rows, larger is better
+    compared: list[HeldOut]  # squared distances, one item for each fold
+    scores: NDArray[np.float64]  # of the rows of all folds, larger is better
 
 
 class Search(NamedTuple):
@@ -77,13 +89,17 @@ class Search(NamedTuple):
     metrics: list[str]
     rules: list[tuple[str, str, Any]]
     scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
-    staged: bool
+    tolerance: float | str
 
     def run(self) -> tuple[list[Tried], list[str]]:
-        """Return the scores of all candidates, and why metrics have none."""
+        """Return the scores of candidates, and why metrics have none.
+
+        Of many counts, two are compared first. Metrics with rules that are clearly
+        worse for these are not tried for the others.
+        """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
-        n_clustered = n_folds * (len(spaces) + (self._early() != self._places()))
+        n_clustered = n_folds * len(spaces) * len(self._stages())
         with subtask(self.training.task, "choose", n_clustered) as task:
             return self._replace(training=self.training._replace(task=task))._run()
 
@@ -91,10 +107,11 @@ class Search(NamedTuple):
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
-        for metrics, places in self._stages(tried):
+        left = dict.fromkeys(self.metrics, self.rules)
+        for places in self._stages():
             plans = self.estimator._plans(self.counts[:, places].tolist())
             paths: dict[bool, list[list[list[Members]]]] = {}
-            for metric in metrics:
+            for metric, rules in left.items():
                 unit = Metric(metric).unit
                 try:
                     if unit not in paths:
@@ -104,37 +121,66 @@ class Search(NamedTuple):
                     if metric not in measures:
                         measures[metric] = self._fold_metrics(metric)
                     folds = self._open_folds(measures[metric], paths[unit])
-                    tried.extend(self._try_metric(metric, folds, places))
+                    tried.extend(self._try_metric(metric, rules, folds, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
+            left = self._left(tried)
+        order = self.metrics.index
+        tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures
 
-    def _stages(self, tried: Sequence[Tried]) -> Iterator[tuple[list[str], list[int]]]:
-        """Yield metrics and places of counts that are compared, in one or two stages.
+    def _stages(self) -> list[list[int]]:
+        """Return the places of the counts that are compared together."""
+        places = list(range(self.counts.shape[1]))
+        if len(places) < MANY or len(self.metrics) * len(self.rules) == 1:
+            return [places]
+        early = places[:: len(places) // 2][:2]
+        return [early, [place for place in places if place not in early]]
 
-        In stages, all metrics are compared for two counts first; for the other counts,
-        only those of the better clusters, of rows as they are or of unit rows.
+    def _left(self, tried: Sequence[Tried]) -> dict[str, list[tuple[str, str, Any]]]:
+        """Return the rules of each metric that are not clearly worse than the best."""
+        if not tried:
+            return {}
+        means = self.fold_means(tried).mean(axis=1)
+        best = int(means.argmax())
+        margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
+        least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
+        near = means >= means[best] - np.maximum(CLEARLY * margin, least)
+        kept = {tried[i].candidate.family() for i in np.flatnonzero(near)}
+        left = {
+            metric: [r for r in self.rules if Candidate(0, metric, *r).family() in kept]
+            for metric in self.metrics
+        }
+        return {metric: rules for metric, rules in left.items() if rules}
+
+    def margin(self, errors: NDArray, best: float) -> NDArray[np.float64]:
+        """Return the differences from the best mean score that do not matter."""
+        if self.scoring != "neg_log_loss":
+            return errors
+        return np.maximum(errors, LEAST_SHARE * abs(best))
+
+    def fold_means(self, tried: Sequence[Tried]) -> NDArray[np.float64]:
+        """Return the mean scores of candidates, (n_candidates, n_folds)."""
+        return np.stack([one.scores for one in tried]) @ self.row_weights()
+
+    def standard_errors(
+        self, tried: Sequence[Tried], best: Tried
+    ) -> NDArray[np.float64]:
+        """Return the standard errors of the mean differences of scores from the best.
+
+        Scores of a row in several folds are not independent: they are added up.
         """
-        early = self._early()
-        yield self.metrics, early
-        late = [place for place in self._places() if place not in early]
-        if late and tried:
-            best = max(tried, key=lambda one: self.fold_means(one).mean())
-            unit = Metric(best.candidate.metric).unit
-            yield [one for one in self.metrics if Metric(one).unit == unit], late
+        share = self.row_weights().mean(axis=1)
+        apart = best.scores - np.stack([one.scores for one in tried])
+        parts = share * (apart - (apart @ share)[:, np.newaxis])
+        rows = self.held_out_rows()
+        order = rows.argsort(kind="stable")
+        sums = np.add.reduceat(parts[:, order], group_starts(rows[order]), axis=1)
+        return np.sqrt((sums**2).sum(axis=1))
 
-    def _places(self) -> list[int]:
-        return list(range(self.counts.shape[1]))
-
-    def _early(self) -> list[int]:
-        """Return the places of the counts that are compared for all metrics."""
-        places = self._places()
-        return places[:: max(1, len(places) // 2)][:2] if self.staged else places
-
-    def fold_means(self, one: Tried) -> NDArray[np.float64]:
-        """Return the mean score of a candidate in each fold."""
-        pairs = zip(one.scores, self.row_weights(), strict=True)
-        return np.array([scores @ weights for scores, weights in pairs])
+    def held_out_rows(self) -> NDArray[np.intp]:
+        """Return the held-out rows of all folds."""
+        return np.concatenate([split.held_out for split in self.splits])
 
     def _fold_metrics(self, name: str) -> list[Metric]:
         shrinkage = self.estimator.shrinkage
@@ -151,9 +197,13 @@ class Search(NamedTuple):
         ]
 
     def _try_metric(
-        self, metric: str, folds: Sequence[ComparedFold], places: Sequence[int]
+        self,
+        metric: str,
+        rules: Sequence[tuple[str, str, Any]],
+        folds: Sequence[ComparedFold],
+        places: Sequence[int],
     ) -> Iterator[Tried]:
-        """Score all candidates of a metric; distances are computed once a count.
+        """Score candidates of a metric; distances are computed once a count.
 
         The temperature of a rule is looked for near that of the count before.
         """
@@ -162,9 +212,9 @@ class Search(NamedTuple):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
             stacks = stacks_of(compared)
-            rules = self._rules(single)
-            for similarity in dict.fromkeys(rule[0] for rule in rules):
-                own = [rule for rule in rules if rule[0] == similarity]
+            distinct = _distinct(rules) if single else rules
+            for similarity in dict.fromkeys(rule[0] for rule in distinct):
+                own = [rule for rule in distinct if rule[0] == similarity]
                 whole = not single and any(map(_needs_all, own))
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
@@ -173,16 +223,6 @@ class Search(NamedTuple):
                     one = self._score(candidate, compared, similar, near.get(name))
                     near[name] = one.temperature
                     yield one
-
-    def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
-        """Return the rules; with one prototype a class, "max" is equal to "sum"."""
-        if not single:
-            return self.rules
-        plainest = {
-            (similarity, _text(priors)): (similarity, aggregation, priors)
-            for similarity, aggregation, priors in reversed(self.rules)
-        }
-        return list(plainest.values())[::-1]
 
     def _score(
         self,
@@ -212,7 +252,7 @@ class Search(NamedTuple):
             split = np.split(self._of_rows(stack, at, inverse), np.cumsum(stack.sizes))
             for fold, of_fold in zip(stack.folds, split[:-1], strict=True):
                 of_rows[fold] = of_fold
-        return Tried(setting, temperature, compared, of_rows)
+        return Tried(setting, temperature, compared, np.concatenate(of_rows))
 
     def _of_rows(
         self, stack: Stack, found: Expansion, inverse: float
@@ -253,11 +293,15 @@ class Search(NamedTuple):
             for split, part in zip(self.splits, parts, strict=True)
         ]
 
-    def row_weights(self) -> list[NDArray[np.float64]]:
-        """Return the weights of held-out rows, of the sum 1 in each fold."""
-        return [self._weights_of(split) for split in self.splits]
+    def row_weights(self) -> NDArray[np.float64]:
+        """Return the weights of held-out rows in each fold, (n_rows, n_folds).
 
-    def _weights_of(self, split: Split) -> NDArray[np.float64]:
+        Those of a fold have the sum 1.
+        """
+        return block_diag(*map(self.weights_of, self.splits)).T
+
+    def weights_of(self, split: Split) -> NDArray[np.float64]:
+        """Return the weights of the held-out rows of a fold, of the sum 1."""
         weights = self.training.weights[split.held_out]
         if self.scoring == "balanced_accuracy":
             _, codes = np.unique(self.training.y[split.held_out], return_inverse=True)
@@ -271,7 +315,7 @@ def open_search(
     splits: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
     scoring: str = "neg_log_loss",
-    staged: bool = False,
+    tolerance: float | str = "standard_error",
 ) -> Search:
     """Prepare the comparison of all settings that the estimator leaves open."""
     if is_dask(training.X):
@@ -285,7 +329,7 @@ def open_search(
     given = [getattr(estimator, name) for name in PARAMETERS]
     all_rules = [_with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(_text, rule)): rule for rule in all_rules}.values())
-    how = (scoring, staged)
+    how = (scoring, tolerance)
     return Search(estimator, training, opened, counts, metrics, rules, *how)
 
 
@@ -296,6 +340,12 @@ def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, An
         ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs
     )
     return similarity, aggregation, priors
+
+
+def _distinct(rules: Sequence[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    """Drop rules that are equal to others with one prototype of each class."""
+    plainest = {(rule[0], _text(rule[2])): rule for rule in reversed(rules)}
+    return list(plainest.values())[::-1]
 
 
 def _needs_all(rule: tuple[str, str, Any]) -> bool:
