@@ -10,17 +10,25 @@ from scipy.linalg import block_diag
 from sklearn_kmex._data.arrays import group_starts
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
-from sklearn_kmex._data.rows import Training
+from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.compared_fold import ComparedFold
-from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
+from sklearn_kmex._fit.folds import (
+    Split,
+    fit_paths,
+    fold_metric,
+    in_space,
+    open_splits,
+)
 from sklearn_kmex._fit.paths import Members
 from sklearn_kmex._fit.stacked import (
     Expansion,
     Similar,
     Stack,
+    in_order,
     rough_temperature,
     stacks_of,
 )
+from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
@@ -43,6 +51,8 @@ LEAST_SHARE = 0.02
 MANY, CLEARLY = 5, 2
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
+# Usual inverse temperature, in the unit of scores.
+START = 12.0
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -85,6 +95,7 @@ class Search(NamedTuple):
     estimator: Any
     training: Training
     splits: list[Split]
+    targets: list[NDArray | None]  # of held-out rows, by a teacher
     counts: NDArray[np.intp]  # candidates of each class, ascending, a class in a row
     metrics: list[str]
     rules: list[tuple[str, str, Any]]
@@ -107,20 +118,25 @@ class Search(NamedTuple):
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
+        spaces: dict[bool, Training] = {}
         left = dict.fromkeys(self.metrics, self.rules)
         for places in self._stages():
             plans = self.estimator._plans(self.counts[:, places].tolist())
             paths: dict[bool, list[list[list[Members]]]] = {}
             for metric, rules in left.items():
                 unit = Metric(metric).unit
+                if unit not in spaces:
+                    spaces[unit] = in_space(self.training, metric)
                 try:
                     if unit not in paths:
-                        paths[unit] = fit_paths(
-                            self.training, self.splits, plans, metric
-                        )
+                        paths[unit] = fit_paths(spaces[unit], self.splits, plans)
                     if metric not in measures:
-                        measures[metric] = self._fold_metrics(metric)
-                    folds = self._open_folds(measures[metric], paths[unit])
+                        measures[metric] = self._fold_metrics(spaces[unit], metric)
+                    each = (self.splits, self.targets, measures[metric], paths[unit])
+                    folds = [
+                        ComparedFold.of(spaces[unit], *fold)
+                        for fold in zip(*each, strict=True)
+                    ]
                     tried.extend(self._try_metric(metric, rules, folds, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
@@ -182,19 +198,9 @@ class Search(NamedTuple):
         """Return the held-out rows of all folds."""
         return np.concatenate([split.held_out for split in self.splits])
 
-    def _fold_metrics(self, name: str) -> list[Metric]:
+    def _fold_metrics(self, training: Training, name: str) -> list[Metric]:
         shrinkage = self.estimator.shrinkage
-        return [
-            fold_metric(self.training, split, name, shrinkage) for split in self.splits
-        ]
-
-    def _open_folds(
-        self, metrics: Sequence[Metric], paths: list[list[list[Members]]]
-    ) -> list[ComparedFold]:
-        return [
-            ComparedFold.of(self.training, self.estimator.teacher, *fold)
-            for fold in zip(self.splits, metrics, paths, strict=True)
-        ]
+        return [fold_metric(training, split, name, shrinkage) for split in self.splits]
 
     def _try_metric(
         self,
@@ -205,9 +211,9 @@ class Search(NamedTuple):
     ) -> Iterator[Tried]:
         """Score candidates of a metric; distances are computed once a count.
 
-        The temperature of a rule is looked for near that of the count before.
+        The temperature of a rule is looked for near that of the rule or count before.
         """
-        near: dict[tuple[str, ...], float] = {}
+        near: dict[Any, float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
@@ -218,10 +224,10 @@ class Search(NamedTuple):
                 whole = not single and any(map(_needs_all, own))
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
-                    name = tuple(map(_text, rule))
-                    candidate = Candidate(place, metric, *rule)
-                    one = self._score(candidate, compared, similar, near.get(name))
-                    near[name] = one.temperature
+                    setting = Candidate(place, metric, *rule)
+                    before = near.get(setting[1:], near.get(similarity))
+                    one = self._score(setting, compared, similar, before)
+                    near[setting[1:]] = near[similarity] = one.temperature
                     yield one
 
     def _score(
@@ -232,34 +238,33 @@ class Search(NamedTuple):
         near: float | None,
     ) -> Tried:
         """Fit the temperature of a candidate, and score all held-out rows."""
-        given, unit = self.estimator.temperature, similar.unit or 1.0
-        scores = similar.decide(self._weights(setting.priors, compared), setting.aggregation)
+        weights = self._weights(setting.priors, compared)
+        scores = similar.decide(weights, setting.aggregation)
+        given, unit, found = self.estimator.temperature, similar.unit or 1.0, None
         if given != "auto" or similar.unit == 0:
-            temperature = 1.0 if given == "auto" else float(given)
-            inverse = unit / temperature
-            found = [part.at(inverse) for part in scores]
+            inverse = unit if given == "auto" else unit / given
         else:
-            fitted = scores
+            fitted, start = scores, START if near is None else unit / near
             if not isinstance(setting.priors, str):
-                equal = [np.ones(len(part.owners)) for part in compared]
+                equal = [np.ones_like(of) for of in weights]
                 fitted = similar.decide(equal, setting.aggregation)
-            inverse, found = rough_temperature(fitted, unit / (near or unit))
-            temperature = unit / inverse
+            inverse, found = rough_temperature(fitted, start)
             if fitted is not scores or self.scoring != "neg_log_loss":
-                found = [part.at(inverse) for part in scores]
-        of_rows: list[NDArray] = [np.empty(0)] * len(compared)
-        for stack, at in zip(similar.stacks, found, strict=True):
-            split = np.split(self._of_rows(stack, at, inverse), np.cumsum(stack.sizes))
-            for fold, of_fold in zip(stack.folds, split[:-1], strict=True):
-                of_rows[fold] = of_fold
-        return Tried(setting, temperature, compared, np.concatenate(of_rows))
+                found = None
+        found = found or [part.at(inverse) for part in scores]
+        of_rows = [
+            self._of_rows(*pair, inverse)
+            for pair in zip(similar.stacks, found, strict=True)
+        ]
+        joined = in_order(similar.stacks, of_rows)
+        return Tried(setting, unit / inverse, compared, joined)
 
     def _of_rows(
         self, stack: Stack, found: Expansion, inverse: float
     ) -> NDArray[np.float64]:
         if self.scoring == "neg_log_loss":
             return found.log_likelihood(inverse)
-        return (found.predicted == stack.codes).astype(np.float64)
+        return (found.logits.argmax(axis=0) == stack.codes).astype(np.float64)
 
     def held_out(self, one: Tried, reference: Tried) -> list[HeldOut]:
         """Return similarities of held-out rows, minus the largest of a reference."""
@@ -330,7 +335,16 @@ def open_search(
     all_rules = [_with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(_text, rule)): rule for rule in all_rules}.values())
     how = (scoring, tolerance)
-    return Search(estimator, training, opened, counts, metrics, rules, *how)
+    targets = [_targets(estimator.teacher, training, split) for split in opened]
+    return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
+
+
+def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
+    """Return what a teacher says of the held-out rows of a fold, if there is one."""
+    if teacher is None:
+        return None
+    rows = gather(training.X, split.held_out)
+    return targets_of(teacher, training.classes, split.present, rows)
 
 
 def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import group_sizes, group_starts
 from sklearn_kmex._fit.temperature import HeldOut, mean_of
-from sklearn_kmex._model.similarity import log_weights, relative_similarities
+from sklearn_kmex._model.similarity import relative_similarities
 
 # Range of logarithms of inverse temperatures, in the unit of the scores; the change of
 # one for which two derivatives are enough; and most steps to find it.
@@ -22,21 +22,18 @@ LEAST = -1e9
 
 
 class Expansion(NamedTuple):
-    """Logarithms of probabilities of rows, with two derivatives of them.
-
-    These are derivatives by the inverse temperature. Arrays are of shape (3, n_rows).
-    """
+    """Logarithms of probabilities, with two derivatives by the inverse temperature."""
 
     inverse: float  # temperature
-    of_target: NDArray
-    of_classes: NDArray  # mean over the classes
-    predicted: NDArray[np.intp]
+    logits: NDArray[np.float32]  # (n_classes, n_rows), before they are normalized
+    of_target: list[NDArray]  # value, slope and bend for the target of each row
+    of_classes: tuple[float, float]  # slope and bend, summed over rows, mean of classes
 
     def log_likelihood(self, inverse: float) -> NDArray[np.float64]:
         """Return the logarithms for the targets at an inverse temperature near by."""
         change = inverse - self.inverse
-        value, slope, bend = self.of_target.astype(np.float64)
-        return value + change * (slope + change / 2 * bend)
+        value, slope, bend = self.of_target
+        return value.astype(np.float64) + change * (slope + change / 2 * bend)
 
 
 class Scores(NamedTuple):
@@ -54,26 +51,26 @@ class Scores(NamedTuple):
     def at(self, inverse: float) -> Expansion:
         """Return logarithms of probabilities at an inverse temperature."""
         logits, slope, bend = self._classes(np.float32(inverse))
-        predicted = logits.argmax(axis=0)
         logits -= logits.max(axis=0)
         share = np.exp(logits)
         total = share.sum(axis=0)
-        share /= total
-        logits -= np.log(total)
-        bend -= np.einsum("ij,ij->j", share, slope**2 + bend)
-        mean = np.einsum("ij,ij->j", share, slope)
-        slope -= mean
-        bend += mean**2
-        values = np.stack([logits, slope, bend])
-        return Expansion(
-            inverse, self._of_targets(values), values.mean(axis=1), predicted
-        )
+        mean, square = share * slope, share * bend
+        square += mean * slope
+        mean, square = mean.sum(axis=0) / total, square.sum(axis=0) / total
+        common = np.log(total), mean, square - mean**2
+        classes = [
+            float((values @ self.weights).mean() - self.weights @ of_row)
+            for values, of_row in zip((slope, bend), common[1:], strict=True)
+        ]
+        own = zip((logits, slope, bend), common, strict=True)
+        of_target = [self._of_targets(values) - of_row for values, of_row in own]
+        return Expansion(inverse, logits, of_target, (classes[0], classes[1]))
 
     def _classes(self, inverse: np.float32) -> tuple[NDArray, NDArray, NDArray]:
         """Return class scores over the temperature, and two derivatives of them."""
         logits = inverse * self.best
         if self.below is None:
-            return logits + self.priors, self.best.copy(), np.zeros_like(logits)
+            return logits + self.priors, self.best, np.zeros_like(logits)
         mass = inverse * self.below
         mass += self.priors
         if not self.summed:
@@ -93,8 +90,8 @@ class Scores(NamedTuple):
 
     def _of_targets(self, values: NDArray) -> NDArray:
         if self.targets is None:
-            return values[:, self.codes, np.arange(len(self.codes))]
-        return np.einsum("ij,kij->kj", self.targets, values)
+            return values[self.codes, np.arange(len(self.codes))]
+        return np.einsum("ij,ij->j", self.targets, values)
 
 
 class Stack(NamedTuple):
@@ -141,20 +138,22 @@ class Stack(NamedTuple):
         Where the most similar prototype of a class decides at any temperature, only it
         is kept.
         """
-        logs = [log_weights(of_fold)[:, np.newaxis] for of_fold in priors]
+        weights = np.stack(priors, axis=1)
         first = self.starts[self.owners]
         alone = len(self.starts) == len(self.owners) or (
-            aggregation == "max" and all(np.array_equal(of, of[first]) for of in logs)
+            aggregation == "max" and np.array_equal(weights, weights[first])
         )
+        logs = np.log(weights / weights.max(axis=0))
         if alone:
-            logs = [of[self.starts] for of in logs]
-        weights = logs[0]
-        if not all(np.array_equal(of, weights) for of in logs):
-            weights = np.repeat(np.hstack(logs), self.sizes, axis=1)
+            logs = logs[self.starts]
+        if (logs == logs[:, :1]).all():
+            logs = logs[:, :1]
+        else:
+            logs = np.repeat(logs, self.sizes, axis=1)
         return Scores(
             best,
             None if alone else below,
-            weights.astype(np.float32),
+            logs.astype(np.float32),
             self.starts,
             aggregation == "sum",
             *(self.codes, self.weights, self.targets),
@@ -167,6 +166,15 @@ def stacks_of(parts: Sequence[HeldOut]) -> list[Stack]:
     for fold, part in enumerate(parts):
         alike.setdefault(part.owners.tobytes(), []).append(fold)
     return [Stack.of(own, [parts[k] for k in own]) for own in alike.values()]
+
+
+def in_order(stacks: Sequence[Stack], of_rows: Sequence[NDArray]) -> NDArray:
+    """Join values of the rows of all stacks, in the order of the folds."""
+    folds: dict[int, NDArray] = {}
+    for stack, values in zip(stacks, of_rows, strict=True):
+        parts = np.split(values, np.cumsum(stack.sizes)[:-1])
+        folds |= zip(stack.folds, parts, strict=True)
+    return np.concatenate([folds[k] for k in sorted(folds)])
 
 
 class Similar(NamedTuple):
@@ -254,9 +262,10 @@ def rough_temperature(
 def _derivatives(
     parts: Sequence[Scores], found: Sequence[Expansion], smoothing: float
 ) -> tuple[float, float]:
-    """Return derivatives of the log-loss with smoothed targets."""
-    total = np.zeros(3)
+    """Return two derivatives of the log-loss with smoothed targets."""
+    slope = bend = 0.0
     for part, at in zip(parts, found, strict=True):
-        mixed = (1 - smoothing) * at.of_target + smoothing * at.of_classes
-        total -= mixed @ part.weights
-    return float(total[1]), float(total[2])
+        _, *of_target = (part.weights @ of_row for of_row in at.of_target)
+        slope -= (1 - smoothing) * of_target[0] + smoothing * at.of_classes[0]
+        bend -= (1 - smoothing) * of_target[1] + smoothing * at.of_classes[1]
+    return float(slope), float(bend)
