@@ -225,9 +225,9 @@ class Search(NamedTuple):
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
                     setting = Candidate(place, metric, *rule)
-                    before = near.get(setting[1:], near.get(similarity))
+                    before = near.get(setting.family(), near.get(similarity))
                     one = self._score(setting, compared, similar, before)
-                    near[setting[1:]] = near[similarity] = one.temperature
+                    near[setting.family()] = near[similarity] = one.temperature
                     yield one
 
     def _score(
