@@ -213,7 +213,7 @@ def fit_temperature(
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
     spreads = [_spread(part) for part in parts]
-    spread = _mean(np.concatenate([np.zeros(0), *spreads]))
+    spread = mean_of(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
     # In this unit, a power of two, the search does not depend on the scale of X.
@@ -327,7 +327,7 @@ def _is_of_classes(part: HeldOut) -> bool:
     return part.similar.shape[1] == part.owners[-1] + 1
 
 
-def _mean(values: NDArray) -> float:
+def mean_of(values: NDArray) -> float:
     """Return the mean of values whose sum may be too large for float64; 0 of none."""
     most = values.max(initial=0.0)
     return float(np.mean(values / most) * most) if most > 0 else 0.0
