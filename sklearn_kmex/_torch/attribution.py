@@ -20,6 +20,7 @@ from sklearn_kmex._torch.encoder import (
     tap_of,
     trial_of,
 )
+from sklearn_kmex._torch.functions import names_called
 from sklearn_kmex._torch.gradients import (
     Method,
     ScoredEncoder,
@@ -44,6 +45,7 @@ from sklearn_kmex._torch.scores import (
     Prototypes,
     Score,
     Target,
+    default_rule,
     make_score,
 )
 
@@ -56,8 +58,9 @@ class Maps(NamedTuple):
     """
 
     values: NDArray  # (n_samples, n_maps, ...)
-    score: NDArray  # sum of the relevance of the embedding
-    size: NDArray  # the same, regardless of signs
+    score: NDArray  # that is explained
+    constant: NDArray  # what no feature of the embedding contributes to it
+    size: NDArray  # sum of the relevance of the embedding, regardless of signs
     positions: NDArray  # relevance of constants for each position
     tokens: NDArray  # relevance of constants that are put beside the input
     method: Any  # by which they were made
@@ -68,16 +71,17 @@ class Maps(NamedTuple):
         return Maps._make([*(part[:, 0] for part in parts), method])
 
     def shares(self) -> Bunch:
-        """Tell where the relevance of the embedding is."""
+        """Tell where the score is."""
         axes = tuple(range(self.score.ndim, self.values.ndim))
         inputs = self.values.sum(axes, dtype=np.float64)
-        rest = self.score - inputs - self.positions - self.tokens
+        known = self.constant + inputs + self.positions + self.tokens
         return Bunch(
             score=self.score,
             input=inputs,
             positions=self.positions,
             tokens=self.tokens,
-            rest=rest,
+            constant=self.constant,
+            rest=self.score - known,
         )
 
     @property
@@ -97,9 +101,9 @@ def explain_prototypes(
 ) -> Maps:
     """Make maps of a decision by prototypes, (n_samples, n_maps, ...)."""
 
-    def score_of(twin: nn.Module) -> Score:
+    def score_of(twin: nn.Module, default: str) -> Score:
         prototypes = Prototypes.of(rule, layers, first_parameter(twin))
-        return make_score(target, prototypes)
+        return make_score(target.by(default), prototypes)
 
     return _attribute(network, X, score_of, method)
 
@@ -109,7 +113,7 @@ def explain_output(
 ) -> Maps:
     """Make maps of class scores of the black box, (n_samples, ...)."""
 
-    def score_of(twin: nn.Module) -> Score:
+    def score_of(twin: nn.Module, _: str) -> Score:
         head: Any = twin.get_submodule(tap_of(twin, None, network, X).layer)
         weight, bias = weights_of(head)
         if shuffled:
@@ -136,7 +140,7 @@ def explain_linear(
 ) -> NDArray[np.float64]:
     """Make maps of `(slope * embedding).sum(axis=1)` for rows of a table by LRP."""
 
-    def score_of(twin: nn.Module) -> Score:
+    def score_of(twin: nn.Module, _: str) -> Score:
         return Linear(torch.as_tensor(slope).to(first_parameter(twin)))
 
     maps = _attribute(network, X, score_of, Method(method))
@@ -144,7 +148,10 @@ def explain_linear(
 
 
 def _attribute(
-    network: Network, X: Any, score_of: Callable[[nn.Module], Score], method: Method
+    network: Network,
+    X: Any,
+    score_of: Callable[[nn.Module, str], Score],
+    method: Method,
 ) -> Maps:
     """Explain the score of each sample, batch by batch."""
     twin = copy_to_explain(network, X)
@@ -158,10 +165,12 @@ def _attribute(
     trial()  # raises a clear error for unsuitable input
     quiet = network.settings._replace(verbose=False, num_workers=0)
     sample = next(float_batches(twin, first_sample(X), quiet))
-    method = with_input_rule(method, twin, trial, is_table=sample.ndim == 2)
-    method = broadcast_settings(method, sample.shape[1:])
     tap = tap_of(twin, network.layer, network, X)
-    score, start, found = score_of(twin), 0, []
+    encoder = Encoder(copy_to_explain(network, X), tap, network.pooling)
+    names = names_called(lambda: encoder(sample))
+    method = with_input_rule(method, twin, trial, names, is_table=sample.ndim == 2)
+    method = broadcast_settings(method, sample.shape[1:])
+    score, start, found = score_of(twin, default_rule(names)), 0, []
     with ExitStack() as stack:
         explain = _make_explainer(twin, tap, network, X, method, stack)
         for batch in float_batches(twin, X, network.settings):
@@ -215,4 +224,4 @@ def _by_score(scored: ScoredEncoder, X: Tensor, method: Method) -> Sequence[Tens
     """Make maps by gradients or occlusion."""
     explain = occlusion if method.name == "occlusion" else by_gradients
     maps = explain(scored, X, method)
-    return [maps, *[maps.new_zeros(maps.shape[:2])] * 4]
+    return [maps, *[maps.new_zeros(maps.shape[:2])] * 5]

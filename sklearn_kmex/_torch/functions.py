@@ -1,9 +1,11 @@
 """Functions that a forward pass calls, by what they do with relevance."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 # Functions by what they do with values that depend on the input. Names are without
 # underscores: `+=` calls `add_`, and `1 - X` calls `__rsub__`.
@@ -35,6 +37,7 @@ JOINS = {"cat", "concat", "concatenate", "stack"}
 ADDS = PLUS | {"sub", "isub", "subtract"}
 PRODUCTS = {"mul", "multiply", "rmul"}
 MATRIX_PRODUCTS = {"baddbmm", "bmm", "einsum", "matmul", "rmatmul"}
+ATTENTION = {"multi_head_attention_forward", "scaled_dot_product_attention", "softmax"}
 LENGTHS = {"linalg_vector_norm", "norm", "std"}
 RATIOS = {"div", "divide", "truediv"}
 SCALES = ADDS | PRODUCTS | RATIOS | {"neg", "rsub"}
@@ -136,3 +139,24 @@ def not_in_place(function: Any) -> Any:
     if name.endswith("_") and not name.startswith("__"):
         return getattr(torch.Tensor, name[:-1], function)
     return function
+
+
+class _Calls(TorchFunctionMode):
+    """Collects the names of the functions that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        self.names.add(function.__name__.strip("_"))
+        return function(*args, **(kwargs or {}))
+
+
+def names_called(run: Callable[[], Any]) -> set[str]:
+    """Return the names of the functions of torch that a function calls."""
+    with _Calls() as calls, torch.no_grad():
+        run()
+    return calls.names

@@ -10,6 +10,7 @@ from zennit.composites import MixedComposite, NameMapComposite
 from zennit.core import Composite
 from zennit.types import Linear
 
+from sklearn_kmex._torch.functions import ATTENTION
 from sklearn_kmex._torch.gradients import Method
 from sklearn_kmex._torch.kinds import scripted_in
 from sklearn_kmex._torch.layers import first_layer, first_reads_all
@@ -17,8 +18,10 @@ from sklearn_kmex._torch.recorder import INSTEAD, Recorder
 from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, layer_rules
 from sklearn_kmex._torch.speed import fold_norms
 
-# The method by default, and that of networks whose first layer reads all values.
+# The method by default, that of networks whose first layer reads all values, and that
+# of networks with attention.
 DEFAULT, DEFAULT_OF_DENSE = "epsilon_plus_flat", "epsilon_plus"
+DEFAULT_OF_ATTENTION = "epsilon"
 
 
 def prepare(twin: nn.Module, layer: str | None) -> None:
@@ -63,17 +66,20 @@ def _remove_parametrizations(part: nn.Module) -> None:
 
 
 def with_input_rule(
-    method: Method, twin: nn.Module, trial: Callable, *, is_table: bool
+    method: Method, twin: nn.Module, trial: Callable, names: set[str], *, is_table: bool
 ) -> Method:
     """Choose the method where it is None; refuse a rule that does not suit the input.
 
-    The flat rule is meant for layers that read a small part of an image each.
+    `names` are those of the functions that the network calls up to its embedding. The
+    flat rule is meant for layers that read a small part of an image each.
     """
     name = method.name
     if name is not None and not str(name).endswith(("_flat", "_box")):
         return method
     _refuse_scripts(twin)
     first = first_reads_all(twin, trial)
+    if name is None and names & ATTENTION:
+        return method._replace(name=DEFAULT_OF_ATTENTION)
     if name is None:
         return method._replace(name=DEFAULT if first is None else DEFAULT_OF_DENSE)
     if first is None:

@@ -42,19 +42,21 @@ class Propagation:
         self.axes: list[int] = []  # of the samples, for each constant
 
     def __call__(self, X: Tensor, score: Score) -> Sequence[Tensor]:
-        """Return maps, the sum of what they explain and its size, and other shares."""
+        """Return maps, the score and its constant part, and other shares."""
         X.requires_grad_()
         Z = self._run(X)
         self.check(X, Z.detach())
         with torch.no_grad():
             relevance = score.relevance(Z.detach()).to(Z)
+            values = score.values(Z.detach())
         if self.recorder.constants and not self.axes:
             self.axes = self._find_axes(X.detach()[:1])
             Z = self._run(X)
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
         maps, *others = (torch.stack(part, 1) for part in zip(*found, strict=True))
-        scores = [relevance.sum(-1), relevance.abs().sum(-1)]
+        total = relevance.sum(-1)
+        scores = [values, values - total, relevance.abs().sum(-1)]
         return [maps, *(part.to(maps) for part in scores), *others]
 
     def _run(self, X: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sklearn_kmex._model.rule import Rule
+from sklearn_kmex._torch.functions import ATTENTION
 from sklearn_kmex._torch.projection import Affine, Length, Projection, to_precise
 
 SMOOTHING = 0.1  # share of the mean squared difference that smooths prp
@@ -19,10 +20,24 @@ class Target(NamedTuple):
     """What is explained for each sample; classes are positions in `classes_`."""
 
     kind: str  # "class", "margin", "similarity" or "lead"
-    rule: str  # "prp" or "neuralized"
+    rule: str | None  # "prp", "neuralized" or "linear"; None chooses by the network
     codes: NDArray  # class of each sample
     rivals: NDArray  # class of the nearest prototype of the other classes
     prototypes: NDArray  # numbers of prototypes, (n_samples, n_maps)
+
+    def by(self, default: str) -> Self:
+        """Return the target with a rule: the margin never shares by agreement."""
+        if default == "prp" and self.kind == "margin":
+            default = "neuralized"
+        return self._replace(rule=self.rule or default)
+
+
+def default_rule(names: set[str]) -> str:
+    """Choose the rule by the functions that a network calls.
+
+    Attention and norms of layers lead to embeddings with values of both signs.
+    """
+    return "linear" if names & (ATTENTION | {"layer_norm", "rms_norm"}) else "prp"
 
 
 class Prototypes(NamedTuple):
@@ -61,6 +76,25 @@ class Prototypes(NamedTuple):
         residuals = self.projection.slopes(apart) / scales.clamp(min=tiny)
         return prp(Z * scales, residuals, scores)
 
+    def linear(self, Z: Tensor, ids: Tensor) -> Tensor:
+        """Share what similarities are above that to the mean of the classes.
+
+        The difference of the squared distances to a prototype and to the mean is linear
+        in the embedding, as what is quadratic in it cancels.
+        """
+        points, rows = self.points[ids], self.projection.rows(Z)
+        mean = torch.stack(
+            [self.points[self.owners == code].mean(0) for code in self.owners.unique()]
+        ).mean(0)
+        slopes = self.projection.slopes(points - mean) * rows[1][:, None]
+        if self.rule.similarity == "gaussian":
+            return slopes * Z[:, None]
+        near, far = (
+            torch.linalg.vector_norm(self.projection.place(apart), dim=-1)
+            for apart in (rows[0][:, None] - points, rows[0][:, None] - mean)
+        )
+        return slopes * Z[:, None] * secant(near, far, self.rule.epsilon)[..., None]
+
     def most_similar(self, Z: Tensor, allowed: Tensor, n: int = 1) -> Any:
         """Find the most similar of the allowed prototypes, by weight."""
         weighted = self.similarities(Z) + self.shift
@@ -88,6 +122,16 @@ def similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
     return torch.log1p((1 - epsilon) / (d + epsilon))
 
 
+def secant(near: Tensor, far: Tensor, epsilon: float) -> Tensor:
+    """Difference of log similarities for a unit of half the squared distance."""
+    tiny = torch.finfo(near.dtype).tiny
+    per_distance = (1 - epsilon) / ((near + epsilon) * (far + 1))
+    change = (far - near) * per_distance
+    is_flat = change == 0
+    ratio = torch.where(is_flat, 1, change.log1p() / torch.where(is_flat, 1, change))
+    return 2 * per_distance * ratio / (near + far).clamp(min=tiny)
+
+
 def relative_similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
     """Similarities minus the largest of each row, as in `_model.similarity`."""
     near = d.amin(dim=1, keepdim=True)
@@ -100,7 +144,10 @@ def relative_similarities(d: Tensor, similarity: str, epsilon: float) -> Tensor:
 
 
 class Score(Protocol):
-    """A score of an embedding, explained by one map or more."""
+    """A score of an embedding, explained by one map or more.
+
+    What the relevance does not sum to is a constant, which no feature contributes.
+    """
 
     def take(self, rows: slice) -> "Score":
         """Select the score of some of the samples."""
@@ -118,15 +165,17 @@ def make_score(target: Target, prototypes: Prototypes) -> Score:
         torch.as_tensor(part, device=prototypes.points.device)
         for part in (target.codes, target.rivals, target.prototypes)
     )
+    is_linear = target.rule == "linear"
     if target.kind == "similarity":
-        return Similarity(prototypes, ids)
+        return Similarity(prototypes, ids, is_linear)
     if target.kind == "lead":
         return Lead(prototypes, ids)
-    if target.rule == "neuralized":
-        return Margin(prototypes, codes)
+    if target.rule == "neuralized" or (is_linear and target.kind == "margin"):
+        return Margin(prototypes, codes, is_linear)
+    score = ClassScore(prototypes, codes, is_linear)
     if target.kind == "margin":
-        return Difference(ClassScore(prototypes, codes), ClassScore(prototypes, rivals))
-    return ClassScore(prototypes, codes)
+        return Difference(score, ClassScore(prototypes, rivals, is_linear))
+    return score
 
 
 def prp(Z: Tensor, residuals: Tensor, scores: Tensor) -> Tensor:
@@ -150,6 +199,7 @@ class Similarity:
 
     prototypes: Prototypes
     ids: Tensor
+    is_linear: bool = False
 
     def take(self, rows: slice) -> Self:
         return replace(self, ids=self.ids[rows])
@@ -158,6 +208,8 @@ class Similarity:
         return self.prototypes.similarities(Z).gather(1, self.ids)
 
     def relevance(self, Z: Tensor) -> Tensor:
+        if self.is_linear:
+            return self.prototypes.linear(Z, self.ids)
         return self.prototypes.prp(Z, self.ids, self.values(Z))
 
 
@@ -167,6 +219,7 @@ class ClassScore:
 
     prototypes: Prototypes
     codes: Tensor
+    is_linear: bool = False
 
     def take(self, rows: slice) -> Self:
         return replace(self, codes=self.codes[rows])
@@ -178,6 +231,9 @@ class ClassScore:
         """Relevance of the score without what the weights of prototypes add to it."""
         best = self._best(Z)
         parts = (best.values / self.prototypes.rule.temperature).softmax(1)
+        if self.is_linear:
+            shares = self.prototypes.linear(Z, best.indices)
+            return (parts[..., None] * shares).sum(1, keepdim=True)
         added = (parts * self.prototypes.shift[best.indices]).sum(1, keepdim=True)
         shares = parts * (self._sum(best.values) - added)
         return self.prototypes.prp(Z, best.indices, shares).sum(1, keepdim=True)
@@ -217,11 +273,13 @@ class Margin:
 
     With a the nearest prototype of the class and b that of the others, it is linear in
     x, 2 (a - b)'M(x - (a + b) / 2): the nearest-prototype rule as a layer of a network.
-    M is the matrix of the metric, and x is linear in the embedding.
+    M is the matrix of the metric, and x is linear in the embedding. By the linear rule,
+    (a + b) / 2 is part of the constant.
     """
 
     prototypes: Prototypes
     codes: Tensor
+    is_linear: bool = False
 
     def take(self, rows: slice) -> Self:
         return replace(self, codes=self.codes[rows])
@@ -234,7 +292,10 @@ class Margin:
     def relevance(self, Z: Tensor) -> Tensor:
         projection = self.prototypes.projection
         apart, moved = self._apart(Z)
-        return (projection.slopes(apart) * projection.shifts(moved))[:, None]
+        slopes = projection.slopes(apart)
+        if self.is_linear:
+            return (slopes * projection.rows(Z)[1] * Z)[:, None]
+        return (slopes * projection.shifts(moved))[:, None]
 
     def _apart(self, Z: Tensor) -> tuple[Tensor, Tensor]:
         """Return 2 (a - b) and x - (a + b) / 2."""

@@ -39,7 +39,7 @@ def faithfulness(
     labels: ArrayLike | None = None,
     target: Literal["class", "margin"] = "class",
     method: str | None = None,
-    rule: Literal["prp", "neuralized"] | None = None,
+    rule: Literal["prp", "neuralized", "linear"] | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
     n_steps: int = 20,
@@ -76,7 +76,7 @@ def faithfulness(
     method : str or zennit.core.Composite, default=None
         Method of attribution, as in `relevance`, for all maps.
 
-    rule : {"prp", "neuralized"}, default=None
+    rule : {"prp", "neuralized", "linear"}, default=None
         How relevance is assigned to the embedding, as in `relevance`.
 
     bounds : tuple of (low, high), default=None

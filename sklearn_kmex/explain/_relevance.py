@@ -29,7 +29,7 @@ from sklearn_kmex.utils import check_dependency
 @validate_params(
     {
         "target": [StrOptions({"class", "margin", "similarity"}), None],
-        "rule": [StrOptions({"prp", "neuralized"}), None],
+        "rule": [StrOptions({"prp", "neuralized", "linear"}), None],
         "return_shares": ["boolean"],
         **SETTINGS,
     },
@@ -43,7 +43,7 @@ def relevance(
     labels: ArrayLike | None = None,
     prototypes: ArrayLike | None = None,
     method: str | None = None,
-    rule: Literal["prp", "neuralized"] | None = None,
+    rule: Literal["prp", "neuralized", "linear"] | None = None,
     bounds: tuple[ArrayLike, ArrayLike] | None = None,
     baseline: float | ArrayLike = 0.0,
     n_steps: int = 20,
@@ -261,7 +261,7 @@ default=None
     rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
     explained = Target(
         what,
-        rule or ("neuralized" if what == "margin" else "prp"),
+        rule,
         codes,
         decision.owners[rivals],
         ids.reshape(len(ids), -1),
