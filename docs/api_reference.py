@@ -105,6 +105,7 @@ API_REFERENCE = {
             "fidelity_score",
             "fidelity_scorer",
             "ghosting_rate",
+            "group_scores",
             "local_lipschitz_error",
             "make_example_likeness_scorer",
             "make_faithfulness_scorer",

@@ -12,6 +12,7 @@ from sklearn_kmex.metrics._faithfulness import (
     average_increase_score,
     relevance_divergence_loss,
 )
+from sklearn_kmex.metrics._group_scores import group_scores
 from sklearn_kmex.metrics._likeness import (
     distinct_examples_score,
     example_likeness_score,
@@ -51,6 +52,7 @@ __all__ = [
     "fidelity_score",
     "fidelity_scorer",
     "ghosting_rate",
+    "group_scores",
     "local_lipschitz_error",
     "make_example_likeness_scorer",
     "make_faithfulness_scorer",
