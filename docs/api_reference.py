@@ -101,6 +101,7 @@ API_REFERENCE = {
             "distinct_examples_scorer",
             "diversity_score",
             "diversity_scorer",
+            "drift",
             "example_likeness_score",
             "fidelity_score",
             "fidelity_scorer",

@@ -3,6 +3,7 @@
 from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._coverage import coverage_curve
 from sklearn_kmex.metrics._diversity import diversity_score
+from sklearn_kmex.metrics._drift import drift
 from sklearn_kmex.metrics._example_scorers import (
     distinct_examples_scorer,
     make_example_likeness_scorer,
@@ -48,6 +49,7 @@ __all__ = [
     "distinct_examples_scorer",
     "diversity_score",
     "diversity_scorer",
+    "drift",
     "example_likeness_score",
     "fidelity_score",
     "fidelity_scorer",
