@@ -105,6 +105,7 @@ API_REFERENCE = {
             "example_likeness_score",
             "fidelity_score",
             "fidelity_scorer",
+            "find_leaks",
             "ghosting_rate",
             "group_scores",
             "local_lipschitz_error",

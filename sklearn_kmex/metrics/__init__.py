@@ -14,6 +14,7 @@ from sklearn_kmex.metrics._faithfulness import (
     relevance_divergence_loss,
 )
 from sklearn_kmex.metrics._group_scores import group_scores
+from sklearn_kmex.metrics._leaks import find_leaks
 from sklearn_kmex.metrics._likeness import (
     distinct_examples_score,
     example_likeness_score,
@@ -53,6 +54,7 @@ __all__ = [
     "example_likeness_score",
     "fidelity_score",
     "fidelity_scorer",
+    "find_leaks",
     "ghosting_rate",
     "group_scores",
     "local_lipschitz_error",

@@ -145,7 +145,7 @@ def drift(psem: Any, X_new: Any, X_ref: Any) -> Drift:
     False
     >>> found = drift(psem, X[1::3] + [0.0, 0.0, 1.0, 0.0], X[2::3])
     >>> found.drifted, found.tests.what[found.tests.differs].tolist()
-    (True, ['similarity'])
+    (True, ['similarity', 'probability'])
     """
     psem = of_one_state(psem)
     new, ref = as_samples(X_new), as_samples(X_ref)
