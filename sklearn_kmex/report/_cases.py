@@ -1,5 +1,6 @@
 """Decisions to show: correct, wrong and uncertain ones, and dissimilar samples."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -148,9 +149,12 @@ def true_class_card(
 
 
 def contributions(
-    found: Contrast, place: int, names: list[str]
+    found: Contrast, place: int, names: list[str], wanted: Sequence[int] = ()
 ) -> list[dict[str, Any]]:
-    """List the columns that contribute most to a decision."""
+    """List the columns that contribute most to a decision, and those wanted."""
+    order = by_size(found.contributions)[place]
+    leading = order[:N_COLUMNS]
+    shown = [*leading, *(column for column in wanted if column not in leading)]
     return [
         {
             "feature": as_name(names[column]),
@@ -159,5 +163,5 @@ def contributions(
             "against_value": as_cell(found.against_values[place, column]),
             "contribution": as_number(found.contributions[place, column]),
         }
-        for column in by_size(found.contributions)[place, :N_COLUMNS]
+        for column in shown
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_array
 
 from sklearn_kmex._data.jobs import progress_bar
@@ -32,8 +33,8 @@ from sklearn_kmex.report._provenance import (
 )
 from sklearn_kmex.report._rule import describe_rule
 from sklearn_kmex.report._show import show_samples
-from sklearn_kmex.report._summary import find_warnings, summarize
-from sklearn_kmex.report._table import as_table
+from sklearn_kmex.report._summary import choose_first, find_warnings, summarize
+from sklearn_kmex.report._table import as_table, numbers_of
 from sklearn_kmex.report._text import as_name, as_text, distinct
 from sklearn_kmex.utils import check_dependency
 
@@ -49,6 +50,7 @@ def check_arguments(
     classes: Any,
     relevance: Any,
     feature_names: Sequence[str] | None,
+    columns: Sequence[str | int] | None,
 ) -> None:
     """Refuse arguments that do not fit the model, without running it."""
     sem = find_sem(psem)
@@ -58,13 +60,15 @@ def check_arguments(
     check_black_box(black_box, classes)
     if samples.pictures([0]) is not None:
         check_dependency("PIL.Image", caller="SEMReport", extra="report")
+        numbers_of(None, columns)
     elif relevance is not None and relevance is not False:
         raise ValueError(
             f"relevance must be None unless samples are images; got {relevance!r}. "
             "Leave it out, or pass images or image_shape."
         )
-    elif feature_names is not None:
-        as_table(psem, samples.X, feature_names)
+    elif feature_names is not None or columns is not None:
+        table = as_table(psem, samples.X, feature_names)
+        numbers_of(None if table is None else table.names, columns)
     last = np.max(getattr(sem, "prototype_indices_", -1))
     if training is not None and last >= len_of(training.X):
         raise ValueError(
@@ -82,6 +86,7 @@ def collect(
     classes: Any,
     class_names: list[str],
     feature_names: Sequence[str] | None,
+    columns: Sequence[str | int] | None,
     relevance: Any,
     title: str | None,
 ) -> dict[str, Any]:
@@ -110,7 +115,10 @@ def collect(
     content["reproduce"] = reproduce(psem, with_training=training is not None)
     members = member_cards(find_sem(psem), answers, training_set, rows)
     content["cases"] = case_cards(answers, chosen, explanation, names, members)
-    show_samples(content, psem, samples, training, answers, explanation, feature_names)
+    content["first"] = choose_first(content)
+    show_samples(
+        content, psem, samples, training, answers, explanation, feature_names, columns
+    )
     return content
 
 
@@ -137,7 +145,7 @@ def describe(
     findings = find_problems(sem, answers, training, samples.y)
     known = None if training is None else training.similarities.max(axis=1)
     of_nearest = answers.decision.owners[answers.nearest] == answers.decision.predicted
-    found = performance(answers, names)
+    found = performance(answers, names, known_codes(sem, training))
     content = {
         "model": describe_model(psem, sem),
         "rule": describe_rule(sem),
@@ -154,6 +162,13 @@ def describe(
     }
     content["warnings"] = find_warnings(content)
     return {"summary": summarize(content, share(of_nearest)), **content}
+
+
+def known_codes(sem: Any, training: TrainingSet | None) -> NDArray[np.intp] | None:
+    """Return the class codes of the training samples, if their labels are given."""
+    if training is None or training.samples.y is None:
+        return None
+    return class_codes(np.asarray(sem.classes_), training.samples.y, "y_train")
 
 
 def describe_data(

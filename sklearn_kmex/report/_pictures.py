@@ -17,15 +17,19 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
+from sklearn_kmex.report._text import as_name
 from sklearn_kmex.utils import check_dependency
 
 BUDGET = 2_400_000  # bytes of all images on a page
 N_TRIED = 50  # images from which the size of all is estimated
 # Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
-    (128, None),
-    (96, None),
-    (128, 90),
+    (256, None),
+    (384, 90),
+    (256, 90),
+    (192, 88),
+    (160, 88),
+    (128, 88),
     (96, 88),
     (64, 85),
     (48, 80),
@@ -41,6 +45,14 @@ class SampleSet(NamedTuple):
     y: Any  # labels, or None
     images: Any = None  # of the samples, a function that makes them, or None
     image_shape: tuple[int, ...] | None = None  # of the image in a flat row
+
+    def id(self, row: int) -> str | None:
+        """Return the label of a row in the index of a frame, unless rows are counted."""
+        index = getattr(self.X, "index", None)
+        if not hasattr(self.X, "iloc") or index is None:
+            return None
+        counted = getattr(index, "start", None) == 0 and index.step == 1
+        return None if counted else as_name(index[row])
 
     def pictures(self, rows: Iterable[int]) -> NDArray | None:
         """Return images of some rows, (n, h, w[, channels]), or None without images."""

@@ -82,6 +82,11 @@ class SEMReport:
     feature_names : sequence of str, default=None
         Names of the columns of a table. None takes those of X, or of the model.
 
+    columns : sequence of str or int, default=None
+        Columns of a table, by name or number, that are shown in any case and first,
+        such as age or sex. Of all others, those that contribute most to the decisions
+        shown follow, up to twelve columns.
+
     title : str, default=None
         Title of the report. None names the model.
 
@@ -159,6 +164,7 @@ class SEMReport:
         images: Any = None,
         image_shape: tuple[int, ...] | None = None,
         feature_names: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         title: str | None = None,
         class_names: Iterable[Any] | None = None,
         X_train: Any = None,
@@ -181,6 +187,7 @@ class SEMReport:
             "classes": classes,
             "relevance": relevance,
             "feature_names": feature_names,
+            "columns": columns,
         }
         check_arguments(psem, samples, training, **settings)
         self._name, self._n_samples = as_name(type(psem).__name__), len_of(samples.X)

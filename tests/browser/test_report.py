@@ -82,7 +82,7 @@ def hostile():
     )
 
 
-OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
+OPEN = "document.querySelectorAll('details:not(.zoom)').forEach(one => { one.open = true; })"
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +192,31 @@ def test_links_open_the_part_that_holds_their_target(open_page, reports):
     card = page.tab.locator("[id$='-prototype-12']")
     assert card.is_visible()
     assert "Prototype 12" in card.inner_text()
+
+
+@pytest.mark.parametrize("javascript", [False, True])
+def test_pictures_enlarge_by_mouse_and_keys(open_page, reports, javascript):
+    page = open_page(reports["pictures"], javascript=javascript)
+    if javascript:
+        page.tab.get_by_role("tab", name="Prototypes", exact=True).click()
+    picture = page.tab.locator(".card .zoom img").first
+    small = picture.bounding_box()["width"]
+    picture.click()
+    assert picture.bounding_box()["width"] > 5 * small
+    assert page.faults() == []
+    picture.click()
+    assert picture.bounding_box()["width"] == small
+    assert page.tab.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.press("Enter")
+    assert picture.bounding_box()["width"] > 5 * small
+    page.press("Escape" if javascript else "Enter")
+    assert picture.bounding_box()["width"] == small
+
+
+def test_one_picture_is_large_at_a_time(open_page, reports):
+    page = open_page(reports["pictures"], javascript=False)
+    page.tab.evaluate("document.querySelectorAll('.zoom').forEach(x => x.open = true)")
+    assert page.tab.locator(".zoom[open]").count() == 1
 
 
 def test_pictures_say_in_words_what_they_show(open_page, reports):

@@ -154,7 +154,7 @@ def test_bytes_are_kept():
 
 
 def test_large_pictures_are_made_smaller():
-    assert opened(encode({"a": np.zeros((300, 150))}, {}, {})["a"]).shape == (128, 64)
+    assert opened(encode({"a": np.zeros((600, 300))}, {}, {})["a"]).shape == (256, 128)
 
 
 def kinds(files):
