@@ -209,9 +209,7 @@ def _rows_of(
     return rows, codes[::step], weights
 
 
-def _squared(
-    rules: Sequence[Rule], values: Any, parts: Sequence[slice]
-) -> list[Any]:
+def _squared(rules: Sequence[Rule], values: Any, parts: Sequence[slice]) -> list[Any]:
     """Return squared distances of the rows of each fold to its prototypes.
 
     Few rows are compared with the prototypes of all folds at once: that takes less time
