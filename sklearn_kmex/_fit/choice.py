@@ -24,9 +24,7 @@ class Choice(NamedTuple):
     results: dict[str, Any]
 
 
-def choose(
-    search: Search, numbers: Sequence[Any], per_class: bool = False
-) -> Choice:
+def choose(search: Search, numbers: Sequence[Any], per_class: bool = False) -> Choice:
     """Choose the plainest candidate whose mean score is within the tolerance.
 
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired

@@ -177,7 +177,11 @@ def in_space(training: Training, metric: str) -> Training:
     Of many values, or those of a file, this is left to those who read the rows.
     """
     prepare, X = preparation(metric), training.X
-    if prepare is None or file_behind(X) is not None or math.prod(X.shape) > MOST_VALUES:
+    if (
+        prepare is None
+        or file_behind(X) is not None
+        or math.prod(X.shape) > MOST_VALUES
+    ):
         return training._replace(prepare=prepare)
     return training._replace(X=prepare(X))
 
