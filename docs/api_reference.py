@@ -20,6 +20,7 @@ API_REFERENCE = {
             "MLPEmbedder",
             "ScoreEmbedder",
             "SkorchEmbedder",
+            "TextEmbedder",
             "TorchEmbedder",
             "TreeEmbedder",
             "embed_to_file",

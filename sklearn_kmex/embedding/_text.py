@@ -77,11 +77,6 @@ class TextEmbedder(TorchModelEmbedder):
     device : str, default="auto"
         Where to run, as in `torch.device`. "auto" is the device of the model.
 
-    Attributes
-    ----------
-    n_features_in_ : int
-        Not set: a text is no row of columns.
-
     See Also
     --------
     TorchEmbedder : Embeds other samples by a layer of a torch module.
@@ -94,8 +89,19 @@ class TextEmbedder(TorchModelEmbedder):
 
     Examples
     --------
-    >>> import torch
+    >>> from tokenizers import Tokenizer
+    >>> from tokenizers.models import WordLevel
+    >>> from tokenizers.pre_tokenizers import Whitespace
+    >>> from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
     >>> from sklearn_kmex.embedding import TextEmbedder
+    >>> words = Tokenizer(WordLevel({"?": 0, "free": 1, "lunch": 2}, unk_token="?"))
+    >>> words.pre_tokenizer = Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
+    >>> model = BertModel(
+    ...     BertConfig(vocab_size=3, hidden_size=12, num_hidden_layers=1)
+    ... )
+    >>> TextEmbedder(model, tokenizer).transform(["free lunch", "lunch"]).shape
+    (2, 12)
     """
 
     _parameter_constraints: ClassVar[dict] = {

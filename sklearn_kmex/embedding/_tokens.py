@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple
@@ -15,6 +15,10 @@ from sklearn_kmex._data.samples import RowsError, as_samples, len_of, sample
 # A tokenizer of Hugging Face stores the truncation of a call, for all threads.
 TOKENIZING = Lock()
 LONGEST = 2**20  # tokenizers without a limit name a number of about 1e30
+HALF = (
+    "half of a surrogate pair, which is no character. Remove it, for example by "
+    "text.encode(errors='ignore').decode()"
+)
 CHECKED = 64  # texts at a time, whose length is found without truncation
 
 
@@ -65,9 +69,9 @@ def as_texts(X: Any) -> list[str]:
             "[text]."
         )
     X = _as_column(as_samples(X))
-    texts = X if isinstance(X, list) else list(_values(X))
+    texts = list(_values(X))
     _check_rows(texts, lambda one: isinstance(one, str), _describe)
-    _check_rows(texts, _is_unicode, lambda _: "half of a surrogate pair")
+    _check_rows(texts, _is_unicode, lambda _: HALF)
     return [str(text) for text in texts]
 
 
@@ -85,16 +89,23 @@ def _as_column(X: Any) -> Any:
     return X[X.columns[0]] if hasattr(X, "columns") else np.asarray(X)[:, 0]
 
 
-def _values(X: Any) -> Iterator[Any]:
-    return iter(X) if hasattr(X, "dtype") else (sample(X, i) for i in range(len_of(X)))
+def _values(X: Any) -> Iterable[Any]:
+    """Return the values of a column of any library, or the samples of a Dataset."""
+    if hasattr(X, "to_pylist"):  # pyarrow
+        return X.to_pylist()
+    is_column = isinstance(X, list) or hasattr(X, "dtype")
+    return X if is_column else (sample(X, row) for row in range(len_of(X)))
 
 
-def _check_rows(texts: list, is_right: Any, describe: Any) -> None:
+def _check_rows(
+    texts: list, is_right: Callable[[Any], bool], describe: Callable[[Any], str]
+) -> None:
     """Raise an error that names the rows that hold something else."""
     wrong = [row for row, text in enumerate(texts) if not is_right(text)]
     if wrong:
         what = describe(texts[wrong[0]])
-        raise RowsError("X must hold texts, but row ", wrong, f" holds {what}.")
+        rows, hold = ("row", "holds") if len(wrong) == 1 else ("rows", "hold")
+        raise RowsError(f"X must hold texts; {rows} ", wrong, f" {hold} {what}.")
 
 
 def _describe(value: Any) -> str:
