@@ -36,6 +36,7 @@ API_REFERENCE = {
             "Counterfactuals",
             "Explanation",
             "Influence",
+            "TokenTable",
             "black_box_relevance",
             "concept_maps",
             "contrast",
@@ -45,6 +46,7 @@ API_REFERENCE = {
             "influence",
             "relevance",
             "robustness",
+            "token_table",
         ],
     },
     "sklearn_kmex.edit": {

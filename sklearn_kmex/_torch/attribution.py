@@ -11,7 +11,6 @@ from sklearn.utils import Bunch
 from torch import Tensor, nn
 
 from sklearn_kmex._data.samples import RowsError
-from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._torch.encoder import (
     Encoder,
     Network,
@@ -36,18 +35,9 @@ from sklearn_kmex._torch.lrp import (
     with_input_rule,
     with_rules,
 )
-from sklearn_kmex._torch.projection import Affine, Length
 from sklearn_kmex._torch.propagation import Check, Propagation
 from sklearn_kmex._torch.run import first_parameter, first_sample
-from sklearn_kmex._torch.scores import (
-    Linear,
-    Output,
-    Prototypes,
-    Score,
-    Target,
-    default_rule,
-    make_score,
-)
+from sklearn_kmex._torch.scores import Linear, Output, Score, Target
 
 
 class Maps(NamedTuple):
@@ -95,15 +85,12 @@ def explain_prototypes(
     network: Network,
     X: Any,
     target: Target,
-    rule: Rule,
-    layers: Sequence[Affine | Length],
     method: Method,
 ) -> Maps:
     """Make maps of a decision by prototypes, (n_samples, n_maps, ...)."""
 
-    def score_of(twin: nn.Module, default: str) -> Score:
-        prototypes = Prototypes.of(rule, layers, first_parameter(twin))
-        return make_score(target.by(default), prototypes)
+    def score_of(twin: nn.Module, names: set[str]) -> Score:
+        return target.score(first_parameter(twin), names)
 
     return _attribute(network, X, score_of, method)
 
@@ -113,7 +100,7 @@ def explain_output(
 ) -> Maps:
     """Make maps of class scores of the black box, (n_samples, ...)."""
 
-    def score_of(twin: nn.Module, _: str) -> Score:
+    def score_of(twin: nn.Module, _: set[str]) -> Score:
         head: Any = twin.get_submodule(tap_of(twin, None, network, X).layer)
         weight, bias = weights_of(head)
         if shuffled:
@@ -140,7 +127,7 @@ def explain_linear(
 ) -> NDArray[np.float64]:
     """Make maps of `(slope * embedding).sum(axis=1)` for rows of a table by LRP."""
 
-    def score_of(twin: nn.Module, _: str) -> Score:
+    def score_of(twin: nn.Module, _: set[str]) -> Score:
         return Linear(torch.as_tensor(slope).to(first_parameter(twin)))
 
     maps = _attribute(network, X, score_of, Method(method))
@@ -150,7 +137,7 @@ def explain_linear(
 def _attribute(
     network: Network,
     X: Any,
-    score_of: Callable[[nn.Module, str], Score],
+    score_of: Callable[[nn.Module, set[str]], Score],
     method: Method,
 ) -> Maps:
     """Explain the score of each sample, batch by batch."""
@@ -170,7 +157,7 @@ def _attribute(
     names = names_called(lambda: encoder(sample))
     method = with_input_rule(method, twin, trial, names, is_table=sample.ndim == 2)
     method = broadcast_settings(method, sample.shape[1:])
-    score, start, found = score_of(twin, default_rule(names)), 0, []
+    score, start, found = score_of(twin, names), 0, []
     with ExitStack() as stack:
         explain = _make_explainer(twin, tap, network, X, method, stack)
         for batch in float_batches(twin, X, network.settings):
@@ -179,10 +166,10 @@ def _attribute(
             found.append([part.detach().cpu().numpy() for part in maps])
             start = rows.stop
     values, *rest = map(np.concatenate, zip(*found, strict=True))
-    return Maps._make([_check_finite(values), *rest, method.name])
+    return Maps._make([check_finite(values), *rest, method.name])
 
 
-def _check_finite(maps: NDArray) -> NDArray:
+def check_finite(maps: NDArray) -> NDArray:
     bad = np.flatnonzero(~np.isfinite(maps.reshape(len(maps), -1)).all(axis=1))
     if len(bad):
         raise RowsError(
@@ -207,7 +194,7 @@ def _make_explainer(
     """
     if not method.is_lrp:
         encoder = Encoder(twin, tap, network.pooling)
-        return lambda X, score: _by_score(ScoredEncoder(encoder, score), X, method)
+        return lambda X, score: maps_by_score(ScoredEncoder(encoder, score), X, method)
     trial = trial_of(twin, network, X)
     prepare(twin, network.layer)
     composite, fixed_attention = method.name, False
@@ -220,7 +207,7 @@ def _make_explainer(
     return Propagation(encoder, recorder, Check(unchanged))
 
 
-def _by_score(scored: ScoredEncoder, X: Tensor, method: Method) -> Sequence[Tensor]:
+def maps_by_score(scored: ScoredEncoder, X: Tensor, method: Method) -> Sequence[Tensor]:
     """Make maps by gradients or occlusion."""
     explain = occlusion if method.name == "occlusion" else by_gradients
     maps = explain(scored, X, method)

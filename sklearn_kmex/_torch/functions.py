@@ -84,12 +84,16 @@ def keeps_relevance(name: str, args: tuple, kwargs: dict) -> bool:
 
 
 def is_position(value: Any) -> bool:
-    """Whether a value that is added is a constant for each position and channel."""
+    """Whether a value that is added is a constant for each position and channel.
+
+    A mask is none: it adds 0, or the smallest number or minus infinity.
+    """
     return (
         isinstance(value, Tensor)
         and not value.requires_grad
         and value.is_floating_point()
         and sum(size > 1 for size in value.shape) > 1
+        and not bool((value <= torch.finfo(value.dtype).min / 2).any())
     )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from zennit.attribution import Gradient, IntegratedGradients
 
-from sklearn_kmex._torch.encoder import Encoder
 from sklearn_kmex._torch.scores import Score
 
 
@@ -33,7 +32,7 @@ class Method(NamedTuple):
 class ScoredEncoder(nn.Module):
     """An encoder followed by the score that is explained."""
 
-    def __init__(self, encoder: Encoder, score: Score) -> None:
+    def __init__(self, encoder: nn.Module, score: Score) -> None:
         super().__init__()
         self.encoder = encoder
         self.score = score

@@ -1,11 +1,11 @@
 """LRP of a batch: one forward pass under rules, and one backward pass for each map."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sklearn_kmex._torch.encoder import Encoder
 from sklearn_kmex._torch.recorder import CONSTANTS, INSTEAD, Recorder
 from sklearn_kmex._torch.scores import Score
 
@@ -13,8 +13,8 @@ from sklearn_kmex._torch.scores import Score
 class Check:
     """Compares the embedding under rules with that of the module, once."""
 
-    def __init__(self, unchanged: Encoder) -> None:
-        self.unchanged: Encoder | None = unchanged
+    def __init__(self, unchanged: Any) -> None:
+        self.unchanged: Any = unchanged
 
     def __call__(self, X: Tensor, Z: Tensor) -> None:
         if self.unchanged is None:
@@ -35,7 +35,7 @@ class Check:
 class Propagation:
     """Propagates the relevance of an embedding to the input, and to constants."""
 
-    def __init__(self, encoder: Encoder, recorder: Recorder, check: Check) -> None:
+    def __init__(self, encoder: nn.Module, recorder: Recorder, check: Check) -> None:
         self.encoder = encoder
         self.recorder = recorder
         self.check = check
@@ -49,8 +49,8 @@ class Propagation:
         with torch.no_grad():
             relevance = score.relevance(Z.detach()).to(Z)
             values = score.values(Z.detach())
-        if self.recorder.constants and not self.axes:
-            self.axes = self._find_axes(X.detach()[:1])
+        if len(self.axes) != len(self.recorder.constants):
+            self.find_axes(X.detach()[:1])
             Z = self._run(X)
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
@@ -64,13 +64,13 @@ class Propagation:
         with self.recorder:
             return self.encoder(X)
 
-    def _find_axes(self, one: Tensor) -> list[int]:
+    def find_axes(self, one: Tensor) -> None:
         """Find the axis of constants that grows with the number of samples."""
         sizes = []
         for n_samples in (2, 3):
             self._run(one.repeat_interleave(n_samples, 0).requires_grad_())
             sizes.append([leaf.shape for _, leaf in self.recorder.constants])
-        return [
+        self.axes = [
             next((axis for axis, size in enumerate(few) if size != more[axis]), 0)
             for few, more in zip(*sizes, strict=True)
         ]

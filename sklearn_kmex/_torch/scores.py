@@ -24,12 +24,16 @@ class Target(NamedTuple):
     codes: NDArray  # class of each sample
     rivals: NDArray  # class of the nearest prototype of the other classes
     prototypes: NDArray  # numbers of prototypes, (n_samples, n_maps)
+    decides_by: Rule
+    layers: Sequence[Affine | Length]  # between the embedding and the classifier
 
-    def by(self, default: str) -> Self:
-        """Return the target with a rule: the margin never shares by agreement."""
+    def score(self, reference: Tensor, names: set[str]) -> "Score":
+        """Make the score, for a network that calls functions of these names."""
+        default = default_rule(names)
         if default == "prp" and self.kind == "margin":
             default = "neuralized"
-        return self._replace(rule=self.rule or default)
+        prototypes = Prototypes.of(self.decides_by, self.layers, reference)
+        return make_score(self._replace(rule=self.rule or default), prototypes)
 
 
 def default_rule(names: set[str]) -> str:
@@ -149,7 +153,7 @@ class Score(Protocol):
     What the relevance does not sum to is a constant, which no feature contributes.
     """
 
-    def take(self, rows: slice) -> "Score":
+    def take(self, rows: Any) -> "Score":
         """Select the score of some of the samples."""
 
     def values(self, Z: Tensor) -> Tensor:
@@ -201,7 +205,7 @@ class Similarity:
     ids: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, ids=self.ids[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -221,7 +225,7 @@ class ClassScore:
     codes: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -257,7 +261,7 @@ class Difference:
     own: ClassScore
     rival: ClassScore
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, own=self.own.take(rows), rival=self.rival.take(rows))
 
     def values(self, Z: Tensor) -> Tensor:
@@ -281,7 +285,7 @@ class Margin:
     codes: Tensor
     is_linear: bool = False
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -368,7 +372,7 @@ class Linear:
 
     slope: Tensor  # (n_samples, n_features)
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, slope=self.slope[rows])
 
     def values(self, Z: Tensor) -> Tensor:
@@ -386,7 +390,7 @@ class Output:
     bias: Tensor | None
     codes: Tensor
 
-    def take(self, rows: slice) -> Self:
+    def take(self, rows: Any) -> Self:
         return replace(self, codes=self.codes[rows])
 
     def values(self, Z: Tensor) -> Tensor:

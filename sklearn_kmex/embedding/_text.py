@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
+from sklearn_kmex.embedding._attribution import TokenRelevance
 from sklearn_kmex.embedding._head import probabilities_of_scores
 from sklearn_kmex.embedding._tokens import (
     Tokens,
@@ -28,6 +29,7 @@ from sklearn_kmex.utils import check_dependency
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.texts import TextEncoder
+    from sklearn_kmex._torch.tokens import Texts
     from sklearn_kmex._torch.types import Module
 
 
@@ -217,6 +219,37 @@ class TextEmbedder(TorchModelEmbedder):
         `_text_encoder` embeds what `sklearn_kmex._torch.texts.padded` makes of them.
         """
         return self._tokenize(self._check_input(X, reset=False), with_spans=True)
+
+    def _attribute_tokens(
+        self, texts: Any, scores: Any, method: str | None
+    ) -> list[TokenRelevance]:
+        """Explain scores of texts by their tokens; `scores` has the fields of Target.
+
+        The rule by which relevance is assigned to the embedding is that of the model.
+        """
+        from sklearn_kmex._torch.gradients import Method
+        from sklearn_kmex._torch.scores import Target
+        from sklearn_kmex._torch.tokens import check_method, explain_tokens
+
+        how = Method(check_method(method))
+        target = Target(*scores)._replace(rule=None)
+        tokens = self._encode(texts)
+        maps = explain_tokens(self._text_encoder, self._batched(tokens), target, how)
+        rows = zip(tokens.offsets, maps, strict=True)
+        return [TokenRelevance.of(*row) for row in rows]
+
+    def _token_contributions(self, texts: Any) -> list[tuple[NDArray, NDArray]]:
+        """Return spans of tokens, and contributions that sum to the embedding."""
+        from sklearn_kmex._torch.tokens import contributions
+
+        tokens = self._encode(texts)
+        parts = contributions(self._text_encoder(), self._batched(tokens))
+        return list(zip(tokens.offsets, parts, strict=True))
+
+    def _batched(self, tokens: Tokens) -> Texts:
+        from sklearn_kmex._torch.tokens import Texts
+
+        return Texts(tokens.columns, self._tokenizer(), self.batch_size)
 
     def _tokenize(self, texts: list[str], with_spans: bool = False) -> Tokens:
         prompt = default_prompt(self.model)

@@ -10,6 +10,7 @@ from sklearn_kmex.explain._faithfulness import faithfulness, robustness
 from sklearn_kmex.explain._influence import influence
 from sklearn_kmex.explain._influential_rows import Influence
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
+from sklearn_kmex.explain._token_table import TokenTable, token_table
 from sklearn_kmex.explain._word_records import Words
 from sklearn_kmex.explain._words import words
 
@@ -18,6 +19,7 @@ __all__ = [
     "Counterfactuals",
     "Explanation",
     "Influence",
+    "TokenTable",
     "Words",
     "black_box_relevance",
     "concept_maps",
@@ -28,5 +30,6 @@ __all__ = [
     "influence",
     "relevance",
     "robustness",
+    "token_table",
     "words",
 ]

@@ -4,22 +4,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import Normalizer
 
 from sklearn_kmex._model.black_box import output_classes
 from sklearn_kmex._model.matching import match_outputs, some
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.embedding._torch_input import TorchInputEmbedder
-from sklearn_kmex.explain._probe import affine_matrix, rows_of, transform_silently
+from sklearn_kmex.explain._target import layers_of
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.attribution import Maps
     from sklearn_kmex._torch.gradients import Method
     from sklearn_kmex._torch.projection import Affine, Length
-
-# Orders of the norms of Normalizer.
-NORMS = {"l1": 1.0, "l2": 2.0, "max": np.inf}
 
 
 class FoundNetwork(NamedTuple):
@@ -42,14 +38,8 @@ class FoundNetwork(NamedTuple):
 
     def layers(self) -> "list[Affine | Length]":
         """Return the steps between the encoder and the classifier as layers."""
-        if not self.after:
-            return []
-        rows = rows_of(self.embedder.transform(self.samples)).astype(np.float64)
-        layers = []
-        for step in self.after:
-            layers.append(_layer(step, rows))
-            rows = transform_silently(step, rows)
-        return layers
+        Z = self.embedder.transform(self.samples) if self.after else None
+        return layers_of(self.after, Z)
 
     def columns(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the outputs of the network that belong to these class codes."""
@@ -118,20 +108,3 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
         *(find_sem(psem), embedder, inputs, shape if reshaped else None, X, after),
         output_classes(psem),
     )
-
-
-def _layer(step: Any, rows: NDArray[np.float64]) -> "Affine | Length":
-    """Return a step between encoder and classifier as a layer."""
-    from sklearn_kmex._torch.projection import Affine, Length
-
-    if isinstance(step, Normalizer):
-        return Length(NORMS[step.norm])
-    matrix = affine_matrix(step, rows, transform_silently(step, rows))
-    if matrix is None:
-        raise TypeError(
-            "psem must have only affine steps, such as a scaler or PCA, and Normalizer "
-            "between its torch encoder and its classifier; it has "
-            f"{type(step).__name__}."
-        )
-    offset = transform_silently(step, np.zeros((1, rows.shape[1])))[0]
-    return Affine(np.ascontiguousarray(matrix.T), offset)

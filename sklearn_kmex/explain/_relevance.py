@@ -9,20 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._compat import StrOptions, validate_params
-from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.protocol import of_one_state
-from sklearn_kmex._model.rule import rule_of
-from sklearn_kmex._model.steps import embed
 from sklearn_kmex.explain._network import find_network
 from sklearn_kmex.explain._settings import (
     SETTINGS,
     explained_codes,
     find_target,
     make_method,
-    prototype_ids,
     warn_if_lost,
     warn_if_zero,
 )
+from sklearn_kmex.explain._target import find_scores
 from sklearn_kmex.utils import check_dependency
 
 
@@ -252,30 +249,18 @@ default=None
     found = find_network(psem, X)
     check_dependency("zennit", caller="relevance", extra="explain")
     from sklearn_kmex._torch.attribution import explain_prototypes
-    from sklearn_kmex._torch.scores import Target
 
-    decision = decide(found.sem, embed(psem, X))
-    ids = prototype_ids(prototypes, decision)
-    labels = decision.classes[decision.predicted] if labels is None else labels
-    codes = explained_codes(psem, X, labels, decision.classes)
-    rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
-    explained = Target(
-        what,
-        rule,
-        codes,
-        decision.owners[rivals],
-        ids.reshape(len(ids), -1),
+    explained, several = find_scores(
+        psem, X, found.layers(), what, labels, prototypes, rule
     )
     how = make_method(method, bounds, baseline, n_steps, noise, window, random_state)
     maps = explain_prototypes(
         found.embedder._encoder(batch_size),
         found.inputs,
         explained,
-        rule_of(found.sem),
-        found.layers(),
         how,
     )
-    if what not in ("similarity", "lead") or ids.ndim == 1:
+    if not several:
         maps = maps.of_one()
     warn_if_lost(maps)
     values = warn_if_zero(found.as_given(maps.values))

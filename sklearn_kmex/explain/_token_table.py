@@ -1,0 +1,234 @@
+"""How similar two texts are, by pairs of their tokens."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_kmex._data.samples import as_samples
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import rule_of
+from sklearn_kmex._model.steps import embed, uncached_steps
+from sklearn_kmex.embedding import TextEmbedder
+from sklearn_kmex.explain._target import layers_of
+from sklearn_kmex.utils import check_dependency
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """Similarity of two texts as a sum over pairs of their tokens.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        The two texts.
+
+    index : int or None
+        Row of the second text in `X_train`, where a list was given.
+
+    spans, other_spans : ndarray of shape (n_tokens, 2) and (n_other_tokens, 2)
+        First character of each token in its text, and that after its end. Both are
+        equal for special tokens.
+
+    values : ndarray of shape (n_tokens, n_other_tokens)
+        What each pair of tokens contributes to the inner product, of float64.
+
+    product : float
+        Inner product of the two embeddings in the metric of the classifier: their
+        cosine for a cosine metric.
+
+    rest : float
+        What offsets of steps between embedder and classifier add to the product.
+
+    squared_distance : float
+        Squared distance of the two embeddings in the metric: the sum of the products
+        of each with itself, minus twice `product`.
+    """
+
+    texts: tuple[str, str]
+    index: int | None
+    spans: NDArray[np.intp]
+    other_spans: NDArray[np.intp]
+    values: NDArray[np.float64]
+    product: float
+    rest: float
+    squared_distance: float
+
+    def words(self) -> tuple[list[str], list[str], NDArray[np.float64]]:
+        """Sum the table over the tokens of each word.
+
+        Returns
+        -------
+        words, other_words : list of str
+            Words of the two texts: tokens that follow each other without a space.
+            Special tokens are left out.
+
+        values : ndarray of shape (n_words, n_other_words)
+            What each pair of words contributes to the product.
+        """
+        one, other = self.texts
+        rows, columns = _words(one, self.spans), _words(other, self.other_spans)
+        values = np.array(
+            [
+                [self.values[np.ix_(row, column)].sum() for column in columns]
+                for row in rows
+            ]
+        ).reshape(len(rows), len(columns))
+        return (
+            [_read(one, self.spans, row) for row in rows],
+            [_read(other, self.other_spans, column) for column in columns],
+            values,
+        )
+
+
+def _words(text: str, spans: NDArray[np.intp]) -> list[list[int]]:
+    """Group tokens that follow each other without a space."""
+    found: list[list[int]] = []
+    end = -1
+    for place, (first, last) in enumerate(spans):
+        if first == last:
+            continue
+        is_inside = first <= end and text[first : first + 1].isalnum()
+        if is_inside and text[end - 1 : end].isalnum():
+            found[-1].append(place)
+        else:
+            found.append([place])
+        end = last
+    return found
+
+
+def _read(text: str, spans: NDArray[np.intp], places: list[int]) -> str:
+    return text[spans[places[0]][0] : spans[places[-1]][1]]
+
+
+def token_table(psem: Any, text: str, X_train: Any) -> TokenTable:
+    """Compute which pairs of tokens make a text similar to its closest training text.
+
+    For an encoder whose embedding is the mean of the vectors of its tokens, the inner
+    product of two embeddings is exactly the sum over all pairs of tokens. So is their
+    cosine, as the lengths of the means are known.
+
+    Read more in the :ref:`User Guide <relevance_tokens>`.
+
+    Parameters
+    ----------
+    psem : estimator
+        Fitted self-explainable model: a `Pipeline` of a `TextEmbedder` and a
+        `KMExClassifier`, with any metric. Between these two, it may have affine steps,
+        such as scalers or PCA, and `Normalizer`.
+
+    text : str
+        The text to explain.
+
+    X_train : str or array-like of str of shape (n_samples,)
+        The text to compare with; or several, of which the closest one is taken, by the
+        metric of the classifier.
+
+    Returns
+    -------
+    TokenTable
+        The contributions of pairs of tokens, `values` of shape (n_tokens,
+        n_other_tokens). The sum of `values` and `rest` is `product`. Positive values
+        make the texts more similar.
+
+    Raises
+    ------
+    TypeError
+        If there is no `TextEmbedder` before the classifier, or text is not a str.
+
+    ValueError
+        If the embedding is not the mean of the vectors of the tokens.
+
+    See Also
+    --------
+    relevance : Which parts of an input a decision is based on.
+
+    Notes
+    -----
+    With attention, the vector of a token depends on the tokens around it: the table
+    is exact, but a token stands for itself in its context.
+
+    Examples
+    --------
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.explain import token_table
+    >>> token_table(KMExClassifier(), "a text", ["another text"])
+    Traceback (most recent call last):
+        ...
+    TypeError: psem must embed texts by a TextEmbedder; it has no steps before its \
+classifier. Convert a sentence encoder with make_kmex.
+    """
+    check_dependency("torch", caller="token_table", extra="text")
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str; got {type(text).__name__}.")
+    embedder, after = steps_to_texts(psem)
+    check_is_fitted(psem)
+    index, other = _closest(psem, text, X_train)
+    space = _Space(psem, layers_of(after, embedder.transform([text, other])))
+    (spans, parts), (other_spans, others) = embedder._token_contributions([text, other])
+    ours, x = space.place(parts)
+    theirs, y = space.place(others)
+    values, product = ours @ theirs.T, float(x @ y)
+    return TokenTable(
+        (text, other),
+        index,
+        spans,
+        other_spans,
+        values,
+        product,
+        product - float(values.sum()),
+        float(((x - y) ** 2).sum()),
+    )
+
+
+def steps_to_texts(psem: Any) -> tuple[Any, list[Any]]:
+    """Return the embedder of texts in a model, and the steps after it."""
+    steps = [step for _, step in uncached_steps(psem)]
+    if not steps or not isinstance(steps[0], TextEmbedder):
+        names = ", ".join(type(step).__name__ for step in steps) or "no steps"
+        raise TypeError(
+            f"psem must embed texts by a TextEmbedder; it has {names} before its "
+            "classifier. Convert a sentence encoder with make_kmex."
+        )
+    return steps[0], steps[1:]
+
+
+class _Space:
+    """The space in which the Euclidean distance is that of the classifier."""
+
+    def __init__(self, psem: Any, layers: Any) -> None:
+        from sklearn_kmex._torch.projection import Affine
+
+        self.metric = rule_of(find_sem(psem)).metric
+        self.layers = layers
+        self.affine = Affine
+
+    def place(self, parts: NDArray) -> tuple[NDArray, NDArray]:
+        """Map contributions to an embedding linearly; return them and the embedding."""
+        whole = parts.sum(0)
+        for layer in self.layers:
+            if isinstance(layer, self.affine):
+                parts, whole = parts @ layer.weight, whole @ layer.weight + layer.offset
+            else:
+                length = np.linalg.norm(whole, layer.order) or 1
+                parts, whole = parts / length, whole / length
+        if self.metric.unit:
+            length = np.linalg.norm(whole) or 1
+            parts, whole = parts / length, whole / length
+        if self.metric.mapped:
+            parts, whole = parts @ self.metric.map, whole @ self.metric.map
+        return parts, whole
+
+
+def _closest(psem: Any, text: str, X_train: Any) -> tuple[int | None, str]:
+    """Return the row of the closest of some texts, and the text."""
+    if isinstance(X_train, str):
+        return None, X_train
+    texts = list(as_samples(X_train))
+    rows = rule_of(find_sem(psem)).metric.project(
+        np.asarray(embed(psem, [text, *texts]), dtype=np.float64)
+    )
+    index = int(((rows[1:] - rows[0]) ** 2).sum(axis=1).argmin())
+    return index, str(texts[index])
