@@ -2,9 +2,9 @@
 Influence of training rows, and forgetting them
 ===============================================
 
-Which training rows support a decision, and what would the model be without them? Some training
-images have a wrong label here. The rows that support wrong decisions lead to them, and the model
-forgets them without a new fit.
+Which training rows support a decision, and what would the model be without them? Some
+training images have a wrong label here. The rows that support wrong decisions lead to
+them, and the model forgets them without a new fit.
 """
 
 # %%
@@ -26,8 +26,8 @@ psem = KMExClassifier(10, random_state=0).fit(X_train, y_train)
 print(f"accuracy {psem.score(X_test, y_test):.3f}")
 
 # %%
-# Sevens that are predicted to be ones: which training rows support this decision? An effect
-# is the margin without the row minus the margin.
+# Sevens that are predicted to be ones: which training rows support this decision? An
+# effect is the margin without the row minus the margin.
 wrong = X_test[(psem.predict(X_test) == 1) & (y_test == 7)]
 found = influence(psem, wrong, X_train, y_train, n_rows=5)
 print(found[:1])
@@ -43,14 +43,15 @@ for ax, image, title in zip(axes, [wrong[0], *X_train[rows]], titles, strict=Tru
     ax.axis("off")
 
 # %%
-# A person looks at the rows that support these decisions, and finds those with a wrong label.
+# A person looks at the rows that support these decisions, and finds those with a wrong
+# label.
 suspects = np.unique(found.supporting_rows)
 confirmed = suspects[np.isin(suspects, mislabeled)]
 print(f"{len(confirmed)} of {len(suspects)} rows have a wrong label")
 
 # %%
 # The model forgets them. Only the prototypes that they belong to move, so this takes
-# milliseconds. The other training rows are given so that other rows represent the prototypes.
+# milliseconds. The other training rows are given so that they represent the prototypes.
 kept = np.setdiff1d(np.arange(len(X_train)), confirmed)
 edited = forget_rows(
     psem,
@@ -65,5 +66,5 @@ print(entry["what"], entry["n_rows"], entry["reason"])
 print(f"accuracy {edited.score(X_test, y_test):.3f}")
 
 # %%
-# The log says how many rows were forgotten, when and why. It has neither the rows nor their
-# numbers, and the arrays of the model do not contain them any more.
+# The log says how many rows were forgotten, when and why. It has neither the rows nor
+# their numbers, and the arrays of the model do not contain them any more.
