@@ -25,9 +25,8 @@ def explanation_lines(explanation: ExplanationLike, i: int) -> list[str]:
         next(one for one in evidence if one.role == role)
         for role in ("predicted", "runner-up")
     )
-    typical = typicality_of(explanation, i).replace(
-        "this class", f"class {text_of(own.prototype_label)}"
-    )
+    label = f"class {text_of(own.prototype_label)}"
+    typical = text_of(typicality_of(explanation, i).replace("this class", label), 200)
     lines = [
         _prediction(explanation, i),
         f"Looks like {_where(own)}{f', {typical}' if typical else ''}.",

@@ -14,8 +14,15 @@ from sklearn_kmex._model.members import codes_of, members_of
 from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._check import find_editable
-from sklearn_kmex.edit._remaining import check_remaining, check_represented, represent
-from sklearn_kmex.edit._state import read_prototypes
+from sklearn_kmex.edit._remaining import (
+    Remaining,
+    check_represented,
+    read_remaining,
+    represent,
+    settled,
+    warn_if_moved,
+)
+from sklearn_kmex.edit._state import State, read_prototypes
 from sklearn_kmex.edit._trail import Edit, apply_edit
 from sklearn_kmex.edit._without import scatter_without, without_members
 
@@ -28,6 +35,8 @@ def forget_rows(
     sample_weight: ArrayLike | None = None,
     X_train: Any = None,
     y_train: ArrayLike | None = None,
+    train_weight: ArrayLike | None = None,
+    settle: bool = False,
     reason: str | None = None,
     X_val: Any = None,
     y_val: ArrayLike | None = None,
@@ -71,6 +80,15 @@ def forget_rows(
     y_train : array-like of shape (n_train,), default=None
         Labels of `X_train`; to be given with it.
 
+    train_weight : array-like of shape (n_train,), default=None
+        Weights of `X_train` in `fit`, which only `settle` needs. None is 1 for all
+        rows.
+
+    settle : bool, default=False
+        Whether k-means goes on from the moved prototypes until no row of `X_train`
+        changes hands, at most `max_iter` steps. This costs a few steps of k-means on
+        all rows, and moves the other prototypes of these classes, too.
+
     reason : str, default=None
         Reason for the edit, for the log.
 
@@ -99,8 +117,9 @@ def forget_rows(
     ValueError
         If the rows cannot be training rows of `psem`, because more of them are nearest
         to a prototype than it has members; if a class would have no rows left; if
-        `X_train` has too many rows to be without them; or if a prototype is a medoid
-        that is to be forgotten, and `X_train` is not given.
+        `X_train` has too many rows to be without them, or none of a class; if a
+        prototype is a medoid that is to be forgotten, and `X_train` is not given; or if
+        `settle` is True without `X_train`, or for medoids.
 
     Warns
     -----
@@ -141,25 +160,52 @@ def forget_rows(
     ('forget_rows', 5, 'request 17')
     """
     sem, X_rows = find_editable(psem), as_samples(X_rows)
+    state, medoid = read_prototypes(sem), sem.prototype == "medoid"
+    _check_settle(settle, X_train, medoid)
     codes = codes_of(sem, y_rows, len_of(X_rows), "y_rows")
     weights = check_weights(sample_weight, codes)
     gone = members_of(sem, embed(psem, X_rows), codes, weights)
-    state, medoid = read_prototypes(sem), sem.prototype == "medoid"
-    after = without_members(state, gone, medoid)
+    after, n_seen = without_members(state, gone, medoid), sem.n_samples_seen_
     if X_train is not None:
-        X_train = as_samples(X_train)
-        remaining = check_remaining(sem, X_train, y_train, len(codes))
-        after = represent(psem, sem, after, X_train, remaining)
-        if medoid:
-            after = after._replace(vectors=after.nearest)
+        given = X_train, y_train, train_weight, len(codes)
+        rest = read_remaining(psem, sem, *given)
+        after, n_seen = _with_rest(sem, after, rest, settle), len(rest.codes)
     check_represented(after, medoid)
-    ids = np.unique(gone.owners[weights > 0])
+    moved = after.ids[(after.vectors != state.vectors[after.ids]).any(axis=1)]
+    ids = np.union1d(gone.owners[weights > 0], moved)
     edit = Edit("forget_rows", ids, after, sem.classes_, n_rows=len(codes))
 
     def adapt(copy: KMExClassifier) -> None:
+        copy.n_samples_seen_ = n_seen
         if metric_of(copy).mapped:
             copy._scatter = scatter_without(copy._scatter, state, gone)
-        if X_train is not None:
-            copy.n_samples_seen_ = len_of(X_train)
 
     return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
+
+
+def _check_settle(settle: bool, X_train: Any, medoid: bool) -> None:
+    """Refuse to let k-means go on without rows, or with medoids."""
+    if not settle:
+        return
+    if X_train is None:
+        raise ValueError(
+            "settle must be False without X_train: k-means needs the training rows "
+            "that remain. Pass X_train and y_train."
+        )
+    if medoid:
+        raise ValueError(
+            "settle must be False for a model fitted with prototype='medoid', whose "
+            "prototypes are no means. Fit again."
+        )
+
+
+def _with_rest(
+    sem: KMExClassifier, state: State, rest: Remaining, settle: bool
+) -> State:
+    """Return the state that follows from the training rows that remain."""
+    if settle:
+        state = settled(sem, state, rest)
+    else:
+        warn_if_moved(sem, state, rest)
+    state = represent(sem, state, rest)
+    return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state

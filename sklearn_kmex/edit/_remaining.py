@@ -5,32 +5,53 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._data.arrays import batches, dense, rows_at
-from sklearn_kmex._data.samples import chunk_rows, len_of, numbered, take
+from sklearn_kmex._data.arrays import dense, rows_at, squared_norms
+from sklearn_kmex._data.samples import (
+    as_samples,
+    chunk_rows,
+    chunks,
+    len_of,
+    numbered,
+    take,
+)
 from sklearn_kmex._data.unit_rows import largest_values
-from sklearn_kmex._model.members import clustered_rows, codes_of, nearest_of_class
+from sklearn_kmex._fit.validation import check_weights
+from sklearn_kmex._model.members import (
+    Members,
+    clustered_rows,
+    codes_of,
+    nearest_of_class,
+)
 from sklearn_kmex._model.rule import metric_of, rule_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._state import State
+from sklearn_kmex.edit._without import sums_about
 from sklearn_kmex.exceptions import KMExWarning
 
 
-class Nearest(NamedTuple):
-    """The training row nearest to each prototype among its members."""
+class Remaining(NamedTuple):
+    """The training rows that remain, as they were clustered."""
 
-    squared: NDArray[np.float64]  # infinite where there is none yet
-    numbers: NDArray[np.intp]
-    values: NDArray
+    rows: Any
+    codes: NDArray[np.intp]  # of their classes
+    weights: NDArray[np.float64]
 
 
-def check_remaining(
-    sem: KMExClassifier, X_train: Any, y_train: ArrayLike | None, n_gone: int
-) -> NDArray[np.intp]:
-    """Return class codes; refuse training rows with those that are to be forgotten."""
+def read_remaining(
+    psem: Any,
+    sem: KMExClassifier,
+    X_train: Any,
+    y_train: ArrayLike | None,
+    weights: ArrayLike | None,
+    n_gone: int,
+) -> Remaining:
+    """Embed training rows; refuse those that are to be forgotten."""
     if y_train is None:
         raise ValueError("y_train must be given with X_train; got None.")
+    X_train = as_samples(X_train)
     n_rows = len_of(X_train)
     if n_rows > sem.n_samples_seen_ - n_gone:
         raise ValueError(
@@ -38,59 +59,74 @@ def check_remaining(
             f"got {n_rows} rows, and psem was fitted on {sem.n_samples_seen_}, of "
             f"which {n_gone} are to be forgotten."
         )
-    return codes_of(sem, y_train, n_rows, "y_train")
+    codes, parts = codes_of(sem, y_train, n_rows, "y_train"), []
+    absent = np.setdiff1d(sem.prototype_classes_, sem.classes_[codes]).tolist()
+    if absent:
+        raise ValueError(
+            f"X_train must hold all training rows that remain; got none of {absent}."
+        )
+    for numbers in chunks(range(n_rows), chunk_rows(X_train)):
+        with numbered(numbers):
+            parts.append(clustered_rows(sem, embed(psem, take(X_train, numbers))))
+    stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
+    rows = sparse.csr_array(stack(parts)) if stack is sparse.vstack else stack(parts)
+    return Remaining(rows, codes, check_weights(weights, codes))
 
 
-def represent(
-    psem: Any, sem: KMExClassifier, state: State, X_train: Any, codes: NDArray[np.intp]
-) -> State:
-    """Find the nearest of the remaining rows for each prototype.
+def settled(sem: KMExClassifier, state: State, rest: Remaining) -> State:
+    """Move prototypes by k-means until no row changes hands, at most `max_iter` times.
 
-    Warn of rows that belonged to another prototype before.
+    Prototypes that lose all members are left out.
     """
-    owners, n_moved = np.searchsorted(sem.classes_, state.labels), 0
-    found = Nearest(
-        np.full(len(owners), np.inf),
-        np.full(len(owners), -1),
-        state.vectors.copy(),
-    )
-    for part in batches(len(codes), chunk_rows(X_train)):
-        numbers = np.arange(len(codes))[part]
-        with numbered(numbers.tolist()):
-            rows = clustered_rows(sem, embed(psem, take(X_train, numbers)))
-        given = rows, codes[part]
-        old, _ = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
-        new, squared = nearest_of_class(*given, state.vectors, owners)
-        n_moved += int(np.count_nonzero(state.ids[new] != old))
-        if metric_of(sem).unit:
-            squared[largest_values(rows) == 0] = np.inf
-        _update(found, rows, numbers, new, squared)
-    if n_moved:
-        warn_of_moved(n_moved, len(codes))
-    return state._replace(nearest=found.values, rows=found.numbers)
+    of = np.searchsorted(sem.classes_, state.labels)
+    means = state.vectors.astype(np.float64)
+    owners, _ = nearest_of_class(rest.rows, rest.codes, means, of)
+    for _ in range(sem.max_iter):
+        sums, squares = sums_about(means, Members(rest.rows, owners, rest.weights))
+        counts = np.bincount(owners, rest.weights, len(means))
+        moves = sums / np.where(counts > 0, counts, np.inf)[:, np.newaxis]
+        means, before = means + moves, owners
+        owners, _ = nearest_of_class(rest.rows, rest.codes, means, of)
+        if np.array_equal(owners, before):
+            break
+    vectors = means.astype(state.vectors.dtype)
+    return state._replace(
+        vectors=vectors,
+        means=vectors,
+        counts=counts,
+        within=np.maximum(squares - counts * squared_norms(moves), 0),
+    ).of(counts > 0)
 
 
-def _update(
-    found: Nearest, rows: Any, numbers: NDArray, owners: NDArray, squared: NDArray
-) -> None:
-    """Keep the nearest member of each prototype, of equally near ones the first."""
+def represent(sem: KMExClassifier, state: State, rest: Remaining) -> State:
+    """Find the nearest of the remaining rows for each prototype."""
+    of = np.searchsorted(sem.classes_, state.labels)
+    owners, squared = nearest_of_class(rest.rows, rest.codes, state.vectors, of)
+    if metric_of(sem).unit:
+        squared[largest_values(rest.rows) == 0] = np.inf
     order = np.lexsort((squared, owners))
-    _, first = np.unique(owners[order], return_index=True)
-    best = order[first]
-    best = best[squared[best] < found.squared[owners[best]]]
-    k = owners[best]
-    found.squared[k], found.numbers[k] = squared[best], numbers[best]
-    found.values[k] = dense(rows_at(rows, best))
+    known, first = np.unique(owners[order], return_index=True)
+    nearest, rows = state.vectors.copy(), np.full(len(of), -1)
+    rows[known] = order[first]
+    nearest[known] = dense(rows_at(rest.rows, order[first]))
+    return state._replace(nearest=nearest, rows=rows)
 
 
-def warn_of_moved(n_moved: int, n_rows: int) -> None:
-    warnings.warn(
-        f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
-        "prototype of their class: k-means would move the prototypes further. Fit "
-        "again if they must be those of k-means on these rows.",
-        KMExWarning,
-        stacklevel=4,
-    )
+def warn_if_moved(sem: KMExClassifier, state: State, rest: Remaining) -> None:
+    """Warn of rows that belonged to another prototype before."""
+    of = np.searchsorted(sem.classes_, state.labels)
+    given = rest.rows, rest.codes
+    before, _ = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
+    after, _ = nearest_of_class(*given, state.vectors, of)
+    n_moved = np.count_nonzero(state.ids[after] != before)
+    if n_moved:
+        warnings.warn(
+            f"{n_moved} of {len(after)} training rows that remain are now nearer to "
+            "another prototype of their class: k-means would move the prototypes "
+            "further. Pass settle=True to let it.",
+            KMExWarning,
+            stacklevel=4,
+        )
 
 
 def check_represented(state: State, medoid: bool) -> None:

@@ -1,5 +1,7 @@
 """The state of prototypes without some members, from means and weights alone."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -24,7 +26,7 @@ def without_members(state: State, gone: Members, medoid: bool) -> State:
     lost = np.bincount(gone.owners, gone.weights, len(state.ids))
     _check_members(lost, state)
     left = left_of(state.counts, lost)
-    sums, squares = _sums(state.means, gone)
+    sums, squares = sums_about(state.means, gone)
     divisor = np.where(left > 0, left, np.inf)  # those without members are left out
     moves = -sums / divisor[:, np.newaxis]
     means = (state.means + moves).astype(state.means.dtype)
@@ -59,21 +61,19 @@ def scatter_without(
     return products, fourth
 
 
-def _blocks(gone: Members) -> list[Members]:
+def _blocks(members: Members) -> Iterator[Members]:
     """Split members into blocks of dense rows."""
-    parts = batches(len(gone.owners), BLOCK_ROWS)
-    return [
-        Members(dense(gone.rows[part]), gone.owners[part], gone.weights[part])
-        for part in parts
-    ]
+    for part in batches(len(members.owners), BLOCK_ROWS):
+        rows, *others = (field[part] for field in members)
+        yield Members(dense(rows), *others)
 
 
-def _sums(
-    means: NDArray, gone: Members
+def sums_about(
+    means: NDArray, members: Members
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum the differences of members from the means, and their squares."""
+    """Sum the differences of members from given means, and their squares."""
     sums, squares = np.zeros(means.shape), np.zeros(len(means))
-    for rows, owners, weights in _blocks(gone):
+    for rows, owners, weights in _blocks(members):
         apart = rows.astype(np.float64) - means[owners]
         cells = (weights, (owners, np.arange(len(owners))))
         sums += sparse.csr_array(cells, shape=(len(means), len(owners))) @ apart

@@ -43,6 +43,7 @@ def test_an_explanation_says_what_a_person_would():
     assert other.training_row in found.prototype_rows
     assert f"Reasons: {found.reasons[0]}." in text
     assert len(str(found).splitlines()) <= 10
+    assert str(found).isascii()
     assert repr(found) == "Explanation(n_samples=1)"
 
 

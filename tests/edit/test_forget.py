@@ -78,21 +78,55 @@ def test_a_stream_goes_on_with_the_covariance_of_the_remaining_rows(metric):
     forget(psem).partial_fit(X[GONE], Y[GONE])
 
 
-@pytest.mark.parametrize(("share", "least"), [(0.01, 0.999), (0.1, 0.997)])
-def test_predictions_are_those_of_k_means_from_the_same_prototypes(share, least):
-    """They differ where rows change hands, which is more common if more are removed."""
+@pytest.mark.parametrize(
+    ("share", "settle", "least"),
+    [(0.01, False, 0.999), (0.1, False, 0.997), (0.1, True, 0.999)],
+)
+def test_predictions_are_those_of_k_means_from_the_same_prototypes(
+    share, settle, least
+):
+    """Without `settle`, they differ where rows change hands."""
     images, digits = load_digits(return_X_y=True)
     psem = KMExClassifier(5, random_state=0).fit(images, digits)
     gone = np.random.RandomState(0).random(len(images)) < share
+    given = {"X_train": images[~gone], "y_train": digits[~gone]} if settle else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", KMExWarning)
-        edited = forget_rows(psem, images[gone], digits[gone])
+        edited = forget_rows(psem, images[gone], digits[gone], settle=settle, **given)
     expected = KMExClassifier(5, random_state=0).fit(images, digits)
     for label in range(10):
         own, rows = psem.prototype_classes_ == label, images[~gone & (digits == label)]
-        again = KMeans(5, init=psem.prototypes_[own], n_init=1).fit(rows)
+        again = KMeans(5, init=psem.prototypes_[own], n_init=1, tol=0).fit(rows)
         expected.prototypes_[own] = again.cluster_centers_
     assert np.mean(edited.predict(images) == expected.predict(images)) >= least
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine_mahalanobis"])
+def test_settled_prototypes_are_the_means_of_their_rows(metric):
+    weights = np.arange(len(X)) % 3 + 1.0
+    psem = KMExClassifier(4, metric=metric, random_state=0).fit(X, Y, weights)
+    gone = np.flatnonzero((Y == 1) & (np.random.RandomState(0).random(len(X)) < 0.5))
+    kept = np.setdiff1d(np.arange(len(X)), gone)
+    given = {"X_train": X[kept], "y_train": Y[kept], "train_weight": weights[kept]}
+    with pytest.warns(KMExWarning, match="Pass settle=True"):
+        forget_rows(psem, X[gone], Y[gone], sample_weight=weights[gone], **given)
+    given["settle"] = True
+    edited = forget_rows(psem, X[gone], Y[gone], sample_weight=weights[gone], **given)
+    rows = X / np.linalg.norm(X, axis=1)[:, np.newaxis] if "cos" in metric else X
+    owners = owners_of(rows[kept], Y[kept], edited)
+    for k in range(len(edited.prototypes_)):
+        own = kept[owners == k]
+        mean = np.average(rows[own], axis=0, weights=weights[own])
+        assert_allclose(edited.prototypes_[k], mean, atol=1e-12)
+        assert_allclose(edited.prototype_counts_[k], weights[own].sum())
+        assert edited.prototype_indices_[k] in np.flatnonzero(owners == k)
+    squared = ((rows[kept] - edited.prototypes_[owners]) ** 2).sum(axis=1)
+    assert_allclose(edited.inertia_, np.bincount(Y[kept], weights[kept] * squared))
+    entry = edited.edit_log_[0]
+    assert (psem.prototype_classes_[entry["ids_before"]] == 1).any()
+    untouched = np.setdiff1d(np.arange(len(psem.prototypes_)), entry["ids_before"])
+    new = [entry["new_ids"][k] for k in untouched]
+    assert_array_equal(edited.prototypes_[new], psem.prototypes_[untouched])
 
 
 def test_examples_are_rows_that_remain():
@@ -206,6 +240,13 @@ def test_rows_that_cannot_be_training_rows():
         forget_rows(psem, X[Y == 2], Y[Y == 2])
     with pytest.raises(ValueError, match="y_train must be given with X_train"):
         forget_rows(psem, X[:1], Y[:1], X_train=X[1:])
+    with pytest.raises(ValueError, match="settle must be False without X_train"):
+        forget_rows(psem, X[:1], Y[:1], settle=True)
+    with pytest.raises(ValueError, match=r"X_train must hold all .* none of \[0\]"):
+        forget_rows(psem, X[:1], Y[:1], X_train=X[Y > 0], y_train=Y[Y > 0])
+    medoids = KMExClassifier(3, prototype="medoid").fit(X, Y)
+    with pytest.raises(ValueError, match="settle must be False for a model"):
+        forget_rows(medoids, X[:1], Y[:1], X_train=X, y_train=Y, settle=True)
     with pytest.raises(ValueError, match=r"without those of X_rows; got 178 rows, and"):
         forget_rows(psem, X[:1], Y[:1], X_train=X, y_train=Y)
     with pytest.raises(TypeError, match="must not be a RejectingClassifier"):
