@@ -29,7 +29,8 @@ API_REFERENCE = {
     "sklearn_kmex.explain": {
         "title": "Explanations",
         "description": (
-            "The training examples, the columns and the regions that led to a decision."
+            "The training examples, the columns, the words and the regions that led to a "
+            "decision."
         ),
         "names": [
             "Contrast",
@@ -37,6 +38,7 @@ API_REFERENCE = {
             "Explanation",
             "Influence",
             "TokenTable",
+            "Words",
             "black_box_relevance",
             "concept_maps",
             "contrast",
@@ -47,6 +49,7 @@ API_REFERENCE = {
             "relevance",
             "robustness",
             "token_table",
+            "words",
         ],
     },
     "sklearn_kmex.edit": {

@@ -85,7 +85,9 @@ def _sparse_terms(
     """Make terms whose embedding has one value, that of their column."""
     places = np.array(columns, dtype=np.intp)
     rows = np.array([term.row for term in terms], dtype=np.intp)
-    values = np.asarray(counts[rows, places], dtype=np.float64).ravel()
+    values = np.zeros(0)
+    if terms:  # no rows are selected as a matrix
+        values = np.asarray(counts[rows, places], dtype=np.float64).ravel()
     values = values * np.array([term.share for term in terms])
     entries = (values, (np.arange(len(terms)), places))
     shape = (len(terms), counts.shape[1])

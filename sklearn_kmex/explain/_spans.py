@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sklearn_kmex._draw.graphemes import whole_graphemes
@@ -17,7 +18,8 @@ SPACES = re.compile(r"\s\s+")
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 LETTERS = rf"(?:(?![{UNSPACED}])\w)+"
 WORD = re.compile(rf"[{UNSPACED}]|{LETTERS}(?:['\u2019]{LETTERS})*|[^\w\s]")
-MOST_COMPARED = 2**22  # pairs of characters
+PART = re.compile(r"\w+|\W")
+MOST_COMPARED = 2**22  # pairs of parts
 
 
 class Reading(NamedTuple):
@@ -116,23 +118,31 @@ def trace(
         if sum(lengths) == len(processed):
             places = enumerate(lengths)
             return [(place, place + 1) for place, n in places for _ in range(n)]
-    if len(text) * len(processed) > MOST_COMPARED:
+    parts = [PART.findall(one) for one in (text, processed)]
+    if len(parts[0]) * len(parts[1]) > MOST_COMPARED:
         return [(0, 0)] * len(processed)
-    return _compared(text, processed)
+    return _compared(*parts)
 
 
-def _compared(text: str, processed: str) -> list[Span]:
-    """Find where characters come from by the parts that two texts have in common."""
-    pair = (text.casefold(), processed.casefold())
-    if [len(one) for one in pair] != [len(text), len(processed)]:
-        pair = (text, processed)
-    origin = []
-    matcher = SequenceMatcher(None, *pair, autojunk=False)
-    for kind, start, end, first, last in matcher.get_opcodes():
-        if kind == "equal":
-            origin += [(place, place + 1) for place in range(start, end)]
-        else:
-            origin += [(start, end)] * (last - first)
+def _compared(text: list[str], processed: list[str]) -> list[Span]:
+    """Find where characters come from by the parts that two texts have in common.
+
+    Of parts that differ, the characters are compared.
+    """
+    starts = [0, *accumulate(map(len, text))]
+    keys = [[part.casefold() for part in parts] for parts in (text, processed)]
+    are_characters = max(map(len, text), default=0) == 1
+    origin: list[Span] = []
+    for kind, start, end, first, last in SequenceMatcher(
+        None, *keys, autojunk=False
+    ).get_opcodes():
+        ours, theirs = "".join(text[start:end]), "".join(processed[first:last])
+        found = [(0, len(ours))] * len(theirs)
+        if kind == "equal" and len(ours) == len(theirs):
+            found = [(place, place + 1) for place in range(len(ours))]
+        elif kind == "replace" and not are_characters:
+            found = _compared(list(ours), list(theirs))
+        origin += [(starts[start] + one, starts[start] + other) for one, other in found]
     return origin
 
 
@@ -142,8 +152,9 @@ def located(names: list[Any], text: str) -> list[list[Span]]:
     for name in names:
         match = None
         if isinstance(name, str) and name:
-            word = re.compile(rf"(?<!\w){re.escape(name)}\w*")
-            part = re.compile(re.escape(name))
+            end = r"\w*" if name[-1].isalnum() else ""
+            word = re.compile(rf"(?<!\w){re.escape(name)}{end}", re.IGNORECASE)
+            part = re.compile(re.escape(name), re.IGNORECASE)
             match = word.search(text, place) or part.search(text, place)
             match = match or word.search(text) or part.search(text)
         found.append([] if match is None else [match.span()])
