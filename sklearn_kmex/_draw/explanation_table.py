@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sklearn_kmex._draw.explanation import (
+from sklearn_kmex._draw.explained import (
     Evidence,
     ExplanationLike,
     Member,

@@ -285,7 +285,11 @@ class Lead:
         return torch.stack(
             [
                 torch.stack(
-                    [part(2 * (a - b), rows - (a + b) / 2) for b in others if b is not a]
+                    [
+                        part(2 * (a - b), rows - (a + b) / 2)
+                        for b in others
+                        if b is not a
+                    ]
                 ).mean(dim=0)
                 for a in known
             ],

@@ -34,6 +34,13 @@ SIZES = (
 )
 
 
+class Heat(NamedTuple):
+    """A relevance map, and the picture below it if that is not the image itself."""
+
+    values: NDArray  # (h, w)
+    ground: NDArray | None = None  # (h, w[, channels])
+
+
 class SampleSet(NamedTuple):
     """Test or training samples, their labels, and how they are shown as images."""
 
@@ -136,7 +143,7 @@ def check_pictures(made: NDArray | None, n_rows: int) -> NDArray:
 
 
 def encode(
-    pictures: dict[str, NDArray], heat: dict[str, NDArray], uses: Mapping[str, int]
+    pictures: dict[str, NDArray], heat: dict[str, Heat], uses: Mapping[str, int]
 ) -> dict[str, str]:
     """Encode images as data URIs, with one scale for all, in the best size that fits.
 
@@ -148,9 +155,12 @@ def encode(
     check_dependency("PIL.Image", caller="SEMReport", extra="report")
     ends = value_range(list(pictures.values()), Scale())
     units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
-    largest = max((float(np.abs(one).max()) for one in heat.values()), default=0)
-    for key, relevance in heat.items():
-        units[f"{key}-relevance"] = overlay(units[key], relevance, largest)
+    largest = max((float(np.abs(one.values).max()) for one in heat.values()), default=0)
+    for key, (relevance, ground) in heat.items():
+        unit = units[key]
+        if ground is not None:
+            unit = in_unit_range(ground, *value_range([ground], Scale()))
+        units[f"{key}-relevance"] = overlay(unit, relevance, largest)
     files = best_files(units, uses)
     return {key: data_uri(file) for key, file in files.items()}
 
