@@ -40,6 +40,7 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
+from sklearn_kmex._draw.shapes import strip_text
 from sklearn_kmex._draw.table import clipped
 
 COLOURS = {
@@ -83,7 +84,11 @@ def plot_explanation(
     pictures = _find_pictures(explanation, scale)
     shown = explanation[:max_samples]
     grid = [row for i in range(len(shown)) for row in _cells(shown, i, pictures)]
-    return draw_grid(pyplot, where, grid, heading(len(shown), len(explanation)))
+    title = heading(len(shown), len(explanation))
+    if explanation.samples is not None:
+        shape = scale.image_shape or explanation.samples.shape[1:]
+        title = "\n".join(filter(None, [title, strip_text(shape)]))
+    return draw_grid(pyplot, where, grid, title)
 
 
 def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.explained import ExplanationLike
 from sklearn_kmex._draw.figures import FONT
 from sklearn_kmex._draw.pictures import Scale, as_heat
+from sklearn_kmex._draw.shapes import stretched
 from sklearn_kmex._draw.table import clipped
 
 HEAT = "RdBu_r"  # red supports the decision, blue opposes it
@@ -73,7 +74,7 @@ def draw_heat(
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
     ax.imshow(0.5 + 0.5 * grey, cmap="gray", vmin=0, vmax=1)
     ends = {"vmin": -(largest or 1), "vmax": largest or 1}
-    ax.imshow(heat, cmap=HEAT, alpha=0.65, **ends)
+    ax.imshow(stretched(heat, grey.shape), cmap=HEAT, alpha=0.65, **ends)
     ax.set_title(fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
 

@@ -17,6 +17,7 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
+from sklearn_kmex._draw.shapes import picture_note, stretched
 from sklearn_kmex.utils import check_dependency
 
 BUDGET = 2_400_000  # bytes of all images on a page
@@ -61,6 +62,14 @@ class SampleSet(NamedTuple):
             made = np.asarray(self.images(take(self.X, numbers)))
             return check_pictures(made, len(numbers))
         return check_pictures(stacked(self.images, numbers), len(numbers))
+
+    def picture_note(self) -> str:
+        """Say how samples that are no pictures are shown as pictures."""
+        if self.image_shape is not None:
+            return picture_note(self.image_shape)
+        source = self.X if self.images is None else self.images
+        shown = source(take(self.X, [0])) if callable(source) else stacked(source, [0])
+        return "" if shown is None else picture_note(np.shape(shown)[1:])
 
 
 def check_samples(
@@ -190,6 +199,7 @@ def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float
     """Draw positive relevance in red and negative in blue over a grey image."""
     colormaps = check_dependency("matplotlib", caller="SEMReport", extra="report")
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
+    heat = stretched(heat, grey.shape)
     colours = colormaps.colormaps["RdBu_r"]((heat / (largest or 1) + 1) / 2)[..., :3]
     strength = 0.75 * np.abs(heat / (largest or 1))[..., np.newaxis] ** 0.5
     return (1 - strength) * grey[..., np.newaxis] + strength * colours

@@ -39,6 +39,7 @@ def show_samples(
     """Fill in how each sample and training sample is shown."""
     add_stand_ins(content)
     content["pictures"] = show_pictures(content, samples, training, explanation)
+    content["picture_note"] = samples.picture_note() if content["pictures"] else ""
     for side, some in (("sample", samples), ("training", training)):
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
