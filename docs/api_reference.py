@@ -29,8 +29,8 @@ API_REFERENCE = {
     "sklearn_kmex.explain": {
         "title": "Explanations",
         "description": (
-            "The training examples, the columns, the words and the regions that led to a "
-            "decision."
+            "The training examples, the columns, the words and the regions that led to "
+            "a decision."
         ),
         "names": [
             "Contrast",

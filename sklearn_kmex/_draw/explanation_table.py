@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kmex._draw.explanation import (
+from sklearn_kmex._draw.explained import (
     Evidence,
     ExplanationLike,
     Member,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -11,23 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.samples import (
-    as_array,
-    as_samples,
-    len_of,
-    stacked,
-    texts_at,
-)
+from sklearn_kmex._data.samples import as_samples, len_of, stacked, texts_at
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
-from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed, memorizes
 from sklearn_kmex._rejecting import accepted, held_out_typicality
 from sklearn_kmex.explain._contrast import contrast
 from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._maps import explained_maps
 from sklearn_kmex.explain._members import most_alike_members
-from sklearn_kmex.explain._relevance import relevance as relevance_maps
-from sklearn_kmex.explain._settings import METHODS
 from sklearn_kmex.explain._word_records import as_objects
 from sklearn_kmex.explain._words import words
 
@@ -98,7 +88,9 @@ def explain(
         `relevance(psem, X, prototypes=prototypes)` with the indices of the nearest
         prototypes, of shape (n_samples, n_prototypes). True computes them by
         :func:`relevance`, a str by the `method` of this name, one that needs no
-        `bounds`; both need torch. None computes no maps.
+        `bounds`; both need torch: a map of the margin for each sample, and for each of
+        its `prototypes` a map of what sets it apart from the others. None computes no
+        maps.
 
     reasons : bool, default=False
         Whether to say in which columns each sample is similar to the predicted class,
@@ -160,10 +152,10 @@ def explain(
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
         samples=samples,
-        relevance=_maps(relevance, psem, X, order),
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
         **(_reasons(psem, X, X_train, samples, known, found) if reasons else {}),
+        **explained_maps(relevance, psem, X, order),
         **_two_classes(found),
         **known,
     )
@@ -263,37 +255,3 @@ def _compared(
         unknown = np.full(len(found.predicted), np.nan)
         compared |= {"typicality": unknown, "typicality_among": None}
     return compared
-
-
-def _maps(
-    relevance: Any, psem: Any, X: Any, prototypes: NDArray[np.intp]
-) -> NDArray | None:
-    """Return the maps given, or compute them."""
-    if relevance is None or relevance is False:
-        return None
-    if relevance is True:
-        relevance = relevance_maps
-    elif isinstance(relevance, str):
-        relevance = _maps_by(relevance)
-    if callable(relevance):
-        check_takes(relevance, "relevance", "prototypes")
-        relevance = relevance(psem, X, prototypes=prototypes)
-    maps = np.asarray(as_array(relevance))
-    if maps.ndim < 2 or len(maps) != len(prototypes):
-        raise ValueError(
-            "relevance must have a map for each sample, in an array of shape "
-            f"({len(prototypes)}, ...); got shape {maps.shape}."
-        )
-    return maps
-
-
-def _maps_by(method: str) -> Callable:
-    """Return the function that computes maps by the method of this name."""
-    names = [name for name in METHODS if not name.endswith("_box")]  # without bounds
-    if method not in names:
-        raise ValueError(
-            f"relevance must be True, an array, a function, or the name of a method, "
-            f"one of {names}; got {method!r}. For other settings pass "
-            "functools.partial(relevance, ...)."
-        )
-    return partial(relevance_maps, method=method)

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import (
-    Evidence,
-    examples_of,
-    plot_explanation,
-)
+from sklearn_kmex._draw.explained import Evidence, examples_of
+from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
@@ -84,8 +81,7 @@ class Explanation(PictureRecords):
         no rows to compare with.
 
     typicality_among : str or None, default=None
-        These rows: "training rows", or "held-out rows" of a
-        :class:`~sklearn_kmex.RejectingClassifier`.
+        "training rows", or "held-out rows" of a `RejectingClassifier`.
 
     margin : ndarray of shape (n_samples,)
         Score of the predicted class minus that of the runner-up, in the unit of the
@@ -108,6 +104,18 @@ class Explanation(PictureRecords):
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
         Relevance maps, one for each sample, or one for each of its `prototypes`.
+
+    relevance_of : str or None, default=None
+        What `relevance` explains: "margin" if `explain` computed it, None if it was
+        given.
+
+    prototype_relevance : ndarray of shape (n_samples, n_prototypes, ...), default=None
+        For each of `prototypes`, a map of what sets it apart from the others: positive
+        where the sample is more like it than like the others.
+
+    inputs : ndarray of shape (n_samples, ...), default=None
+        What the network takes for each sample, if relevance maps have the shape of this
+        and not that of the samples.
 
     example_prototypes : ndarray of shape (n_examples,), dtype=intp, default=None
         Prototypes whose training row is in `examples`, ascending.
@@ -197,6 +205,9 @@ class Explanation(PictureRecords):
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
     samples: NDArray | None = None
     relevance: NDArray | None = None
+    relevance_of: str | None = field(default=None, metadata=SHARED)
+    prototype_relevance: NDArray | None = None
+    inputs: NDArray | None = None
     example_prototypes: NDArray[np.intp] | None = field(default=None, metadata=SHARED)
     examples: NDArray | None = field(default=None, metadata=SHARED)
     members: NDArray[np.intp] | None = None

@@ -85,6 +85,7 @@ def case_cards(
                         "text",
                         "picture",
                         "relevance",
+                        "relevance_of",
                         "columns",
                         "contributions",
                         "contributions_method",
