@@ -105,7 +105,9 @@ def measure(X, y, X_test, change, container=np.asarray, first=flat):
     return {
         "n_train": len(X),
         "n_test": len(X_test),
-        "recall": None if change is None else float(np.isin(range(n_copies), named).mean()),
+        "recall": None
+        if change is None
+        else float(np.isin(range(n_copies), named).mean()),
         "false": float(clean / (len(X_test) - (n_copies if change is not None else 0))),
         "expected": found.n_expected,
         "equal_test": found.equal.test_share,
@@ -131,7 +133,9 @@ def main():
     half = np.random.RandomState(0).permutation(len(X))
     ends = half[: len(X) // 2], half[len(X) // 2 :]
     for name, rows in (("halves", X), ("halves of coarse columns", coarse)):
-        found[f"adult, {name}"] = measure(rows[ends[0]], y[ends[0]], rows[ends[1]], None)
+        found[f"adult, {name}"] = measure(
+            rows[ends[0]], y[ends[0]], rows[ends[1]], None
+        )
         print(name, found[f"adult, {name}"], flush=True)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 

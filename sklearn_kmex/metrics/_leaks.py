@@ -10,14 +10,13 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.samples import as_samples, len_of
-from sklearn_kmex._data.unit_rows import as_rows
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics._leak_chance import chances, claim
 from sklearn_kmex.metrics._near_rows import (
-    Embeddings,
     Nearest,
     as_columns,
+    as_embeddings,
     as_images,
     candidates,
 )
@@ -95,7 +94,7 @@ def find_leaks(
         equal : :class:`~sklearn.utils.Bunch`
             `test_share`, the share of test samples that are equal to a training sample,
             and `train_share`, the share of training samples that are equal to another,
-            by content, or by embedding where content cannot be compared.
+            in content and embedding.
         frame : method
             Return `pairs` as a pandas DataFrame.
 
@@ -147,12 +146,8 @@ def find_leaks(
     """
     psem, training, test = of_one_state(psem), as_samples(X_train), as_samples(X_test)
     find_sem(psem)
-    sets = [_embedded(psem, training), _embedded(psem, test)]
-    return leaks_of(training, test, sets[0], sets[1], image_shape)
-
-
-def _embedded(psem: Any, X: Any) -> Any:
-    return as_rows(to_numpy(embed(psem, X)), "embeddings")
+    Z_train, Z_test = (to_numpy(embed(psem, X)) for X in (training, test))
+    return leaks_of(training, test, Z_train, Z_test, image_shape)
 
 
 def leaks_of(
@@ -170,10 +165,7 @@ def leaks_of(
             f"{n_train} and {n_test}."
         )
     some = np.random.RandomState(SEED).permutation(n_train)[:N_COMPARED]
-    views = {"embedding": (Embeddings(Z_train), Embeddings(Z_test))}
-    content = _content(X_train, X_test, image_shape)
-    if content is not None:
-        views = {"content": content, **views}
+    views = _views(X_train, X_test, Z_train, Z_test, image_shape)
     features = [
         pair
         for training, test in views.values()
@@ -181,23 +173,42 @@ def leaks_of(
     ]
     near_test = np.hstack([candidates(b, a, None) for a, b in features])
     near_train = np.hstack([candidates(a[some], a, some) for a, b in features])
-    found = [
-        _claims(
-            name,
+    nearest = {
+        name: (
             _nearest(test, training, near_test),
             _nearest(training.take(some), training, near_train),
         )
         for name, (training, test) in views.items()
+    }
+    equal = [
+        np.logical_and.reduce([pair[side].distances == 0 for pair in nearest.values()])
+        for side in (0, 1)
     ]
-    return _joined(found)
+    return _joined(
+        [_claims(name, *pair, equal[0]) for name, pair in nearest.items()], equal
+    )
 
 
-def _content(
-    X_train: Any, X_test: Any, image_shape: tuple[int, ...] | None
-) -> tuple[Any, Any] | None:
-    """Return what both sets are compared by, or None if only embeddings can be."""
+def _views(
+    X_train: Any,
+    X_test: Any,
+    Z_train: Any,
+    Z_test: Any,
+    image_shape: tuple[int, ...] | None,
+) -> dict[str, tuple[Any, Any]]:
+    """Return what both sets are compared by: content first, where it can be."""
     images = as_images(X_train, image_shape), as_images(X_test, image_shape)
-    return images if None not in images else as_columns(X_train, X_test)
+    content = images if None not in images else as_columns(X_train, X_test)
+    views = {} if content is None else {"content": content}
+    embeddings = as_embeddings(Z_train), as_embeddings(Z_test)
+    if None not in embeddings:
+        views["embedding"] = embeddings
+    if not views:
+        raise ValueError(
+            "Samples or their embeddings must be numbers, images or tables to be "
+            f"compared; got {type(X_train).__name__} and {type(Z_train).__name__}."
+        )
+    return views
 
 
 def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
@@ -205,41 +216,40 @@ def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
     distances = rows.distances(training, near)
     best = distances.argmin(axis=1)
     at = np.arange(len(best)), best
-    return Nearest(near[at], distances[at])
+    found = distances[at]
+    zero = NEAR_ZERO * np.median(distances)
+    return Nearest(near[at], np.where(found <= zero, 0.0, found))
 
 
-def _claims(name: str, test: Nearest, within: Nearest) -> tuple[Bunch, float, Bunch]:
-    """Return the pairs that chance does not explain, and the shares of equal rows."""
-    scale = NEAR_ZERO * np.median(within.distances)
-    far, known = (
-        np.where(one.distances <= scale, 0.0, one.distances) for one in (test, within)
-    )
-    chance = chances(far, known)
-    rows, n_expected = claim(far, known, chance)
+def _claims(
+    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_]
+) -> tuple[Bunch, float]:
+    """Return the pairs that chance does not explain, and how many it does."""
+    chance = chances(test.distances, within.distances)
+    rows, n_expected = claim(test.distances, within.distances, chance)
     pairs = Bunch(
         test_row=rows,
         train_row=test.rows[rows],
-        kind=np.where(far[rows] == 0, "equal", "near"),
+        kind=np.where(equal[rows], "equal", "near"),
         found_by=np.full(len(rows), name),
-        distance=far[rows],
+        distance=test.distances[rows],
         chance=chance[rows],
     )
-    equal = Bunch(
-        test_share=float(np.mean(far == 0)), train_share=float(np.mean(known == 0))
-    )
-    return pairs, n_expected, equal
+    return pairs, n_expected
 
 
-def _joined(found: list[tuple[Bunch, float, Bunch]]) -> Leaks:
+def _joined(found: list[tuple[Bunch, float]], equal: list[NDArray[np.bool_]]) -> Leaks:
     """Join the pairs of several comparisons; the first names a test row."""
     joined = {
-        name: np.concatenate([pairs[name] for pairs, *_ in found])
+        name: np.concatenate([pairs[name] for pairs, _ in found])
         for name in found[0][0]
     }
     first = np.unique(joined["test_row"], return_index=True)[1]
     first = first[np.argsort(joined["chance"][first], kind="stable")]
     return Leaks(
         pairs=Bunch(**{name: column[first] for name, column in joined.items()}),
-        n_expected=max(expected for _, expected, _ in found),
-        equal=found[0][2],
+        n_expected=max(expected for _, expected in found),
+        equal=Bunch(
+            test_share=float(equal[0].mean()), train_share=float(equal[1].mean())
+        ),
     )

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import gen_batches
 
-from sklearn_kmex._data.samples import as_array, stacked
+from sklearn_kmex._data.samples import as_array, len_of, stacked
 from sklearn_kmex._draw.pictures import channels_last
 
 N_NEAREST = 4  # rows compared, by each kind of feature
@@ -20,7 +20,9 @@ SHIFT = 3  # pixels by which they are moved in each direction
 LOW = 8  # blocks on each side of a coarse image
 FREQUENCIES = 6  # of each axis, in the spectrum
 LEVELS = 4  # dimensions for the values of a column that is not numeric
+N_DIRECTIONS = 64  # of candidates, where there are more than twice as many features
 BLOCK = 128
+IMAGES_AT_ONCE = 1_024
 
 
 class Nearest(NamedTuple):
@@ -35,18 +37,23 @@ def candidates(
 ) -> NDArray[np.intp]:
     """Return the nearest training rows; `numbers` are those of the queries, if any."""
     n_found = min(N_NEAREST + (numbers is not None), training.shape[0])
+    search = NearestNeighbors(n_neighbors=n_found, algorithm="brute")
+    search.fit(narrow(training))
+    found = search.kneighbors(narrow(queries), return_distance=False)
+    if numbers is None:
+        return found
+    other = found != numbers[:, np.newaxis]
+    other[other.all(axis=1), -1] = False  # among equal rows, itself was not found
+    return found[other].reshape(len(found), -1)
 
-    def nearest(distances: NDArray, start: int) -> NDArray[np.intp]:
-        if numbers is not None:
-            of_block = numbers[start : start + len(distances)]
-            distances[np.arange(len(distances)), of_block] = np.inf
-        few = min(N_NEAREST, n_found)
-        return np.argpartition(distances, few - 1, axis=1)[:, :few]
 
-    parts = pairwise_distances_chunked(
-        queries, training, reduce_func=nearest, metric="sqeuclidean"
-    )
-    return np.concatenate(list(parts))
+def narrow(values: Any) -> Any:
+    """Project many features on random directions, which hardly changes neighbours."""
+    n_features = values.shape[1]
+    if sparse.issparse(values) or n_features <= 2 * N_DIRECTIONS:
+        return values
+    size = n_features, N_DIRECTIONS
+    return values @ np.random.RandomState(0).normal(size=size).astype(values.dtype)
 
 
 class Embeddings:
@@ -168,23 +175,42 @@ def reduced(images: NDArray, side: int) -> NDArray:
     return kept.reshape(len(images), height, step[0], width, step[1]).mean(axis=(2, 4))
 
 
+def as_embeddings(Z: Any) -> Embeddings | None:
+    """Return rows of numbers, or None if they are something else."""
+    if sparse.issparse(Z):
+        return Embeddings(Z.tocsr())
+    values = np.asarray(Z)
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        return None
+    values = values.astype(np.float64)
+    return Embeddings(values) if np.isfinite(values).all() else None
+
+
 def as_images(X: Any, image_shape: tuple[int, ...] | None) -> Images | None:
     """Return samples as reduced grey images, or None if they are no images."""
-    values = stacked(X, range(len(X))) if hasattr(X, "__len__") else None
-    values = None if values is None else channels_last(values, image_shape)
-    if values is None:
+    parts = []
+    for some in gen_batches(len_of(X), IMAGES_AT_ONCE):
+        values = stacked(X, range(some.start, some.stop))
+        values = None if values is None else channels_last(values, image_shape)
+        if values is None:
+            return None
+        grey = np.nan_to_num(values.astype(np.float32))
+        parts.append(reduced(grey.mean(axis=3) if grey.ndim == 4 else grey, SIDE))
+    return Images(np.concatenate(parts))
+
+
+def _as_table(X: Any) -> NDArray | None:
+    if sparse.issparse(X):
         return None
-    grey = values.astype(np.float32)
-    return Images(reduced(grey.mean(axis=3) if grey.ndim == 4 else grey, SIDE))
+    if hasattr(X, "shape"):
+        return np.asarray(as_array(X))
+    return stacked(X, range(len_of(X)))
 
 
 def as_columns(X_train: Any, X_test: Any) -> tuple[Columns, Columns] | None:
     """Return two tables with the same columns, or None if they are no tables."""
-    tables = [np.asarray(as_array(X)) for X in (X_train, X_test)]
-    if any(
-        one.ndim != 2 or sparse.issparse(X)
-        for one, X in zip(tables, (X_train, X_test), strict=True)
-    ):
+    tables = [_as_table(X) for X in (X_train, X_test)]
+    if any(one is None or one.ndim != 2 for one in tables):
         return None
     n_train, numbers, codes = len(tables[0]), [], []
     for column in np.concatenate(tables).T:
@@ -194,7 +220,7 @@ def as_columns(X_train: Any, X_test: Any) -> tuple[Columns, Columns] | None:
             codes.append(np.unique(column.astype(str), return_inverse=True)[1])
             continue
         gap = np.isnan(values)
-        numbers.append(np.where(gap, 0.0, values))
+        numbers.append(np.nan_to_num(values))
         if gap.any():
             codes.append(gap.astype(np.intp))
     size = len(tables[0]) + len(tables[1])
