@@ -114,7 +114,8 @@ def _tables(
 ) -> tuple[NDArray[np.intp], list[Table], int]:
     """Return the places of counts tried with the chosen rule, and scores by count.
 
-    The index of the best of these counts is returned, too. A count that was not tried with this rule has the one that is equal to it.
+    The index of the best of these counts is returned, too. A count that was not tried
+    with this rule has the one that is equal to it.
     """
     chosen, n_classes = tried[index], len(search.counts)
     rivals = [one for one in tried if one.candidate[1:3] == chosen.candidate[1:3]]

@@ -212,10 +212,10 @@ class Similar(NamedTuple):
 
     def decide(self, priors: Sequence[NDArray], aggregation: str) -> list[Scores]:
         """Return the class scores, given weights of the prototypes of each fold."""
-        below = self.below or [None] * len(self.stacks)
+        below: Sequence[NDArray | None] = self.below or [None] * len(self.stacks)
         return [
-            stack.decide(*each, [priors[k] for k in stack.folds], aggregation)
-            for stack, *each in zip(self.stacks, self.best, below, strict=True)
+            stack.decide(of, under, [priors[k] for k in stack.folds], aggregation)
+            for stack, of, under in zip(self.stacks, self.best, below, strict=True)
         ]
 
 
