@@ -63,17 +63,6 @@ class HeldOut(NamedTuple):
     weights: NDArray[np.float64]
     targets: NDArray | None = None  # probabilities of the classes, by a teacher
 
-    def every(self, step: int) -> "HeldOut":
-        """Keep one of every `step` rows."""
-        kept = slice(None, None, step)
-        targets = None if self.targets is None else self.targets[kept]
-        return self._replace(
-            similar=self.similar[kept],
-            codes=self.codes[kept],
-            weights=self.weights[kept],
-            targets=targets,
-        )
-
     def with_best(self) -> "HeldOut":
         """Keep the most similar prototype of each class, if that one decides alone.
 

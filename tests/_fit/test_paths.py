@@ -94,6 +94,14 @@ def test_equal_rows_of_a_class_are_one_prototype():
         assert_array_equal(path[1].counts, [3.0])
 
 
+def test_rows_that_are_equal_but_for_rounding_are_one_prototype():
+    X, y = np.array([[0.0], [1e-20], [1.0], [2.0], [3.0]]), np.zeros(5, dtype=int)
+    ((few, many),) = paths_of(X, y, [[3, 5]])
+    assert_allclose(np.sort(many.vectors, axis=0), X[[0, 2, 3, 4]], atol=1e-15)
+    assert sorted(many.counts) == [1, 1, 1, 2]
+    assert len(few.counts) == 3
+
+
 def test_batches_do_not_matter(digits, monkeypatch):
     X, _, y, _ = digits
     whole = paths_of(X, y, [[1, 3]] * 10)
