@@ -143,8 +143,8 @@ class KMExClassifierCV(KMExClassifier):
         Number of prototypes of each class.
 
     cv_results_ : dict of str to ndarray or list
-        One item for each candidate: "params", "param_n_prototypes" and so on,
-        "split0_test_score" and so on, "mean_test_score", "std_test_score",
+        One item for each candidate that was tried: "params", "param_n_prototypes" and
+        so on, "split0_test_score" and so on, "mean_test_score", "std_test_score",
         "rank_test_score", "standard_error", that of the mean difference from the best,
         and "accepted", whether the mean is within the tolerance of the best.
 

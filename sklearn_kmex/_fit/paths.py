@@ -148,9 +148,9 @@ def _moved(
     start = centers[:, np.newaxis].astype(problems.points.dtype)
     moved, *_ = move(problems, start, min(most, model.max_iter), model.tol)
     means, weights = assign(problems, moved)
-    found = map(Found, moved[:, 0], means[:, 0], weights[:, 0])
+    found = list(map(Found, moved[:, 0], means[:, 0], weights[:, 0]))
     if not weights.all():
-        found = (Found(*(field[of.counts > 0] for field in of)) for of in found)
+        found = [Found(*(field[of.counts > 0] for field in of)) for of in found]
     return dict(zip(own.tolist(), found, strict=True))
 
 

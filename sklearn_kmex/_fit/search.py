@@ -162,7 +162,7 @@ class Search(NamedTuple):
         margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
         least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
         near = means >= means[best] - np.maximum(CLEARLY * margin, least)
-        kept = {tried[i].candidate.family() for i in np.flatnonzero(near)}
+        kept = {tried[i].candidate.family() for i in np.flatnonzero(near).tolist()}
         left = {
             metric: [r for r in self.rules if Candidate(0, metric, *r).family() in kept]
             for metric in self.metrics

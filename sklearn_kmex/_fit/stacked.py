@@ -14,9 +14,9 @@ from sklearn_kmex._data.arrays import group_sizes, group_starts
 from sklearn_kmex._fit.temperature import HeldOut, mean_of
 from sklearn_kmex._model.similarity import relative_similarities
 
-# Range of logarithms of inverse temperatures, in the unit of the scores; the change of
-# one for which two derivatives are enough; and most steps to find it.
-BOUNDS, NEAR, MOST_STEPS = (-8.0, 13.0), 0.1, 30
+# Range of logarithms of inverse temperatures, in the unit of the scores, and the change
+# of one for which two derivatives are enough.
+BOUNDS, NEAR = (-8.0, 13.0), 0.1
 # Smaller similarities have no effect at any temperature.
 LEAST = -1e9
 
@@ -212,10 +212,10 @@ class Similar(NamedTuple):
 
     def decide(self, priors: Sequence[NDArray], aggregation: str) -> list[Scores]:
         """Return the class scores, given weights of the prototypes of each fold."""
-        below = self.below or [None] * len(self.stacks)
+        below: Sequence[NDArray | None] = self.below or [None] * len(self.stacks)
         return [
-            stack.decide(*each, [priors[k] for k in stack.folds], aggregation)
-            for stack, *each in zip(self.stacks, self.best, below, strict=True)
+            stack.decide(of, under, [priors[k] for k in stack.folds], aggregation)
+            for stack, of, under in zip(self.stacks, self.best, below, strict=True)
         ]
 
 
@@ -243,8 +243,8 @@ def rough_temperature(
     weights = np.concatenate([part.weights for part in parts])
     smoothing = 1 / (float(weights.sum() / np.median(weights)) + 2)
     low, high = BOUNDS
-    place, moved = np.inf, float(np.log(near))
-    for _ in range(MOST_STEPS):
+    place, moved = np.inf, float(np.clip(np.log(near), low, high))
+    while abs(moved - place) > NEAR:
         place = moved
         inverse = float(np.exp(place))
         found = [part.at(inverse) for part in parts]
@@ -254,8 +254,6 @@ def rough_temperature(
         moved = place - inverse * slope / rise if rise > 0 else np.inf
         if not low < moved < high:
             moved = (low + high) / 2
-        if abs(moved - place) <= NEAR:
-            break
     return float(np.exp(moved)), found
 
 

@@ -63,17 +63,6 @@ class HeldOut(NamedTuple):
     weights: NDArray[np.float64]
     targets: NDArray | None = None  # probabilities of the classes, by a teacher
 
-    def every(self, step: int) -> "HeldOut":
-        """Keep one of every `step` rows."""
-        kept = slice(None, None, step)
-        targets = None if self.targets is None else self.targets[kept]
-        return self._replace(
-            similar=self.similar[kept],
-            codes=self.codes[kept],
-            weights=self.weights[kept],
-            targets=targets,
-        )
-
     def with_best(self) -> "HeldOut":
         """Keep the most similar prototype of each class, if that one decides alone.
 
@@ -186,10 +175,16 @@ def compare_held_out(
     for rule, part, apart in zip(rules, parts, squared, strict=True):
         deciding = _deciding(rule)
         similar = rule.relative(reduce_columns(np.minimum, apart, deciding))
-        of_prototypes = rule.owners[deciding], rule.weights[deciding]
-        known = None if targets is None else targets[part]
-        of_rows = codes[part], weights[part], known
-        found.append(HeldOut(to_numpy(similar), *of_prototypes, *of_rows))
+        found.append(
+            HeldOut(
+                to_numpy(similar),
+                rule.owners[deciding],
+                rule.weights[deciding],
+                codes[part],
+                weights[part],
+                None if targets is None else targets[part],
+            )
+        )
     return [part for part in found if len(part.codes)]
 
 
@@ -302,7 +297,7 @@ def _least_convex_loss(
     If one prototype of each class decides, the loss is a convex function of the inverse
     temperature: its slope rises.
     """
-    slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
+    slopes_of = [_slopes(part, smoothing) for part in parts]
     low, high = -bounds[::-1]
     inverse, n_steps, done = (low + high) / 2, 0, False
     while not done:
@@ -317,22 +312,6 @@ def _least_convex_loss(
         )  # and the next change its square
         inverse, done = moved, is_near or n_steps == MOST_STEPS
     return -inverse
-
-
-def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
-    """Join parts whose prototypes have the same classes and weights."""
-    owners, priors = parts[0].owners, parts[0].priors
-    if any(
-        not np.array_equal(part.owners, owners)
-        or not np.array_equal(part.priors, priors)
-        for part in parts
-    ):
-        return parts
-    of_rows = ("similar", "codes", "weights", "targets")
-    fields = {name: [getattr(part, name) for part in parts] for name in of_rows}
-    if fields["targets"][0] is None:
-        del fields["targets"]
-    return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
 
 
 def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
