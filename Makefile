@@ -150,6 +150,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/metric.py
 	$(BIN)/python benchmarks/deletions.py
+	$(BIN)/python benchmarks/forget.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py

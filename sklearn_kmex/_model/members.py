@@ -1,18 +1,17 @@
 """Training rows as members of prototypes: the prototype that each belongs to."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import column_or_1d
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._data.arrays import map_blocks, rows_at
+from sklearn_kmex._data.arrays import rows_at
 from sklearn_kmex._data.unit_rows import unit_rows
+from sklearn_kmex._model.answers import winners_of_rows
 from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.rule import metric_of, rule_of
-from sklearn_kmex._model.similarity import squared_distances
+from sklearn_kmex._model.rule import Rule, metric_of, rule_of
 
 # Smaller shares of the weight of a prototype are rounding errors.
 ROUNDING = 1e-9
@@ -31,7 +30,7 @@ def members_of(
 ) -> Members:
     """Assign embeddings of training rows to the nearest prototype of their class."""
     rows = clustered_rows(sem, Z)
-    owners, _ = nearest_of_class(rows, codes, sem.prototypes_, rule_of(sem).owners)
+    owners = nearest_of_class(rows, codes, sem.prototypes_, rule_of(sem).owners)
     return Members(rows, owners, weights)
 
 
@@ -43,19 +42,20 @@ def clustered_rows(sem: Any, Z: Any) -> Any:
 
 def nearest_of_class(
     rows: Any, codes: NDArray[np.intp], prototypes: NDArray, of: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the nearest prototype of the class of each row, and squared distances.
+) -> NDArray[np.intp]:
+    """Return the nearest prototype of the class of each row.
 
     `of` holds the class codes of the prototypes. As in `fit`, the distance is Euclidean
     whatever metric decides.
     """
-    owners, squared = np.empty(len(codes), dtype=np.intp), np.empty(len(codes))
+    owners = np.empty(len(codes), dtype=np.intp)
     for code in np.unique(codes):
         mine, own = np.flatnonzero(codes == code), np.flatnonzero(of == code)
-        distances = partial(squared_distances, prototypes=prototypes[own])
-        found = map_blocks(distances, rows_at(rows, mine), len(own))
-        owners[mine], squared[mine] = own[found.argmin(axis=1)], found.min(axis=1)
-    return owners, squared
+        n_own = len(own)
+        each = Rule(prototypes[own], np.arange(n_own), n_own, np.ones(n_own))
+        nearest = winners_of_rows(rows_at(rows, mine), each, assert_all_finite)
+        owners[mine] = own[nearest]
+    return owners
 
 
 def codes_of(sem: Any, labels: ArrayLike, n_rows: int, name: str) -> NDArray[np.intp]:

@@ -86,8 +86,8 @@ def forget_rows(
 
     settle : bool, default=False
         Whether k-means goes on from the moved prototypes until no row of `X_train`
-        changes hands, at most `max_iter` steps. This costs a few steps of k-means on
-        all rows, and moves the other prototypes of these classes, too.
+        changes hands, at most `max_iter` steps. This may take as long as a fit, and
+        moves other prototypes, too.
 
     reason : str, default=None
         Reason for the edit, for the log.

@@ -28,7 +28,7 @@ from sklearn_kmex._model.members import (
 from sklearn_kmex._model.rule import metric_of, rule_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._state import State
-from sklearn_kmex.edit._without import sums_about
+from sklearn_kmex.edit._without import squares_to, sums_about
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -80,13 +80,13 @@ def settled(sem: KMExClassifier, state: State, rest: Remaining) -> State:
     """
     of = np.searchsorted(sem.classes_, state.labels)
     means = state.vectors.astype(np.float64)
-    owners, _ = nearest_of_class(rest.rows, rest.codes, means, of)
+    owners = nearest_of_class(rest.rows, rest.codes, means, of)
     for _ in range(sem.max_iter):
         sums, squares = sums_about(means, Members(rest.rows, owners, rest.weights))
-        counts = np.bincount(owners, rest.weights, len(means))
+        counts = np.bincount(owners, rest.weights, len(means)).astype(np.float64)
         moves = sums / np.where(counts > 0, counts, np.inf)[:, np.newaxis]
         means, before = means + moves, owners
-        owners, _ = nearest_of_class(rest.rows, rest.codes, means, of)
+        owners = nearest_of_class(rest.rows, rest.codes, means, of)
         if np.array_equal(owners, before):
             break
     vectors = means.astype(state.vectors.dtype)
@@ -101,7 +101,8 @@ def settled(sem: KMExClassifier, state: State, rest: Remaining) -> State:
 def represent(sem: KMExClassifier, state: State, rest: Remaining) -> State:
     """Find the nearest of the remaining rows for each prototype."""
     of = np.searchsorted(sem.classes_, state.labels)
-    owners, squared = nearest_of_class(rest.rows, rest.codes, state.vectors, of)
+    owners = nearest_of_class(rest.rows, rest.codes, state.vectors, of)
+    squared = squares_to(state.vectors, Members(rest.rows, owners, rest.weights))
     if metric_of(sem).unit:
         squared[largest_values(rest.rows) == 0] = np.inf
     order = np.lexsort((squared, owners))
@@ -116,8 +117,8 @@ def warn_if_moved(sem: KMExClassifier, state: State, rest: Remaining) -> None:
     """Warn of rows that belonged to another prototype before."""
     of = np.searchsorted(sem.classes_, state.labels)
     given = rest.rows, rest.codes
-    before, _ = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
-    after, _ = nearest_of_class(*given, state.vectors, of)
+    before = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
+    after = nearest_of_class(*given, state.vectors, of)
     n_moved = np.count_nonzero(state.ids[after] != before)
     if n_moved:
         warnings.warn(

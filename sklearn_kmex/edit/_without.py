@@ -64,8 +64,8 @@ def scatter_without(
 def _blocks(members: Members) -> Iterator[Members]:
     """Split members into blocks of dense rows."""
     for part in batches(len(members.owners), BLOCK_ROWS):
-        rows, *others = (field[part] for field in members)
-        yield Members(dense(rows), *others)
+        rows = dense(members.rows[part])
+        yield Members(rows, members.owners[part], members.weights[part])
 
 
 def sums_about(
@@ -74,11 +74,20 @@ def sums_about(
     """Sum the differences of members from given means, and their squares."""
     sums, squares = np.zeros(means.shape), np.zeros(len(means))
     for rows, owners, weights in _blocks(members):
-        apart = rows.astype(np.float64) - means[owners]
-        cells = (weights, (owners, np.arange(len(owners))))
+        apart = rows - means.astype(rows.dtype)[owners]
+        cells = (weights.astype(rows.dtype), (owners, np.arange(len(owners))))
         sums += sparse.csr_array(cells, shape=(len(means), len(owners))) @ apart
         squares += np.bincount(owners, weights * squared_norms(apart), len(means))
     return sums, squares
+
+
+def squares_to(vectors: NDArray, members: Members) -> NDArray[np.float64]:
+    """Return the squared distance of each member to the vector of its prototype."""
+    parts = [
+        squared_norms(rows - vectors.astype(np.float64)[owners])
+        for rows, owners, _ in _blocks(members)
+    ]
+    return np.concatenate(parts)
 
 
 def _share_within(state: State, within: NDArray, left: NDArray) -> NDArray[np.float64]:
@@ -93,7 +102,7 @@ def _are_removed(state: State, gone: Members) -> NDArray[np.bool_]:
     """Return whether the nearest training row of each prototype is removed."""
     removed = np.zeros(len(state.ids), dtype=bool)
     for rows, owners, _ in _blocks(gone):
-        apart = squared_norms(rows - state.nearest[owners].astype(np.float64))
+        apart = squared_norms(rows - state.nearest[owners])
         removed[owners[apart <= SAME * squared_norms(rows)]] = True
     return removed & (state.rows >= 0)
 
