@@ -85,10 +85,11 @@ default=None
     method : str or zennit.core.Composite, default=None
         Method of attribution. None is "epsilon" for a network with attention,
         "epsilon_plus" for another one whose first layer is linear and reads all values
-        of a sample, as for a table, and "epsilon_plus_flat" for others. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
-        "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
-        and of convolutions, optionally followed by "_cp", by which the weights of
-        attention are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
+        of a sample, as for a table, and "epsilon_plus_flat" for others. Layer-wise
+        relevance propagation (LRP) [1]_: "epsilon", "epsilon_plus" or
+        "epsilon_alpha2_beta1", named after the rules of linear layers and of
+        convolutions, optionally followed by "_cp", by which the weights of attention
+        are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
         The flat rule is refused where the first layer reads all values, as it would
         give each the same relevance, and the box rule for a table. Methods for layers
         of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
