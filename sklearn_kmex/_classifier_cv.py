@@ -352,8 +352,9 @@ class KMExClassifierCV(KMExClassifier):
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
-        search = open_search(self, training, folds, counts, self.scoring)
-        chosen = choose(search, numbers.tolist(), self.tolerance, self.per_class)
+        how = self.scoring, self.tolerance
+        search = open_search(self, training, folds, counts, *how)
+        chosen = choose(search, numbers.tolist(), self.per_class)
         return self._set_choice(chosen)
 
     def get_metadata_routing(self) -> MetadataRouter:

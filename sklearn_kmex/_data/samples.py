@@ -181,6 +181,18 @@ def stacked(X: Any, rows: Any) -> NDArray | None:
     return np.stack(parts) if same and numeric else None
 
 
+def texts_at(X: Any, rows: Any) -> NDArray | None:
+    """Return samples that are texts as an array of objects; None for others."""
+    if sparse.issparse(X) or hasattr(X, "columns") or is_numeric(as_array(X)):
+        return None
+    found = np.empty(len(rows), dtype=object)
+    for place, row in enumerate(rows):
+        found[place] = sample(X, int(row))
+        if not isinstance(found[place], str):
+            return None
+    return found if len(rows) else None
+
+
 def _as_numbers(value: Any) -> NDArray:
     """Return an array of numbers; without axes for several inputs, texts and others."""
     value = as_array(as_row(value))

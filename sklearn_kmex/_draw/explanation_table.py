@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from sklearn_kmex._draw.explanation import (
+import numpy as np
+
+from sklearn_kmex._draw.explained import (
     Evidence,
     ExplanationLike,
     Member,
@@ -10,9 +12,16 @@ from sklearn_kmex._draw.explanation import (
     by_sample,
     examples_of,
     members_of,
+    typicality_of,
 )
 from sklearn_kmex._draw.pictures import thumbnails
 from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
+from sklearn_kmex._draw.words import (
+    MarkedText,
+    example_text,
+    member_texts,
+    sample_text,
+)
 
 HEAD = ["sample", "prediction", "looks like", "runner-up", "margin"]
 
@@ -27,11 +36,14 @@ def explanation_table(
     samples, examples, pictures = _pictures(shown, evidence, image_shape)
     rows = [
         [
-            _sample(shown.sample_indices[row], predictions[row], samples[row]),
+            [
+                *_sample(shown.sample_indices[row], predictions[row], samples[row]),
+                *_known(sample_text(shown, row)),
+            ],
             predictions[row],
             [
-                *_examples(some, examples),
-                *_members(members_of(shown, row), pictures[row]),
+                *_looks_like(shown, some, examples),
+                *_members_of(shown, row, pictures[row]),
             ],
             shown.runner_up[row],
             f"{shown.margin[row]:.3g}",
@@ -41,10 +53,33 @@ def explanation_table(
     return Table(repr(explanation), HEAD, rows, n_more)
 
 
-def _examples(evidence: list[Evidence], pictures: dict[int, str]) -> list[Any]:
-    """Describe the prototypes that a sample looks like, with pictures if there are."""
+def rows_of_frame(explanation: ExplanationLike, row: int) -> list[tuple]:
+    """List the evidence with members, and the likeness of these."""
+    shown: list[tuple] = []
+    for one in explanation.evidence(row):
+        shown.append((*one, np.nan))
+        members = members_of(explanation, row) if one.role == "predicted" else []
+        shown += [
+            (*one._replace(role="member", training_row=number), likeness)
+            for number, likeness in members
+        ]
+    return shown
+
+
+def _known(text: MarkedText | None) -> list[MarkedText]:
+    return [] if text is None else [text]
+
+
+def _looks_like(
+    explanation: ExplanationLike, evidence: list[Evidence], pictures: dict[int, str]
+) -> list[Any]:
+    """Describe the prototypes that a sample looks like, with pictures or texts."""
     if not pictures:
-        return [_line(one) for one in evidence]
+        return [
+            cell
+            for one in evidence
+            for cell in (_line(one), *_known(example_text(explanation, one.prototype)))
+        ]
     return [Cards(_card(one, pictures[one.prototype]) for one in evidence)]
 
 
@@ -56,7 +91,9 @@ def _predictions(explanation: ExplanationLike) -> list[list[str]]:
             one.append(f"p = {explanation.probability[row]:.3g}")
         if explanation.accepted is not None and not explanation.accepted[row]:
             one.append(Words("rejected"))
-        if explanation.reasons is not None:
+        if typical := typicality_of(explanation, row):
+            one.append(Words(typical))
+        if explanation.reasons is not None and explanation.words is None:
             one.append(str(explanation.reasons[row]))
     return lines
 
@@ -93,6 +130,23 @@ def _card(one: Evidence, source: str) -> list[Any]:
     label = f"class {one.prototype_label}"
     image = Picture(source, (_where(one), label, similarity))
     return [image, _with_role(one, one.prototype_label), similarity, _where(one)]
+
+
+def _members_of(
+    explanation: ExplanationLike, row: int, pictures: list[str]
+) -> list[Any]:
+    """Describe the members most like a sample, with pictures or texts."""
+    members, texts = members_of(explanation, row), member_texts(explanation, row)
+    if not texts:
+        return _members(members, pictures)
+    lines = (
+        Words(
+            f"member of the predicted prototype, training row {one.training_row}, "
+            f"likeness {one.likeness:.3f}:"
+        )
+        for one in members
+    )
+    return [cell for pair in zip(lines, texts, strict=True) for cell in pair]
 
 
 def _members(members: list[Member], pictures: list[str]) -> list[Any]:

@@ -13,6 +13,7 @@ from sklearn_kmex._draw.table import (
     Words,
     clipped,
 )
+from sklearn_kmex._draw.words import WORD_STYLE, MarkedText, html_words
 
 LONG = 10  # length from which on a value may be broken anywhere
 # The colors are those of the notebook, light or dark. The class is repeated so that
@@ -51,13 +52,16 @@ def html_table(table: Table) -> str:
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     more = f"<p>{n_more} more samples; slice to see them.</p>" if n_more > 0 else ""
     return (
-        f'{STYLE}<table class="kmex-table"><caption>{escape(caption)}</caption>'
+        f'{STYLE}{WORD_STYLE}<table class="kmex-table">'
+        f"<caption>{escape(caption)}</caption>"
         f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>{more}"
     )
 
 
 def html_cell(cell: Any) -> str:
     """Write a cell of any kind."""
+    if isinstance(cell, MarkedText):
+        return html_words(cell)
     if isinstance(cell, Picture):
         return _picture(cell)
     if isinstance(cell, Cards):

@@ -14,6 +14,7 @@ from sklearn_kmex._draw.table import (
     Words,
     clipped,
 )
+from sklearn_kmex._draw.words import LONG, MarkedText, line_of
 
 SPECIAL = set("\\`*_[]|~$!")
 # Characters that change the direction of the text after them.
@@ -43,6 +44,10 @@ def markdown_cell(cell: Any) -> str:
         return _joined(cell, "")
     if isinstance(cell, Words):
         return _escaped(cell)
+    if isinstance(cell, MarkedText):
+        listed = line_of(cell)
+        text = markdown_text(clipped(cell.text, LONG))
+        return f"{text} ({markdown_text(listed)})" if listed else text
     return markdown_text(clipped(cell, MAX_LENGTH))
 
 

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import (
-    Evidence,
-    examples_of,
-    members_of,
-    plot_explanation,
-)
-from sklearn_kmex._draw.explanation_table import explanation_table
+from sklearn_kmex._draw.explained import Evidence, examples_of
+from sklearn_kmex._draw.explanation import plot_explanation
+from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
+from sklearn_kmex._draw.sentences import explanation_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
+from sklearn_kmex.explain._word_records import Words
 from sklearn_kmex.utils import check_dependency
 
 
@@ -76,6 +74,15 @@ class Explanation(PictureRecords):
     runner_up_similarity : ndarray of shape (n_samples,)
         Similarity to it.
 
+    typicality : ndarray of shape (n_samples,), dtype=float64, default=None
+        Share of the rows of the predicted class that are less similar to their nearest
+        prototype than the sample is to its own, in [0, 1]: of 0.93, the sample is more
+        similar than 93 % of these rows; near 0, it is unlike them. NaN where there are
+        no rows to compare with.
+
+    typicality_among : str or None, default=None
+        "training rows", or "held-out rows" of a `RejectingClassifier`.
+
     margin : ndarray of shape (n_samples,)
         Score of the predicted class minus that of the runner-up, in the unit of the
         similarities. Larger is a clearer decision. It is negative only if the model
@@ -92,17 +99,29 @@ class Explanation(PictureRecords):
         not know it.
 
     samples : ndarray of shape (n_samples, ...), default=None
-        The samples, if they are arrays of numbers.
+        The samples, if they are arrays of numbers or texts.
 
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
         Relevance maps, one for each sample, or one for each of its `prototypes`.
 
+    relevance_of : str or None, default=None
+        What `relevance` explains: "margin" if `explain` computed it, None if it was
+        given.
+
+    prototype_relevance : ndarray of shape (n_samples, n_prototypes, ...), default=None
+        For each of `prototypes`, a map of what sets it apart from the others: positive
+        where the sample is more like it than like the others.
+
+    inputs : ndarray of shape (n_samples, ...), default=None
+        What the network takes for each sample, if relevance maps have the shape of this
+        and not that of the samples.
+
     example_prototypes : ndarray of shape (n_examples,), dtype=intp, default=None
         Prototypes whose training row is in `examples`, ascending.
 
     examples : ndarray of shape (n_examples, ...), default=None
-        These training rows, if they are arrays of numbers.
+        These training rows, if they are arrays of numbers or texts.
 
     members : ndarray of shape (n_samples, n_members), dtype=intp, default=None
         Training rows that belong to `predicted_prototype` and are most like the
@@ -115,12 +134,21 @@ class Explanation(PictureRecords):
         before the classifier and rounded to 10 digits. NaN where there is no row.
 
     member_samples : ndarray of shape (n_samples, n_members, ...), default=None
-        Values of these rows, if they are arrays of numbers; zeros where there is no
-        row.
+        These rows, if they are arrays of numbers or texts; zeros or "" where there is
+        no row.
 
     reasons : ndarray of shape (n_samples,), dtype=object, default=None
         In which columns each sample is similar to the predicted class, and in which
-        not, as from :meth:`Contrast.reasons`.
+        not, as from :meth:`Contrast.reasons`; for texts, in which words.
+
+    words : Words of length n_samples, default=None
+        The words of the samples, if they are texts and reasons are given.
+
+    example_words : Words of length n_examples, default=None
+        Those of `examples`, each for the class of its prototype.
+
+    member_words : ndarray of shape (n_samples,), dtype=object, default=None
+        A Words for each sample: that of its `members`, for the predicted class.
 
     Attributes
     ----------
@@ -170,17 +198,25 @@ class Explanation(PictureRecords):
     runner_up_prototype: NDArray[np.intp]
     runner_up_similarity: NDArray
     margin: NDArray
+    typicality: NDArray[np.float64] | None = None
+    typicality_among: str | None = field(default=None, metadata=SHARED)
     classes: NDArray = field(metadata=SHARED)
     prototype_classes: NDArray = field(metadata=SHARED)
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
     samples: NDArray | None = None
     relevance: NDArray | None = None
+    relevance_of: str | None = field(default=None, metadata=SHARED)
+    prototype_relevance: NDArray | None = None
+    inputs: NDArray | None = None
     example_prototypes: NDArray[np.intp] | None = field(default=None, metadata=SHARED)
     examples: NDArray | None = field(default=None, metadata=SHARED)
     members: NDArray[np.intp] | None = None
     member_likeness: NDArray[np.float64] | None = None
     member_samples: NDArray | None = None
     reasons: NDArray | None = None
+    words: Words | None = None
+    example_words: Words | None = field(default=None, metadata=SHARED)
+    member_words: NDArray | None = None
 
     @property
     def prototype_labels(self) -> NDArray:
@@ -266,13 +302,13 @@ class Explanation(PictureRecords):
         -------
         pandas.DataFrame
             Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
-            known), `runner_up`, `margin`, `reasons` (if known), `role`, `prototype`,
-            `prototype_label`, `similarity` and `training_row`; for each sample the most
-            similar prototype first. The nearest prototypes of the predicted class and
-            of the runner-up are always included. If `members` are known, each of them
-            is a row of the role "member" below its prototype, with its own
-            `training_row`, and the column `likeness` holds its likeness; it is NaN in
-            rows of prototypes.
+            known), `typicality` (if known), `runner_up`, `margin`, `reasons` (if
+            known), `role`, `prototype`, `prototype_label`, `similarity` and
+            `training_row`; for each sample the most similar prototype first. The
+            nearest prototypes of the predicted class and of the runner-up are always
+            included. If `members` are known, each of them is a row of the role
+            "member" below its prototype, with its own `training_row`, and the column
+            `likeness` holds its likeness; it is NaN in rows of prototypes.
 
         Raises
         ------
@@ -280,13 +316,14 @@ class Explanation(PictureRecords):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        shown = [self._shown(row) for row in range(len(self))]
+        shown = [rows_of_frame(self, row) for row in range(len(self))]
         counts = [len(some) for some in shown]
         of_samples = {
             "sample": self.sample_indices,
             "prediction": self.predictions,
             "probability": self.probability,
             "accepted": self.accepted,
+            "typicality": self.typicality if self.typicality_among else None,
             "runner_up": self.runner_up,
             "margin": self.margin,
             "reasons": self.reasons,
@@ -302,18 +339,6 @@ class Explanation(PictureRecords):
             del found["likeness"]
         return pandas.concat([pandas.DataFrame(columns), found], axis=1)
 
-    def _shown(self, row: int) -> list[tuple]:
-        """List the evidence with members, and the likeness of these."""
-        shown: list[tuple] = []
-        for one in self.evidence(row):
-            shown.append((*one, np.nan))
-            members = members_of(self, row) if one.role == "predicted" else []
-            shown += [
-                (*one._replace(role="member", training_row=number), likeness)
-                for number, likeness in members
-            ]
-        return shown
-
     def plot(
         self,
         *,
@@ -327,10 +352,11 @@ class Explanation(PictureRecords):
 
         Samples that are pictures are drawn with the training examples of their
         prototypes and with the members most like them, if `explain` got `X_train`, and
-        with relevance maps. For other samples, and for prototypes without examples, the
-        similarities are drawn as bars, and members are listed by number. A picture is a
-        sample of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), or (1, h, w) or
-        (3, h, w).
+        with relevance maps. Samples that are texts are drawn beside those of the
+        predicted class and of the runner-up. For other samples, and for prototypes
+        without examples, the similarities are drawn as bars, and members are listed by
+        number. A picture is a sample of shape (h, w), (h, w, 1), (h, w, 3) or
+        (h, w, 4), or (1, h, w) or (3, h, w).
 
         Parameters
         ----------
@@ -372,6 +398,9 @@ class Explanation(PictureRecords):
         check_figure(figure)
         scale = make_scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [explanation_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
         return explanation_table(self, n_rows, image_shape)

@@ -17,6 +17,12 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_kmex._draw.html import html_page, html_table
 from sklearn_kmex._draw.markdown import markdown_table
 from sklearn_kmex._draw.table import MAX_ROWS, Table, clipped, printable
+from sklearn_kmex._draw.terminal import (
+    MAX_SHOWN,
+    more_samples,
+    paragraphs,
+    table_blocks,
+)
 
 VERSION = 1
 LARGE = 2**22  # bytes of an array
@@ -46,7 +52,7 @@ class Records(ABC):
                 raise ValueError(f"{f.name} must be given; got None")
         check_consistent_length(*self._of_samples().values())
 
-    def _of_samples(self) -> dict[str, NDArray]:
+    def _of_samples(self) -> dict[str, Any]:
         names = [f.name for f in fields(self) if not f.metadata.get("shared")]
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
@@ -71,6 +77,16 @@ class Records(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_samples={len(self)})"
+
+    def __str__(self) -> str:
+        n_shown = min(len(self), MAX_SHOWN)
+        if n_shown == 0:
+            return repr(self)
+        return paragraphs(self._blocks(n_shown), more_samples(len(self) - n_shown))
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        """Describe each of the first samples in some lines."""
+        return table_blocks(self._table(n_samples))
 
     @abstractmethod
     def _table(self, n_rows: int) -> Table:
@@ -248,6 +264,9 @@ def _refuse(constant: str) -> NoReturn:
 def _encode(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, Records):
+        fields_of = {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+        return {"format": f"sklearn_kmex.{type(value).__name__}", "fields": fields_of}
     array = np.asarray(value)
     mixed = array.dtype == object
     scalars = [_scalar(one, mixed) for one in array.ravel().tolist()]
@@ -259,7 +278,16 @@ def _encode(value: Any) -> Any:
 
 
 def _scalar(value: Any, mixed: bool) -> Any:
-    """Return a value that JSON has; among objects NaN is null, others are text."""
+    """Return a value that JSON has; among objects NaN is null, others are text.
+
+    Objects may also be arrays, dicts and lists of these, and Records.
+    """
+    if isinstance(value, np.ndarray | Records):
+        return _encode(value)
+    if isinstance(value, dict):
+        return {"items": {str(key): _scalar(one, True) for key, one in value.items()}}
+    if isinstance(value, list):
+        return {"list": [_scalar(one, True) for one in value]}
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not isfinite(value):
         if mixed and isnan(value):
@@ -269,9 +297,11 @@ def _scalar(value: Any, mixed: bool) -> Any:
     return value if known else str(value)
 
 
-def _decode(value: Any) -> NDArray | str | None:
+def _decode(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
+    if "format" in value:
+        return _decode_records(value)
     dtype, shape = np.dtype(value["dtype"]), value["shape"]
     if dtype.kind not in KINDS:
         raise ValueError(f"dtype {dtype} is not one of numbers, booleans or text")
@@ -280,8 +310,23 @@ def _decode(value: Any) -> NDArray | str | None:
         width = max([1, *(len(one) for one in flat if isinstance(one, str))])
         dtype = min(dtype, np.dtype(f"{dtype.byteorder}U{width}"), key=_width)
     array = np.empty(len(flat), dtype=object)
-    array[:] = flat
+    for place, one in enumerate(flat):
+        array[place] = _decode_object(one) if isinstance(one, dict) else one
     return array.reshape(shape).astype(dtype)
+
+
+def _decode_object(value: dict[str, Any]) -> Any:
+    """Read an object of an array: a dict, a list, an array, or Records."""
+    if "items" in value:
+        return dict(value["items"])
+    return list(value["list"]) if "list" in value else _decode(value)
+
+
+def _decode_records(value: dict[str, Any]) -> Any:
+    """Read Records inside Records."""
+    known = {f"sklearn_kmex.{one.__name__}": one for one in Records.__subclasses__()}
+    build = known[value["format"]]
+    return build(**{key: _decode(one) for key, one in value["fields"].items()})
 
 
 def _width(dtype: np.dtype) -> int:

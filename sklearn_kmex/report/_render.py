@@ -5,7 +5,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from sklearn_kmex._draw.words import WORD_STYLE
 from sklearn_kmex.report import _text
+from sklearn_kmex.report._words import marked_text
 from sklearn_kmex.utils import check_dependency
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,8 +38,13 @@ def environment(**settings: Any) -> Any:
         keep_trailing_newline=True,
         **settings,
     )
-    helpers = ("are", "counted", "interval", "listed", "percent", "points")
+    helpers = ("are", "counted", "hits", "interval", "listed", "percent", "points")
     made.filters.update({name: getattr(_text, name) for name in helpers})
+    made.filters["at"] = lambda place, some: some[place]
+    made.filters["marked_text"] = lambda found: jinja2.utils.markupsafe.Markup(
+        marked_text(found)
+    )
+    made.globals["word_style"] = jinja2.utils.markupsafe.Markup(WORD_STYLE)
     return made
 
 

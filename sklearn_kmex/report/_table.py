@@ -11,7 +11,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sklearn_kmex._data.samples import as_array, stacked
 from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_columns
-from sklearn_kmex.report._text import as_cell, as_name, as_number
+from sklearn_kmex.report._text import as_cell, as_name, as_number, listed
 
 N_COLUMNS = 12
 N_ROWS = 1_000  # to estimate the spread of a column from
@@ -62,12 +62,46 @@ def places_in_class(
     ]
 
 
-def informative_columns(cells: Any, values: NDArray) -> NDArray[np.intp]:
-    """Return the columns in which prototypes differ most, relative to samples."""
-    few = cells[:: -(-cells.shape[0] // N_ROWS)]
-    spreads = column_spreads(values) / column_spreads(few)
-    order = np.argsort(-np.nan_to_num(spreads, posinf=0), kind="stable")
-    return np.sort(order[:N_COLUMNS])
+def leading_columns(
+    cells: Any, values: NDArray, contributions: NDArray | None, wanted: Sequence[int]
+) -> NDArray[np.intp]:
+    """Return the columns to show: those wanted, then others, the most important first.
+
+    These are the columns that contribute most to the decisions, or if that is unknown
+    those in which prototypes differ most, relative to samples.
+    """
+    if contributions is None:
+        few = cells[:: -(-cells.shape[0] // N_ROWS)]
+        weights = np.nan_to_num(column_spreads(values) / column_spreads(few), posinf=0)
+    else:
+        weights = np.abs(contributions).mean(axis=0)
+    order = np.argsort(-weights, kind="stable")
+    others = order[~np.isin(order, wanted)]
+    shown = np.concatenate([np.asarray(wanted, dtype=np.intp), others])
+    return shown[: max(N_COLUMNS, len(wanted))]
+
+
+def numbers_of(
+    names: Sequence[str] | None, columns: Sequence[str | int] | None
+) -> list[int]:
+    """Return the numbers of columns given by name or number; no names, no table."""
+    if columns is None:
+        return []
+    if names is None:
+        raise ValueError(
+            f"columns must be None unless X is a table; got {columns!r}. Leave it out."
+        )
+    wanted = []
+    for column in columns:
+        places = range(len(names))
+        known: Sequence[Any] = names if isinstance(column, str) else places
+        if column not in known:
+            raise ValueError(
+                "columns must be names or numbers of columns of X; got "
+                f"{column!r}. The columns are {listed(names, 20)}."
+            )
+        wanted.append(known.index(column))
+    return list(dict.fromkeys(wanted))
 
 
 def column_spreads(cells: Any) -> NDArray[np.float64]:

@@ -1,0 +1,88 @@
+"""Relevance of words, from that of the tokens of a network."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.rule import Rule, rule_of
+from sklearn_kmex._model.steps import uncached_steps
+from sklearn_kmex.explain._network import FoundNetwork
+from sklearn_kmex.explain._scores import Asked
+from sklearn_kmex.explain._spans import trace, words_in
+from sklearn_kmex.explain._text_words import Sharing, TextWords, as_spans
+
+REST = "special tokens, positions and biases"
+UNLOCATED = "tokens without text"
+
+
+class TokenScores(NamedTuple):
+    """What is explained for each text; classes are positions in `classes_`.
+
+    The first fields are those of `Target` of `_torch.scores`.
+    """
+
+    kind: str  # "class", "margin" or "similarity"
+    rule: str  # "prp" or "neuralized"
+    codes: NDArray[np.intp]  # class of each text
+    rivals: NDArray[np.intp]  # class that it is compared with
+    prototypes: NDArray[np.intp]  # (n_texts, 1)
+    decides_by: Rule
+    layers: list[Any]  # steps between the network and the classifier
+
+
+def token_words(
+    psem: Any, place: int, X: list[str], asked: Asked, method: str | None
+) -> tuple[list[TextWords], str]:
+    """Split the scores of texts over their words, by the tokens of an embedder."""
+    steps = [step for _, step in uncached_steps(psem)]
+    texts = X
+    for step in steps[:place]:
+        texts = step.transform(texts)
+    embedder, sem = steps[place], find_sem(psem)
+    network = FoundNetwork(sem, embedder, texts, None, texts, steps[place + 1 :])
+    scores = TokenScores(
+        asked.kind,
+        "neuralized" if asked.kind == "margin" else "prp",
+        asked.codes,
+        asked.rivals,
+        asked.prototypes[:, np.newaxis],
+        rule_of(sem),
+        network.layers(),
+    )
+    found = embedder._attribute_tokens(texts, scores, method)
+    rows = zip(X, texts, found, strict=True)
+    return [merge_tokens(*row) for row in rows], method or "auto"
+
+
+def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> TextWords:
+    """Merge tokens to the words that they are in.
+
+    A token gives equal parts to the words that it overlaps. `tokens` is their spans in
+    the processed text, (n_tokens, 2), their relevance and the rest of the score: a
+    number, or a dict of named numbers.
+    """
+    spans, relevance, rest = tokens
+    spans = [(int(start), int(end)) for start, end in np.asarray(spans).reshape(-1, 2)]
+    if processed != text:
+        origin = trace(text, processed)
+        spans = [_moved(origin[start:end]) for start, end in spans]
+    sharing = Sharing(words_in(text))
+    for span, size in zip(spans, np.asarray(relevance).tolist(), strict=True):
+        sharing.add(UNLOCATED, size, [[span]])
+    named = dict(rest) if isinstance(rest, dict) else {REST: float(rest)}
+    return TextWords(
+        text,
+        as_spans(sharing.words),
+        sharing.relevance,
+        {},
+        {},
+        {**sharing.unplaced, **named},
+        [],
+    )
+
+
+def _moved(origin: list[tuple[int, int]]) -> tuple[int, int]:
+    known = [one for one in origin if one[0] < one[1]]
+    return (known[0][0], known[-1][1]) if known else (0, 0)
