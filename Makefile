@@ -151,6 +151,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/metric.py
 	$(BIN)/python benchmarks/deletions.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
+	$(BIN)/python benchmarks/texts.py --cache benchmarks/study/cache/texts
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
