@@ -152,6 +152,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/deletions.py
 	$(BIN)/python benchmarks/forget.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
+	$(BIN)/python benchmarks/texts.py --cache benchmarks/study/cache/texts
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py

@@ -21,7 +21,7 @@ ODD = [
     "  spaces  ",
     "\n\t",
     "\U0001f600\U0001f44d\U0001f3fd",
-    "\u041f\u0440\u0438\u0432\u0435\u0442 \u4eca\u65e5 mixed \u0645\u0631\u062d\u0628\u0627",
+    "\u041f\u0440\u0438\u0432\u0435\u0442 \u4eca\u65e5 mixed \u0645\u0631\u062d",
     "\u0fff\u0fff",  # unknown to the tokenizer
     "x" * 300,
     "e\u0301clair \u00e9clair",
