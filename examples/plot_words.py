@@ -3,8 +3,8 @@
 Which words make a message spam
 =====================================
 
-A spam filter of tf-idf, truncated SVD and prototypes explains itself in words: each message is shown
-beside the closest messages that it learned from, and
+A spam filter of tf-idf, truncated SVD and prototypes explains itself in words: each
+message is shown beside the closest messages that it learned from, and
 :func:`~sklearn_kmex.explain.words` tells exactly what each word adds to the decision.
 """
 
@@ -60,7 +60,8 @@ found[1].frame().head(8)
 _ = found.plot()
 
 # %%
-# The reasons of a decision are the closest training messages, and the words that make them close:
+# The reasons of a decision are the closest training messages, and the words that make
+# them close:
 explanation = explain(psem, messages, X_train=texts, y_train=labels, reasons=True)
 explanation
 

@@ -63,7 +63,7 @@ def asked_of(
                 "prototypes must be one for each text, of shape "
                 f"({len(codes)},); got shape {own.shape}."
             )
-    return Asked(target, codes, found.owners[rivals], own, rivals)
+    return Asked(target, codes.copy(), found.owners[rivals], own.copy(), rivals)
 
 
 def _check_asked(

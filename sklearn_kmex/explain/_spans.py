@@ -130,19 +130,19 @@ def _compared(text: list[str], processed: list[str]) -> list[Span]:
     Of parts that differ, the characters are compared.
     """
     starts = [0, *accumulate(map(len, text))]
-    keys = [[part.casefold() for part in parts] for parts in (text, processed)]
+    a, b = ([part.casefold() for part in parts] for parts in (text, processed))
     are_characters = max(map(len, text), default=0) == 1
     origin: list[Span] = []
-    for kind, start, end, first, last in SequenceMatcher(
-        None, *keys, autojunk=False
-    ).get_opcodes():
+    changes = SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    for kind, start, end, first, last in changes:
         ours, theirs = "".join(text[start:end]), "".join(processed[first:last])
         found = [(0, len(ours))] * len(theirs)
         if kind == "equal" and len(ours) == len(theirs):
             found = [(place, place + 1) for place in range(len(ours))]
         elif kind == "replace" and not are_characters:
             found = _compared(list(ours), list(theirs))
-        origin += [(starts[start] + one, starts[start] + other) for one, other in found]
+        here = starts[start]
+        origin += [(here + one, here + other) for one, other in found]
     return origin
 
 

@@ -166,10 +166,11 @@ def rescaled(Z: Any, terms: Terms) -> Terms | None:
         return None
     squares = np.einsum("ij,ij->i", total, total)
     factor = np.einsum("ij,ij->i", total, Z) / np.where(squares > 0, squares, 1)
-    if not is_sum(terms.scaled(factor), Z):
-        return None
+    mean = _is_mean(factor, terms)
+    if (Z.shape[1] == 1 and not mean) or not is_sum(terms.scaled(factor), Z):
+        return None  # a single number is a multiple of any other
     lengths = np.sqrt(squares)
-    if np.allclose(factor * lengths, 1) or not _is_mean(factor, terms):
+    if not mean:
         return divided_by_norm(total, "l2", terms).scaled(factor * lengths)
     counts = np.bincount(terms.rows, minlength=len(factor))
     return terms._replace(shares=1 / counts[terms.rows]).scaled(factor)

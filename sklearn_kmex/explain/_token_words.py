@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.steps import uncached_steps
-from sklearn_kmex.explain._network import FoundNetwork
 from sklearn_kmex.explain._scores import Asked
 from sklearn_kmex.explain._spans import trace, words_in
+from sklearn_kmex.explain._target import layers_of
 from sklearn_kmex.explain._text_words import Sharing, TextWords, as_spans
 
 REST = "special tokens, positions and biases"
 UNLOCATED = "tokens without text"
+TOKENS = "relevance of tokens"
 
 
 class TokenScores(NamedTuple):
@@ -24,7 +25,7 @@ class TokenScores(NamedTuple):
     """
 
     kind: str  # "class", "margin" or "similarity"
-    rule: str  # "prp" or "neuralized"
+    rule: str | None  # None is the rule of the network
     codes: NDArray[np.intp]  # class of each text
     rivals: NDArray[np.intp]  # class that it is compared with
     prototypes: NDArray[np.intp]  # (n_texts, 1)
@@ -40,20 +41,19 @@ def token_words(
     texts = X
     for step in steps[:place]:
         texts = step.transform(texts)
-    embedder, sem = steps[place], find_sem(psem)
-    network = FoundNetwork(sem, embedder, texts, None, texts, steps[place + 1 :])
+    embedder, after, sem = steps[place], steps[place + 1 :], find_sem(psem)
     scores = TokenScores(
         asked.kind,
-        "neuralized" if asked.kind == "margin" else "prp",
+        None,
         asked.codes,
         asked.rivals,
         asked.prototypes[:, np.newaxis],
         rule_of(sem),
-        network.layers(),
+        layers_of(after, embedder.transform(texts) if after else None),
     )
     found = embedder._attribute_tokens(texts, scores, method)
     rows = zip(X, texts, found, strict=True)
-    return [merge_tokens(*row) for row in rows], method or "auto"
+    return [merge_tokens(*row) for row in rows], method or TOKENS
 
 
 def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> TextWords:
@@ -78,7 +78,7 @@ def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> Tex
         sharing.relevance,
         {},
         {},
-        {**sharing.unplaced, **named},
+        {**{name: size for name, size in sharing.unplaced.items() if size}, **named},
         [],
     )
 

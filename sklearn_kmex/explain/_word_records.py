@@ -113,9 +113,9 @@ class Words(Records):
     >>> psem = make_pipeline(CountVectorizer(), KMExClassifier(1)).fit(texts, y)
     >>> words(psem, ["a prize at my home"])[0].frame()[["word", "relevance"]].head(3)
         word  relevance
-    0     at        2.0
-    1   home        2.0
-    2  prize       -2.0
+    0  prize       -2.0
+    1     at        2.0
+    2   home        2.0
     """
 
     texts: NDArray[np.object_]

@@ -131,12 +131,17 @@ def words(
     Notes
     -----
     Let the embedding of a text be :math:`z = c + \sum_t z_t`, with a term :math:`z_t`
-    for each word, and the margin :math:`2 M (a - b) \cdot (z - (a + b) / 2)` for the
-    prototypes a and b in the metric M. Then :math:`2 M (a - b) \cdot z_t` is the
-    relevance of a word: what it adds to a text that says nothing. The length that rows
-    are divided by is held fixed. What remains is the score of a text that says nothing.
-    It is split over the words of the prototypes, as far as the steps can be inverted;
-    those that the text lacks are in `absent`.
+    for each word, and the margin :math:`s \cdot (z - (a + b) / 2)` with the slope
+    :math:`s = 2 M (a - b)`, for the prototypes a and b in the metric M. If rows are not
+    divided by their length, the relevance of a word is :math:`s \cdot z_t`. If they
+    are, a word also adds to the length, of which it has a share :math:`r_t`, and the
+    relevance is :math:`2 s \cdot z_t - r_t \sum_u s \cdot z_u`. The sum over all words
+    is the same, and their order is about that of what leaving each word out changes:
+    to first order, that is :math:`s \cdot z_t - r_t \sum_u s \cdot z_u`.
+
+    What remains is the score of a text that says nothing. It is split over the words of
+    the prototypes, as far as the steps can be inverted; those that the text lacks are
+    in `absent`.
 
     The split is an addition of this package. Sampled Shapley values are those of
     E. Strumbelj and I. Kononenko, "An Efficient Explanation of Individual
@@ -152,10 +157,10 @@ def words(
     >>> spam = ["yes", "yes", "no"]
     >>> psem = make_pipeline(TfidfVectorizer(), KMExClassifier(1, random_state=0))
     >>> found = words(psem.fit(texts, spam), ["Call me at home!"])
-    >>> found.words[0], found.labels[0]
+    >>> found.words[0], str(found.labels[0])
     (['Call', 'me', 'at', 'home'], 'no')
     >>> found.relevance[0].round(2).tolist()
-    [-0.28, 0.0, 0.63, 0.63]
+    [-0.93, 0.0, 0.88, 0.88]
     """
     psem = of_one_state(psem)
     X = _texts_or_table(psem, X)

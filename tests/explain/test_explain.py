@@ -114,7 +114,10 @@ def test_frames_and_texts_have_no_pictures(blobs):
     psem = make_pipeline(lengths, KMExClassifier(1, temperature=1.0))
     found = explain(psem.fit(texts, [0, 0, 1, 1]), texts, X_train=texts)
     assert_array_equal(found.predictions, [0, 0, 1, 1])
-    assert found.samples is None
+    assert found.samples.tolist() == texts
+    rows = psem[-1].prototype_indices_
+    assert found.examples.tolist() == [texts[row] for row in rows]
+    assert "<img" not in found.to_html()
 
 
 def test_training_examples(digits):

@@ -31,10 +31,37 @@ from sklearn.preprocessing import (
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.explain import Words, contrast, words
 
-FILLER = (
-    "the meeting starts after lunch and we talk about the plan for next week with "
-    "some people from other teams who bring notes about their work in the city"
-).split()
+FILLER = [
+    "the",
+    "meeting",
+    "starts",
+    "after",
+    "lunch",
+    "and",
+    "we",
+    "talk",
+    "about",
+    "the",
+    "plan",
+    "for",
+    "next",
+    "week",
+    "with",
+    "some",
+    "people",
+    "from",
+    "other",
+    "teams",
+    "who",
+    "bring",
+    "notes",
+    "about",
+    "their",
+    "work",
+    "in",
+    "the",
+    "city",
+]
 
 
 def planted(n_texts, seed=0, n_words=12, said=("prize", "home")):
@@ -151,7 +178,9 @@ def test_the_planted_word_ranks_first(name):
     psem = clone(MODELS[name]).fit(TEXTS, Y)
     found = words(psem, TEST, labels=Y_TEST, against=1 - Y_TEST)
     first = [found.words[i][found.relevance[i].argmax()] for i in range(len(found))]
-    told = np.array([word == ("prize", "home")[y] for word, y in zip(first, Y_TEST)])
+    told = np.array(
+        [word == ("prize", "home")[y] for word, y in zip(first, Y_TEST, strict=True)]
+    )
     assert told.mean() >= 0.95
 
 
@@ -162,7 +191,10 @@ def test_hashing_finds_the_words_by_their_hashes():
     sizes = np.array([size_of(found, i) for i in range(len(found))])
     assert (np.abs(parts_sum(found) - found.score) <= 1e-10 * sizes).all()
     first = [found.words[i][found.relevance[i].argmax()] for i in range(len(found))]
-    assert np.mean([w == ("prize", "home")[y] for w, y in zip(first, Y_TEST)]) >= 0.95
+    assert (
+        np.mean([w == ("prize", "home")[y] for w, y in zip(first, Y_TEST, strict=True)])
+        >= 0.95
+    )
     assert not any(found.absent)  # columns of hashes have no names
 
 
@@ -444,9 +476,9 @@ def test_frame_has_all_parts(lsa):
     frame = found.frame()
     assert_allclose(frame.groupby("sample")["relevance"].sum(), found.score)
     said = frame[(frame["sample"] == 1) & (frame["part"] == "said")]
-    assert [TEST[1][a:b] for a, b in zip(said["start"], said["end"])] == list(
-        said["word"]
-    )
+    assert [
+        TEST[1][a:b] for a, b in zip(said["start"], said["end"], strict=True)
+    ] == list(said["word"])
     assert set(frame["part"]) == {"said", "not said", "rest"}
 
 

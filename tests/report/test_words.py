@@ -1,0 +1,61 @@
+"""Reports on texts show which words decide."""
+
+import re
+
+import numpy as np
+import pytest
+from pages import check_report
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer
+
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.report import SEMReport
+
+TEXTS = ["win a <b>prize</b> now", "prize, call now", "see you at home", "at work"] * 5
+LABELS = ["spam", "spam", "ham", "ham"] * 5
+
+
+@pytest.fixture(scope="module")
+def report():
+    psem = make_pipeline(
+        TfidfVectorizer(), TruncatedSVD(3, random_state=0), Normalizer(),
+        KMExClassifier(1, random_state=0),
+    )  # fmt: skip
+    psem.fit(TEXTS, LABELS)
+    return SEMReport(psem, TEXTS[:8], LABELS[:8], X_train=TEXTS, y_train=LABELS)
+
+
+def test_texts_that_are_shown_have_words(report):
+    content = report.to_dict()
+    for case in content["cases"]:
+        found = content["words"][f"sample-{case['row']}"]
+        assert found["text"] == TEXTS[case["row"]]
+        assert found["class"] == case["prediction"]
+        assert len(found["spans"]) == len(found["relevance"])
+    for card in content["prototypes"]:
+        assert (
+            content["words"][f"training-{card['training_row']}"]["class"]
+            == card["label"]
+        )
+
+
+def test_the_report_is_well_formed(report):
+    check_report(report)
+
+
+def test_page_marks_words_and_finds_texts(report):
+    page = report.to_html()
+    assert re.search('class="kmex-for[^>]*>prize</span>', page)
+    assert "&lt;b&gt;" in page
+    assert "<b>prize" not in page
+    assert re.search('data-text="[^"]*call now', page)
+
+
+def test_models_that_would_be_sampled_have_none():
+    counts = FunctionTransformer(lambda X: np.array([[len(t) ** 2] for t in X]))
+    psem = make_pipeline(counts, KMExClassifier(1)).fit(TEXTS, LABELS)
+    report = SEMReport(psem, TEXTS[:8], LABELS[:8])
+    assert report.to_dict()["words"] == {}
+    assert "see you at home" in report.to_html()
