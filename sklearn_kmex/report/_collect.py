@@ -31,6 +31,7 @@ from sklearn_kmex.report._provenance import (
     describe_system,
     reproduce,
 )
+from sklearn_kmex.report._review import Review, add_review, describe_review
 from sklearn_kmex.report._rule import describe_rule
 from sklearn_kmex.report._show import show_samples
 from sklearn_kmex.report._summary import choose_first, find_warnings, summarize
@@ -89,9 +90,12 @@ def collect(
     columns: Sequence[str | int] | None,
     relevance: Any,
     title: str | None,
+    review: Review,
 ) -> dict[str, Any]:
     """Evaluate the model once, and return the content of the report."""
     n_rows = len_of(samples.X) + (0 if training is None else len_of(training.X))
+    n_rows += review.n_new
+    names = distinct(map(as_name, class_names))
     with progress_bar(n_rows, "row", desc="SEMReport", delay=1, leave=False) as bar:
         answers = evaluate(psem, samples.X, samples.y, black_box, bar, classes)
         training_set = compare_training(psem, training, bar)
@@ -100,7 +104,8 @@ def collect(
         if relevance:
             bar.set_description("SEMReport, relevance maps")
         explanation = explain(psem, take(samples.X, rows), relevance=relevance)
-    names = distinct(map(as_name, class_names))
+        given = (psem, samples, answers, training_set, names, bar)
+        found = describe_review(review, *given)
     content = {
         "format": "sklearn_kmex.SEMReport",
         "version": VERSION,
@@ -119,6 +124,7 @@ def collect(
     show_samples(
         content, psem, samples, training, answers, explanation, feature_names, columns
     )
+    add_review(content, found, psem, review.new, samples, feature_names)
     return content
 
 

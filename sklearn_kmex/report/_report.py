@@ -19,8 +19,10 @@ from sklearn_kmex._draw.figures import class_texts
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import check_arguments, collect
+from sklearn_kmex.report._groups import Attributes
 from sklearn_kmex.report._pictures import check_image_arguments, check_samples
 from sklearn_kmex.report._render import render_html, render_markdown
+from sklearn_kmex.report._review import Review
 from sklearn_kmex.report._text import as_name
 
 if TYPE_CHECKING:
@@ -112,6 +114,18 @@ class SEMReport:
         Relevance maps over the images of the decisions shown, as in
         :func:`~sklearn_kmex.explain.explain`. None shows none.
 
+    groups : frame, dict of array-like, Series or array-like, default=None
+        Attributes of the samples, such as sex and age group. The page then shows how
+        the model does for each group, as :func:`~sklearn_kmex.metrics.group_scores`.
+
+    groups_train : frame, dict of array-like, Series or array-like, default=None
+        The same attributes of the training samples. The page then shows which groups
+        the prototypes stand for. To be given with `X_train`.
+
+    X_new : array-like of shape (n_new, n_features) or (n_new, ...), default=None
+        New samples, without labels. The page then shows whether they differ from X, as
+        :func:`~sklearn_kmex.metrics.drift`.
+
     Raises
     ------
     TypeError
@@ -171,6 +185,9 @@ class SEMReport:
         y_train: ArrayLike | None = None,
         train_images: Any = None,
         relevance: Any = None,
+        groups: Any = None,
+        groups_train: Any = None,
+        X_new: Any = None,
     ) -> None:
         check_image_arguments(images, image_shape)
         samples, training = check_samples(X, column_or_1d(y), images, image_shape), None
@@ -180,6 +197,12 @@ class SEMReport:
             training = check_samples(
                 X_train, y_train, train_images, image_shape, "_train"
             )
+        new = None
+        if X_new is not None:
+            made = images if callable(images) else None
+            new = check_samples(X_new, None, made, image_shape, "_new")
+        review = Review(Attributes(groups, groups_train), new)
+        review.check(samples, training)
         psem = of_one_state(psem)  # a later fit does not change the report
         names = class_texts(np.asarray(find_sem(psem).classes_), class_names)
         settings: dict[str, Any] = {
@@ -193,7 +216,14 @@ class SEMReport:
         self._name, self._n_samples = as_name(type(psem).__name__), len_of(samples.X)
         self._computed: dict[str, Any] | None = None
         self._compute: Any = partial(
-            collect, psem, samples, training, class_names=names, title=title, **settings
+            collect,
+            psem,
+            samples,
+            training,
+            class_names=names,
+            title=title,
+            review=review,
+            **settings,
         )
 
     @property

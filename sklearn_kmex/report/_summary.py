@@ -259,12 +259,6 @@ def novelty_warnings(novelty: dict[str, Any]) -> Iterator[Finding]:
 
 def data_warnings(content: dict[str, Any]) -> Iterator[Finding]:
     data = content["data"]
-    if data["shared_rows"]:
-        yield Finding(
-            f"{are(len(data['shared_rows']), 'sample')} also in the training set: the "
-            "figures are too optimistic.",
-            "Leave them out of the test samples, and make the report again.",
-        )
     if data["suspect_labels"]:
         yield Finding(
             f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
