@@ -73,8 +73,11 @@ def relevance(
 
     target : {"class", "margin", "similarity"}, default=None
         What is explained: the score of a class, the margin between a class and the
-        nearest prototype of any other class, or the similarity to prototypes. None is
-        "similarity" if `prototypes` is given, and "class" otherwise.
+        nearest prototype of any other class, or the similarity to prototypes. With
+        `prototypes`, "margin" is what sets each of them apart from the others given:
+        the mean squared distance to the others minus that to it; for a single one, the
+        other is the most similar of all. None is "similarity" if `prototypes` is given,
+        and "class" otherwise.
 
     labels : label or array-like of shape (n_samples,), default=None
         Class that "class" and "margin" explain, one for all samples or one for each.
@@ -82,8 +85,9 @@ def relevance(
 
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
-        Prototypes that "similarity" explains, as indices of `prototypes_`. None is the
-        most similar one of the predicted class, by weighted similarity.
+        Prototypes that "similarity", or "margin", explains, as indices of
+        `prototypes_`. For "similarity", None is the most similar one of the predicted
+        class, by weighted similarity.
 
     method : str or zennit.core.Composite, default=None
         Method of attribution. None is "epsilon_plus" for a network whose first layer is
@@ -271,7 +275,7 @@ default=None
         found.layers(),
         how,
     )
-    if what != "similarity" or ids.ndim == 1:
+    if what not in ("similarity", "lead") or ids.ndim == 1:
         maps = maps.of_one()
     warn_if_lost(maps)
     values = warn_if_zero(found.as_given(maps.values))

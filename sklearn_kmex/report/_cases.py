@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.contrast import by_size
 from sklearn_kmex.explain import Contrast, Explanation
 from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._known import Known
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
 N_CASES = {"correct": 4, "wrong": 6, "uncertain": 4, "dissimilar": 4}
@@ -58,6 +59,7 @@ def case_cards(
     explanation: Explanation,
     names: list[str],
     members: list[list[dict[str, Any]]],
+    known: Known,
 ) -> list[dict[str, Any]]:
     """Describe each decision with its evidence, and members of its prototype."""
     by_label = answers.names(names)
@@ -69,6 +71,7 @@ def case_cards(
         shown = [one["label"] for one in decision["evidence"]]
         true = None if label in shown else true_class_card(answers, row, by_label)
         decision["evidence"] += [true] if true else []
+        add_typicality(decision["evidence"], answers, known)
         cards.append(
             {
                 "kind": kind,
@@ -82,6 +85,7 @@ def case_cards(
                         "text",
                         "picture",
                         "relevance",
+                        "relevance_of",
                         "columns",
                         "contributions",
                         "contributions_method",
@@ -91,6 +95,20 @@ def case_cards(
             }
         )
     return cards
+
+
+def add_typicality(
+    evidence: list[dict[str, Any]], answers: Answers, known: Known
+) -> None:
+    """Add the share of known rows of the class of each prototype that are below."""
+    owners = answers.decision.owners
+    for one in evidence:
+        similarity = one["similarity"]
+        one["typicality"] = (
+            None
+            if similarity is None
+            else known.share_below(owners[one["prototype"]], similarity)
+        )
 
 
 def name_of(names: list[str], code: int) -> str:

@@ -10,6 +10,7 @@ from sklearn.utils import Bunch, check_array
 from sklearn_kmex._data.jobs import progress_bar
 from sklearn_kmex._data.samples import len_of, take
 from sklearn_kmex._model.black_box import check_black_box
+from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
@@ -20,6 +21,7 @@ from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._edits import describe_edits
 from sklearn_kmex.report._estimates import share
 from sklearn_kmex.report._findings import TrainingSet, find_problems, suspect_labels
+from sklearn_kmex.report._known import known_rows
 from sklearn_kmex.report._likeness import describe_examples, member_cards
 from sklearn_kmex.report._novelty import novelty
 from sklearn_kmex.report._performance import performance, predicates, reliability
@@ -119,7 +121,8 @@ def collect(
     ]
     content["reproduce"] = reproduce(psem, with_training=training is not None)
     members = member_cards(find_sem(psem), answers, training_set, rows)
-    content["cases"] = case_cards(answers, chosen, explanation, names, members)
+    known = known_rows(psem, answers, training_set)
+    content["cases"] = case_cards(answers, chosen, explanation, names, members, known)
     content["first"] = choose_first(content)
     show_samples(
         content, psem, samples, training, answers, explanation, feature_names, columns
@@ -135,8 +138,13 @@ def compare_training(
     if training is None:
         return None
     Z = in_blocks(lambda X: embed(psem, X), training.X, bar)
-    similar = check_array(find_sem(psem).transform(Z), dtype=[np.float64, np.float32])
-    return TrainingSet(training, Z, similar)
+    sem = find_sem(psem)
+    similar = check_array(sem.transform(Z), dtype=[np.float64, np.float32])
+    if training.y is None:
+        codes = decide(psem, Z).predicted
+    else:
+        codes = class_codes(np.asarray(sem.classes_), training.y, "y_train")
+    return TrainingSet(training, Z, similar, codes)
 
 
 def describe(
@@ -149,7 +157,8 @@ def describe(
     """Describe model, data, performance and prototypes as plain data."""
     sem = find_sem(psem)
     findings = find_problems(sem, answers, training, samples.y)
-    known = None if training is None else training.similarities.max(axis=1)
+    known = known_rows(psem, answers, training)
+    of_training = None if training is None else training.similarities.max(axis=1)
     of_nearest = answers.decision.owners[answers.nearest] == answers.decision.predicted
     found = performance(answers, names, known_codes(sem, training))
     content = {
@@ -162,9 +171,9 @@ def describe(
             **predicates(answers, sem, found["black_box"]),
             "examples": describe_examples(answers, training),
         },
-        "prototypes": prototype_cards(answers, sem, names, findings),
+        "prototypes": prototype_cards(answers, sem, names, findings, known),
         "reliability": reliability(answers, getattr(sem, "temperature_", None)),
-        "novelty": novelty(answers, known),
+        "novelty": novelty(answers, of_training, known),
     }
     content["warnings"] = find_warnings(content)
     return {"summary": summarize(content, share(of_nearest)), **content}

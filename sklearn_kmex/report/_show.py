@@ -14,7 +14,7 @@ from sklearn_kmex.explain import Explanation, contrast
 from sklearn_kmex.inspection._examples import prototypes_in_columns
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
-from sklearn_kmex.report._pictures import SampleSet, encode
+from sklearn_kmex.report._pictures import Heat, SampleSet, encode
 from sklearn_kmex.report._table import (
     Table,
     as_table,
@@ -42,6 +42,7 @@ def show_samples(
     add_stand_ins(content)
     show_ids(content, samples, training)
     content["pictures"] = show_pictures(content, samples, training, explanation)
+    content["picture_note"] = samples.picture_note() if content["pictures"] else ""
     for side, some in (("sample", samples), ("training", training)):
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
@@ -145,29 +146,38 @@ def show_heat(
     pictures: dict[str, NDArray],
     explanation: Explanation,
     samples: SampleSet,
-) -> dict[str, NDArray]:
+) -> dict[str, Heat]:
     """Fill in keys of relevance maps, and return the maps by key of the image.
 
-    They are those for the most similar prototype.
+    They are those of the margin, or of the most similar prototype if they were given
+    for each prototype. Maps of another size than the images are drawn over what the
+    network takes.
     """
-    maps, X = explanation.relevance, explanation.samples
+    maps, below = explanation.relevance, explanation.samples
+    scale, grounds = Scale(samples.image_shape), None
+    if explanation.inputs is not None:
+        below, scale = explanation.inputs, Scale()
+        grounds = channels_last(below, None)
     assert maps is not None
-    shape = () if X is None else X.shape[1:]
+    shape = () if below is None else below.shape[1:]
     k = explanation.prototypes.shape[1]
     if maps.ndim > 2 and maps.shape[1] == k and maps.shape[1:] != shape:
         maps = maps[:, 0]
-    flat = maps.shape[1:] == shape and channels_last(maps, samples.image_shape) is None
-    if not flat:
-        maps = as_heat(maps, shape, Scale(samples.image_shape))
-    for case, heat in zip(cases, maps, strict=True):
+    if maps.shape[1:] != shape or channels_last(maps, scale.image_shape) is not None:
+        maps = as_heat(maps, shape, scale)
+    found = {}
+    for place, (case, heat) in enumerate(zip(cases, maps, strict=True)):
         size = pictures[case["picture"]].shape[:2]
-        if heat.shape != size:
+        ground = None if heat.shape == size or grounds is None else grounds[place]
+        if heat.shape != size and (ground is None or ground.shape[:2] != heat.shape):
             raise ValueError(
                 "relevance must give maps of the shape of the images, "
                 f"{size}; got {heat.shape}. Leave relevance out."
             )
         case["relevance"] = f"{case['picture']}-relevance"
-    return {case["picture"]: heat for case, heat in zip(cases, maps, strict=True)}
+        case["relevance_of"] = explanation.relevance_of
+        found[case["picture"]] = Heat(heat, ground)
+    return found
 
 
 def show_values(

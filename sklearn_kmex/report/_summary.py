@@ -250,7 +250,7 @@ def novelty_warnings(novelty: dict[str, Any]) -> Iterator[Finding]:
     if below is not None and below["low"] > TAIL:
         yield Finding(
             f"{percent(below['value'])} of the samples are less similar to any "
-            f"prototype than {percent(1 - TAIL)} of the training samples: the model "
+            f"prototype than {percent(1 - TAIL)} of the {novelty['among']}: the model "
             "may not have been trained on samples of their kind.",
             "Refuse such samples (RejectingClassifier), or collect training samples of "
             "their kind.",
@@ -259,10 +259,11 @@ def novelty_warnings(novelty: dict[str, Any]) -> Iterator[Finding]:
 
 def data_warnings(content: dict[str, Any]) -> Iterator[Finding]:
     data = content["data"]
-    if data["suspect_labels"]:
+    if data["n_excess_labels"]:
         yield Finding(
-            f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
-            "label: the similarity to another class is higher.",
+            f"About {counted(data['n_excess_labels'], 'training sample')} may have a "
+            "wrong label: so many more are more similar to another class than the "
+            "errors of the model explain.",
             "Let an expert check those listed first; correct the labels and fit again.",
         )
     if not content["model"]["has_seed"]:
