@@ -217,7 +217,7 @@ def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
     best = distances.argmin(axis=1)
     at = np.arange(len(best)), best
     found = distances[at]
-    zero = NEAR_ZERO * np.median(distances)
+    zero = NEAR_ZERO * np.median(found)
     return Nearest(near[at], np.where(found <= zero, 0.0, found))
 
 

@@ -17,10 +17,12 @@ from sklearn_kmex._draw.pictures import channels_last
 N_NEAREST = 4  # rows compared, by each kind of feature
 SIDE = 32  # pixels to which images are reduced
 SHIFT = 3  # pixels by which they are moved in each direction
-LOW = 8  # blocks on each side of a coarse image
+HALF = 14  # pixels to which they are reduced to choose candidates
+N_BEST = 2  # of the candidates, that are compared in full
 FREQUENCIES = 6  # of each axis, in the spectrum
 LEVELS = 4  # dimensions for the values of a column that is not numeric
 N_DIRECTIONS = 64  # of candidates, where there are more than twice as many features
+ROUNDING = 1e-5  # of correlations
 BLOCK = 128
 IMAGES_AT_ONCE = 1_024
 
@@ -121,26 +123,33 @@ class Images:
         self.values = values
 
     def features(self) -> list[NDArray]:
-        """Return coarse images, and spectra, which hardly change with a shift."""
+        """Return spectra, which hardly change with a shift."""
         spectra = np.abs(np.fft.rfft2(self.values))
         ends = [*range(FREQUENCIES), *range(1 - FREQUENCIES, 0)]
-        few = (
-            spectra[:, ends, :FREQUENCIES]
-            if min(spectra.shape[1:]) > 2 * FREQUENCIES
-            else spectra
-        )
-        coarse = reduced(self.values, LOW)
-        return [
-            some.reshape(len(some), -1).astype(np.float32)
-            for some in (coarse, np.log1p(few))
-        ]
+        if min(spectra.shape[1:]) > FREQUENCIES:
+            spectra = spectra[:, ends, :FREQUENCIES]
+        return [np.log1p(spectra).reshape(len(spectra), -1).astype(np.float32)]
 
     def take(self, rows: Any) -> Images:
         """Select rows."""
         return Images(self.values[rows])
 
     def distances(self, training: Images, rows: NDArray) -> NDArray[np.float64]:
-        """Return 1 minus the largest correlation with some training images."""
+        """Return 1 minus the largest correlation with some training images.
+
+        Of many, only those that match best in half the size are compared in full.
+        """
+        if rows.shape[1] <= N_BEST:
+            return self._compared(training, rows)
+        small = [Images(reduced(one.values, HALF)) for one in (self, training)]
+        rough = small[0]._compared(small[1], rows)
+        best = np.argsort(rough, axis=1, kind="stable")[:, :N_BEST]
+        found = np.full(rows.shape, np.inf)
+        near = self._compared(training, np.take_along_axis(rows, best, axis=1))
+        np.put_along_axis(found, best, near, axis=1)
+        return found
+
+    def _compared(self, training: Images, rows: NDArray) -> NDArray[np.float64]:
         found = np.empty(rows.shape)
         edge = min(SHIFT, (min(self.values.shape[1:]) - 1) // 4)
         inner = slice(edge, -edge or None)
@@ -149,7 +158,7 @@ class Images:
             theirs = training.values[rows[some]][:, :, inner, inner]
             theirs = centered(theirs.reshape(*theirs.shape[:2], -1))
             best = (shifted @ theirs.transpose(0, 2, 1)).max(axis=1)
-            found[some] = np.maximum(1 - best, 0)
+            found[some] = np.where(best > 1 - ROUNDING, 0, 1 - best)
         return found
 
 

@@ -90,6 +90,13 @@ def accuracy_sentences(performance: dict[str, Any]) -> Iterator[str]:
             f"{percent(other['accuracy']['value'])}; the two models predict the same "
             f"class for {percent(other['agreement']['value'])} of the samples."
         )
+    ranking = performance["ranking"]
+    if ranking["mean_roc_auc"] is not None:
+        yield (
+            f"Ranked by {ranking['by']}, the mean ROC AUC of the classes is "
+            f"{ranking['mean_roc_auc']:.3f}, and the mean average precision is "
+            f"{ranking['mean_average_precision']:.3f}."
+        )
     lowest = lowest_recall(performance)
     if lowest["recall"]["value"] < 1:
         yield (

@@ -29,7 +29,8 @@ def as_table(psem: Any, X: Any, feature_names: Sequence[str] | None) -> Table | 
     X = as_array(X)
     if isinstance(X, list | tuple) and isinstance(X[0], list | tuple):
         X = stacked(X, range(len(X)))
-    if not (sparse.issparse(X) or getattr(X, "ndim", 0) == 2):
+    is_frame = hasattr(X, "columns")  # that of polars has no ndim
+    if not (sparse.issparse(X) or is_frame or getattr(X, "ndim", 0) == 2):
         return None
     cells = X.tocsc() if sparse.issparse(X) else np.asarray(X)
     return Table(cells, names_of_columns(psem, X, cells.shape[1], feature_names))

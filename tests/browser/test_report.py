@@ -145,7 +145,7 @@ def column(page, table, place):
 def test_sorting_by_mouse_and_keys(open_page, reports):
     page = open_page(reports["pictures"])
     page.tab.get_by_role("tab", name="Performance", exact=True).click()
-    table = "table:has(caption:text('Recall is'))"
+    table = "table:has(caption:text('Recall (sensitivity) is'))"
     assert column(page, table, 1) == [str(label) for label in range(10)]
     page.tab.locator(table).get_by_role("button", name="Recall", exact=True).click()
     shares = [float(text) for text in column(page, table, 3)]

@@ -88,6 +88,19 @@ def test_a_guess_is_compared(content):
     ) in texts(content)
 
 
+def test_ranking_is_given_unless_it_is_undefined(content):
+    content["performance"]["ranking"] |= {
+        "mean_roc_auc": 0.98765,
+        "mean_average_precision": 0.9,
+    }
+    assert (
+        "Ranked by probability, the mean ROC AUC of the classes is 0.988, and the mean "
+        "average precision is 0.900."
+    ) in summarize(content, ALL)
+    content["performance"]["ranking"]["mean_roc_auc"] = None
+    assert not any("ROC AUC" in one for one in summarize(content, ALL))
+
+
 def test_first_are_the_most_used_prototypes_and_a_case_of_each_kind(content):
     for card in content["prototypes"]:
         card["usage"] = [5, 9, 0, 1, 2, 3, 0, 0, 0][card["prototype"]]

@@ -27,7 +27,9 @@ PSEM = Prototypes([[1, 10], [3, 10]], ["a", "b"])
 ROWS = [[1, 20], [2, 20], [3, 30]]
 
 
-@pytest.mark.parametrize("kind", ["array", "list", "tuple", "csr", "frame", "tensor"])
+@pytest.mark.parametrize(
+    "kind", ["array", "list", "tuple", "csr", "frame", "polars", "tensor"]
+)
 def test_what_is_a_table(kind):
     X = {
         "array": lambda: np.array(ROWS),
@@ -35,6 +37,7 @@ def test_what_is_a_table(kind):
         "tuple": lambda: tuple(map(tuple, ROWS)),
         "csr": lambda: sparse.csr_matrix(ROWS),
         "frame": lambda: pytest.importorskip("pandas").DataFrame(ROWS),
+        "polars": lambda: pytest.importorskip("polars").DataFrame(ROWS, orient="row"),
         "tensor": lambda: pytest.importorskip("torch").tensor(ROWS),
     }[kind]()
     table = as_table(PSEM, X, ["one", "two"])
