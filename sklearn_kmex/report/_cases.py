@@ -87,6 +87,7 @@ def case_cards(
                         "relevance_of",
                         "columns",
                         "contributions",
+                        "contributions_rest",
                         "contributions_method",
                         "contributions_base",
                     ]
@@ -165,17 +166,25 @@ def true_class_card(
     return evidence_card("true class", k, label, similarity, train, by_label=by_label)
 
 
-def contributions(
-    found: Contrast, place: int, names: list[str]
-) -> list[dict[str, Any]]:
-    """List the columns that contribute most to a decision."""
-    return [
-        {
-            "feature": as_name(names[column]),
-            "value": as_cell(found.values[place, column]),
-            "prototype_value": as_cell(found.prototype_values[place, column]),
-            "against_value": as_cell(found.against_values[place, column]),
-            "contribution": as_number(found.contributions[place, column]),
-        }
-        for column in by_size(found.contributions)[place, :N_COLUMNS]
-    ]
+def contributions(found: Contrast, place: int, names: list[str]) -> dict[str, Any]:
+    """List the columns that contribute most to a decision, and the sum of the rest."""
+    order = by_size(found.contributions)[place]
+    rest = order[N_COLUMNS:]
+    return {
+        "contributions": [
+            {
+                "feature": as_name(names[column]),
+                "value": as_cell(found.values[place, column]),
+                "prototype_value": as_cell(found.prototype_values[place, column]),
+                "against_value": as_cell(found.against_values[place, column]),
+                "contribution": as_number(found.contributions[place, column]),
+            }
+            for column in order[:N_COLUMNS]
+        ],
+        "contributions_rest": {
+            "n_columns": len(rest),
+            "contribution": as_number(found.contributions[place, rest].sum()),
+        },
+        "contributions_method": found.method,
+        "contributions_base": as_number(found.base[place]),
+    }

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +40,6 @@ def labels_hash(y: Any) -> str:
 
 def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
     """Describe the model and its parameters, including nested ones."""
-    parameters = psem.get_params() if hasattr(psem, "get_params") else {}
     return {
         "type": as_name(type(psem).__name__),
         "classifier": as_name(type(sem).__name__),
@@ -49,10 +48,28 @@ def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
         "n_features": int(np.asarray(sem.prototypes_).shape[1]),
         "parameters": [
             {"name": as_name(name), "value": clipped(as_text(value), LONGEST)}
-            for name, value in sorted(parameters.items())
+            for name, value in named_parameters(psem)
         ],
         "has_seed": getattr(sem, "random_state", 0) is not None,
     }
+
+
+def named_parameters(psem: Any) -> Iterator[tuple[str, Any]]:
+    """Yield parameters by name; models inside by their type, as theirs are listed too.
+
+    A teacher is left out: it is the last layer of the embedder, whose parameters are
+    listed.
+    """
+    parameters = psem.get_params() if hasattr(psem, "get_params") else {}
+    for name, value in sorted(parameters.items()):
+        holds_steps = isinstance(value, list) and any(
+            isinstance(one, tuple) and len(one) > 1 and hasattr(one[1], "get_params")
+            for one in value
+        )
+        if "teacher__" in name or holds_steps:
+            continue
+        is_model = hasattr(value, "get_params") and not isinstance(value, type)
+        yield name, type(value).__name__ if is_model else value
 
 
 def describe_system() -> dict[str, Any]:

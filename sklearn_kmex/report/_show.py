@@ -19,10 +19,12 @@ from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
+    columns_note,
     informative_columns,
+    leading_columns,
     places_in_class,
 )
-from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._text import as_text
 
 LONGEST = 400  # characters of a text
 
@@ -44,6 +46,7 @@ def show_samples(
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
+    content["columns_note"] = ""
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
     if table is not None:
         show_values(content, psem, table, samples, training, answers)
@@ -154,24 +157,29 @@ def show_values(
 ) -> None:
     """Fill in values of prototypes and cases, and contributions of columns."""
     owners, codes = answers.decision.owners, answers.codes
+    numbers = [case["row"] for case in content["cases"]]
+    X_train = None if training is None else training.X
+    found = contrast(psem, take(samples.X, numbers), X_train=X_train)
+    split = found.space == "input"
     values = prototype_rows(psem, table, training, answers)
-    columns = informative_columns(table.cells, values)
+    columns = (
+        leading_columns(found.contributions)
+        if split
+        else informative_columns(table.cells, values)
+    )
+    content["columns_note"] = columns_note(table.names, columns, split)
     places = places_in_class(table, columns, values, owners, codes)
     for card, columns_of in zip(content["prototypes"], places, strict=True):
         card["columns"] = columns_of
-    numbers = [case["row"] for case in content["cases"]]
     own = cells_of(table.cells, numbers)
     predicted = answers.decision.predicted[numbers]
     places = places_in_class(table, columns, own, predicted, codes)
-    for case, columns_of in zip(content["cases"], places, strict=True):
+    for place, (case, columns_of) in enumerate(
+        zip(content["cases"], places, strict=True)
+    ):
         case["columns"] = columns_of
-    X_train = None if training is None else training.X
-    found = contrast(psem, take(samples.X, numbers), X_train=X_train)
-    if found.space == "input":
-        for place, case in enumerate(content["cases"]):
-            case["contributions"] = contributions(found, place, table.names)
-            case["contributions_method"] = found.method
-            case["contributions_base"] = as_number(found.base[place])
+        if split:
+            case |= contributions(found, place, table.names)
 
 
 def prototype_rows(

@@ -6,11 +6,12 @@ from datetime import datetime
 import numpy as np
 import pytest
 from sems import Prototypes
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_kmex
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._provenance import (
     describe_model,
@@ -63,10 +64,24 @@ def test_parameters_are_those_of_all_steps(iris):
     assert (found["type"], found["classifier"]) == ("Pipeline", "KMExClassifier")
     assert (found["n_classes"], found["n_prototypes"], found["n_features"]) == (3, 6, 4)
     told = {one["name"]: one["value"] for one in found["parameters"]}
-    assert set(told) == set(psem.get_params())
+    assert set(told) == set(psem.get_params()) - {"steps"}
+    assert told["standardscaler"] == "StandardScaler"
     assert told["kmexclassifier__n_prototypes"] == "2"
     assert list(told) == sorted(told)
     assert found["has_seed"]
+
+
+def test_models_inside_are_named_once(iris):
+    X, _, y, _ = iris
+    before = make_pipeline(StandardScaler(), RandomForestClassifier(5, max_depth=3))
+    psem = make_kmex(before.fit(X, y), n_prototypes=1, random_state=0).fit(X, y)
+    told = {
+        one["name"]: one["value"]
+        for one in describe_model(psem, psem[-1])["parameters"]
+    }
+    depths = [value for name, value in told.items() if name.endswith("max_depth")]
+    assert depths == ["3"]
+    assert not any("(" in value for value in told.values())  # no model in a model
 
 
 def test_models_without_parameters():

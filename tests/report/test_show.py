@@ -89,6 +89,10 @@ def test_texts_are_cut_and_on_one_line():
     assert shown[1] == "bad [U+0000]"
 
 
+def values_of(card):
+    return {one["feature"]: one["value"] for one in card["columns"]}
+
+
 def test_values_of_prototypes_are_their_own(iris_report, iris_psem, iris):
     names = list(iris[0].columns)
     for card in iris_report.to_dict()["prototypes"]:
@@ -102,9 +106,8 @@ def test_values_behind_an_encoder_are_those_of_training_rows(iris):
     psem = make_pipeline(PCA(2), KMExClassifier(2, random_state=0)).fit(X, y)
     content = SEMReport(psem, X_test, y_test, X_train=X).to_dict()
     for card in content["prototypes"]:
-        values = [one["value"] for one in card["columns"]]
         row = X.iloc[psem[-1].prototype_indices_[card["prototype"]]]
-        assert values == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_or_else_of_the_most_similar_sample_of_the_class(iris):
@@ -115,7 +118,7 @@ def test_or_else_of_the_most_similar_sample_of_the_class(iris):
     for card in content["prototypes"]:
         own = np.flatnonzero(y_test == card["label"])
         row = X_test.iloc[own[similar[own, card["prototype"]].argmax()]]
-        assert [one["value"] for one in card["columns"]] == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_or_of_any_class_where_that_one_has_no_sample(iris):
@@ -126,7 +129,7 @@ def test_or_of_any_class_where_that_one_has_no_sample(iris):
     similar = psem.transform(X_test.iloc[only])
     for card in content["prototypes"]:
         row = X_test.iloc[only[similar[:, card["prototype"]].argmax()]]
-        assert [one["value"] for one in card["columns"]] == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
