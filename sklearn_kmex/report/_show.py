@@ -19,11 +19,12 @@ from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
+    columns_note,
     leading_columns,
     numbers_of,
     places_in_class,
 )
-from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._text import as_text
 from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
@@ -51,6 +52,7 @@ def show_samples(
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
     if any(case["text"] is not None for case in content["cases"]):
         content["words"] = show_words(psem, content, samples, training)
+    content["columns_note"] = ""
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
     content["data"]["columns"] = None
     if table is not None:
@@ -215,11 +217,12 @@ def show_values(
         "n_columns": len(table.names),
         "by": "difference" if known is None else "contribution",
     }
+    content["columns_note"] = columns_note(
+        table.names, columns, known is not None, len(wanted)
+    )
     if known is not None:
         for place, case in enumerate(content["cases"]):
-            case["contributions"] = contributions(found, place, table.names, wanted)
-            case["contributions_method"] = found.method
-            case["contributions_base"] = as_number(found.base[place])
+            case |= contributions(found, place, table.names, wanted)
 
 
 def prototype_rows(

@@ -67,6 +67,7 @@ def test_parameters_are_those_of_all_steps(iris):
     told = {one["name"]: one["value"] for one in found["parameters"]}
     assert set(told) == set(psem.get_params()) - {"steps"}
     assert told["kmexclassifier"] == "KMExClassifier"
+    assert told["standardscaler"] == "StandardScaler"
     assert told["kmexclassifier__n_prototypes"] == "2"
     assert list(told) == sorted(told)
     assert found["has_seed"]
@@ -87,6 +88,19 @@ def test_a_pipeline_inside_a_model_is_told_once():
     assert sum("StandardScaler" in value for value in told.values()) == 1
     assert not any(" at 0x" in value for value in told.values())
     assert " at 0x" not in reproduce(psem, with_training=False)
+
+
+def test_models_inside_are_named_once(iris):
+    X, _, y, _ = iris
+    before = make_pipeline(StandardScaler(), RandomForestClassifier(5, max_depth=3))
+    psem = make_kmex(before.fit(X, y), n_prototypes=1, random_state=0).fit(X, y)
+    told = {
+        one["name"]: one["value"]
+        for one in describe_model(psem, psem[-1])["parameters"]
+    }
+    depths = [value for name, value in told.items() if name.endswith("max_depth")]
+    assert depths == ["3"]
+    assert not any("(" in value for value in told.values())  # no model in a model
 
 
 def test_models_without_parameters():
