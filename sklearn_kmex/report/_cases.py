@@ -170,7 +170,7 @@ def true_class_card(
 def contributions(
     found: Contrast, place: int, names: list[str], wanted: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """List the columns that contribute most to a decision, those wanted, and the rest."""
+    """List the columns that contribute most, those wanted, and the sum of the rest."""
     order = by_size(found.contributions)[place]
     leading = order[:N_COLUMNS]
     shown = [*leading, *(column for column in wanted if column not in leading)]

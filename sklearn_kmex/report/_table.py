@@ -87,7 +87,8 @@ def leading_columns(
     """Return the columns to show: those wanted, then others, the most important first.
 
     These are the columns with the largest shares of the contributions to decisions, or
-    if contributions are unknown those in which prototypes differ most, relative to samples.
+    if contributions are unknown, those in which prototypes differ most, relative to
+    samples.
     """
     if contributions is None:
         few = cells[:: -(-cells.shape[0] // N_ROWS)]

@@ -90,19 +90,6 @@ def test_a_pipeline_inside_a_model_is_told_once():
     assert " at 0x" not in reproduce(psem, with_training=False)
 
 
-def test_models_inside_are_named_once(iris):
-    X, _, y, _ = iris
-    before = make_pipeline(StandardScaler(), RandomForestClassifier(5, max_depth=3))
-    psem = make_kmex(before.fit(X, y), n_prototypes=1, random_state=0).fit(X, y)
-    told = {
-        one["name"]: one["value"]
-        for one in describe_model(psem, psem[-1])["parameters"]
-    }
-    depths = [value for name, value in told.items() if name.endswith("max_depth")]
-    assert depths == ["3"]
-    assert not any("(" in value for value in told.values())  # no model in a model
-
-
 def test_models_without_parameters():
     psem = Prototypes([[0], [1]], ["a", "b"])
     found = describe_model(psem, psem)
