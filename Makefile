@@ -19,20 +19,24 @@ PYTEST := python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadscope
 # What meets scikit-learn most.
 CONTRACT := tests/test_common.py tests/test_classifier.py tests/test_classifier_cv.py \
 	tests/test_pipeline.py tests/metrics
+# What reads texts, with the encoders of the dependency group text.
+TEXT := tests/embedding/test_text.py tests/embedding/test_sentences.py
 # What decides: every line and branch of it is tested.
 CORE := */_classifier.py,*/_fit/*,*/_model/*,*/_data/*
 
-.PHONY: help demo test test-slow test-properties test-cov test-browser \
-	$(VERSIONS:%=test-%) test-newest check format docs bench study study-quick clean
+.PHONY: help demo demo-text test test-slow test-properties test-cov test-browser \
+	test-text $(VERSIONS:%=test-%) test-newest check format docs bench study study-quick clean
 
 help:
 	@echo "make demo         install into $(VENV), convert a network, draw its prototypes"
+	@echo "make demo-text    make a spam filter that explains itself, and its report"
 	@echo "make test         the tests, but for the slow ones: minutes"
 	@echo "make test-slow    the slow ones: training, whole studies, large networks"
 	@echo "make test-properties"
 	@echo "                  the property tests, with ten times as many examples"
 	@echo "make test-cov     make test, with branch coverage"
 	@echo "make test-browser pages and notebook output, in chromium (apt install chromium)"
+	@echo "make test-text    texts, with pretrained encoders (downloads 80 MB once)"
 	@echo "make test-oldest  make test without torch, on the oldest supported versions"
 	@echo "make test-sklearn17, make test-sklearn18"
 	@echo "                  the estimators and metrics, on scikit-learn 1.7 and 1.8"
@@ -59,6 +63,10 @@ $(VENV)/.browser: $(VENV)/.dev
 	$(BIN)/python -m pip install --group browser
 	touch $@
 
+$(VENV)/.text: $(VENV)/.dev
+	$(BIN)/python -m pip install --group text
+	touch $@
+
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --group bench
 	touch $@
@@ -78,6 +86,9 @@ $(VERSIONS:%=.venv-%/.installed): .venv-%/.installed: pyproject.toml constraints
 demo: $(VENV)/.installed
 	$(BIN)/python examples/demo_digits.py --output demo
 
+demo-text: $(VENV)/.installed
+	$(BIN)/python examples/demo_text.py --output demo-text
+
 test: $(VENV)/.dev
 	$(BIN)/$(PYTEST) -m "not slow"
 	@echo "The rest: make test-slow test-properties test-browser test-oldest check docs; .ci/run runs all."
@@ -95,6 +106,11 @@ test-cov: $(VENV)/.dev
 # What is missing here fails; where pytest meets these tests otherwise, it skips them.
 test-browser: $(VENV)/.browser
 	SKLEARN_KMEX_BROWSER=required $(BIN)/python -m pytest tests/browser
+
+# What is missing here fails; elsewhere, these tests are skipped.
+test-text: export SKLEARN_KMEX_ENCODER = required
+test-text: $(VENV)/.text
+	$(BIN)/python -m pytest $(TEXT)
 
 test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/$(PYTEST) -m "not slow"
@@ -134,7 +150,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/metric.py
 	$(BIN)/python benchmarks/deletions.py
+	$(BIN)/python benchmarks/forget.py
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
+	$(BIN)/python benchmarks/texts.py --cache benchmarks/study/cache/texts
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/words.py
 	$(BIN)/python benchmarks/faithfulness.py
@@ -153,4 +171,4 @@ study-quick: $(VENV)/.dev
 	cd benchmarks && $(abspath $(BIN))/python -m study --quick
 
 clean:
-	rm -rf $(VENV) $(VERSIONS:%=.venv-%) .venv-newest demo docs/_build docs/api docs/auto_examples docs/extra docs/tables docs/study/generated
+	rm -rf $(VENV) $(VERSIONS:%=.venv-%) .venv-newest demo demo-text docs/_build docs/api docs/auto_examples docs/extra docs/tables docs/study/generated

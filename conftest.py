@@ -12,7 +12,10 @@ NEEDS = {
     "safetensors": ["sklearn_kmex/_torch/weights.py"],
     "skl2onnx": ["sklearn_kmex/_onnx/*"],
 }
-OPTIONAL = {"matplotlib", "onnx", "onnxruntime", "pandas", "skops", "skorch", "torch"}
+OPTIONAL = {
+    "matplotlib", "onnx", "onnxruntime", "pandas", "skops", "skorch",
+    "tokenizers", "torch", "transformers",
+}  # fmt: skip
 collect_ignore_glob = [
     pattern
     for package, patterns in NEEDS.items()

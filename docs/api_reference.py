@@ -20,6 +20,7 @@ API_REFERENCE = {
             "MLPEmbedder",
             "ScoreEmbedder",
             "SkorchEmbedder",
+            "TextEmbedder",
             "TorchEmbedder",
             "TreeEmbedder",
             "embed_to_file",
@@ -28,12 +29,14 @@ API_REFERENCE = {
     "sklearn_kmex.explain": {
         "title": "Explanations",
         "description": (
-            "The training examples, columns, words and regions that led to a decision."
+            "The training examples, the columns, the words and the regions that led to "
+            "a decision."
         ),
         "names": [
             "Contrast",
             "Counterfactuals",
             "Explanation",
+            "Influence",
             "TokenTable",
             "Words",
             "black_box_relevance",
@@ -42,6 +45,7 @@ API_REFERENCE = {
             "counterfactuals",
             "explain",
             "faithfulness",
+            "influence",
             "relevance",
             "robustness",
             "token_table",
@@ -54,6 +58,7 @@ API_REFERENCE = {
         "names": [
             "add_prototypes",
             "drop_prototypes",
+            "forget_rows",
             "merge_prototypes",
             "relabel_prototypes",
             "rename",
@@ -105,10 +110,13 @@ API_REFERENCE = {
             "distinct_examples_scorer",
             "diversity_score",
             "diversity_scorer",
+            "drift",
             "example_likeness_score",
             "fidelity_score",
             "fidelity_scorer",
+            "find_leaks",
             "ghosting_rate",
+            "group_scores",
             "local_lipschitz_error",
             "make_example_likeness_scorer",
             "make_faithfulness_scorer",

@@ -425,6 +425,33 @@ def battery_notes(result):
     return "\n".join(lines) + "\n"
 
 
+def texts(result):
+    """Mean accuracy in percent over the splits, with the interval."""
+    lines = []
+    for kind in ("MiniLM", "tf-idf"):
+        found = {
+            name.partition(",")[0]: one["accuracy"]
+            for name, one in result.items()
+            if name.endswith(f", {kind}")
+        }
+        models = next(iter(found.values()))
+        cells = [
+            [model, *(_percent_of(rows[model]) for rows in found.values())]
+            for model in models
+        ]
+        titles = [TEXT_SETS[name] for name in found]
+        caption = f"Accuracy on vectors of {kind}, %"
+        lines.append(list_table(caption, [["", *titles], *cells]))
+    return "\n".join(lines)
+
+
+TEXT_SETS = {"sms_spam": "spam", "subj": "subjectivity", "trec": "questions"}
+
+
+def _percent_of(row):
+    return f"{row['mean']:.1f} ± {row['half width']:.1f}"
+
+
 TABLES = {
     "deletions": deletions,
     "battery": battery,
@@ -452,4 +479,5 @@ TABLES = {
     "small.searches": partial(seconds, part="searches"),
     "small.import": partial(seconds, part="import"),
     "tables": tables,
+    "texts": texts,
 }

@@ -143,8 +143,8 @@ class KMExClassifierCV(KMExClassifier):
         Number of prototypes of each class.
 
     cv_results_ : dict of str to ndarray or list
-        One item for each candidate: "params", "param_n_prototypes" and so on,
-        "split0_test_score" and so on, "mean_test_score", "std_test_score",
+        One item for each candidate that was tried: "params", "param_n_prototypes" and
+        so on, "split0_test_score" and so on, "mean_test_score", "std_test_score",
         "rank_test_score", "standard_error", that of the mean difference from the best,
         and "accepted", whether the mean is within the tolerance of the best.
 
@@ -352,8 +352,9 @@ class KMExClassifierCV(KMExClassifier):
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
-        search = open_search(self, training, folds, counts, self.scoring)
-        chosen = choose(search, numbers.tolist(), self.tolerance, self.per_class)
+        how = self.scoring, self.tolerance
+        search = open_search(self, training, folds, counts, *how)
+        chosen = choose(search, numbers.tolist(), self.per_class)
         return self._set_choice(chosen)
 
     def get_metadata_routing(self) -> MetadataRouter:

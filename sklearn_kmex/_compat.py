@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
+from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.tree._tree import Tree
@@ -99,13 +99,14 @@ def get_namespace_and_device(array: Any) -> tuple[Any, bool, Any]:
     That of scikit-learn takes as long as a product of small matrices.
     """
     if type(array) is np.ndarray:
-        return _of_numpy(get_config()["array_api_dispatch"])
+        return _of_numpy()
     return _namespace_and_device(array)
 
 
 @functools.cache
-def _of_numpy(_dispatch: bool) -> tuple[Any, bool, Any]:
-    return _namespace_and_device(np.empty(0))
+def _of_numpy() -> tuple[Any, bool, Any]:
+    with config_context(array_api_dispatch=False):
+        return _namespace_and_device(np.empty(0))
 
 
 class RemembersNames(BaseEstimator):

@@ -19,6 +19,7 @@ from sklearn_kmex.embedding._of_model import embedder_of, with_classes
 def make_kmex(
     model: Any,
     *,
+    tokenizer: Any = None,
     layer: str | int | None = None,
     classes: ArrayLike | None = None,
     n_prototypes: float | dict | Literal["auto"] = "auto",
@@ -41,12 +42,18 @@ def make_kmex(
     Parameters
     ----------
     model : object
-        The trained model: a `torch.nn.Module`; a fitted skorch net, `MLPClassifier`,
-        ensemble of trees of scikit-learn, XGBoost, LightGBM or CatBoost, or other
-        classifier with `decision_function` or `predict_proba`; a fitted `Pipeline` that
-        ends in one of these, or a fitted search, threshold, calibration or vote over
-        them; a transformer, which is frozen if it is fitted; or a callable that takes X
-        and returns embeddings of shape (n_samples, n_features).
+        The trained model: a `torch.nn.Module`; a `SentenceTransformer`; a fitted skorch
+        net, `MLPClassifier`, ensemble of trees of scikit-learn, XGBoost, LightGBM or
+        CatBoost, or other classifier with `decision_function` or `predict_proba`; a
+        fitted `Pipeline` that ends in one of these, or a fitted search, threshold,
+        calibration or vote over them; a transformer, which is frozen if it is fitted;
+        or a callable that takes X and returns embeddings of shape (n_samples,
+        n_features). A `Pipeline` that reads texts keeps its own vectors, unless its
+        classifier has layers or trees.
+
+    tokenizer : tokenizer of transformers, default=None
+        Tokenizer of a torch module that takes texts as tokens, as models of
+        transformers do. A `SentenceTransformer` has its own.
 
     layer : str or int, default=None
         Layer of a network whose output is the embedding: a dotted name for torch, or
@@ -108,6 +115,7 @@ def make_kmex(
     KMExClassifier : The classifier after the encoder.
     KMExClassifierCV : The same choice, with settings for the comparison.
     sklearn_kmex.embedding.TorchEmbedder : The encoder for a torch module.
+    sklearn_kmex.embedding.TextEmbedder : The encoder for a model of texts.
 
     Notes
     -----
@@ -134,7 +142,7 @@ def make_kmex(
     ['aggregation', 'metric', 'n_prototypes', 'priors', 'similarity']
     """
     check_labels(classes)
-    embedder = embedder_of(model, layer)
+    embedder = embedder_of(model, layer, tokenizer)
     if classes is not None:
         embedder = with_classes(embedder, classes)
     if memory is not None and isinstance(embedder, FROZEN):

@@ -351,11 +351,33 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
 
 def accepted(psem: Any, Z: Any) -> NDArray[np.bool_] | None:
     """Mark the embeddings that a RejectingClassifier accepts, if psem has one."""
+    inside = _of_embeddings(psem)
+    return None if inside is None else inside.accept(Z)
+
+
+def held_out_typicality(psem: Any, Z: Any) -> NDArray[np.float64] | None:
+    """Compare embeddings with the held-out rows of their class, if psem keeps any."""
+    inside = _of_embeddings(psem)
+    if inside is None or held_out_scores(psem) is None:
+        return None
+    return inside.typicality(Z)
+
+
+def held_out_scores(psem: Any) -> list[NDArray] | None:
+    """Return the similarities of the held-out rows of each class, if psem keeps any."""
+    inside = _of_embeddings(psem)
+    if inside is None or inside.method != "similarity" or not inside.per_class:
+        return None
+    return inside.calibration_scores_
+
+
+def _of_embeddings(psem: Any) -> RejectingClassifier | None:
+    """Return the RejectingClassifier in a model, if any; the copy takes embeddings."""
     for level in levels(psem):
         if isinstance(level, RejectingClassifier):
-            of_embeddings = copy.copy(level)
-            of_embeddings.estimator_ = find_sem(psem)
-            return of_embeddings.accept(Z)
+            inside = copy.copy(level)
+            inside.estimator_ = find_sem(psem)
+            return inside
     return None
 
 

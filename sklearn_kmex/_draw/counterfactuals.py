@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._draw.contrast import draw_signed_bars, named_value
-from sklearn_kmex._draw.explanation import Evidence, draw_bars, draw_picture
+from sklearn_kmex._draw.explained import Evidence
+from sklearn_kmex._draw.explanation import draw_bars, draw_picture
 from sklearn_kmex._draw.figures import FONT, OTHER, check_figure
 from sklearn_kmex._draw.grid import (
     PICTURE,

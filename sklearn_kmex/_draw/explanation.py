@@ -1,13 +1,21 @@
 """The figure of an explanation: samples, the examples they look like, and maps."""
 
 from collections.abc import Sequence
-from itertools import pairwise
-from textwrap import fill, wrap
-from typing import Any, NamedTuple, Protocol, Self
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._draw.explained import (
+    Evidence,
+    ExplanationLike,
+    Member,
+    all_members,
+    by_sample,
+    members_of,
+    typicality_of,
+)
 from sklearn_kmex._draw.figures import FONT, OTHER, PREDICTED, RUNNER_UP
 from sklearn_kmex._draw.grid import (
     BARS,
@@ -19,16 +27,23 @@ from sklearn_kmex._draw.grid import (
     draw_grid,
     heading,
 )
+from sklearn_kmex._draw.heat import (
+    draw_heat,
+    fill_lines,
+    find_heat,
+    map_title,
+    prototype_map_title,
+)
 from sklearn_kmex._draw.pictures import (
     Scale,
-    as_heat,
     channels_last,
     in_unit_range,
     value_range,
 )
+from sklearn_kmex._draw.shapes import strip_text
 from sklearn_kmex._draw.table import clipped
 from sklearn_kmex._draw.text_figures import text_cells
-from sklearn_kmex._draw.words import ExplainedTexts, MarkedText, sample_text
+from sklearn_kmex._draw.words import MarkedText, sample_text
 
 COLOURS = {
     "predicted": PREDICTED,
@@ -37,52 +52,7 @@ COLOURS = {
     "": OTHER,
 }
 THICK = ("predicted", "runner-up")
-HEAT = "RdBu_r"  # red supports the decision, blue opposes it
-
-
-class Evidence(NamedTuple):
-    """One prototype that a sample is compared with."""
-
-    role: str  # "predicted" or "runner-up" for the nearest one of that class, or ""
-    prototype: int
-    prototype_label: Any
-    similarity: float
-    training_row: int
-
-
-class Member(NamedTuple):
-    """A training row of the winning prototype that is like the sample."""
-
-    training_row: int
-    likeness: float  # cosine similarity of embeddings
-
-
-class ExplanationLike(ExplainedTexts, Protocol):
-    """What is shown of an explanation; arrays have a row for each sample."""
-
-    @property
-    def sample_indices(self) -> NDArray[np.intp]: ...
-    @property
-    def predictions(self) -> NDArray: ...
-    @property
-    def probability(self) -> NDArray | None: ...
-    @property
-    def accepted(self) -> NDArray[np.bool_] | None: ...
-    @property
-    def runner_up(self) -> NDArray: ...
-    @property
-    def margin(self) -> NDArray: ...
-    @property
-    def prototypes(self) -> NDArray[np.intp]: ...
-    @property
-    def relevance(self) -> NDArray | None: ...
-    @property
-    def reasons(self) -> NDArray | None: ...
-    @property
-    def member_likeness(self) -> NDArray[np.float64] | None: ...
-    def evidence(self, row: int) -> list[Evidence]: ...
-    def __len__(self) -> int: ...
-    def __getitem__(self, key: slice) -> Self: ...
+TYPICAL = 0.4  # inches of the lines that say how typical a sample is
 
 
 class Pictures(NamedTuple):
@@ -91,13 +61,14 @@ class Pictures(NamedTuple):
     samples: NDArray | None
     examples: NDArray | None
     members: list[Any]  # of each sample, (n, h, w[, channels])
+    grounds: NDArray | None  # below maps, (n, h, w[, channels]) in [0, 1]
     sample_heat: NDArray | None  # (n, h, w)
     prototype_heat: NDArray | None  # (n, n_prototypes, h, w)
     low: float
     high: float
 
 
-NO_PICTURES = Pictures(None, None, [], None, None, 0, 1)
+NO_PICTURES = Pictures(None, None, [], None, None, None, 0, 1)
 
 
 def plot_explanation(
@@ -115,25 +86,11 @@ def plot_explanation(
     pictures = _find_pictures(explanation, scale)
     shown = explanation[:max_samples]
     grid = [row for i in range(len(shown)) for row in _cells(shown, i, pictures)]
-    return draw_grid(pyplot, where, grid, heading(len(shown), len(explanation)))
-
-
-def examples_of(
-    explanation: ExplanationLike, prototypes: NDArray[np.intp] | Sequence[int]
-) -> NDArray | None:
-    """Return the training examples of prototypes, if there are examples."""
-    known = explanation.example_prototypes
-    if explanation.examples is None or known is None:
-        return None
-    return explanation.examples[np.searchsorted(known, prototypes)]
-
-
-def members_of(explanation: ExplanationLike, i: int) -> list[Member]:
-    """List the members most like a sample, if they are known."""
-    if explanation.members is None or explanation.member_likeness is None:
-        return []
-    pairs = zip(explanation.members[i], explanation.member_likeness[i], strict=True)
-    return [Member(int(row), float(likeness)) for row, likeness in pairs if row >= 0]
+    title = heading(len(shown), len(explanation))
+    if explanation.samples is not None:
+        shape = scale.image_shape or explanation.samples.shape[1:]
+        title = "\n".join(filter(None, [title, strip_text(shape)]))
+    return draw_grid(pyplot, where, grid, title)
 
 
 def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
@@ -146,68 +103,39 @@ def _find_pictures(explanation: ExplanationLike, scale: Scale) -> Pictures:
             all_members(explanation),
         )
     )
-    if samples is None:
+    inputs = explanation.inputs
+    grounds = samples if inputs is None else channels_last(inputs, None)
+    samples = grounds if samples is None else samples
+    if samples is None or grounds is None:
         return NO_PICTURES
     known = [some for some in (samples, examples, members) if some is not None]
     there = [some for some in known if some.size]
-    low, high = value_range(there, scale) if there else (0, 1)
-    heat = _find_heat(explanation, samples.shape[1:3], scale)
-    return Pictures(
-        samples, examples, by_sample(explanation, members), *heat, low, high
-    )
-
-
-def all_members(explanation: ExplanationLike) -> NDArray | None:
-    """Return the values of the members of all samples, (n, ...), if they are known."""
-    if explanation.members is None or explanation.member_samples is None:
-        return None
-    return explanation.member_samples[explanation.members >= 0]
-
-
-def by_sample(explanation: ExplanationLike, members: Any) -> list[Any]:
-    """Split what there is of `all_members` into a list for each sample."""
-    if explanation.members is None or members is None:
-        return [[] for _ in range(len(explanation))]
-    ends = np.count_nonzero(explanation.members >= 0, axis=1).cumsum().tolist()
-    return [members[a:b] for a, b in pairwise([0, *ends])]
-
-
-def _find_heat(
-    explanation: ExplanationLike, size: tuple[int, ...], scale: Scale
-) -> tuple[NDArray | None, NDArray | None]:
-    """Return maps of samples, and maps of prototypes; their shape tells which."""
-    maps, samples = explanation.relevance, explanation.samples
-    if maps is None or samples is None:
-        return None, None
-    shape, k = samples.shape[1:], explanation.prototypes.shape[1]
-    if maps.shape[1:] in (shape, size):
-        return as_heat(maps, shape, scale), None
-    if maps.shape[1] == k and maps.shape[2:] in (shape, size):
-        flat = as_heat(maps.reshape(-1, *maps.shape[2:]), shape, scale)
-        return None, flat.reshape(len(maps), k, *size)
-    raise ValueError(
-        f"relevance must be of the shape of the samples, {shape}, or of their "
-        f"pictures, {size}, for each sample or each of its {k} prototypes; "
-        f"got {maps.shape[1:]} for each sample."
-    )
+    ends = value_range(there, scale) if there else (0, 1)
+    heat = find_heat(explanation, grounds.shape[1:3], scale)
+    own = ends if inputs is None else value_range([grounds], Scale())
+    grounds = np.stack([in_unit_range(one, *own) for one in grounds])
+    of_each = by_sample(explanation, members)
+    return Pictures(samples, examples, of_each, grounds, *heat, *ends)
 
 
 def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     """Lay out one sample in one or two rows."""
     title, evidence = _headline(explanation, i), explanation.evidence(i)
-    members = members_of(explanation, i)
+    members, typical = members_of(explanation, i), typicality_of(explanation, i)
     if (text := sample_text(explanation, i)) is not None:
+        title = "\n".join(filter(None, [title, typical]))
         return [_text_cells(explanation, text, evidence, title)]
     if pictures.samples is None:
-        return [[_bars_cell(evidence, title, _list_members(members))]]
+        return [[_bars_cell(evidence, title, [typical, *_list_members(members)])]]
     sample = in_unit_range(pictures.samples[i], pictures.low, pictures.high)
-    first: list[Cell | None] = [Cell(draw_picture, (sample, title), *PICTURE)]
-    if pictures.sample_heat is not None:
+    first: list[Cell | None] = [_sample_cell(sample, title, typical)]
+    if pictures.sample_heat is not None and pictures.grounds is not None:
         heat = pictures.sample_heat[i]
-        shown = (sample, heat, abs(heat).max(), "relevance")
-        first.append(Cell(_draw_heat, shown, *PICTURE))
+        title = map_title(explanation, i)
+        shown = (pictures.grounds[i], heat, abs(heat).max(), title)
+        first.append(Cell(draw_heat, shown, *PICTURE))
     examples = _example_cells(explanation, evidence, pictures)
-    second = _heat_cells(explanation, i, sample, evidence, pictures)
+    second = _heat_cells(explanation, i, evidence, pictures)
     if examples:  # members are drawn beside the example of their prototype
         place = 1 + [one.role for one in evidence].index("predicted")
         cells = _member_cells(members, pictures.members[i], pictures)
@@ -216,6 +144,14 @@ def _cells(explanation: ExplanationLike, i: int, pictures: Pictures) -> Grid:
     if examples and second:
         return [first + examples, [None] * len(first) + second]
     return [first + (examples or second or [_bars_cell(evidence, "")])]
+
+
+def _sample_cell(sample: NDArray, title: str, typical: str) -> Cell:
+    """Lay out the picture of a sample, higher where more is said of it."""
+    width, height = PICTURE
+    if typical:
+        title, height = f"{title}\n{typical}", height + TYPICAL
+    return Cell(draw_picture, (sample, title), width, height)
 
 
 def _text_cells(
@@ -233,8 +169,11 @@ def _in_line(text: str) -> str:
 
 def _bars_cell(evidence: list[Evidence], title: str, more: Sequence[str] = ()) -> Cell:
     """Lay out the similarities to prototypes as bars, below a title in some lines."""
-    title = "\n".join([title.replace("\n", ", "), *more])
-    height = bars_height(len(evidence)) + 0.15 * len(more)
+    lines = [title.replace("\n", ", "), *filter(None, more)]
+    title, height = (
+        "\n".join(lines),
+        bars_height(len(evidence)) + 0.15 * (len(lines) - 1),
+    )
     return Cell(draw_bars, (evidence, title), BARS, height)
 
 
@@ -271,28 +210,32 @@ def _member_cells(
 
 
 def _heat_cells(
-    explanation: ExplanationLike,
-    i: int,
-    sample: NDArray,
-    evidence: list[Evidence],
-    pictures: Pictures,
+    explanation: ExplanationLike, i: int, evidence: list[Evidence], pictures: Pictures
 ) -> list[Cell | None]:
     """Lay out the maps of a sample for its prototypes, all on one scale."""
-    if pictures.prototype_heat is None:
+    if pictures.prototype_heat is None or pictures.grounds is None:
         return []
-    heat = pictures.prototype_heat[i]
+    ground, heat = pictures.grounds[i], pictures.prototype_heat[i]
     by_prototype = dict(zip(explanation.prototypes[i], heat, strict=True))
-    titled, (width, height) = pictures.examples is None, PICTURE
+    shown = prototype_map_title(explanation, heat)
+    named, (width, height) = pictures.examples is None, PICTURE
     return [
         Cell(
-            _draw_heat,
-            (sample, by_prototype[k], abs(heat).max(), title if titled else ""),
+            draw_heat,
+            (
+                ground,
+                by_prototype[k],
+                abs(heat).max(),
+                "\n".join(filter(None, [name, shown])),
+            ),
             width,
-            height if titled else width,
+            height + (0.3 if named else -0.2),
         )
         if k in by_prototype
         else None
-        for k, title in ((one.prototype, _caption(one)) for one in evidence)
+        for k, name in (
+            (one.prototype, _caption(one) if named else "") for one in evidence
+        )
     ]
 
 
@@ -310,7 +253,7 @@ def _headline(explanation: ExplanationLike, i: int) -> str:
 def _caption(one: Evidence) -> str:
     """Describe a prototype, in lines that are not wider than its picture."""
     role = f"\n{one.role}" if one.role else ""
-    return f"{_prototype_name(one)}\n{one.similarity:.4g}{role}"
+    return f"{_prototype_name(one)}\nsimilarity {one.similarity:.3g}{role}"
 
 
 def _describe_member(one: Member) -> str:
@@ -335,22 +278,10 @@ def draw_picture(
 ) -> None:
     """Draw a picture, framed in the color of its role."""
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    ax.set_title(_fill_lines(title), **FONT)
+    ax.set_title(fill_lines(title), **FONT)
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(color=COLOURS[role or ""], linewidth=2.5 if role in THICK else 0.8)
-
-
-def _draw_heat(
-    ax: Any, picture: NDArray, heat: NDArray, largest: float, title: str
-) -> None:
-    """Draw relevance over a light grey picture, on a scale symmetric about 0."""
-    grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
-    ax.imshow(0.5 + 0.5 * grey, cmap="gray", vmin=0, vmax=1)
-    ends = {"vmin": -(largest or 1), "vmax": largest or 1}
-    ax.imshow(heat, cmap=HEAT, alpha=0.65, **ends)
-    ax.set_title(_fill_lines(title), **FONT)
-    ax.set(xticks=[], yticks=[])
 
 
 def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
@@ -376,8 +307,3 @@ def draw_bars(ax: Any, evidence: list[Evidence], title: str) -> None:
     ax.tick_params(axis="x", labelsize=FONT["fontsize"])
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_title(title, loc="left", **FONT)
-
-
-def _fill_lines(text: str) -> str:
-    """Break lines that are wider than a picture."""
-    return "\n".join(fill(line, 20) for line in text.split("\n"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_kmex._draw.explanation import (
+from sklearn_kmex._draw.explained import (
     Evidence,
     ExplanationLike,
     Member,
@@ -12,6 +12,7 @@ from sklearn_kmex._draw.explanation import (
     by_sample,
     examples_of,
     members_of,
+    typicality_of,
 )
 from sklearn_kmex._draw.pictures import thumbnails
 from sklearn_kmex._draw.table import Cards, Line, Picture, Table, Words
@@ -90,6 +91,8 @@ def _predictions(explanation: ExplanationLike) -> list[list[str]]:
             one.append(f"p = {explanation.probability[row]:.3g}")
         if explanation.accepted is not None and not explanation.accepted[row]:
             one.append(Words("rejected"))
+        if typical := typicality_of(explanation, row):
+            one.append(Words(typical))
         if explanation.reasons is not None and explanation.words is None:
             one.append(str(explanation.reasons[row]))
     return lines

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._draw.shapes import as_lines, as_strips, is_signal
+
 SIDE = 48  # pixels
 QUALITY = 80
 
@@ -48,7 +50,8 @@ def channels_last(
 ) -> NDArray | None:
     """Return (n, h, w) or (n, h, w, 3 or 4), or None if these are not pictures.
 
-    The shape decides: (h, w); or 1, 3 or 4 channels last; or 1 or 3 channels first.
+    The shape decides: (h, w); or 1, 3 or 4 channels last; or 1 or 3 channels first;
+    otherwise volumes and videos are strips of some of their slices or frames.
     """
     if image_shape is not None:
         if np.prod(image_shape) != np.prod(arrays.shape[1:]):
@@ -57,17 +60,17 @@ def channels_last(
                 f"of a sample; got {image_shape}."
             )
         arrays = arrays.reshape(len(arrays), *image_shape)
+    arrays = as_strips(arrays)
     if arrays.ndim == 4 and arrays.shape[-1] not in (1, 3, 4):
         arrays = np.moveaxis(arrays, 1, -1)
-        if arrays.shape[-1] not in (1, 3):
-            arrays = arrays[..., :0]
     if arrays.ndim == 4 and arrays.shape[-1] == 1:
         arrays = arrays[..., 0]
-    is_picture = arrays.ndim == 3 or (arrays.ndim == 4 and arrays.shape[-1] > 0)
+    is_picture = arrays.ndim in (3, 4)
     if image_shape is not None and not is_picture:
         raise ValueError(
             "image_shape must be (h, w), (h, w, 1), (h, w, 3), (h, w, 4), (1, h, w) or "
-            f"(3, h, w); got {image_shape}."
+            "(3, h, w), or have one more axis for slices or frames; got "
+            f"{image_shape}."
         )
     return arrays if is_picture else None
 
@@ -87,11 +90,15 @@ def value_range(pictures: list[NDArray], scale: Scale) -> tuple[float, float]:
 
 
 def in_unit_range(picture: NDArray, low: float, high: float) -> NDArray[np.float64]:
-    """Map `low` to 0 and `high` to 1; opacity is only scaled for uint8."""
+    """Map `low` to 0 and `high` to 1; opacity is only scaled for uint8.
+
+    Signals are drawn as lines.
+    """
     unit = (picture.astype(np.float64) - low) / (high - low)
     if picture.ndim == 3 and picture.shape[-1] == 4 and picture.dtype != np.uint8:
         unit[..., 3] = picture[..., 3]
-    return np.clip(np.nan_to_num(unit), 0, 1)
+    unit = np.clip(np.nan_to_num(unit), 0, 1)
+    return as_lines(unit) if is_signal(unit.shape) else unit
 
 
 def as_heat(maps: NDArray, sample_shape: tuple[int, ...], scale: Scale) -> NDArray:

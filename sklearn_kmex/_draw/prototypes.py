@@ -18,6 +18,7 @@ from sklearn_kmex._draw.figures import (
     update_layout,
 )
 from sklearn_kmex._draw.pictures import in_unit_range
+from sklearn_kmex._draw.shapes import is_signal
 from sklearn_kmex._draw.table import clipped, shown_value
 
 LARGEST = 2048  # pixels of a mosaic; larger pictures are shown at lower resolution
@@ -43,6 +44,9 @@ class Values(NamedTuple):
 
 def plot_gallery(gallery: Gallery, where: Any, groups: Groups) -> NDArray:
     """Draw a line of pictures for each class, in blocks side by side."""
+    if is_signal(gallery.pictures.shape[1:]):
+        drawn = [in_unit_range(one, *gallery[1:]) for one in gallery.pictures]
+        gallery = Gallery(np.stack(drawn), 0, 1)
     n_columns = max(len(ids) for _, ids in groups)
     width = float(np.clip(12 / n_columns, 0.3, 0.6))
     height = width * gallery.pictures.shape[1] / gallery.pictures.shape[2]

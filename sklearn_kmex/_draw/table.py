@@ -52,6 +52,16 @@ def shown_value(value: Any) -> str:
     return f"{number:.0f}" if 1e4 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
+def how_typical(share: float, among: str | None) -> str:
+    """Say what share of the rows of its class a sample is more similar than."""
+    if among is None or share != share:
+        return ""
+    rounded = f"{100 * share:.0f}"
+    if rounded in ("0", "100") and share not in (0, 1):
+        rounded = "below 1" if share < 0.5 else "above 99"
+    return f"more similar than {rounded}\N{NO-BREAK SPACE}% of {among} of this class"
+
+
 def clipped(value: Any, length: int) -> str:
     """Return a value as text of at most some length."""
     text = str(value)

@@ -13,10 +13,6 @@ from sklearn_kmex._fit.search import PARAMETERS, Search, Tried
 from sklearn_kmex._fit.temperature import class_logits
 from sklearn_kmex.exceptions import KMExWarning
 
-# Differences of a log-loss that do not matter, as a share of it. With the probabilities
-# of a teacher as targets, standard errors are smaller.
-LEAST_SHARE = 0.02
-
 
 class Choice(NamedTuple):
     """The chosen setting, and what was compared."""
@@ -28,17 +24,12 @@ class Choice(NamedTuple):
     results: dict[str, Any]
 
 
-def choose(
-    search: Search,
-    numbers: Sequence[Any],
-    tolerance: float | str = "standard_error",
-    per_class: bool = False,
-) -> Choice:
+def choose(search: Search, numbers: Sequence[Any], per_class: bool = False) -> Choice:
     """Choose the plainest candidate whose mean score is within the tolerance.
 
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
     scores: a candidate is accepted if the mean difference of its scores from those of
-    the best is at most the standard error of that mean, or `LEAST_SHARE` of the best
+    the best is at most the standard error of that mean, or a small share of the best
     log-loss. The plainest has the fewest prototypes, and of these the setting closest
     to that of the paper. One prototype of each class comes last, because the mean of a
     class looks like none of its rows. `numbers` are the values of `n_prototypes` that
@@ -50,18 +41,20 @@ def choose(
             "All settings to choose from failed; the first one with "
             f"{failures[0]} Fix it, or use metric='euclidean'."
         )
-    folds = np.array([search.fold_means(one) for one in tried])
+    folds = search.fold_means(tried)
     means = folds.mean(axis=1)
     best = int(means.argmax())
-    errors = _standard_errors(search, tried, tried[best])
-    accepted = means >= means[best] - _allowed(tolerance, errors, search, means[best])
+    errors = search.standard_errors(tried, tried[best])
+    accepted = means >= means[best] - _allowed(search, errors, means[best])
     order = [_plainness(search, one) for one in tried]
     plainest = min(np.flatnonzero(accepted), key=lambda i: (*order[i], -means[i]))
     index = int(plainest)
     chosen = tried[index].candidate
     places = np.full(len(search.counts), chosen.place)
     if per_class:
-        places = fewest(*_tables(search, tried, index), search.scoring)
+        known, tables, start = _tables(search, tried, index)
+        equal = int(np.searchsorted(known, chosen.place))
+        places = known[fewest(tables, start, equal, search.scoring)]
     params = [_params(one, numbers) for one in tried]
     return Choice(
         search.counts[np.arange(len(places)), places].tolist(),
@@ -73,49 +66,25 @@ def choose(
 
 
 def _allowed(
-    tolerance: float | str, errors: NDArray, search: Search, best: float
+    search: Search, errors: NDArray, best: float
 ) -> NDArray[np.float64] | float:
     """Return the accepted difference of each candidate from the best mean score."""
-    if tolerance != "standard_error":
-        return float(tolerance)
-    if len(np.unique(_held_out(search))) == 1:
+    if not isinstance(search.tolerance, str):
+        return float(search.tolerance)
+    if len(np.unique(search.held_out_rows())) == 1:
         warnings.warn(
             "The standard error of the scores of one held-out row is not known; 0 is "
             "used. Hold out more rows in cv, or give tolerance as a number.",
             KMExWarning,
             stacklevel=7,
         )
-    if search.scoring != "neg_log_loss":
-        return errors
-    return np.maximum(errors, LEAST_SHARE * abs(best))
+    return search.margin(errors, best)
 
 
 def _plainness(search: Search, one: Tried) -> tuple[bool, int, int]:
     """Return a key that is smaller for a plainer candidate."""
     counts = search.counts[:, one.candidate.place]
     return bool((counts == 1).all()), int(counts.sum()), one.candidate.departures()
-
-
-def _standard_errors(
-    search: Search, tried: Sequence[Tried], best: Tried
-) -> NDArray[np.float64]:
-    """Return the standard errors of the mean differences of scores from the best.
-
-    Scores of a row in several folds are not independent: they are added up.
-    """
-    _, rows = np.unique(_held_out(search), return_inverse=True)
-    share = np.concatenate(search.row_weights()) / len(search.splits)
-    errors = []
-    for one in tried:
-        apart = np.concatenate(best.scores) - np.concatenate(one.scores)
-        parts = np.bincount(rows, share * (apart - share @ apart))
-        errors.append(np.sqrt(np.sum(parts**2)))
-    return np.array(errors)
-
-
-def _held_out(search: Search) -> NDArray[np.intp]:
-    """Return the held-out rows of all folds."""
-    return np.concatenate([split.held_out for split in search.splits])
 
 
 class Table(NamedTuple):
@@ -142,31 +111,32 @@ class Table(NamedTuple):
 
 def _tables(
     search: Search, tried: Sequence[Tried], index: int
-) -> tuple[list[Table], int, int]:
-    """Return class scores by count in the chosen rule, the best place and the chosen.
+) -> tuple[NDArray[np.intp], list[Table], int]:
+    """Return the places of counts tried with the chosen rule, and scores by count.
 
-    A count that was not tried with this rule has the one that is equal to it.
+    The index of the best of these counts is returned, too. A count that was not tried
+    with this rule has the one that is equal to it.
     """
     chosen, n_classes = tried[index], len(search.counts)
     rivals = [one for one in tried if one.candidate[1:3] == chosen.candidate[1:3]]
+    places = np.unique([one.candidate.place for one in rivals])
     alike = [
         min(
             (one for one in rivals if one.candidate.place == place),
             key=lambda one: one.candidate.differences(chosen.candidate),
         )
-        for place in range(search.counts.shape[1])
+        for place in places
     ]
-    weights, tables = search.row_weights(), []
-    means = [search.fold_means(one).mean() for one in alike]
-    for k, split in enumerate(search.splits):
-        parts = [one.folds[k] for one in alike]
+    held_out, tables = [search.held_out(one, chosen) for one in alike], []
+    for split, *parts in zip(search.splits, *held_out, strict=True):
         logits = np.full((len(split.held_out), n_classes, len(alike)), -np.inf)
-        for place, part in enumerate(parts):
-            logits[:, split.present, place] = class_logits(
+        for k, part in enumerate(parts):
+            logits[:, split.present, k] = class_logits(
                 part, chosen.candidate.aggregation, chosen.temperature
             )
-        tables.append(Table(logits, split.present[parts[0].codes], weights[k]))
-    return tables, int(np.argmax(means)), chosen.candidate.place
+        codes = split.present[parts[0].codes]
+        tables.append(Table(logits, codes, search.weights_of(split)))
+    return places, tables, int(search.fold_means(alike).mean(axis=1).argmax())
 
 
 def fewest(

@@ -11,10 +11,9 @@ from sklearn_kmex._data.arrays import map_blocks, to_numpy
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split
 from sklearn_kmex._fit.paths import Members
-from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut
 from sklearn_kmex._model.metric import Metric
-from sklearn_kmex._model.similarity import norms_of_rows, squared_distances
+from sklearn_kmex._model.similarity import squared_distances
 
 # Distances of the rows of a fold that are computed at once, 32 MiB.
 MOST_DISTANCES = 2**22
@@ -24,7 +23,6 @@ class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
     squared: Callable[[int], NDArray[np.float64]]  # distances by count
-    reference: float  # squared distance, the same for all counts
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
@@ -35,21 +33,25 @@ class ComparedFold(NamedTuple):
     def of(
         cls,
         training: Training,
-        teacher: Any,
         split: Split,
+        targets: NDArray | None,
         metric: Metric,
         paths: Sequence[Sequence[Members]],
     ) -> "ComparedFold":
-        """Compare the held-out rows of a fold with the prototypes of each count."""
+        """Compare the held-out rows of a fold with the prototypes of each count.
+
+        The training set is that of `in_space`.
+        """
         by_count = list(zip(*paths, strict=True))
         vectors = [np.concatenate([p.vectors for p in found]) for found in by_count]
         center = vectors[-1].mean(axis=0, dtype=np.float64)
-        tests = gather(training.X, split.held_out)
+        rows = gather(training.X, split.held_out)
+        if training.prepare is not None:
+            rows = training.prepare(rows)
+        rows = metric.place(rows, center)
         labels = training.classes[split.present]
-        rows = metric.project(tests, center)
         return cls(
             _squared(rows, [metric.place(one, center) for one in vectors]),
-            float(np.mean(to_numpy(norms_of_rows(rows)), dtype=np.float64)),
             [
                 np.repeat(np.arange(len(found)), [len(p.counts) for p in found])
                 for found in by_count
@@ -57,7 +59,7 @@ class ComparedFold(NamedTuple):
             [np.concatenate([p.counts for p in found]) for found in by_count],
             np.searchsorted(labels, training.y[split.held_out]),
             training.weights[split.held_out],
-            targets_of(teacher, training.classes, split.present, tests),
+            targets,
         )
 
     def distances(self, place: int) -> HeldOut:

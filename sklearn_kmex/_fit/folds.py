@@ -1,5 +1,6 @@
 """Prototypes of the training rows of each fold, compared with its held-out rows."""
 
+import math
 import reprlib
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sklearn_kmex._compat import _safe_indexing
+from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Rows, Training, map_batches
 from sklearn_kmex._fit.classes import fit_together, fits_batch
 from sklearn_kmex._fit.covariance import metric_map, scatter_of
@@ -24,6 +26,10 @@ AUTO_FOLDS = 3
 # Rows that a search with default settings sees: `ROWS_PER_CLASS` of each class, at
 # least `FEW_ROWS` and at most `MOST_ROWS` in all. The final fit sees all.
 MOST_ROWS, FEW_ROWS, ROWS_PER_CLASS = 20_000, 6_000, 50
+
+
+# Values of rows that are copied to be compared, 128 MiB.
+MOST_VALUES = 2**24
 
 
 class Split(NamedTuple):
@@ -165,15 +171,31 @@ def open_splits(
     return opened
 
 
+def in_space(training: Training, metric: str) -> Training:
+    """Return the training set with rows as a metric compares them, before its map.
+
+    Of many values, or those of a file, this is left to those who read the rows.
+    """
+    prepare, X = preparation(metric), training.X
+    if (
+        prepare is None
+        or file_behind(X) is not None
+        or math.prod(X.shape) > MOST_VALUES
+    ):
+        return training._replace(prepare=prepare)
+    return training._replace(X=prepare(X))
+
+
 def fit_paths(
-    training: Training, splits: Sequence[Split], plans: Sequence[Plan], metric: str
+    training: Training, splits: Sequence[Split], plans: Sequence[Plan]
 ) -> list[list[list[Members]]]:
     """Find prototypes of each class of each fold, for all counts of its plan.
 
     The clusterer runs once for each, since prototypes of a fold are only compared.
     Small classes are clustered together.
     """
-    once = [plan._replace(clusterer=single_start(plan.clusterer)) for plan in plans]
+    clusterer = single_start(plans[0].clusterer)
+    once = [plan._replace(clusterer=clusterer) for plan in plans]
     of_folds = training._replace(
         groups=[rows for split in splits for rows in split.groups],
         names=[
@@ -181,7 +203,6 @@ def fit_paths(
             for k, split in enumerate(splits)
             for code in split.present
         ],
-        prepare=preparation(metric),
     )
     of_class = [once[code] for split in splits for code in split.present]
     shares = [
@@ -210,5 +231,5 @@ def fold_metric(
     if not found.mapped:
         return found
     groups = [(rows, training.weights[rows]) for rows in split.groups]
-    scatter = scatter_of(training._replace(prepare=preparation(metric)), groups)
+    scatter = scatter_of(training, groups)
     return found._replace(map=metric_map(scatter.covariance(shrinkage)))

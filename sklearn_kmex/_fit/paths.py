@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.batch import Problems, assign, move, seed_centers
+from sklearn_kmex._fit.batch import ROUGH, Problems, assign, move, seed_centers
 from sklearn_kmex._fit.prototypes import Plan
 from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
 from sklearn_kmex._fit.ward import merge
 
 # Values of the rows of classes that are clustered together, 4 MiB.
 TOGETHER = 2**19
+# Most steps from seeded centers, and from merged ones, which are nearly as good as
+# those where more steps end.
+SEEDED_STEPS, MERGED_STEPS = 5, 2
 
 
 class Members(NamedTuple):
@@ -79,24 +82,25 @@ def _path(
 ) -> list[list[Found]]:
     """Return what is found for each class, for each of its counts, ascending."""
     counts = np.minimum([plan.counts for plan in plans], sizes[:, np.newaxis])
-    found: dict[int, Found] = {}
+    problems, whole = batch.problems, _whole(batch.problems)
+    found = whole.copy()
+    seeds = np.array([plan.seed for plan in plans])
     for count in np.unique(counts[:, -1]).tolist():
         own = np.flatnonzero(counts[:, -1] == count)
-        seeds = [
-            plan.seed
-            for plan, n in zip(plans, counts[:, -1], strict=True)
-            if n == count
-        ]
-        chances = np.stack([_chances(int(seed), count) for seed in seeds])
-        centers = seed_centers(_take(batch.problems, own), chances)[:, 0]
-        found |= _moved(batch, own, centers, plans[0])
+        if count > 1:
+            chances = np.stack([_chances(int(seed), count) for seed in seeds[own]])
+            centers = seed_centers(_take(problems, own), chances)[:, 0]
+            found |= _moved(problems, own, centers, plans[0], SEEDED_STEPS)
     levels = [found]
+    if not _is_rough(problems, found):
+        problems = problems.astype(np.float32)
     for wanted in counts[:, -2::-1].T:
         more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
-        for count in np.unique(wanted[more]).tolist():
+        found = found | {i: whole[i] for i in np.flatnonzero(wanted == 1).tolist()}
+        for count in np.unique(wanted[more & (wanted > 1)]).tolist():
             own = np.flatnonzero(more & (wanted == count))
             centers = merge(*_padded([found[i] for i in own.tolist()]), count)
-            found = found | _moved(batch, own, centers, plans[0])
+            found |= _moved(problems, own, centers, plans[0], MERGED_STEPS)
         levels.append(found)
     return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
 
@@ -121,18 +125,33 @@ def _take(problems: Problems, own: NDArray[np.intp]) -> Problems:
     return problems if len(own) == len(problems.norms) else problems.take(own)
 
 
+def _whole(problems: Problems) -> dict[int, Found]:
+    """Return the mean of each class, which is 0."""
+    masses = problems.weights.sum(axis=2)
+    zeros = np.zeros((1, problems.points.shape[2] - 1))
+    return {i: Found(zeros, zeros, mass) for i, mass in enumerate(masses)}
+
+
+def _is_rough(problems: Problems, found: dict[int, Found]) -> bool:
+    """Return whether float32 is too rough for the clusters of a class."""
+    squares = [of.counts @ (of.means**2).sum(axis=1) for _, of in sorted(found.items())]
+    norms, weights = problems.norms, problems.weights[:, 0]
+    left = (norms * weights).sum(axis=1) - squares
+    return bool((left <= ROUGH * weights.sum(axis=1) * norms.max(axis=1)).any())
+
+
 def _moved(
-    batch: Batch, own: NDArray[np.intp], centers: NDArray, plan: Plan
+    problems: Problems, own: NDArray[np.intp], centers: NDArray, plan: Plan, most: int
 ) -> dict[int, Found]:
-    """Move the centers of some classes until they stand still; drop empty ones."""
-    problems, model = _take(batch.problems, own), plan.clusterer
-    moved, *_ = move(problems, centers[:, np.newaxis], model.max_iter, model.tol)
+    """Move the centers of some classes at most so many steps; drop empty ones."""
+    problems, model = _take(problems, own), plan.clusterer
+    start = centers[:, np.newaxis].astype(problems.points.dtype)
+    moved, *_ = move(problems, start, min(most, model.max_iter), model.tol)
     means, weights = assign(problems, moved)
-    fields = zip(moved[:, 0], means[:, 0], weights[:, 0], strict=True)
-    return {
-        i: Found(*(field[of_class[2] > 0] for field in of_class))
-        for i, of_class in zip(own.tolist(), fields, strict=True)
-    }
+    found = list(map(Found, moved[:, 0], means[:, 0], weights[:, 0]))
+    if not weights.all():
+        found = [Found(*(field[of.counts > 0] for field in of)) for of in found]
+    return dict(zip(own.tolist(), found, strict=True))
 
 
 def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:

@@ -5,21 +5,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
+from sklearn_kmex._data.arrays import group_starts
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
-from sklearn_kmex._data.rows import Training
+from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.compared_fold import ComparedFold
-from sklearn_kmex._fit.folds import Split, fit_paths, fold_metric, open_splits
+from sklearn_kmex._fit.folds import (
+    Split,
+    fit_paths,
+    fold_metric,
+    in_space,
+    open_splits,
+)
 from sklearn_kmex._fit.paths import Members
-from sklearn_kmex._fit.stacked import Scores, Stack, rough_temperature, stacks_of
+from sklearn_kmex._fit.stacked import (
+    Expansion,
+    Similar,
+    Stack,
+    in_order,
+    rough_temperature,
+    stacks_of,
+)
+from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
-from sklearn_kmex._model.similarity import (
-    relative_similarities,
-)
+from sklearn_kmex._model.similarity import relative_similarities
 
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
 # are not needed: they are as good or worse on all data sets of the guide.
@@ -29,10 +43,16 @@ RULES = (
     ("gaussian", "sum", "uniform"),
     ("gaussian", "sum", "prototype"),
 )
+# Differences of a log-loss that do not matter, as a share of it. With the probabilities
+# of a teacher as targets, standard errors are smaller.
+LEAST_SHARE = 0.02
+# So many counts are not all compared with every metric and rule; those are left out
+# that are worse by so many standard errors with two of the counts.
+MANY, CLEARLY = 5, 2
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
-# Of these, rows that a temperature is fitted to.
-TEMPERATURE_ROWS = 1_000
+# Usual inverse temperature, in the unit of scores.
+START = 12.0
 # With more features, "auto" does not try metrics with a covariance.
 COVARIANCE_FEATURES = 4_096
 
@@ -46,6 +66,10 @@ class Candidate(NamedTuple):
     aggregation: str
     priors: Any
 
+    def family(self) -> tuple[str, str, str]:
+        """Return what is the same for settings that differ little."""
+        return self.metric, self.similarity, _text(self.priors)
+
     def departures(self) -> int:
         """Return how many parameters are not as in the paper."""
         return self.differences(Candidate(self.place, "euclidean", *RULES[0]))
@@ -57,12 +81,12 @@ class Candidate(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """A candidate on held-out rows, one item for each fold."""
+    """A candidate on held-out rows."""
 
     candidate: Candidate
     temperature: float
-    folds: list[HeldOut]
-    scores: list[NDArray[np.float64]]  # of the rows, larger is better
+    compared: list[HeldOut]  # squared distances, one item for each fold
+    scores: NDArray[np.float64]  # of the rows of all folds, larger is better
 
 
 class Search(NamedTuple):
@@ -71,17 +95,22 @@ class Search(NamedTuple):
     estimator: Any
     training: Training
     splits: list[Split]
+    targets: list[NDArray | None]  # of held-out rows, by a teacher
     counts: NDArray[np.intp]  # candidates of each class, ascending, a class in a row
     metrics: list[str]
     rules: list[tuple[str, str, Any]]
     scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
-    staged: bool
+    tolerance: float | str
 
     def run(self) -> tuple[list[Tried], list[str]]:
-        """Return the scores of all candidates, and why metrics have none."""
+        """Return the scores of candidates, and why metrics have none.
+
+        Of many counts, two are compared first. Metrics with rules that are clearly
+        worse for these are not tried for the others.
+        """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
-        n_clustered = n_folds * (len(spaces) + (self._early() != self._places()))
+        n_clustered = n_folds * len(spaces) * len(self._stages())
         with subtask(self.training.task, "choose", n_clustered) as task:
             return self._replace(training=self.training._replace(task=task))._run()
 
@@ -89,196 +118,200 @@ class Search(NamedTuple):
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, list[Metric]] = {}  # the metrics of the folds
-        for metrics, places in self._stages(tried):
+        spaces: dict[bool, Training] = {}
+        left = dict.fromkeys(self.metrics, self.rules)
+        for places in self._stages():
             plans = self.estimator._plans(self.counts[:, places].tolist())
             paths: dict[bool, list[list[list[Members]]]] = {}
-            for metric in metrics:
+            for metric, rules in left.items():
                 unit = Metric(metric).unit
+                if unit not in spaces:
+                    spaces[unit] = in_space(self.training, metric)
                 try:
                     if unit not in paths:
-                        paths[unit] = fit_paths(
-                            self.training, self.splits, plans, metric
-                        )
+                        paths[unit] = fit_paths(spaces[unit], self.splits, plans)
                     if metric not in measures:
-                        measures[metric] = self._fold_metrics(metric)
-                    folds = self._open_folds(measures[metric], paths[unit])
-                    tried.extend(self._try_metric(metric, folds, places))
+                        measures[metric] = self._fold_metrics(spaces[unit], metric)
+                    each = (self.splits, self.targets, measures[metric], paths[unit])
+                    folds = [
+                        ComparedFold.of(spaces[unit], *fold)
+                        for fold in zip(*each, strict=True)
+                    ]
+                    tried.extend(self._try_metric(metric, rules, folds, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
+            left = self._left(tried)
+        order = self.metrics.index
+        tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures
 
-    def _stages(self, tried: Sequence[Tried]) -> Iterator[tuple[list[str], list[int]]]:
-        """Yield metrics and places of counts that are compared, in one or two stages.
+    def _stages(self) -> list[list[int]]:
+        """Return the places of the counts that are compared together."""
+        places = list(range(self.counts.shape[1]))
+        if len(places) < MANY or len(self.metrics) * len(self.rules) == 1:
+            return [places]
+        early = places[:: len(places) // 2][:2]
+        return [early, [place for place in places if place not in early]]
 
-        In stages, all metrics are compared for two counts first; for the other counts,
-        only those of the better clusters, of rows as they are or of unit rows.
+    def _left(self, tried: Sequence[Tried]) -> dict[str, list[tuple[str, str, Any]]]:
+        """Return the rules of each metric that are not clearly worse than the best."""
+        if not tried:
+            return {}
+        means = self.fold_means(tried).mean(axis=1)
+        best = int(means.argmax())
+        margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
+        least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
+        near = means >= means[best] - np.maximum(CLEARLY * margin, least)
+        kept = {tried[i].candidate.family() for i in np.flatnonzero(near).tolist()}
+        left = {
+            metric: [r for r in self.rules if Candidate(0, metric, *r).family() in kept]
+            for metric in self.metrics
+        }
+        return {metric: rules for metric, rules in left.items() if rules}
+
+    def margin(self, errors: NDArray, best: float) -> NDArray[np.float64]:
+        """Return the differences from the best mean score that do not matter."""
+        if self.scoring != "neg_log_loss":
+            return errors
+        return np.maximum(errors, LEAST_SHARE * abs(best))
+
+    def fold_means(self, tried: Sequence[Tried]) -> NDArray[np.float64]:
+        """Return the mean scores of candidates, (n_candidates, n_folds)."""
+        return np.stack([one.scores for one in tried]) @ self.row_weights()
+
+    def standard_errors(
+        self, tried: Sequence[Tried], best: Tried
+    ) -> NDArray[np.float64]:
+        """Return the standard errors of the mean differences of scores from the best.
+
+        Scores of a row in several folds are not independent: they are added up.
         """
-        early = self._early()
-        yield self.metrics, early
-        late = [place for place in self._places() if place not in early]
-        if late and tried:
-            best = max(tried, key=lambda one: self.fold_means(one).mean())
-            unit = Metric(best.candidate.metric).unit
-            yield [one for one in self.metrics if Metric(one).unit == unit], late
+        share = self.row_weights().mean(axis=1)
+        apart = best.scores - np.stack([one.scores for one in tried])
+        parts = share * (apart - (apart @ share)[:, np.newaxis])
+        rows = self.held_out_rows()
+        order = rows.argsort(kind="stable")
+        sums = np.add.reduceat(parts[:, order], group_starts(rows[order]), axis=1)
+        return np.sqrt((sums**2).sum(axis=1))
 
-    def _places(self) -> list[int]:
-        return list(range(self.counts.shape[1]))
+    def held_out_rows(self) -> NDArray[np.intp]:
+        """Return the held-out rows of all folds."""
+        return np.concatenate([split.held_out for split in self.splits])
 
-    def _early(self) -> list[int]:
-        """Return the places of the counts that are compared for all metrics."""
-        places = self._places()
-        return places[:: max(1, len(places) // 2)][:2] if self.staged else places
-
-    def fold_means(self, one: Tried) -> NDArray[np.float64]:
-        """Return the mean score of a candidate in each fold."""
-        pairs = zip(one.scores, self.row_weights(), strict=True)
-        return np.array([scores @ weights for scores, weights in pairs])
-
-    def _fold_metrics(self, name: str) -> list[Metric]:
+    def _fold_metrics(self, training: Training, name: str) -> list[Metric]:
         shrinkage = self.estimator.shrinkage
-        return [
-            fold_metric(self.training, split, name, shrinkage) for split in self.splits
-        ]
-
-    def _open_folds(
-        self, metrics: Sequence[Metric], paths: list[list[list[Members]]]
-    ) -> list[ComparedFold]:
-        return [
-            ComparedFold.of(self.training, self.estimator.teacher, *fold)
-            for fold in zip(self.splits, metrics, paths, strict=True)
-        ]
+        return [fold_metric(training, split, name, shrinkage) for split in self.splits]
 
     def _try_metric(
-        self, metric: str, folds: Sequence[ComparedFold], places: Sequence[int]
+        self,
+        metric: str,
+        rules: Sequence[tuple[str, str, Any]],
+        folds: Sequence[ComparedFold],
+        places: Sequence[int],
     ) -> Iterator[Tried]:
-        """Score all candidates of a metric; distances are computed once a count.
+        """Score candidates of a metric; distances are computed once a count.
 
-        The temperature of a rule is looked for near that of the count before.
+        The temperature of a rule is looked for near that of the rule or count before.
         """
-        near: dict[tuple[str, str, str], float] = {}
+        near: dict[Any, float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
-            alike: dict[str, ComparedRows] = {}
-            for rule in self._rules(single):
-                if rule[0] not in alike:
-                    alike[rule[0]] = self._compare(rule[0], compared, folds)
-                name = rule[0], rule[1], _text(rule[2])
-                candidate = Candidate(place, metric, *rule)
-                one = self._score(candidate, alike[rule[0]], near.get(name))
-                near[name] = one.temperature
-                yield one
-
-    def _compare(
-        self,
-        similarity: str,
-        compared: Sequence[HeldOut],
-        folds: Sequence[ComparedFold],
-    ) -> "ComparedRows":
-        """Turn squared distances into similarities."""
-        epsilon, parts = self.estimator.epsilon, []
-        for part, fold in zip(compared, folds, strict=True):
-            known = similarity, epsilon, fold.reference
-            similar = relative_similarities(part.similar, *known)
-            parts.append(part._replace(similar=similar))
-        stacks = stacks_of(parts)
-        step = -(-sum(len(part.codes) for part in parts) // TEMPERATURE_ROWS)
-        return ComparedRows(parts, stacks, [stack.every(step) for stack in stacks])
-
-    def _rules(self, single: bool) -> list[tuple[str, str, Any]]:
-        """Return the rules; with one prototype a class, "max" is equal to "sum"."""
-        if not single:
-            return self.rules
-        plainest = {
-            (similarity, _text(priors)): (similarity, aggregation, priors)
-            for similarity, aggregation, priors in reversed(self.rules)
-        }
-        return list(plainest.values())[::-1]
+            stacks = stacks_of(compared)
+            distinct = _distinct(rules) if single else rules
+            for similarity in dict.fromkeys(rule[0] for rule in distinct):
+                own = [rule for rule in distinct if rule[0] == similarity]
+                whole = not single and any(map(_needs_all, own))
+                similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
+                for rule in own:
+                    setting = Candidate(place, metric, *rule)
+                    before = near.get(setting.family(), near.get(similarity))
+                    one = self._score(setting, compared, similar, before)
+                    near[setting.family()] = near[similarity] = one.temperature
+                    yield one
 
     def _score(
-        self, setting: Candidate, rows: "ComparedRows", near: float | None
+        self,
+        setting: Candidate,
+        compared: list[HeldOut],
+        similar: Similar,
+        near: float | None,
     ) -> Tried:
         """Fit the temperature of a candidate, and score all held-out rows."""
-        parts = self._weighted(setting.priors, rows.parts)
-        given, temperature = self.estimator.temperature, 1.0
-        if given != "auto":
-            temperature = float(given)
+        weights = self._weights(setting.priors, compared)
+        scores = similar.decide(weights, setting.aggregation)
+        given, unit, found = self.estimator.temperature, similar.unit or 1.0, None
+        if given != "auto" or similar.unit == 0:
+            inverse = unit if given == "auto" else unit / given
         else:
-            fitted = self._for_temperature(setting.priors, parts)
-            few = _scores(rows.few, fitted, setting.aggregation)
-            temperature = rough_temperature(few, near)
-        of_rows: list[NDArray] = [np.empty(0)] * len(parts)
-        scores = _scores(rows.stacks, parts, setting.aggregation)
-        for stack, own in zip(rows.stacks, scores, strict=True):
-            ends = np.cumsum(stack.sizes)[:-1]
-            split = np.split(self._of_rows(own, temperature), ends)
-            for fold, of_fold in zip(stack.folds, split, strict=True):
-                of_rows[fold] = of_fold
-        return Tried(setting, temperature, parts, of_rows)
+            fitted, start = scores, START if near is None else unit / near
+            if not isinstance(setting.priors, str):
+                equal = [np.ones_like(of) for of in weights]
+                fitted = similar.decide(equal, setting.aggregation)
+            inverse, found = rough_temperature(fitted, start)
+            if fitted is not scores or self.scoring != "neg_log_loss":
+                found = None
+        found = found or [part.at(inverse) for part in scores]
+        of_rows = [
+            self._of_rows(*pair, inverse)
+            for pair in zip(similar.stacks, found, strict=True)
+        ]
+        joined = in_order(similar.stacks, of_rows)
+        return Tried(setting, unit / inverse, compared, joined)
+
+    def _of_rows(
+        self, stack: Stack, found: Expansion, inverse: float
+    ) -> NDArray[np.float64]:
+        if self.scoring == "neg_log_loss":
+            return found.log_likelihood(inverse)
+        return (found.logits.argmax(axis=0) == stack.codes).astype(np.float64)
+
+    def held_out(self, one: Tried, reference: Tried) -> list[HeldOut]:
+        """Return similarities of held-out rows, minus the largest of a reference."""
+        setting, parts = one.candidate, []
+        known = setting.similarity, self.estimator.epsilon
+        weights = self._weights(setting.priors, one.compared)
+        for part, of, priors in zip(
+            one.compared, reference.compared, weights, strict=True
+        ):
+            least = of.similar.min(axis=1, keepdims=True)
+            similar = relative_similarities(part.similar, *known, least)
+            parts.append(part._replace(similar=similar, priors=priors))
+        return parts
 
     def temperature(self, one: Tried) -> float:
         """Fit the temperature of a candidate to all held-out rows."""
         given, setting = self.estimator.temperature, one.candidate
         if given != "auto":
             return float(given)
-        parts = self._for_temperature(setting.priors, one.folds)
+        parts = self.held_out(one, one)
+        if not isinstance(setting.priors, str):
+            parts = [part._replace(priors=np.ones(len(part.owners))) for part in parts]
         return fit_temperature(parts, setting.aggregation)[0]
 
-    def _for_temperature(
-        self, priors: Any, parts: Sequence[HeldOut]
-    ) -> Sequence[HeldOut]:
-        """Drop priors given as an array, which are not those of the held-out rows."""
-        if isinstance(priors, str):
-            return parts
-        return [part._replace(priors=np.ones(len(part.owners))) for part in parts]
-
-    def _weighted(self, priors: Any, similar: Sequence[HeldOut]) -> list[HeldOut]:
-        """Set the weights of prototypes, from the counts of their members."""
+    def _weights(self, priors: Any, parts: Sequence[HeldOut]) -> list[NDArray]:
+        """Return the weights of prototypes, from the counts of their members."""
         mass = [self.training.weights[rows].sum() for rows in self.training.groups]
         prior = class_priors(priors, mass)
         return [
-            part._replace(
-                priors=prototype_weights(
-                    priors, prior[split.present], part.owners, part.priors
-                )
-            )
-            for split, part in zip(self.splits, similar, strict=True)
+            prototype_weights(priors, prior[split.present], part.owners, part.priors)
+            for split, part in zip(self.splits, parts, strict=True)
         ]
 
-    def _of_rows(self, scores: Scores, temperature: float) -> NDArray[np.float64]:
-        if self.scoring == "neg_log_loss":
-            return scores.log_likelihood(scores.log_probabilities(temperature))
-        chosen = scores.logits(temperature).argmax(axis=0)
-        return (chosen == scores.codes).astype(np.float64)
+    def row_weights(self) -> NDArray[np.float64]:
+        """Return the weights of held-out rows in each fold, (n_rows, n_folds).
 
-    def row_weights(self) -> list[NDArray[np.float64]]:
-        """Return the weights of held-out rows, of the sum 1 in each fold."""
-        return [self._weights_of(split) for split in self.splits]
+        Those of a fold have the sum 1.
+        """
+        return block_diag(*map(self.weights_of, self.splits)).T
 
-    def _weights_of(self, split: Split) -> NDArray[np.float64]:
+    def weights_of(self, split: Split) -> NDArray[np.float64]:
+        """Return the weights of the held-out rows of a fold, of the sum 1."""
         weights = self.training.weights[split.held_out]
         if self.scoring == "balanced_accuracy":
             _, codes = np.unique(self.training.y[split.held_out], return_inverse=True)
             weights = weights / np.bincount(codes, weights)[codes]
         return weights / weights.sum()
-
-
-class ComparedRows(NamedTuple):
-    """Similarities of held-out rows of all folds to the prototypes of a count."""
-
-    parts: list[HeldOut]  # one for each fold
-    stacks: list[Stack]
-    few: list[Stack]  # for a rough temperature
-
-
-def _scores(
-    stacks: Sequence[Stack], parts: Sequence[HeldOut], aggregation: str
-) -> list[Scores]:
-    """Return class scores, given the weights of the prototypes of each fold."""
-    return [
-        stack.decide([parts[fold].priors for fold in stack.folds], aggregation)
-        for stack in stacks
-    ]
 
 
 def open_search(
@@ -287,7 +320,7 @@ def open_search(
     splits: Sequence[tuple[NDArray, NDArray]],
     counts: NDArray[np.intp],
     scoring: str = "neg_log_loss",
-    staged: bool = False,
+    tolerance: float | str = "standard_error",
 ) -> Search:
     """Prepare the comparison of all settings that the estimator leaves open."""
     if is_dask(training.X):
@@ -301,8 +334,17 @@ def open_search(
     given = [getattr(estimator, name) for name in PARAMETERS]
     all_rules = [_with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(_text, rule)): rule for rule in all_rules}.values())
-    how = (scoring, staged)
-    return Search(estimator, training, opened, counts, metrics, rules, *how)
+    how = (scoring, tolerance)
+    targets = [_targets(estimator.teacher, training, split) for split in opened]
+    return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
+
+
+def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
+    """Return what a teacher says of the held-out rows of a fold, if there is one."""
+    if teacher is None:
+        return None
+    rows = gather(training.X, split.held_out)
+    return targets_of(teacher, training.classes, split.present, rows)
 
 
 def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, Any]:
@@ -312,6 +354,18 @@ def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, An
         ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs
     )
     return similarity, aggregation, priors
+
+
+def _distinct(rules: Sequence[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    """Drop rules that are equal to others with one prototype of each class."""
+    plainest = {(rule[0], _text(rule[2])): rule for rule in reversed(rules)}
+    return list(plainest.values())[::-1]
+
+
+def _needs_all(rule: tuple[str, str, Any]) -> bool:
+    """Return whether more than the nearest prototype of a class may decide."""
+    _, aggregation, priors = rule
+    return aggregation == "sum" or _text(priors) == "prototype"
 
 
 def _text(value: Any) -> str:

@@ -85,7 +85,8 @@ def share_of_batch(n_rows: int, X: Any, plan: Plan) -> float:
 
 def is_safe(values: Any) -> bool:
     """Return whether squares of the values are in the range of float64."""
-    return float(np.abs(to_numpy(values)).max()) < SAFE
+    values = to_numpy(values)
+    return max(float(values.max()), -float(values.min())) < SAFE
 
 
 def fit_small(

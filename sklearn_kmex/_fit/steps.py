@@ -95,7 +95,7 @@ class FitSteps(PrototypePredictor):
                 else np.array(self._given_counts(training))[:, np.newaxis]
             )
             splits = few_folds(training, seed)
-            search = open_search(self, training, splits, counts, staged=True)
+            search = open_search(self, training, splits, counts)
             return self._set_choice(choose(search, numbers))
         return self._given_counts(training)
 

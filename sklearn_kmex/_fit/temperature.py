@@ -1,5 +1,6 @@
 """The temperature that turns class scores into calibrated probabilities."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from sklearn_kmex._compat import get_namespace_and_device
 from sklearn_kmex._data.arrays import (
     asarray_like,
     group_sizes,
@@ -38,6 +40,8 @@ N_FOLDS, FITTED_ROWS, ROWS_PER_PROTOTYPE, SCORED_ROWS = 3, 10_000, 20, 5_000
 MOST_STEPS = 100
 # Similarities of all folds, 16 MiB. With very many prototypes, fewer rows are used.
 MOST_SIMILARITIES = 2**21
+# Products of values that take less time than a few calls of NumPy.
+FEW_PRODUCTS = 2**20
 
 
 class Fold(NamedTuple):
@@ -58,17 +62,6 @@ class HeldOut(NamedTuple):
     codes: NDArray[np.intp]  # true classes
     weights: NDArray[np.float64]
     targets: NDArray | None = None  # probabilities of the classes, by a teacher
-
-    def every(self, step: int) -> "HeldOut":
-        """Keep one of every `step` rows."""
-        kept = slice(None, None, step)
-        targets = None if self.targets is None else self.targets[kept]
-        return self._replace(
-            similar=self.similar[kept],
-            codes=self.codes[kept],
-            weights=self.weights[kept],
-            targets=targets,
-        )
 
     def with_best(self) -> "HeldOut":
         """Keep the most similar prototype of each class, if that one decides alone.
@@ -157,25 +150,77 @@ def compare_held_out(
     """Compare held-out rows of each fold with the prototypes of its rule.
 
     `folds` holds the folds of each class. The first row of X has the row number
-    `first_row`. `teach` returns targets of rows.
+    `first_row`. `teach` returns targets of rows. Folds with prototypes of the same
+    classes and weights become one part.
     """
-    parts = []
-    for fold, rule in zip(zip(*folds, strict=True), rules, strict=True):
-        codes = np.repeat(np.arange(len(folds)), [len(f.held_out) for f in fold])
-        if len(codes):
-            most = max(1, MOST_SIMILARITIES // len(folds[0]) // len(rule.owners))
-            kept = slice(None, None, -(-len(codes) // most))
-            rows = np.concatenate([f.held_out for f in fold])[kept] - first_row
-            weights = np.concatenate([f.weights for f in fold])[kept]
-            values = gather(X, rows)
-            compared = _deciding(rule)
-            similar = to_numpy(
-                map_blocks(partial(_compare, rule, compared), values, len(rule.owners))
+    pairs = zip(zip(*folds, strict=True), rules, strict=True)
+    each = [_rows_of(fold, len(folds[0]) * len(rule.owners)) for fold, rule in pairs]
+    rows, codes, weights = map(np.concatenate, zip(*each, strict=True))
+    if len(rows) == 0:
+        return []
+    values = gather(X, rows - first_row)
+    targets = teach(values)
+    ends = np.cumsum([len(own) for own, *_ in each])
+    parts = [slice(*ends_of) for ends_of in zip([0, *ends[:-1]], ends, strict=True)]
+    squared = _squared(rules, values, parts)
+    one = rules[0]
+    if all(
+        np.array_equal(rule.owners, one.owners)
+        and np.array_equal(rule.weights, one.weights)
+        for rule in rules
+    ):
+        xp, *_ = get_namespace_and_device(squared[0])
+        squared, parts, rules = [xp.concat(squared, axis=0)], [slice(None)], rules[:1]
+    found = []
+    for rule, part, apart in zip(rules, parts, squared, strict=True):
+        deciding = _deciding(rule)
+        similar = rule.relative(reduce_columns(np.minimum, apart, deciding))
+        found.append(
+            HeldOut(
+                to_numpy(similar),
+                rule.owners[deciding],
+                rule.weights[deciding],
+                codes[part],
+                weights[part],
+                None if targets is None else targets[part],
             )
-            owners, priors = rule.owners[compared], rule.weights[compared]
-            known = (owners, priors, codes[kept], weights, teach(values))
-            parts.append(HeldOut(similar, *known))
-    return parts
+        )
+    return [part for part in found if len(part.codes)]
+
+
+def _rows_of(
+    fold: Sequence[Fold], n_prototypes: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return held-out rows of all classes, their codes and weights, or some of them.
+
+    They are compared with so many prototypes of all folds.
+    """
+    codes = np.repeat(np.arange(len(fold)), [len(f.held_out) for f in fold])
+    step = max(1, -(-len(codes) * n_prototypes // MOST_SIMILARITIES))
+    rows, weights = (
+        np.concatenate([getattr(of, name) for of in fold])[::step]
+        for name in ("held_out", "weights")
+    )
+    return rows, codes[::step], weights
+
+
+def _squared(rules: Sequence[Rule], values: Any, parts: Sequence[slice]) -> list[Any]:
+    """Return squared distances of the rows of each fold to its prototypes.
+
+    Few rows are compared with the prototypes of all folds at once: that takes less time
+    than further calls.
+    """
+    sizes = [len(rule.owners) for rule in rules]
+    if rules[0].metric.mapped or sum(sizes) * math.prod(values.shape) > FEW_PRODUCTS:
+        return [
+            map_blocks(partial(rule.squared_distances, ties=False), values[part, :], n)
+            for rule, part, n in zip(rules, parts, sizes, strict=True)
+        ]
+    every = np.concatenate([rule.prototypes for rule in rules])
+    squared = rules[0]._replace(prototypes=every).squared_distances(values, ties=False)
+    ends = np.cumsum(sizes)
+    columns = zip(parts, ends - sizes, ends, strict=True)
+    return [squared[part, start:end] for part, start, end in columns]
 
 
 def _deciding(rule: Rule) -> NDArray[np.intp]:
@@ -186,12 +231,6 @@ def _deciding(rule: Rule) -> NDArray[np.intp]:
     if rule.aggregation == "max" and np.array_equal(of_class, rule.weights):
         return first
     return np.arange(len(rule.owners))
-
-
-def _compare(rule: Rule, first: NDArray[np.intp], X: Any) -> Any:
-    """Return relative similarities to the nearest of each group of prototypes."""
-    squared = reduce_columns(np.minimum, rule.squared_distances(X, ties=False), first)
-    return rule.relative(squared)
 
 
 def fit_temperature(
@@ -213,7 +252,7 @@ def fit_temperature(
     parts = [_simplify(part, aggregation) for part in parts]
     weights = np.concatenate([np.empty(0), *(part.weights for part in parts)])
     spreads = [_spread(part) for part in parts]
-    spread = _mean(np.concatenate([np.zeros(0), *spreads]))
+    spread = mean_of(np.concatenate([np.zeros(0), *spreads]))
     if spread == 0.0:
         return 1.0, 0.0
     # In this unit, a power of two, the search does not depend on the scale of X.
@@ -258,7 +297,7 @@ def _least_convex_loss(
     If one prototype of each class decides, the loss is a convex function of the inverse
     temperature: its slope rises.
     """
-    slopes_of = [_slopes(part, smoothing) for part in _joined(parts)]
+    slopes_of = [_slopes(part, smoothing) for part in parts]
     low, high = -bounds[::-1]
     inverse, n_steps, done = (low + high) / 2, 0, False
     while not done:
@@ -273,22 +312,6 @@ def _least_convex_loss(
         )  # and the next change its square
         inverse, done = moved, is_near or n_steps == MOST_STEPS
     return -inverse
-
-
-def _joined(parts: Sequence[HeldOut]) -> Sequence[HeldOut]:
-    """Join parts whose prototypes have the same classes and weights."""
-    owners, priors = parts[0].owners, parts[0].priors
-    if any(
-        not np.array_equal(part.owners, owners)
-        or not np.array_equal(part.priors, priors)
-        for part in parts
-    ):
-        return parts
-    of_rows = ("similar", "codes", "weights", "targets")
-    fields = {name: [getattr(part, name) for part in parts] for name in of_rows}
-    if fields["targets"][0] is None:
-        del fields["targets"]
-    return [parts[0]._replace(**{k: np.concatenate(v) for k, v in fields.items()})]
 
 
 def _slopes(part: HeldOut, smoothing: float) -> Callable[[float], tuple[float, float]]:
@@ -327,7 +350,7 @@ def _is_of_classes(part: HeldOut) -> bool:
     return part.similar.shape[1] == part.owners[-1] + 1
 
 
-def _mean(values: NDArray) -> float:
+def mean_of(values: NDArray) -> float:
     """Return the mean of values whose sum may be too large for float64; 0 of none."""
     most = values.max(initial=0.0)
     return float(np.mean(values / most) * most) if most > 0 else 0.0

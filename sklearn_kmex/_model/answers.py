@@ -236,6 +236,11 @@ def nearest(
         least = xp.take_along_axis(squared, ids, axis=1)
         found = similarities(least, rule.similarity, rule.epsilon)
         return found, xp.asarray(ids, copy=True)  # a view keeps all of them
+    if n == 1:
+        ids, sure = sure_nearest(-squared.T, accuracy.error)
+        least = xp.take_along_axis(squared, ids[:, None], axis=1)
+        found = similarities(widened(least), rule.similarity, rule.epsilon)
+        return found, ids[:, None], sure & accuracy.of_values(abs(found[:, 0]))
     # One more, which must be farther than the last.
     ids = smallest_of_rows(squared, min(n + 1, squared.shape[1]))
     order = argsort_rows(xp.take_along_axis(squared, ids, axis=1))

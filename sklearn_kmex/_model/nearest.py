@@ -146,10 +146,9 @@ class Product(NamedTuple):
                 rows = rows / self.unit
             if self.center is not None:
                 rows = rows - self.center
-            scores[:, block] = self._product(rows)
+            scores[:, block] = self._product(rows) - self.half
             # Norms come after the product, which has brought the rows into the cache.
             squares[block] = (rows[:, None, :] @ rows[:, :, None])[:, 0, 0]
-        scores -= self.half
         return scores, squares
 
     def _product(self, rows: Any) -> Any:

@@ -74,6 +74,11 @@ def without_cache(step: Any) -> Any:
     return step
 
 
+def memorizes(psem: Any) -> bool:
+    """Whether rows that the encoder was fitted on look more alike than new rows."""
+    return any(getattr(step, "_memorizes", False) for _, step in uncached_steps(psem))
+
+
 def embed(psem: Any, X: Any) -> Any:
     """Run the steps before the classifier."""
     return run_steps(steps_before(psem), X)

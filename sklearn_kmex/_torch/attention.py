@@ -104,6 +104,13 @@ def attend(
     return weights.masked_fill(no_key, 0) @ value
 
 
+def add_product(
+    values: Tensor, one: Tensor, other: Tensor, *, value: float = 1
+) -> Tensor:
+    """Add a product of two values, as `addcmul` does in one step."""
+    return values + value * (one * other)
+
+
 def layer_norm(
     values: Tensor,
     normalized_shape: Sequence[int],
@@ -183,6 +190,8 @@ def opened(function: Any) -> Any:
     """
     if function is functional.scaled_dot_product_attention:
         return attend
+    if getattr(function, "__name__", "").strip("_") == "addcmul":
+        return add_product
     if not isinstance(function, FunctionType):
         return function
     asks = [name for name in function.__globals__ if "has_torch_function" in name]

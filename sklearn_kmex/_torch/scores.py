@@ -1,6 +1,6 @@
 """Scores of an embedding that relevance maps explain, and their relevance to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -19,7 +19,7 @@ SMOOTHING = 0.1  # share of the mean squared difference that smooths prp
 class Target(NamedTuple):
     """What is explained for each sample; classes are positions in `classes_`."""
 
-    kind: str  # "class", "margin" or "similarity"
+    kind: str  # "class", "margin", "similarity" or "lead"
     rule: str | None  # "prp", "neuralized" or "linear"; None chooses by the network
     codes: NDArray  # class of each sample
     rivals: NDArray  # class of the nearest prototype of the other classes
@@ -172,6 +172,8 @@ def make_score(target: Target, prototypes: Prototypes) -> Score:
     is_linear = target.rule == "linear"
     if target.kind == "similarity":
         return Similarity(prototypes, ids, is_linear)
+    if target.kind == "lead":
+        return Lead(prototypes, ids)
     if target.rule == "neuralized" or (is_linear and target.kind == "margin"):
         return Margin(prototypes, codes, is_linear)
     score = ClassScore(prototypes, codes, is_linear)
@@ -309,6 +311,59 @@ class Margin:
                 for side in (own, ~own)
             )
         return 2 * (a - b), self.prototypes.projection.rows(Z)[0] - (a + b) / 2
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Mean squared distance to the other prototypes given, minus that to each of them.
+
+    It is linear in x, as the margin, so that it has both signs. A single prototype is
+    compared with the most similar one of all others.
+    """
+
+    prototypes: Prototypes
+    ids: Tensor
+
+    def take(self, rows: slice) -> Self:
+        return replace(self, ids=self.ids[rows])
+
+    def values(self, Z: Tensor) -> Tensor:
+        place = self.prototypes.projection.place
+        return self._means(Z, lambda apart, moved: (place(apart) * place(moved)).sum(1))
+
+    def relevance(self, Z: Tensor) -> Tensor:
+        slopes, shifts = (
+            self.prototypes.projection.slopes,
+            self.prototypes.projection.shifts,
+        )
+        return self._means(Z, lambda apart, moved: slopes(apart) * shifts(moved))
+
+    def _means(self, Z: Tensor, part: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Average a part of the margin of each prototype a over the other ones b.
+
+        It is called with 2 (a - b) and x - (a + b) / 2.
+        """
+        rows, points = self.prototypes.projection.rows(Z)[0], self.prototypes.points
+        with torch.no_grad():
+            known = [points[one] for one in self.ids.T]
+            others = known if len(known) > 1 else [points[self._nearest_other(Z)]]
+        return torch.stack(
+            [
+                torch.stack(
+                    [
+                        part(2 * (a - b), rows - (a + b) / 2)
+                        for b in others
+                        if b is not a
+                    ]
+                ).mean(dim=0)
+                for a in known
+            ],
+            dim=1,
+        )
+
+    def _nearest_other(self, Z: Tensor) -> Tensor:
+        everything = torch.arange(len(self.prototypes.points), device=self.ids.device)
+        return self.prototypes.most_similar(Z, everything != self.ids).indices[:, 0]
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class TextEncoder(nn.Module):
         self.twin = twin
         self.reading = reading
         self.width = width  # to which the embedding is truncated
+        self.constants: dict[str, int] = {}  # further inputs of a SentenceTransformer
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.run(inputs)[0]
@@ -60,21 +61,22 @@ class TextEncoder(nn.Module):
     def run(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Any]:
         """Return the embedding, (n_texts, n_features), and what the model returns."""
         if self.reading.tap is None:
-            output = run_model(self.twin, inputs)
+            output = run_model(self.twin, {**inputs, **self.constants})
             values = output[self.reading.name]
         else:
             captured = Capture(self.twin, self.reading.tap)
             try:
-                output = run_model(self.twin, inputs)
+                output = run_model(self.twin, {**inputs, **self.constants})
                 values = captured.pop()
             finally:
                 captured.close()
         values = pool_tokens(values, inputs["attention_mask"], self.reading.pooling)
         return values[:, : self.width], output
 
-    def token_vectors(self) -> nn.Module:
+    def token_vectors(self) -> Any:
         """Return the layer that looks up the vectors of `input_ids`."""
-        inner = self.twin[0] if is_sentence_transformer(self.twin) else self.twin
+        inner: Any = self.twin
+        inner = inner[0] if is_sentence_transformer(inner) else inner
         if isinstance(inner, TokenMean):
             return inner.embedding
         inner = getattr(inner, "auto_model", inner)
@@ -88,7 +90,7 @@ def is_sentence_transformer(model: Any) -> bool:
     return any(one.__name__ == "SentenceTransformer" for one in type(model).__mro__)
 
 
-def run_model(twin: nn.Module, inputs: dict[str, Tensor]) -> Any:
+def run_model(twin: nn.Module, inputs: dict[str, Any]) -> Any:
     """Run a copy of a model; a SentenceTransformer takes a dict, and changes it."""
     if is_sentence_transformer(twin):
         return twin(dict(inputs))
@@ -191,7 +193,7 @@ def embed_texts(
     lengths = np.array([len(ids) for ids in columns["input_ids"]])
     order = np.argsort(-lengths, kind="stable")
     parts, outputs = [], []
-    for rows in chunks(order, batch_size):
+    for rows in chunks(order.tolist(), batch_size):
         inputs = to_device(padded(columns, rows, tokenizer), encoder.twin)
         with torch.no_grad(), clear_errors(encoder.twin, inputs):
             values, output = encoder.run(inputs)

@@ -25,6 +25,7 @@ class Edit(NamedTuple):
     label: NDArray | None = None  # new label, as an array of length 1
     names: list[list[Any]] | None = None  # pairs of old and new labels
     merged_into: int | None = None  # number, before the edit, of the merged prototype
+    n_rows: int | None = None  # number of training rows that are forgotten
 
 
 class Evaluation(NamedTuple):
@@ -75,6 +76,8 @@ def apply_edit(
     entry: dict[str, Any] = {"what": edit.what, "reason": reason, "when": now()}
     entry |= numbers_of_prototypes(edit, before, len(old.prototypes_))
     entry |= {"label": plain(edit.label), "names": edit.names}
+    if edit.n_rows is not None:
+        entry["n_rows"] = edit.n_rows
     entry |= accuracies(old, sem, evaluation)
     sem.edit_log_ = [*getattr(sem, "edit_log_", []), entry]
     return new

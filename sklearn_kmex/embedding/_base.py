@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,9 @@ class BaseEmbedder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, KMExBaseEstimator, ABC
 ):
     """A stateless transformer over a frozen model."""
+
+    # Whether rows that the model was fitted on look more alike than new rows.
+    _memorizes: ClassVar[bool] = False
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:

@@ -3,6 +3,7 @@
 import builtins
 import functools
 import importlib
+import json
 import sys
 from collections.abc import Callable
 from types import (
@@ -189,6 +190,8 @@ def _by_kind(thing: Any) -> tuple | None:
     """Return the content of an object of a kind that pickle does not store by it."""
     if type(thing).__module__ in SCHEDULING:
         return (type(thing), getattr(thing, "_target", None))  # of a thread
+    if type(thing).__module__ == "tokenizers" and hasattr(thing, "to_str"):
+        return (type(thing), _tokenizer_content(thing))
     parts_of = next((of for kind, of in PARTS if isinstance(thing, kind)), None)
     return parts_of and (type(thing), parts_of(thing))
 
@@ -228,6 +231,12 @@ def _tensor_content(tensor: Any, byte: Any) -> tuple:
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     values = plain.contiguous().reshape(-1).view(byte)
     return (str(tensor.dtype), tuple(tensor.shape), values.numpy())
+
+
+def _tokenizer_content(tokenizer: Any) -> str:
+    """Return what a fast tokenizer does, without the settings of its last call."""
+    content = json.loads(tokenizer.to_str())
+    return json.dumps(content | {"truncation": None, "padding": None})
 
 
 def _state(module: Any, torch: Any, evaluates: bool) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import InputTags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._model.wrapped import before_and_last, decided_by, unwrapped
@@ -19,6 +20,7 @@ from sklearn_kmex.embedding._mlp import MLPEmbedder
 from sklearn_kmex.embedding._pipeline import EmbeddingPipeline
 from sklearn_kmex.embedding._score import ScoreEmbedder
 from sklearn_kmex.embedding._skorch import SkorchEmbedder
+from sklearn_kmex.embedding._text import TextEmbedder
 from sklearn_kmex.embedding._torch import TorchEmbedder
 from sklearn_kmex.embedding._tree import TreeEmbedder
 
@@ -31,24 +33,27 @@ NETWORKS: tuple[tuple[str, str, Any], ...] = (
 )
 
 
-def embedder_of(model: Any, layer: str | int | None) -> Any:
+def embedder_of(model: Any, layer: str | int | None, tokenizer: Any = None) -> Any:
     """Return an embedder of the model inside all wrappers.
 
-    Its black box is the whole model.
+    Its black box is the whole model. Texts before a classifier without layers or trees
+    keep their own vectors.
     """
     model = as_estimator(unwrapped(model))
     split = before_and_last(model)
     if split is not None:
         before, last = split
-        embedder = embedder_of(last, layer)
+        embedder = embedder_of(last, layer, tokenizer)
         if before is None:
             return embedder
+        if isinstance(embedder, ScoreEmbedder) and _reads_texts(before):
+            return _with_black_box(FrozenEstimator(before), model)
         steps = [("before", FrozenEstimator(before)), ("model", embedder)]
         return EmbeddingPipeline(steps)
     inner = decided_by(model)
     if not inner:
-        return _of_one(model, layer)
-    parts = [embedder_of(one, layer) for one in inner]
+        return _of_one(model, layer, tokenizer)
+    parts = [embedder_of(one, layer, tokenizer) for one in inner]
     names = [f"model{n}" for n in range(len(parts))]
     union = FeatureUnion(list(zip(names, parts, strict=True)))
     return _with_black_box(parts[0] if len(parts) == 1 else union, model)
@@ -68,8 +73,25 @@ def _with_black_box(embedder: Any, model: Any) -> EmbeddingPipeline:
     return EmbeddingPipeline([("model", embedder)], black_box=FrozenEstimator(model))
 
 
-def _of_one(model: Any, layer: str | int | None) -> Any:
+def _reads_texts(steps: Any) -> bool:
+    """Whether one of some steps takes a column of texts."""
+    if isinstance(steps, Pipeline):
+        return any(_reads_texts(step) for _, step in steps.steps)
+    tags = get_tags(steps).input_tags if hasattr(steps, "transform") else InputTags()
+    return tags.string and not tags.two_d_array
+
+
+def _of_one(model: Any, layer: Any, tokenizer: Any) -> Any:
     """Return an embedder of a model that is no wrapper."""
+    if _is_instance(model, "sentence_transformers", "SentenceTransformer"):
+        return TextEmbedder(model, tokenizer, layer=layer)
+    if tokenizer is not None:
+        if not _is_instance(model, "torch.nn", "Module"):
+            raise TypeError(
+                "tokenizer must be None unless model is a torch module of tokens; got "
+                f"a {type(tokenizer).__name__} for {type(model).__name__}."
+            )
+        return TextEmbedder(model, tokenizer, layer=layer)
     for package, name, embedder in NETWORKS:
         if _is_instance(model, package, name):
             return embedder(model) if layer is None else embedder(model, layer)

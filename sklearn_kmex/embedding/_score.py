@@ -89,6 +89,7 @@ class ScoreEmbedder(BaseEmbedder):
     (150, 3)
     """
 
+    _memorizes = True
     _parameter_constraints: ClassVar[dict] = {
         "classifier": [
             HasMethods(["predict", "decision_function"]),

@@ -18,8 +18,9 @@ from sklearn_kmex.embedding._tokens import (
     Tokens,
     as_texts,
     check_tokenizer,
+    default_prompt,
     limit_of,
-    n_positions,
+    n_tokens_of,
     tokenize,
 )
 from sklearn_kmex.embedding._torch_model import TorchModelEmbedder, named_outputs
@@ -78,11 +79,6 @@ class TextEmbedder(TorchModelEmbedder):
     device : str, default="auto"
         Where to run, as in `torch.device`. "auto" is the device of the model.
 
-    Attributes
-    ----------
-    n_features_in_ : int
-        Not set: a text is no row of columns.
-
     See Also
     --------
     TorchEmbedder : Embeds other samples by a layer of a torch module.
@@ -95,8 +91,19 @@ class TextEmbedder(TorchModelEmbedder):
 
     Examples
     --------
-    >>> import torch
+    >>> from tokenizers import Tokenizer
+    >>> from tokenizers.models import WordLevel
+    >>> from tokenizers.pre_tokenizers import Whitespace
+    >>> from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
     >>> from sklearn_kmex.embedding import TextEmbedder
+    >>> words = Tokenizer(WordLevel({"?": 0, "free": 1, "lunch": 2}, unk_token="?"))
+    >>> words.pre_tokenizer = Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
+    >>> model = BertModel(
+    ...     BertConfig(vocab_size=3, hidden_size=12, num_hidden_layers=1)
+    ... )
+    >>> TextEmbedder(model, tokenizer).transform(["free lunch", "lunch"]).shape
+    (2, 12)
     """
 
     _parameter_constraints: ClassVar[dict] = {
@@ -167,6 +174,9 @@ class TextEmbedder(TorchModelEmbedder):
     def output_classes(self) -> Any:
         """Class labels of the outputs, if the model has a configuration with them."""
         return named_outputs(self.model) if _classifies(self) else None
+
+    def _network(self) -> Module:
+        return self.model
 
     def _check_input(self, X: Any, reset: bool) -> list[str]:
         texts = as_texts(X)
@@ -242,18 +252,20 @@ class TextEmbedder(TorchModelEmbedder):
         return Texts(tokens.columns, self._tokenizer(), self.batch_size)
 
     def _tokenize(self, texts: list[str], with_spans: bool = False) -> Tokens:
-        return tokenize(
-            self._tokenizer(), texts, self._limit(), self._prompt(), with_spans
-        )
+        prompt = default_prompt(self.model)
+        return tokenize(self._tokenizer(), texts, self._limit(), prompt, with_spans)
 
     def _text_encoder(self) -> TextEncoder:
         """Return a copy of the model up to the embedding, as one torch module."""
         from sklearn_kmex._torch.texts import text_encoder
 
-        return text_encoder(
-            self.model, self._tokenizer(), self.layer, self.pooling, self.device,
-            self._trial(),
-        )  # fmt: skip
+        tokenizer, prompt = self._tokenizer(), default_prompt(self.model)
+        encoder = text_encoder(
+            self.model, tokenizer, self.layer, self.pooling, self.device, self._trial()
+        )
+        if prompt:
+            encoder.constants["prompt_length"] = n_tokens_of(prompt, tokenizer)
+        return encoder
 
     def _trial(self) -> dict[str, Any]:
         """Return the tokens of a short text as tensors."""
@@ -268,19 +280,7 @@ class TextEmbedder(TorchModelEmbedder):
         return check_tokenizer(found, self.model)
 
     def _limit(self) -> int | None:
-        """Return the largest number of tokens of a text."""
-        model, tokenizer = self.model, self._tokenizer()
-        return limit_of(
-            self.max_length,
-            getattr(model, "max_seq_length", None),
-            getattr(tokenizer, "model_max_length", None),
-            n_positions(model),
-        )
-
-    def _prompt(self) -> str:
-        """Return the text that a sentence encoder puts before others by default."""
-        prompts = getattr(self.model, "prompts", None) or {}
-        return prompts.get(getattr(self.model, "default_prompt_name", None)) or ""
+        return limit_of(self.max_length, self.model, self._tokenizer())
 
     def _probabilities(self, Z: NDArray) -> NDArray | None:
         from sklearn_kmex._torch.texts import scores_of_head

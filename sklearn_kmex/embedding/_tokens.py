@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -14,7 +15,23 @@ from sklearn_kmex._data.samples import RowsError, as_samples, len_of, sample
 # A tokenizer of Hugging Face stores the truncation of a call, for all threads.
 TOKENIZING = Lock()
 LONGEST = 2**20  # tokenizers without a limit name a number of about 1e30
+HALF = (
+    "half of a surrogate pair, which is no character. Remove it, for example by "
+    "text.encode(errors='ignore').decode()"
+)
 CHECKED = 64  # texts at a time, whose length is found without truncation
+
+
+def default_prompt(model: Any) -> str:
+    """Return the text that a sentence encoder puts before others by default."""
+    prompts = getattr(model, "prompts", None) or {}
+    return prompts.get(getattr(model, "default_prompt_name", None)) or ""
+
+
+def n_tokens_of(prompt: str, tokenizer: Any) -> int:
+    """Count the tokens of a prompt, as a SentenceTransformer does."""
+    ids = tokenize(tokenizer, [prompt], None).columns["input_ids"][0]
+    return len(ids) - (ids[-1] in getattr(tokenizer, "all_special_ids", ()))
 
 
 class Tokens(NamedTuple):
@@ -52,9 +69,9 @@ def as_texts(X: Any) -> list[str]:
             "[text]."
         )
     X = _as_column(as_samples(X))
-    texts = X if isinstance(X, list) else list(_values(X))
+    texts = list(_values(X))
     _check_rows(texts, lambda one: isinstance(one, str), _describe)
-    _check_rows(texts, _is_unicode, lambda _: "half of a surrogate pair")
+    _check_rows(texts, _is_unicode, lambda _: HALF)
     return [str(text) for text in texts]
 
 
@@ -72,16 +89,23 @@ def _as_column(X: Any) -> Any:
     return X[X.columns[0]] if hasattr(X, "columns") else np.asarray(X)[:, 0]
 
 
-def _values(X: Any) -> Iterator[Any]:
-    return iter(X) if hasattr(X, "dtype") else (sample(X, i) for i in range(len_of(X)))
+def _values(X: Any) -> Iterable[Any]:
+    """Return the values of a column of any library, or the samples of a Dataset."""
+    if hasattr(X, "to_pylist"):  # pyarrow
+        return X.to_pylist()
+    is_column = isinstance(X, list) or hasattr(X, "dtype")
+    return X if is_column else (sample(X, row) for row in range(len_of(X)))
 
 
-def _check_rows(texts: list, is_right: Any, describe: Any) -> None:
+def _check_rows(
+    texts: list, is_right: Callable[[Any], bool], describe: Callable[[Any], str]
+) -> None:
     """Raise an error that names the rows that hold something else."""
     wrong = [row for row, text in enumerate(texts) if not is_right(text)]
     if wrong:
         what = describe(texts[wrong[0]])
-        raise RowsError("X must hold texts, but row ", wrong, f" holds {what}.")
+        rows, hold = ("row", "holds") if len(wrong) == 1 else ("rows", "hold")
+        raise RowsError(f"X must hold texts; {rows} ", wrong, f" {hold} {what}.")
 
 
 def _describe(value: Any) -> str:
@@ -133,14 +157,15 @@ def _by_transformers(
 ) -> tuple[dict[str, list], list | None]:
     """Run a tokenizer of transformers."""
     with_spans = with_spans and tokenizer.is_fast
-    found = tokenizer(
-        texts,
-        truncation=limit is not None,
-        max_length=limit,
-        return_attention_mask=True,
-        return_offsets_mapping=with_spans,
-        verbose=False,  # of a text that is longer than the limit
-    )
+    with _restored(getattr(tokenizer, "backend_tokenizer", None)):
+        found = tokenizer(
+            texts,
+            truncation=limit is not None,
+            max_length=limit,
+            return_attention_mask=True,
+            return_offsets_mapping=with_spans,
+            verbose=False,  # of a text that is longer than the limit
+        )
     columns = dict(found)
     spans = columns.pop("offset_mapping", None)
     return columns, spans
@@ -150,11 +175,34 @@ def _by_tokenizers(
     tokenizer: Any, texts: list[str], limit: int | None, with_spans: bool
 ) -> tuple[dict[str, list], list | None]:
     """Run a tokenizer of static embeddings, without special tokens."""
-    found = tokenizer.encode_batch(texts, add_special_tokens=False)
+    with _restored(tokenizer):
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        found = tokenizer.encode_batch(texts, add_special_tokens=False)
     ids = [one.ids[:limit] for one in found]
     mask = [[1] * len(one) for one in ids]
     spans = [one.offsets[:limit] for one in found] if with_spans else None
     return {"input_ids": ids, "attention_mask": mask}, spans
+
+
+@contextmanager
+def _restored(tokenizer: Any) -> Iterator[None]:
+    """Restore the truncation and padding that a call sets in a fast tokenizer."""
+    if not hasattr(tokenizer, "enable_truncation"):
+        yield
+        return
+    truncation, padding = tokenizer.truncation, tokenizer.padding
+    try:
+        yield
+    finally:
+        if truncation is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(**truncation)
+        if padding is None:
+            tokenizer.no_padding()
+        else:
+            tokenizer.enable_padding(**padding)
 
 
 def _trimmed(text: str, spans: Any, start: int) -> NDArray[np.intp]:
@@ -184,13 +232,20 @@ def check_tokenizer(tokenizer: Any, model: Any) -> Any:
     )
 
 
-def limit_of(*known: float | None) -> int | None:
-    """Return the smallest of the known limits of tokens, None if there is none."""
-    real = [int(one) for one in known if one is not None and one < LONGEST]
-    return min(real, default=None)
+def limit_of(max_length: int | None, model: Any, tokenizer: Any) -> int | None:
+    """Return the largest number of tokens of a text, None if there is none."""
+    own = getattr(tokenizer, "truncation", None)  # of a tokenizer without a model
+    known = (
+        max_length,
+        getattr(model, "max_seq_length", None),
+        getattr(tokenizer, "model_max_length", None),
+        own["max_length"] if own else None,
+        _n_positions(model),
+    )
+    return min((int(one) for one in known if one and one < LONGEST), default=None)
 
 
-def n_positions(model: Any) -> int | None:
+def _n_positions(model: Any) -> int | None:
     """Return for how many tokens a model of transformers has positions, if it says so.
 
     Those of RoBERTa and its like begin after the id of the padding.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from collections.abc import Mapping
 from numbers import Number
 from types import NoneType
@@ -39,10 +38,6 @@ class TorchInputEmbedder(TorchModelEmbedder):
     layer: str | None
     input_shape: tuple[int, ...] | None
     pooling: str
-
-    @abstractmethod
-    def _network(self) -> Any:
-        """Return the network."""
 
     def _encoder(self, batch_size: int) -> Network:
         """Return the network up to the embedding, with this batch size."""

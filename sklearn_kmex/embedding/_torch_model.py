@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from abc import abstractmethod
 from typing import Any, Self
 
 from sklearn.utils import Tags
@@ -13,7 +14,11 @@ from sklearn_kmex.utils import check_dependency
 
 
 class TorchModelEmbedder(BaseEmbedder):
-    """Embedder whose copies share what cannot be copied, and whose output is float32."""
+    """Embedder whose copies share what cannot be copied; it returns float32."""
+
+    @abstractmethod
+    def _network(self) -> Any:
+        """Return the torch module."""
 
     def _attributes(self) -> dict[str, Any]:
         """Return everything that the embedder holds, by name."""

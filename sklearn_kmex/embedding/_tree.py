@@ -141,6 +141,7 @@ class TreeEmbedder(BaseEmbedder):
     ('csr', 10)
     """
 
+    _memorizes = True
     _parameter_constraints: ClassVar[dict] = {
         "ensemble": [HasMethods(["predict"])],
         "leaves": [StrOptions({"value", "identity"})],

@@ -7,6 +7,8 @@ from sklearn_kmex.explain._counterfactuals import Counterfactuals, counterfactua
 from sklearn_kmex.explain._explain import explain
 from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._faithfulness import faithfulness, robustness
+from sklearn_kmex.explain._influence import influence
+from sklearn_kmex.explain._influential_rows import Influence
 from sklearn_kmex.explain._relevance import black_box_relevance, relevance
 from sklearn_kmex.explain._token_table import TokenTable, token_table
 from sklearn_kmex.explain._word_records import Words
@@ -16,6 +18,7 @@ __all__ = [
     "Contrast",
     "Counterfactuals",
     "Explanation",
+    "Influence",
     "TokenTable",
     "Words",
     "black_box_relevance",
@@ -24,6 +27,7 @@ __all__ = [
     "counterfactuals",
     "explain",
     "faithfulness",
+    "influence",
     "relevance",
     "robustness",
     "token_table",

@@ -14,6 +14,7 @@ from sklearn_kmex._draw.contrast import (
     plot_contrast,
     reasons_of,
 )
+from sklearn_kmex._draw.sentences import contrast_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, Records
 from sklearn_kmex.utils import check_dependency
@@ -270,6 +271,9 @@ class Contrast(Records):
             "matplotlib.pyplot", caller="Contrast.plot", extra="plot"
         )
         return plot_contrast(pyplot, self, n_features, max_samples, figure)
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [contrast_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int) -> Table:
         return contrast_table(self, n_rows)

@@ -14,6 +14,7 @@ from sklearn_kmex._draw.counterfactuals import (
     plot_counterfactuals,
 )
 from sklearn_kmex._draw.pictures import make_scale
+from sklearn_kmex._draw.sentences import counterfactuals_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._model.decision import Decision, decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
@@ -222,6 +223,9 @@ class Counterfactuals(PictureRecords):
         return plot_counterfactuals(
             pyplot, self, scale, n_features, max_samples, figure
         )
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [counterfactuals_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
         return counterfactuals_table(self, n_rows, image_shape)

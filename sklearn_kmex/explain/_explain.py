@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -12,25 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.samples import (
-    as_array,
-    as_samples,
-    len_of,
-    stacked,
-    texts_at,
-)
+from sklearn_kmex._data.samples import as_samples, len_of, stacked, texts_at
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
-from sklearn_kmex._model.functions import check_takes
 from sklearn_kmex._model.protocol import find_sem, of_one_state
-from sklearn_kmex._model.steps import embed
-from sklearn_kmex._rejecting import accepted
+from sklearn_kmex._model.steps import embed, memorizes
+from sklearn_kmex._rejecting import accepted, held_out_typicality
 from sklearn_kmex.explain._contrast import contrast
 from sklearn_kmex.explain._explanation import Explanation
+from sklearn_kmex.explain._maps import explained_maps
 from sklearn_kmex.explain._members import most_alike_members
-from sklearn_kmex.explain._relevance import relevance as relevance_maps
-from sklearn_kmex.explain._settings import METHODS
 from sklearn_kmex.explain._word_records import as_objects
 from sklearn_kmex.explain._words import words
+
+TRAINING_ROWS, HELD_OUT_ROWS = "training rows", "held-out rows"
 
 
 @validate_params(
@@ -75,7 +67,9 @@ def explain(
     X_train : array-like, frame, list or Dataset, default=None
         The rows that `psem` was fitted on, in the same order. The rows that represent
         the prototypes shown are kept, and the members of the winning prototype that are
-        most like the sample. None keeps only the row numbers of the former.
+        most like the sample; and each sample is compared with the training rows of the
+        predicted class (`typicality`). None keeps only the row numbers of the rows that
+        represent prototypes.
 
     y_train : array-like of shape (n_train,), default=None
         Labels of `X_train`, which tell the classes of members. None takes the classes
@@ -87,7 +81,7 @@ def explain(
         prototypes of the class. Those with the largest cosine similarity to the sample
         are kept, compared by their embeddings before the classifier. This embeds the
         rows of `X_train` of the predicted classes, or all of them without `y_train`. 0
-        keeps no members and embeds none.
+        keeps no members, compares with no training rows, and embeds none.
 
     relevance : True, str, array-like or callable, default=None
         Relevance maps of the samples: an array of shape (n_samples, ...) or
@@ -95,7 +89,9 @@ def explain(
         `relevance(psem, X, prototypes=prototypes)` with the indices of the nearest
         prototypes, of shape (n_samples, n_prototypes). True computes them by
         :func:`relevance`, a str by the `method` of this name, one that needs no
-        `bounds`; both need torch. None computes no maps.
+        `bounds`; both need torch: a map of the margin for each sample, and for each of
+        its `prototypes` a map of what sets it apart from the others. None computes no
+        maps.
 
     reasons : bool, default=False
         Whether to say in which columns each sample is similar to the predicted class,
@@ -154,13 +150,13 @@ def explain(
         prototypes=order,
         similarities=np.take_along_axis(found.similarities, order, axis=1),
         samples=samples,
-        relevance=_maps(relevance, psem, X, order),
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
         reasons=_reasons(psem, X, X_train) if reasons and not is_text else None,
+        **explained_maps(relevance, psem, X, order),
         **_two_classes(found),
         **_examples(found, order, X_train),
-        **_members(psem, Z, found, X_train, y_train, n_members),
+        **_compared(psem, Z, found, X_train, y_train, n_members),
     )
     return _with_words(psem, explanation) if reasons and is_text else explanation
 
@@ -232,7 +228,7 @@ def _examples(
     return {"example_prototypes": ids, "examples": _kept(X_train, rows)}
 
 
-def _members(
+def _compared(
     psem: Any,
     Z: Any,
     found: Decision,
@@ -240,47 +236,20 @@ def _members(
     y_train: ArrayLike | None,
     n_members: int,
 ) -> dict[str, Any]:
-    """Find the members of the winning prototypes that are most like the samples."""
+    """Compare samples with members of their prototypes, and rows of their class."""
     if X_train is None and y_train is not None:
         raise ValueError(
             "y_train must be given with X_train, whose labels it holds; got no X_train."
         )
-    if X_train is None or n_members == 0:
-        return {}
-    winners = found.nearest_of(found.predicted)
-    X_train = as_samples(X_train)
-    return most_alike_members(psem, Z, winners, X_train, y_train, n_members)
-
-
-def _maps(
-    relevance: Any, psem: Any, X: Any, prototypes: NDArray[np.intp]
-) -> NDArray | None:
-    """Return the maps given, or compute them."""
-    if relevance is None or relevance is False:
-        return None
-    if relevance is True:
-        relevance = relevance_maps
-    elif isinstance(relevance, str):
-        relevance = _maps_by(relevance)
-    if callable(relevance):
-        check_takes(relevance, "relevance", "prototypes")
-        relevance = relevance(psem, X, prototypes=prototypes)
-    maps = np.asarray(as_array(relevance))
-    if maps.ndim < 2 or len(maps) != len(prototypes):
-        raise ValueError(
-            "relevance must have a map for each sample, in an array of shape "
-            f"({len(prototypes)}, ...); got shape {maps.shape}."
-        )
-    return maps
-
-
-def _maps_by(method: str) -> Callable:
-    """Return the function that computes maps by the method of this name."""
-    names = [name for name in METHODS if not name.endswith("_box")]  # without bounds
-    if method not in names:
-        raise ValueError(
-            f"relevance must be True, an array, a function, or the name of a method, "
-            f"one of {names}; got {method!r}. For other settings pass "
-            "functools.partial(relevance, ...)."
-        )
-    return partial(relevance_maps, method=method)
+    compared: dict[str, Any] = {"typicality": np.full(len(found.predicted), np.nan)}
+    if X_train is not None and n_members:
+        X_train = as_samples(X_train)
+        compared = most_alike_members(psem, Z, found, X_train, y_train, n_members)
+        compared["typicality_among"] = TRAINING_ROWS
+    held_out = held_out_typicality(psem, Z)
+    if held_out is not None:
+        compared |= {"typicality": held_out, "typicality_among": HELD_OUT_ROWS}
+    elif memorizes(psem):
+        unknown = np.full(len(found.predicted), np.nan)
+        compared |= {"typicality": unknown, "typicality_among": None}
+    return compared

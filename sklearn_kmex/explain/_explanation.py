@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._draw.explanation import (
-    Evidence,
-    examples_of,
-    plot_explanation,
-)
+from sklearn_kmex._draw.explained import Evidence, examples_of
+from sklearn_kmex._draw.explanation import plot_explanation
 from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
+from sklearn_kmex._draw.sentences import explanation_lines
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex.explain._records import SHARED, PictureRecords
 from sklearn_kmex.explain._word_records import Words
@@ -76,6 +74,15 @@ class Explanation(PictureRecords):
     runner_up_similarity : ndarray of shape (n_samples,)
         Similarity to it.
 
+    typicality : ndarray of shape (n_samples,), dtype=float64, default=None
+        Share of the rows of the predicted class that are less similar to their nearest
+        prototype than the sample is to its own, in [0, 1]: of 0.93, the sample is more
+        similar than 93 % of these rows; near 0, it is unlike them. NaN where there are
+        no rows to compare with.
+
+    typicality_among : str or None, default=None
+        "training rows", or "held-out rows" of a `RejectingClassifier`.
+
     margin : ndarray of shape (n_samples,)
         Score of the predicted class minus that of the runner-up, in the unit of the
         similarities. Larger is a clearer decision. It is negative only if the model
@@ -97,6 +104,18 @@ class Explanation(PictureRecords):
     relevance : ndarray of shape (n_samples, ...) or (n_samples, n_prototypes, ...), \
             default=None
         Relevance maps, one for each sample, or one for each of its `prototypes`.
+
+    relevance_of : str or None, default=None
+        What `relevance` explains: "margin" if `explain` computed it, None if it was
+        given.
+
+    prototype_relevance : ndarray of shape (n_samples, n_prototypes, ...), default=None
+        For each of `prototypes`, a map of what sets it apart from the others: positive
+        where the sample is more like it than like the others.
+
+    inputs : ndarray of shape (n_samples, ...), default=None
+        What the network takes for each sample, if relevance maps have the shape of this
+        and not that of the samples.
 
     example_prototypes : ndarray of shape (n_examples,), dtype=intp, default=None
         Prototypes whose training row is in `examples`, ascending.
@@ -178,12 +197,17 @@ class Explanation(PictureRecords):
     runner_up: NDArray
     runner_up_prototype: NDArray[np.intp]
     runner_up_similarity: NDArray
+    typicality: NDArray[np.float64] | None = None
+    typicality_among: str | None = field(default=None, metadata=SHARED)
     margin: NDArray
     classes: NDArray = field(metadata=SHARED)
     prototype_classes: NDArray = field(metadata=SHARED)
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)
     samples: NDArray | None = None
     relevance: NDArray | None = None
+    relevance_of: str | None = field(default=None, metadata=SHARED)
+    prototype_relevance: NDArray | None = None
+    inputs: NDArray | None = None
     example_prototypes: NDArray[np.intp] | None = field(default=None, metadata=SHARED)
     examples: NDArray | None = field(default=None, metadata=SHARED)
     members: NDArray[np.intp] | None = None
@@ -278,13 +302,13 @@ class Explanation(PictureRecords):
         -------
         pandas.DataFrame
             Columns `sample`, `prediction`, `probability` (if known), `accepted` (if
-            known), `runner_up`, `margin`, `reasons` (if known), `role`, `prototype`,
-            `prototype_label`, `similarity` and `training_row`; for each sample the most
-            similar prototype first. The nearest prototypes of the predicted class and
-            of the runner-up are always included. If `members` are known, each of them
-            is a row of the role "member" below its prototype, with its own
-            `training_row`, and the column `likeness` holds its likeness; it is NaN in
-            rows of prototypes.
+            known), `typicality` (if known), `runner_up`, `margin`, `reasons` (if
+            known), `role`, `prototype`, `prototype_label`, `similarity` and
+            `training_row`; for each sample the most similar prototype first. The
+            nearest prototypes of the predicted class and of the runner-up are always
+            included. If `members` are known, each of them is a row of the role
+            "member" below its prototype, with its own `training_row`, and the column
+            `likeness` holds its likeness; it is NaN in rows of prototypes.
 
         Raises
         ------
@@ -299,6 +323,7 @@ class Explanation(PictureRecords):
             "prediction": self.predictions,
             "probability": self.probability,
             "accepted": self.accepted,
+            "typicality": self.typicality if self.typicality_among else None,
             "runner_up": self.runner_up,
             "margin": self.margin,
             "reasons": self.reasons,
@@ -373,6 +398,9 @@ class Explanation(PictureRecords):
         check_figure(figure)
         scale = make_scale(image_shape, vmin, vmax)
         return plot_explanation(pyplot, self, scale, max_samples, figure)
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        return [explanation_lines(self, row) for row in range(n_samples)]
 
     def _table(self, n_rows: int, image_shape: tuple[int, ...] | None = None) -> Table:
         return explanation_table(self, n_rows, image_shape)

@@ -1,7 +1,7 @@
-"""Members of the winning prototype that are most like a sample."""
+"""Members of the winning prototype that are most like a sample, and its typicality."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,28 +18,46 @@ from sklearn_kmex._data.samples import (
     texts_at,
 )
 from sklearn_kmex._data.unit_rows import as_rows, unit_rows
-from sklearn_kmex._model.decision import decide
+from sklearn_kmex._model.decision import Decision, decide
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.steps import embed
 
 BLOCK_SAMPLES = 2_048
 DIGITS = 10  # of cosine similarities, so that equal rows are equally similar
+ROUNDING = 16  # units in the last place by which similarities of equal rows differ
+
+
+class Owned(NamedTuple):
+    """Some training rows, and the prototype that each belongs to."""
+
+    numbers: NDArray[np.intp]
+    owners: NDArray[np.intp]
+    similarities: NDArray  # to the owner
+    embeddings: Any
 
 
 def most_alike_members(
     psem: Any,
     Z: Any,
-    winners: NDArray[np.intp],
+    found: Decision,
     X_train: Any,
     y_train: ArrayLike | None,
     n_members: int,
 ) -> dict[str, Any]:
-    """Find the members of the winning prototypes that are most like the samples."""
+    """Find the members of the winning prototypes that are most like the samples.
+
+    Typicality compares the samples with all training rows of their class.
+    """
+    winners = found.nearest_of(found.predicted)
     samples = unit_rows(as_rows(Z, "embeddings of X").astype(np.float64))
     rows = np.full((len(winners), n_members), -1)
     likeness = np.full((len(winners), n_members), -np.inf)
-    for numbers, owners, Z_part in _owned(psem, winners, X_train, y_train):
+    known = [(np.empty(0, dtype=np.intp), np.empty(0))]
+    for numbers, owners, similarities, Z_part in _owned(
+        psem, winners, X_train, y_train
+    ):
+        known.append((found.owners[owners], similarities))
         for k in np.intersect1d(owners, winners):
             theirs = np.flatnonzero(owners == k)
             members = unit_rows(Z_part[theirs].astype(np.float64))
@@ -49,17 +67,38 @@ def most_alike_members(
                     samples[mine[some]], members.T, dense_output=True
                 ).round(DIGITS)
                 _merge(rows, likeness, mine[some], numbers[theirs], new)
+    codes, similarities = map(np.concatenate, zip(*known, strict=True))
+    of_class = found.owners == found.predicted[:, np.newaxis]
+    own = np.where(of_class, found.similarities, -np.inf).max(axis=1)
     return {
         "members": rows,
         "member_likeness": np.where(rows < 0, np.nan, likeness),
         "member_samples": _values(X_train, rows),
+        "typicality": share_below(own, found.predicted, similarities, codes),
     }
+
+
+def share_below(
+    own: NDArray, codes: NDArray, known: NDArray, known_codes: NDArray
+) -> NDArray[np.float64]:
+    """Compute the share of known rows of the same class that are less similar.
+
+    Similarities are those of samples and of known rows to the nearest prototype of
+    their class. It is NaN for a class without known rows.
+    """
+    found = np.full(len(own), np.nan)
+    for code in np.intersect1d(codes, known_codes):
+        ascending = np.sort(known[known_codes == code])
+        mine = codes == code
+        least = own[mine] - ROUNDING * np.spacing(abs(own[mine]))
+        found[mine] = ascending.searchsorted(least) / len(ascending)
+    return found
 
 
 def _owned(
     psem: Any, winners: NDArray, X_train: Any, y_train: ArrayLike | None
-) -> Iterator[tuple[NDArray, NDArray, Any]]:
-    """Yield numbers of training rows, the prototype each belongs to, and embeddings.
+) -> Iterator[Owned]:
+    """Yield training rows with the prototype that each belongs to.
 
     A row belongs to the most similar prototype of its class, which is the predicted one
     if labels are unknown. Rows of classes that no winner is of are left out.
@@ -79,8 +118,10 @@ def _owned(
         found = decide(sem, Z)
         of_rows = found.predicted if labels is None else codes[block]
         own = found.owners == of_rows[:, np.newaxis]
-        owners = np.where(own, found.similarities, -np.inf).argmax(axis=1)
-        yield block, owners, as_rows(Z, "embeddings of X_train")
+        similar = np.where(own, found.similarities, -np.inf)
+        owners = similar.argmax(axis=1)
+        Z = as_rows(Z, "embeddings of X_train")
+        yield Owned(block, owners, similar.max(axis=1), Z)
 
 
 def _merge(

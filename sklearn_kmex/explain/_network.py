@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._data.samples import len_of, sample, stacked
 from sklearn_kmex._model.black_box import output_classes
 from sklearn_kmex._model.matching import match_outputs, some
 from sklearn_kmex._model.protocol import find_sem
@@ -102,9 +103,22 @@ def find_network(psem: Any, X: Any) -> FoundNetwork:
     for step in before:
         X = step.transform(X)
     inputs = embedder._check_input(X, reset=False)
-    shape = np.shape(X)[1:] if isinstance(X, list) else getattr(X, "shape", ())[1:]
+    shape = np.shape(X[0]) if isinstance(X, list) else getattr(X, "shape", ())[1:]
     reshaped = len(shape) == 1 and getattr(inputs, "ndim", 2) > 2
     return FoundNetwork(
         *(find_sem(psem), embedder, inputs, shape if reshaped else None, X, after),
         output_classes(psem),
     )
+
+
+def network_inputs(psem: Any, X: Any) -> NDArray | None:
+    """Return what the network takes for each sample, after `preprocess`.
+
+    None if these are no arrays of one shape.
+    """
+    found = find_network(psem, X)
+    preprocess = getattr(found.embedder, "preprocess", None)
+    inputs = found.inputs
+    if preprocess is not None:
+        inputs = [preprocess(sample(inputs, row)) for row in range(len_of(inputs))]
+    return stacked(inputs, range(len_of(inputs)))

@@ -17,6 +17,12 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn_kmex._draw.html import html_page, html_table
 from sklearn_kmex._draw.markdown import markdown_table
 from sklearn_kmex._draw.table import MAX_ROWS, Table, clipped, printable
+from sklearn_kmex._draw.terminal import (
+    MAX_SHOWN,
+    more_samples,
+    paragraphs,
+    table_blocks,
+)
 
 VERSION = 1
 LARGE = 2**22  # bytes of an array
@@ -71,6 +77,16 @@ class Records(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_samples={len(self)})"
+
+    def __str__(self) -> str:
+        n_shown = min(len(self), MAX_SHOWN)
+        if n_shown == 0:
+            return repr(self)
+        return paragraphs(self._blocks(n_shown), more_samples(len(self) - n_shown))
+
+    def _blocks(self, n_samples: int) -> list[list[str]]:
+        """Describe each of the first samples in some lines."""
+        return table_blocks(self._table(n_samples))
 
     @abstractmethod
     def _table(self, n_rows: int) -> Table:

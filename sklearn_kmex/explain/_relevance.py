@@ -70,8 +70,11 @@ def relevance(
 
     target : {"class", "margin", "similarity"}, default=None
         What is explained: the score of a class, the margin between a class and the
-        nearest prototype of any other class, or the similarity to prototypes. None is
-        "similarity" if `prototypes` is given, and "class" otherwise.
+        nearest prototype of any other class, or the similarity to prototypes. With
+        `prototypes`, "margin" is what sets each of them apart from the others given:
+        the mean squared distance to the others minus that to it; for a single one, the
+        other is the most similar of all. None is "similarity" if `prototypes` is given,
+        and "class" otherwise.
 
     labels : label or array-like of shape (n_samples,), default=None
         Class that "class" and "margin" explain, one for all samples or one for each.
@@ -79,26 +82,31 @@ def relevance(
 
     prototypes : int or array-like of shape (n_samples,) or (n_samples, n_maps), \
 default=None
-        Prototypes that "similarity" explains, as indices of `prototypes_`. None is the
-        most similar one of the predicted class, by weighted similarity.
+        Prototypes that "similarity", or "margin", explains, as indices of
+        `prototypes_`. For "similarity", None is the most similar one of the predicted
+        class, by weighted similarity.
 
     method : str or zennit.core.Composite, default=None
-        Method of attribution. None is "epsilon_plus" for a network whose first layer is
-        linear and reads all values of a sample, as for a table, and "epsilon_plus_flat"
-        for others. Layer-wise relevance propagation (LRP) [1]_: "epsilon",
-        "epsilon_plus" or "epsilon_alpha2_beta1", named after the rules of linear layers
-        and of convolutions, optionally followed by "_cp", by which the weights of
-        attention are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
+        Method of attribution. None is "epsilon" for a network with attention,
+        "epsilon_plus" for another one whose first layer is linear and reads all values
+        of a sample, as for a table, and "epsilon_plus_flat" for others. Layer-wise
+        relevance propagation (LRP) [1]_: "epsilon", "epsilon_plus" or
+        "epsilon_alpha2_beta1", named after the rules of linear layers and of
+        convolutions, optionally followed by "_cp", by which the weights of attention
+        are held fixed [4]_, and by the rule at the input, "_flat" or "_box".
         The flat rule is refused where the first layer reads all values, as it would
         give each the same relevance, and the box rule for a table. Methods for layers
         of any kind: "gradient_x_input", "integrated_gradients", "smoothgrad" or
         "occlusion". Or a composite of zennit.
 
-    rule : {"prp", "neuralized"}, default=None
+    rule : {"prp", "neuralized", "linear"}, default=None
         How relevance is assigned to the embedding. "prp" explains similarities, and
         assigns more to channels where embedding and prototype agree [2]_. "neuralized"
-        explains the margin in squared distance of the metric, exactly [3]_. None is
-        "neuralized" for the margin and "prp" otherwise.
+        explains the margin in squared distance of the metric, exactly [3]_. "linear"
+        explains both exactly, for embeddings with values of both signs: a similarity
+        is explained above that to the mean of the classes. None is "linear" for
+        networks with attention or layer norms; for others, it is "neuralized" for the
+        margin and "prp" otherwise.
 
     bounds : tuple of (low, high), default=None
         Smallest and largest possible value of an input, numbers or arrays that
@@ -126,8 +134,8 @@ default=None
         Draws the noise of "smoothgrad".
 
     return_shares : bool, default=False
-        Whether to also return how much of the relevance is where. By methods other
-        than LRP, all shares but `input` and `rest` are 0.
+        Whether to also return how much of the score is where. By methods other than
+        LRP, all shares but `input` and `rest` are 0.
 
     Returns
     -------
@@ -139,11 +147,12 @@ default=None
 
     shares : Bunch
         Only if `return_shares` is True. Arrays of shape (n_samples,), or (n_samples,
-        n_maps) for several maps: `score`, the relevance of the embedding, is the sum of
-        `input`, that of the map; `positions`, that of constants which are added for
+        n_maps) for several maps: `score`, which is explained, is the sum of `input`,
+        the relevance of the map; `positions`, that of constants which are added for
         each position and channel, such as position embeddings; `tokens`, that of
-        constants which are put beside the input, such as class tokens; and `rest`,
-        what biases, other constants and the softmax of attention keep.
+        constants which are put beside the input, such as class tokens; `constant`, the
+        part of the score that no channel of the embedding contributes; and `rest`, what
+        biases, other constants and the softmax of attention keep.
 
     Raises
     ------
@@ -197,6 +206,15 @@ default=None
     the class and b that of the other classes, the margin d(z, b)**2 - d(z, a)**2 is
     the sum over the channels of 2 (a - b) (z - (a + b) / 2). The nearest prototypes are
     those with the largest weighted similarity.
+
+    Under "linear", with c the mean of the classes, each the mean of its prototypes, a
+    similarity s(z, p) is s(z, c) and a multiple of d(z, c)**2 - d(z, p)**2, which is
+    linear in z: the channels contribute (p - c) z, up to the multiple. The squares of z
+    cancel. They are the same for all prototypes, and nearly constant after a norm: with
+    them, maps would be worse than random (see the user guide). The multiple is 1 / 2
+    for the gaussian similarity. For the log similarity, it is the ratio of the two
+    differences. The score of a class is the mean of those of its prototypes, by their
+    weights in it. For the margin, c is the prototype of the other class.
 
     The metric, and the steps between the network and the classifier, are one more
     linear layer: prototypes are compared with an affine function of z, and the squared

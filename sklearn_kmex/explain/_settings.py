@@ -104,7 +104,10 @@ def _check_numbers(value: Any, name: str) -> NDArray[np.float64]:
 
 
 def find_target(target: str | None, rule: Any, labels: Any, prototypes: Any) -> str:
-    """Return the target; refuse what it has no use for."""
+    """Return the target; refuse what it has no use for.
+
+    The margin of prototypes over other prototypes is "lead".
+    """
     if target is None:
         target = "class" if prototypes is None else "similarity"
     if rule == "neuralized" and target == "similarity":
@@ -112,6 +115,13 @@ def find_target(target: str | None, rule: Any, labels: Any, prototypes: Any) -> 
             'rule="neuralized" explains the margin of a class, not a similarity; use '
             'rule="prp", or target="margin".'
         )
+    if target == "margin" and prototypes is not None and labels is None:
+        if rule == "prp":
+            raise ValueError(
+                'rule="prp" explains similarities, not the margin of prototypes over '
+                'others; leave it out, or use target="similarity".'
+            )
+        return "lead"
     name, given = "labels", labels
     if target != "similarity":
         name, given = "prototypes", prototypes
@@ -119,7 +129,7 @@ def find_target(target: str | None, rule: Any, labels: Any, prototypes: Any) -> 
         raise ValueError(
             f"{name} must be None for target={target!r}: labels select what "
             'target="class" and target="margin" explain, prototypes what '
-            'target="similarity" explains.'
+            'target="similarity" and, without labels, target="margin" explain.'
         )
     return target
 

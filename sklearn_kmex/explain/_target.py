@@ -39,7 +39,7 @@ def find_scores(
     labels = decision.classes[decision.predicted] if labels is None else labels
     codes = explained_codes(psem, X, labels, decision.classes)
     rivals = decision.most_similar(decision.owners != codes[:, np.newaxis])
-    several = target == "similarity" and ids.ndim == 2
+    several = target in ("similarity", "lead") and ids.ndim == 2
     ids = ids.reshape(len(ids), -1)
     others = decision.owners[rivals]
     return Target(target, rule, codes, others, ids, rule_of(sem), layers), several

@@ -8,7 +8,7 @@ from sklearn_kmex._model.layout import check_n_prototypes
 from sklearn_kmex._model.protocol import levels
 from sklearn_kmex._model.steps import find_kmex, uncached_steps
 from sklearn_kmex._rejecting import RejectingClassifier
-from sklearn_kmex.embedding import SkorchEmbedder, TorchEmbedder
+from sklearn_kmex.embedding import SkorchEmbedder, TextEmbedder, TorchEmbedder
 
 if TYPE_CHECKING:
     from sklearn_kmex._torch.encoder import Encoder
@@ -25,6 +25,12 @@ def exported_parts(psem: Any, n_prototypes: Any) -> tuple[Any, list[Any], int]:
             "or probabilities that it returns with thresholds_."
         )
     steps = [step for _, step in uncached_steps(psem)]
+    if any(isinstance(step, TextEmbedder) for step in steps):
+        raise TypeError(
+            "psem must take arrays to be exported; its TextEmbedder takes texts. "
+            "Export the steps after it, psem[1:], and pass them what psem[0].transform "
+            "returns."
+        )
     return kmex, steps, check_n_prototypes(n_prototypes, kmex)
 
 

@@ -3,6 +3,7 @@
 from sklearn_kmex.metrics._audit import audit
 from sklearn_kmex.metrics._coverage import coverage_curve
 from sklearn_kmex.metrics._diversity import diversity_score
+from sklearn_kmex.metrics._drift import drift
 from sklearn_kmex.metrics._example_scorers import (
     distinct_examples_scorer,
     make_example_likeness_scorer,
@@ -12,6 +13,8 @@ from sklearn_kmex.metrics._faithfulness import (
     average_increase_score,
     relevance_divergence_loss,
 )
+from sklearn_kmex.metrics._group_scores import group_scores
+from sklearn_kmex.metrics._leaks import find_leaks
 from sklearn_kmex.metrics._likeness import (
     distinct_examples_score,
     example_likeness_score,
@@ -47,10 +50,13 @@ __all__ = [
     "distinct_examples_scorer",
     "diversity_score",
     "diversity_scorer",
+    "drift",
     "example_likeness_score",
     "fidelity_score",
     "fidelity_scorer",
+    "find_leaks",
     "ghosting_rate",
+    "group_scores",
     "local_lipschitz_error",
     "make_example_likeness_scorer",
     "make_faithfulness_scorer",

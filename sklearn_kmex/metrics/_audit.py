@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils import Bunch, check_array, column_or_1d, gen_batches
+from sklearn.utils import Bunch, check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
+from sklearn_kmex._draw.sentences import audit_lines
+from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._fit.merging import pairs_within_classes
 from sklearn_kmex._fit.prototypes import canonical, row_keys
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import compare
 from sklearn_kmex.metrics._reach import unreachable
+from sklearn_kmex.metrics._suspects import Reference, find_outvoted, find_suspects
 from sklearn_kmex.utils import check_dependency
 
 
@@ -50,20 +52,15 @@ class Audit(Bunch):
             }
         )
 
-
-class Reference(NamedTuple):
-    """Weighted similarities of samples to prototypes, and codes of their classes."""
-
-    similarities: NDArray  # (n_samples, n_prototypes)
-    codes: NDArray[np.intp]  # classes of samples
-    owners: NDArray[np.intp]  # classes of prototypes
-    classes: NDArray  # by code
+    def __str__(self) -> str:
+        return paragraphs([audit_lines(self)])
 
 
 @validate_params(
     {
         "min_suspicion": [Interval(Real, None, None, closed="both")],
         "duplicate_threshold": [Interval(Real, 0, None, closed="left")],
+        "error_rate": [Interval(Real, 0, 1, closed="both"), None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -75,6 +72,7 @@ def audit(
     X_test: ArrayLike | None = None,
     min_suspicion: float = 0.0,
     duplicate_threshold: float = 0.1,
+    error_rate: float | None = None,
 ) -> Audit:
     r"""Find suspect labels and prototypes, and duplicates in the test set.
 
@@ -110,6 +108,11 @@ def audit(
         Maximum relative distance of near-duplicate prototypes, as in `merge_threshold`
         of :class:`~sklearn_kmex.KMExClassifier`.
 
+    error_rate : float in [0, 1], default=None
+        Share of samples with correct labels that the model misclassifies, such as one
+        minus its accuracy on held-out samples. So many suspect labels are explained by
+        errors of the model, and are not counted in `n_excess`.
+
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
@@ -117,6 +120,11 @@ def audit(
 
         suspect_rows : ndarray of shape (n_suspect,), dtype=intp
             Rows of X with suspect labels, the most suspect one first.
+        n_excess : int
+            How many of the labels with a positive suspicion are more than errors of the
+            model explain; these are the first of `suspect_rows` to look at. A model
+            that is right for 65 % of the samples finds more than a third of all labels
+            suspect, although they are correct.
         suspicion : ndarray of shape (n_suspect,)
             Suspicion of these samples: the largest similarity to a prototype of another
             class minus the largest similarity to one of the own class, without outvoted
@@ -182,6 +190,14 @@ def audit(
     are compared, not counts, so that small classes are not outvoted because of their
     size. With a single class, suspicion is minus infinity.
 
+    Errors of the model explain as many suspect labels as its `error_rate`, if it is
+    given. If the model has a `temperature_`, they also explain, at each level of
+    suspicion, twice as many as would be expected if labels were drawn
+    with its probabilities.
+    `n_excess` is the larger of the two numbers that are left, each less three standard
+    deviations of chance. It is a cautious estimate of the number of wrong labels: wrong
+    labels that make the model less certain explain themselves in part.
+
     With too few prototypes, unusual samples of a class are more similar to another
     class, and wrong labels are hard to find among them. The method is not part of the
     KMEx paper.
@@ -208,11 +224,12 @@ def audit(
     sem = find_sem(psem)
     reference = _compare(psem, sem, X, y)
     winners = reference.similarities.argmax(axis=1)
-    outvoted = _outvoted(reference, winners)
+    outvoted = find_outvoted(reference, winners)
     usage = np.bincount(winners, minlength=len(reference.owners))
     shadowed = np.flatnonzero(usage == 0)
+    temperature = getattr(sem, "temperature_", None)
     return Audit(
-        **_suspects(reference, outvoted, min_suspicion),
+        **find_suspects(reference, outvoted, min_suspicion, temperature, error_rate),
         outvoted_prototypes=np.flatnonzero(outvoted),
         impure_prototypes=_impure(reference),
         shadowed_prototypes=shadowed,
@@ -246,53 +263,6 @@ def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
     codes = np.searchsorted(classes, labels)
     owners = np.searchsorted(classes, prototype_labels)
     return Reference(similarities, codes, owners, classes)
-
-
-def _outvoted(reference: Reference, winners: NDArray) -> NDArray[np.bool_]:
-    """Mark prototypes that attract a larger share of another class."""
-    _, codes, owners, classes = reference
-    shape = len(owners), len(classes)
-    cells = np.ravel_multi_index((winners, codes), shape)
-    votes = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
-    shares = votes / np.maximum(votes.sum(axis=0), 1)
-    lost = shares[np.arange(len(owners)), owners] < shares.max(axis=1)
-    kept = np.bincount(owners[~lost], minlength=len(classes))
-    return lost & (kept[owners] > 0)
-
-
-def _suspects(
-    reference: Reference, outvoted: NDArray, min_suspicion: float
-) -> dict[str, NDArray]:
-    """Rank samples by suspicion."""
-    _, codes, owners, classes = reference
-    suspicion, rivals = _suspicion(reference, np.flatnonzero(~outvoted))
-    ranking = np.argsort(-suspicion, kind="stable")
-    rows = ranking[: np.count_nonzero(suspicion > min_suspicion)]
-    return {
-        "suspect_rows": rows,
-        "suspicion": suspicion[rows],
-        "suspect_labels": classes[codes[rows]],
-        "suggested_labels": classes[owners[rivals[rows]]],
-        "suggested_prototypes": rivals[rows],
-    }
-
-
-def _suspicion(reference: Reference, voters: NDArray) -> tuple[NDArray, NDArray]:
-    """Return suspicion and the most similar prototype of another class.
-
-    Only `voters`, the prototypes that are not outvoted, are considered.
-    """
-    similarities, codes, owners, _ = reference
-    suspicion = np.empty(len(codes), dtype=similarities.dtype)
-    rivals = np.empty(len(codes), dtype=np.intp)
-    for rows in gen_batches(len(codes), max(1, BLOCK_ELEMENTS // len(owners))):
-        similar = similarities[rows][:, voters]
-        own = codes[rows, np.newaxis] == owners[voters]
-        of_others = np.where(own, -np.inf, similar)
-        best = np.where(own, similar, -np.inf).max(axis=1)
-        suspicion[rows] = of_others.max(axis=1) - best
-        rivals[rows] = voters[of_others.argmax(axis=1)]
-    return suspicion, rivals
 
 
 def _impure(reference: Reference) -> Bunch:

@@ -40,6 +40,7 @@ OWN = (
     "sklearn_kmex.embedding._mlp.MLPEmbedder",
     "sklearn_kmex.embedding._pipeline.EmbeddingPipeline",
     "sklearn_kmex.embedding._score.ScoreEmbedder",
+    "sklearn_kmex.embedding._text.TextEmbedder",
     "sklearn_kmex.embedding._torch.TorchEmbedder",
     "sklearn_kmex.embedding._tree.TreeEmbedder",
 )

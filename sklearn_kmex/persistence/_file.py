@@ -27,6 +27,9 @@ from sklearn_kmex.persistence._earlier import update_earlier
 from sklearn_kmex.persistence._estimator import build_estimator, dump_estimator
 from sklearn_kmex.persistence._parts import (
     check_no_search,
+    check_tokenizer,
+    set_network,
+    tokenizer_of,
     torch_embedders,
     without_modules,
 )
@@ -103,14 +106,16 @@ def save_psem(psem: Any, path: str | os.PathLike) -> None:
     find_sem(psem)
     check_no_search(psem)
     path = path_to_write(as_path(path).resolve())
-    modules = {id(one.module): one.module for one in torch_embedders(psem)}
+    embedders = torch_embedders(psem)
+    modules = {id(one._network()): one._network() for one in embedders}
     if len(modules) > 1:
         raise TypeError(
             f"psem must have at most one torch encoder; got {len(modules)}."
         )
     module = next(iter(modules.values()), None)
     estimator = dump_estimator(without_boosters(without_modules(psem)))
-    metadata = {NAME: json.dumps(make_manifest(psem, module))}
+    manifest = {**make_manifest(psem, module), "tokenizer": tokenizer_of(embedders)}
+    metadata = {NAME: json.dumps(manifest)}
     metadata["sha256"] = digest(_serialize(estimator, module, metadata))
     write_atomically(path, _serialize(estimator, module, metadata))
 
@@ -119,6 +124,7 @@ def load_psem(
     path: str | os.PathLike,
     module: Module | None = None,
     *,
+    tokenizer: Any = None,
     trusted: str | Sequence[str] = (),
 ) -> Any:
     """Load a model that `save_psem` wrote, without running code from the file.
@@ -138,6 +144,10 @@ def load_psem(
         The encoder's architecture, as your own code makes it; required if the model
         has a torch encoder. Its weights are replaced by those of the file, after all
         names, shapes and dtypes were found to agree.
+
+    tokenizer : tokenizer of transformers, default=None
+        The tokenizer of a :class:`~sklearn_kmex.embedding.TextEmbedder` whose module
+        has none. It must have the vocabulary of the one that was saved.
 
     trusted : str or sequence of str, default=()
         Types and functions that may be loaded besides, such as
@@ -215,7 +225,8 @@ def load_psem(
             _check_extra_state(tensors, trusted)
             _load_module_weights(module, raw)
             for embedder in embedders:
-                embedder.module = module
+                set_network(embedder, module, tokenizer)
+            check_tokenizer(embedders, manifest.get("tokenizer"))
     return psem
 
 

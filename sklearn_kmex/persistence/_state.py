@@ -113,7 +113,7 @@ def _can_draw(random_state: np.random.RandomState) -> bool:
 def _wrong_parameters(estimator: Any) -> Iterator[str]:
     """Validate the parameters as `fit` does; those of later versions may be absent."""
     constraints = getattr(estimator, "_parameter_constraints", {})
-    for name in constraints.keys() & vars(estimator).keys() - {"module"}:
+    for name in constraints.keys() & vars(estimator).keys() - {"model", "module"}:
         value = {name: vars(estimator)[name]}
         try:
             validate_parameter_constraints(constraints, value, "")

@@ -1,5 +1,6 @@
 """Decisions to show: correct, wrong and uncertain ones, and dissimilar samples."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.contrast import by_size
 from sklearn_kmex.explain import Contrast, Explanation
 from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._known import Known
 from sklearn_kmex.report._text import as_cell, as_name, as_number
 
 N_CASES = {"correct": 4, "wrong": 6, "uncertain": 4, "dissimilar": 4}
@@ -57,6 +59,7 @@ def case_cards(
     explanation: Explanation,
     names: list[str],
     members: list[list[dict[str, Any]]],
+    known: Known,
 ) -> list[dict[str, Any]]:
     """Describe each decision with its evidence, and members of its prototype."""
     by_label = answers.names(names)
@@ -68,6 +71,7 @@ def case_cards(
         shown = [one["label"] for one in decision["evidence"]]
         true = None if label in shown else true_class_card(answers, row, by_label)
         decision["evidence"] += [true] if true else []
+        add_typicality(decision["evidence"], answers, known)
         cards.append(
             {
                 "kind": kind,
@@ -81,8 +85,10 @@ def case_cards(
                         "text",
                         "picture",
                         "relevance",
+                        "relevance_of",
                         "columns",
                         "contributions",
+                        "contributions_rest",
                         "contributions_method",
                         "contributions_base",
                     ]
@@ -90,6 +96,20 @@ def case_cards(
             }
         )
     return cards
+
+
+def add_typicality(
+    evidence: list[dict[str, Any]], answers: Answers, known: Known
+) -> None:
+    """Add the share of known rows of the class of each prototype that are below."""
+    owners = answers.decision.owners
+    for one in evidence:
+        similarity = one["similarity"]
+        one["typicality"] = (
+            None
+            if similarity is None
+            else known.share_below(owners[one["prototype"]], similarity)
+        )
 
 
 def name_of(names: list[str], code: int) -> str:
@@ -148,16 +168,28 @@ def true_class_card(
 
 
 def contributions(
-    found: Contrast, place: int, names: list[str]
-) -> list[dict[str, Any]]:
-    """List the columns that contribute most to a decision."""
-    return [
-        {
-            "feature": as_name(names[column]),
-            "value": as_cell(found.values[place, column]),
-            "prototype_value": as_cell(found.prototype_values[place, column]),
-            "against_value": as_cell(found.against_values[place, column]),
-            "contribution": as_number(found.contributions[place, column]),
-        }
-        for column in by_size(found.contributions)[place, :N_COLUMNS]
-    ]
+    found: Contrast, place: int, names: list[str], wanted: Sequence[int] = ()
+) -> dict[str, Any]:
+    """List the columns that contribute most, those wanted, and the sum of the rest."""
+    order = by_size(found.contributions)[place]
+    leading = order[:N_COLUMNS]
+    shown = [*leading, *(column for column in wanted if column not in leading)]
+    rest = np.setdiff1d(order, shown)
+    return {
+        "contributions": [
+            {
+                "feature": as_name(names[column]),
+                "value": as_cell(found.values[place, column]),
+                "prototype_value": as_cell(found.prototype_values[place, column]),
+                "against_value": as_cell(found.against_values[place, column]),
+                "contribution": as_number(found.contributions[place, column]),
+            }
+            for column in shown
+        ],
+        "contributions_rest": {
+            "n_columns": len(rest),
+            "contribution": as_number(found.contributions[place, rest].sum()),
+        },
+        "contributions_method": found.method,
+        "contributions_base": as_number(found.base[place]),
+    }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sklearn_kmex._draw.html import clipped
-from sklearn_kmex.report._text import as_name, as_text, listed
+from sklearn_kmex.report._text import as_name, as_text, counted, listed
 
 LONGEST_REASON = 1_000  # characters
 MOST = 20  # numbers or names in a sentence
@@ -31,11 +31,13 @@ def in_words(entry: dict[str, Any]) -> str:
     before, after = (prototypes(entry[key]) for key in ("ids_before", "ids_after"))
     label = as_name(entry["label"])
     pairs = [f"{as_name(a)} to {as_name(b)}" for a, b in entry["names"] or [] if a != b]
+    rows = counted(entry.get("n_rows", 0), "training row")
     sentences = {
         "drop_prototypes": f"Dropped {before}.",
         "merge_prototypes": f"Merged {before}, now {after}.",
         "relabel_prototypes": f"Moved {before} to class {label}, now {after}.",
         "add_prototypes": f"Added {after} of class {label}.",
+        "forget_rows": f"Forgot {rows}, members of {before}, now {after}.",
         "rename": f"Renamed classes: {listed(pairs, MOST) or 'none'}.",
     }
     unknown = f"{as_name(entry['what'])}: {before}, now {after}."

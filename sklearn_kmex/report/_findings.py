@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex.metrics import audit
 from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._estimates import share
 from sklearn_kmex.report._pictures import SampleSet
 
 # What `audit` reads of a model, beside its `transform`.
@@ -27,6 +28,7 @@ class TrainingSet(NamedTuple):
     samples: SampleSet
     embeddings: Any
     similarities: NDArray
+    codes: NDArray[np.intp]  # of their labels, or of the predictions without labels
 
 
 def find_problems(
@@ -39,18 +41,21 @@ def find_problems(
     if training is None or training.samples.y is None:
         found = audit_known(sem, answers.decision.similarities, labels)
         return Bunch(what="sample", **found)
-    found = audit_known(sem, training.similarities, training.samples.y)
-    return Bunch(what="training sample", **found)
+    error_rate = 1 - share(answers.correct)["low"]
+    found = audit_known(sem, training.similarities, training.samples.y, error_rate)
+    return Bunch(what="training sample", error_rate=error_rate, **found)
 
 
-def audit_known(sem: Any, similarities: NDArray, labels: NDArray) -> Bunch:
+def audit_known(
+    sem: Any, similarities: NDArray, labels: NDArray, error_rate: float | None = None
+) -> Bunch:
     """Audit samples of known similarities, of the classes that have prototypes."""
     rows = np.flatnonzero(np.isin(labels, sem.prototype_classes_))
     if not len(rows):
         return nothing_found()
     read = {name: getattr(sem, name) for name in READ if hasattr(sem, name)}
     known = SimpleNamespace(**read, transform=lambda some: similarities[some])
-    found = audit(known, rows, labels[rows])
+    found = audit(known, rows, labels[rows], error_rate=error_rate)
     found.impure_prototypes.row = rows[found.impure_prototypes.row]
     found.suspect_rows = rows[found.suspect_rows]
     return found
@@ -61,6 +66,7 @@ def nothing_found() -> Bunch:
     pairs = Bunch(prototype=nothing, other=nothing, row=nothing, row_class=nothing)
     return Bunch(
         suspect_rows=nothing,
+        n_excess=0,
         suspect_labels=nothing,
         suggested_labels=nothing,
         suspicion=nothing,
@@ -72,11 +78,12 @@ def nothing_found() -> Bunch:
 
 
 def suspect_labels(findings: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
-    """List the most suspect labels of training samples."""
+    """List the most suspect labels of training samples that no errors explain."""
     if findings.what == "sample":
-        return {"n_suspect_labels": None, "suspect_labels": []}
+        none = dict.fromkeys(["n_suspect_labels", "n_excess_labels", "error_rate"])
+        return {**none, "suspect_labels": []}
     columns = zip(
-        findings.suspect_rows[:N_SUSPECTS].tolist(),
+        findings.suspect_rows[: min(N_SUSPECTS, findings.n_excess)].tolist(),
         findings.suspect_labels.tolist(),
         findings.suggested_labels.tolist(),
         findings.suspicion.tolist(),
@@ -84,6 +91,8 @@ def suspect_labels(findings: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
     )
     return {
         "n_suspect_labels": len(findings.suspect_rows),
+        "n_excess_labels": findings.n_excess,
+        "error_rate": findings.error_rate,
         "suspect_labels": [
             {
                 "row": row,

@@ -12,25 +12,51 @@ from sklearn_kmex.metrics import (
 )
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._estimates import paired_difference, share, shares
+from sklearn_kmex.report._ranking import ranking
 
 N_CONFUSIONS = 10
+N_MATRIX = 20  # classes of a confusion matrix, at most
 N_BINS = 10
 BIN_SIZE = 30  # samples, at least
 
 
-def performance(answers: Answers, names: list[str]) -> dict[str, Any]:
-    """Compute accuracy, also of the black box, and recall and precision of classes."""
+def performance(
+    answers: Answers, names: list[str], known: NDArray | None = None
+) -> dict[str, Any]:
+    """Compute accuracy, also of the black box, and the figures of each class.
+
+    `known` are the class codes of the training samples, if they are given.
+    """
     correct = answers.correct
     recalls = recall_of_classes(answers, answers.decision.predicted, names)
-    known = [recall["value"] for recall in recalls if recall["n"]]
+    present = [recall["value"] for recall in recalls if recall["n"]]
     return {
         "accuracy": share(correct),
-        "balanced_accuracy": float(np.mean(known)),
+        "balanced_accuracy": float(np.mean(present)),
+        "most_frequent": most_frequent(answers, names, known),
         "rejection": rejection(answers),
         "black_box": compare_to_black_box(answers),
         "black_box_doubt": answers.doubt,
         "classes": of_classes(answers, names, recalls),
+        "ranking": ranking(answers, names),
         "confusions": confusions(answers, names),
+        "matrix": confusion_matrix(answers, names),
+    }
+
+
+def most_frequent(
+    answers: Answers, names: list[str], known: NDArray | None
+) -> dict[str, Any]:
+    """Compute what predicting the most frequent class for all samples would get."""
+    counted = answers.codes if known is None else known
+    code = int(np.bincount(counted).argmax())
+    right = answers.codes == code
+    gap = paired_difference(answers.correct, right)
+    return {
+        "label": names[code],
+        "of": "samples" if known is None else "training samples",
+        "accuracy": share(right),
+        "gap": {key: gap[key] for key in ("value", "low", "high", "n")},
     }
 
 
@@ -95,6 +121,30 @@ def confusions(answers: Answers, names: list[str]) -> list[dict[str, Any]]:
         }
         for i in order
     ]
+
+
+def confusion_matrix(answers: Answers, names: list[str]) -> dict[str, Any]:
+    """Count samples by class and predicted class.
+
+    Of many classes, those with the most errors are shown, and the others together.
+    """
+    codes, predicted, n = answers.codes, answers.decision.predicted, len(names)
+    shown, labels = np.arange(n), list(names)
+    if n > N_MATRIX:
+        wrong = ~answers.correct
+        errors = np.bincount(np.append(codes[wrong], predicted[wrong]), minlength=n)
+        shown = np.sort(np.argsort(-errors, kind="stable")[: N_MATRIX - 1])
+        labels = [names[code] for code in shown]
+        labels.append(f"{n - len(shown)} other classes")
+    places = np.full(n, len(shown))
+    places[shown] = np.arange(len(shown))
+    pairs = places[codes] * len(labels) + places[predicted]
+    counts = np.bincount(pairs, minlength=len(labels) ** 2)
+    return {
+        "labels": labels,
+        "counts": counts.reshape(len(labels), -1).tolist(),
+        "n_other": n - len(shown),
+    }
 
 
 def predicates(

@@ -17,21 +17,33 @@ from sklearn_kmex._draw.pictures import (
     in_unit_range,
     value_range,
 )
+from sklearn_kmex._draw.shapes import picture_note, stretched
+from sklearn_kmex.report._text import as_name
 from sklearn_kmex.utils import check_dependency
 
 BUDGET = 2_400_000  # bytes of all images on a page
 N_TRIED = 50  # images from which the size of all is estimated
 # Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
-    (128, None),
-    (96, None),
-    (128, 90),
+    (256, None),
+    (384, 90),
+    (256, 90),
+    (192, 88),
+    (160, 88),
+    (128, 88),
     (96, 88),
     (64, 85),
     (48, 80),
     (32, 75),
     (24, 70),
 )
+
+
+class Heat(NamedTuple):
+    """A relevance map, and the picture below it if that is not the image itself."""
+
+    values: NDArray  # (h, w)
+    ground: NDArray | None = None  # (h, w[, channels])
 
 
 class SampleSet(NamedTuple):
@@ -41,6 +53,14 @@ class SampleSet(NamedTuple):
     y: Any  # labels, or None
     images: Any = None  # of the samples, a function that makes them, or None
     image_shape: tuple[int, ...] | None = None  # of the image in a flat row
+
+    def id(self, row: int) -> str | None:
+        """Return the label of a row in the index of a frame, if it is no counter."""
+        index = getattr(self.X, "index", None)
+        if not hasattr(self.X, "iloc") or index is None:
+            return None
+        counted = getattr(index, "start", None) == 0 and index.step == 1
+        return None if counted else as_name(index[row])
 
     def pictures(self, rows: Iterable[int]) -> NDArray | None:
         """Return images of some rows, (n, h, w[, channels]), or None without images."""
@@ -54,6 +74,14 @@ class SampleSet(NamedTuple):
             made = np.asarray(self.images(take(self.X, numbers)))
             return check_pictures(made, len(numbers))
         return check_pictures(stacked(self.images, numbers), len(numbers))
+
+    def picture_note(self) -> str:
+        """Say how samples that are no pictures are shown as pictures."""
+        if self.image_shape is not None:
+            return picture_note(self.image_shape)
+        source = self.X if self.images is None else self.images
+        shown = source(take(self.X, [0])) if callable(source) else stacked(source, [0])
+        return "" if shown is None else picture_note(np.shape(shown)[1:])
 
 
 def check_samples(
@@ -136,7 +164,7 @@ def check_pictures(made: NDArray | None, n_rows: int) -> NDArray:
 
 
 def encode(
-    pictures: dict[str, NDArray], heat: dict[str, NDArray], uses: Mapping[str, int]
+    pictures: dict[str, NDArray], heat: dict[str, Heat], uses: Mapping[str, int]
 ) -> dict[str, str]:
     """Encode images as data URIs, with one scale for all, in the best size that fits.
 
@@ -148,9 +176,12 @@ def encode(
     check_dependency("PIL.Image", caller="SEMReport", extra="report")
     ends = value_range(list(pictures.values()), Scale())
     units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
-    largest = max((float(np.abs(one).max()) for one in heat.values()), default=0)
-    for key, relevance in heat.items():
-        units[f"{key}-relevance"] = overlay(units[key], relevance, largest)
+    largest = max((float(np.abs(one.values).max()) for one in heat.values()), default=0)
+    for key, (relevance, ground) in heat.items():
+        unit = units[key]
+        if ground is not None:
+            unit = in_unit_range(ground, *value_range([ground], Scale()))
+        units[f"{key}-relevance"] = overlay(unit, relevance, largest)
     files = best_files(units, uses)
     return {key: data_uri(file) for key, file in files.items()}
 
@@ -180,6 +211,7 @@ def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float
     """Draw positive relevance in red and negative in blue over a grey image."""
     colormaps = check_dependency("matplotlib", caller="SEMReport", extra="report")
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
+    heat = stretched(heat, grey.shape)
     colours = colormaps.colormaps["RdBu_r"]((heat / (largest or 1) + 1) / 2)[..., :3]
     strength = 0.75 * np.abs(heat / (largest or 1))[..., np.newaxis] ** 0.5
     return (1 - strength) * grey[..., np.newaxis] + strength * colours

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._estimates import shares
 from sklearn_kmex.report._findings import warnings_by_prototype
+from sklearn_kmex.report._known import Known
 from sklearn_kmex.report._text import as_number
 
 N_NEAREST = 3
@@ -25,7 +26,7 @@ def nearest_samples(answers: Answers) -> NDArray[np.intp]:
 
 
 def prototype_cards(
-    answers: Answers, sem: Any, names: list[str], findings: Bunch
+    answers: Answers, sem: Any, names: list[str], findings: Bunch, known: Known
 ) -> list[dict[str, Any]]:
     """Describe each prototype and the samples it decides."""
     owners, rows = answers.decision.owners, answers.decision.training_rows
@@ -33,7 +34,8 @@ def prototype_cards(
     usage = np.bincount(answers.nearest, minlength=n_prototypes)
     correct = answers.nearest[answers.of_class_of_nearest]
     n_correct = np.bincount(correct, minlength=n_prototypes)
-    counts = getattr(sem, "prototype_counts_", [np.nan] * n_prototypes)
+    counts = np.asarray(getattr(sem, "prototype_counts_", [np.nan] * n_prototypes))
+    are_rows = counts.sum() == getattr(sem, "n_samples_seen_", None)  # of weight 1
     by_label = answers.names(names)
     warnings = warnings_by_prototype(findings, usage, n_correct, by_label)
     nearest = nearest_samples(answers)
@@ -44,10 +46,11 @@ def prototype_cards(
             "label": names[owners[k]],
             "training_row": int(rows[k]) if rows[k] >= 0 else None,
             "weight": as_number(counts[k]),
+            "n_training_rows": round(float(counts[k])) if are_rows else None,
             "usage": int(usage[k]),
             "n_correct": int(n_correct[k]),
             "purity": purity,
-            "nearest": nearest_cards(answers, names, k, nearest[k]),
+            "nearest": nearest_cards(answers, names, k, nearest[k], known),
             "warnings": warnings[k],
             **dict.fromkeys(["text", "picture", "columns"]),
         }
@@ -56,14 +59,16 @@ def prototype_cards(
 
 
 def nearest_cards(
-    answers: Answers, names: list[str], prototype: int, rows: NDArray
+    answers: Answers, names: list[str], prototype: int, rows: NDArray, known: Known
 ) -> list[dict[str, Any]]:
     similar = answers.decision.similarities[rows, prototype]
+    owner = answers.decision.owners[prototype]
     return [
         {
             "row": int(row),
             "label": names[answers.codes[row]],
             "similarity": as_number(similarity),
+            "typicality": known.share_below(owner, similarity),
             **dict.fromkeys(["text", "picture"]),
         }
         for row, similarity in zip(rows, similar, strict=True)

@@ -2,8 +2,9 @@
 
 import hashlib
 import platform
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn_kmex.report._text import as_name, as_text
 from sklearn_kmex.utils._show_versions import installed_versions
 
 CORE = ("sklearn-kmex", "scikit-learn", "numpy", "scipy", "torch")
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object, which changes each time
 LONGEST = 300  # characters of the value of a parameter
 LONGEST_MODEL = 4_000  # characters of the model as code
 
@@ -40,7 +42,6 @@ def labels_hash(y: Any) -> str:
 
 def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
     """Describe the model and its parameters, including nested ones."""
-    parameters = psem.get_params() if hasattr(psem, "get_params") else {}
     return {
         "type": as_name(type(psem).__name__),
         "classifier": as_name(type(sem).__name__),
@@ -49,10 +50,42 @@ def describe_model(psem: Any, sem: Any) -> dict[str, Any]:
         "n_features": int(np.asarray(sem.prototypes_).shape[1]),
         "parameters": [
             {"name": as_name(name), "value": clipped(as_text(value), LONGEST)}
-            for name, value in sorted(parameters.items())
+            for name, value in told_parameters(psem)
         ],
         "has_seed": getattr(sem, "random_state", 0) is not None,
     }
+
+
+def told_parameters(psem: Any) -> Iterator[tuple[str, str]]:
+    """Yield all parameters, each once: nested ones are not repeated in their owner's.
+
+    An estimator that occurs again is named by the place where it comes first.
+    """
+    parameters = psem.get_params() if hasattr(psem, "get_params") else {}
+    places: dict[int, str] = {}
+    repeated: list[str] = []
+    for name, value in sorted(parameters.items()):
+        if name.startswith(tuple(repeated)) or holds_steps(name, parameters):
+            continue
+        text = ADDRESS.sub("", str(value))
+        if any(other.startswith(f"{name}__") for other in parameters):
+            text = type(value).__name__
+            if id(value) in places:
+                text = f"the same as {places[id(value)]}"
+                repeated.append(f"{name}__")
+        places.setdefault(id(value), name)
+        yield name, text
+
+
+def holds_steps(name: str, parameters: dict[str, Any]) -> bool:
+    """Return whether a parameter lists steps that are parameters of their own."""
+    value, prefix = parameters[name], name.rpartition("__")[0]
+    if not isinstance(value, list) or not value:
+        return False
+    start = f"{prefix}__" if prefix else ""
+    return all(
+        isinstance(step, tuple) and f"{start}{step[0]}" in parameters for step in value
+    )
 
 
 def describe_system() -> dict[str, Any]:
@@ -75,7 +108,7 @@ def reproduce(psem: Any, with_training: bool) -> str:
         [
             f"pip install {' '.join(pins)}",
             "",
-            f"psem = {clipped(as_text(repr(psem)), LONGEST_MODEL)}",
+            f"psem = {clipped(as_text(ADDRESS.sub('', repr(psem))), LONGEST_MODEL)}",
             "psem.fit(X_train, y_train)",
             *edited,
             f"SEMReport(psem, X, y{training})",

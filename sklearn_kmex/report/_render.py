@@ -38,8 +38,9 @@ def environment(**settings: Any) -> Any:
         keep_trailing_newline=True,
         **settings,
     )
-    helpers = ("are", "counted", "interval", "listed", "percent", "points")
+    helpers = ("are", "counted", "hits", "interval", "listed", "percent", "points")
     made.filters.update({name: getattr(_text, name) for name in helpers})
+    made.filters["at"] = lambda place, some: some[place]
     made.filters["marked_text"] = lambda found: jinja2.utils.markupsafe.Markup(
         marked_text(found)
     )

@@ -16,17 +16,21 @@ from sklearn.utils import column_or_1d
 
 from sklearn_kmex._data.samples import len_of
 from sklearn_kmex._draw.figures import class_texts
+from sklearn_kmex._draw.terminal import paragraphs, text_of
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex.report._card import make_card
 from sklearn_kmex.report._collect import check_arguments, collect
+from sklearn_kmex.report._groups import Attributes
 from sklearn_kmex.report._pictures import check_image_arguments, check_samples
 from sklearn_kmex.report._render import render_html, render_markdown
+from sklearn_kmex.report._review import Review
 from sklearn_kmex.report._text import as_name
 
 if TYPE_CHECKING:
     from skops.card import Card
 
 HEIGHT = 640  # pixels in a notebook
+LONGEST = 1_000  # characters of a sentence in a terminal
 
 
 class SEMReport:
@@ -82,6 +86,11 @@ class SEMReport:
     feature_names : sequence of str, default=None
         Names of the columns of a table. None takes those of X, or of the model.
 
+    columns : sequence of str or int, default=None
+        Columns of a table, by name or number, that are shown in any case and first,
+        such as age or sex. Of all others, those that contribute most to the decisions
+        shown follow, up to twelve columns.
+
     title : str, default=None
         Title of the report. None names the model.
 
@@ -106,6 +115,18 @@ class SEMReport:
     relevance : True, str or callable, default=None
         Relevance maps over the images of the decisions shown, as in
         :func:`~sklearn_kmex.explain.explain`. None shows none.
+
+    groups : frame, dict of array-like, Series or array-like, default=None
+        Attributes of the samples, such as sex and age group. The page then shows how
+        the model does for each group, as :func:`~sklearn_kmex.metrics.group_scores`.
+
+    groups_train : frame, dict of array-like, Series or array-like, default=None
+        The same attributes of the training samples. The page then shows which groups
+        the prototypes stand for. To be given with `X_train`.
+
+    X_new : array-like of shape (n_new, n_features) or (n_new, ...), default=None
+        New samples, without labels. The page then shows whether they differ from X, as
+        :func:`~sklearn_kmex.metrics.drift`.
 
     Raises
     ------
@@ -159,12 +180,16 @@ class SEMReport:
         images: Any = None,
         image_shape: tuple[int, ...] | None = None,
         feature_names: Sequence[str] | None = None,
+        columns: Sequence[str | int] | None = None,
         title: str | None = None,
         class_names: Iterable[Any] | None = None,
         X_train: Any = None,
         y_train: ArrayLike | None = None,
         train_images: Any = None,
         relevance: Any = None,
+        groups: Any = None,
+        groups_train: Any = None,
+        X_new: Any = None,
     ) -> None:
         check_image_arguments(images, image_shape)
         samples, training = check_samples(X, column_or_1d(y), images, image_shape), None
@@ -174,6 +199,12 @@ class SEMReport:
             training = check_samples(
                 X_train, y_train, train_images, image_shape, "_train"
             )
+        new = None
+        if X_new is not None:
+            made = images if callable(images) else None
+            new = check_samples(X_new, None, made, image_shape, "_new")
+        review = Review(Attributes(groups, groups_train), new)
+        review.check(samples, training)
         psem = of_one_state(psem)  # a later fit does not change the report
         names = class_texts(np.asarray(find_sem(psem).classes_), class_names)
         settings: dict[str, Any] = {
@@ -181,12 +212,20 @@ class SEMReport:
             "classes": classes,
             "relevance": relevance,
             "feature_names": feature_names,
+            "columns": columns,
         }
         check_arguments(psem, samples, training, **settings)
         self._name, self._n_samples = as_name(type(psem).__name__), len_of(samples.X)
         self._computed: dict[str, Any] | None = None
         self._compute: Any = partial(
-            collect, psem, samples, training, class_names=names, title=title, **settings
+            collect,
+            psem,
+            samples,
+            training,
+            class_names=names,
+            title=title,
+            review=review,
+            **settings,
         )
 
     @property
@@ -298,6 +337,13 @@ class SEMReport:
 
     def __repr__(self) -> str:
         return f"SEMReport({self._name}, n_samples={self._n_samples})"
+
+    def __str__(self) -> str:
+        content = self._content
+        warnings = [f"- {one['text']}" for one in content["warnings"]]
+        blocks = [[content["title"], *content["summary"]]]
+        blocks += [["To look into", *warnings]] if warnings else []
+        return paragraphs([[text_of(one, LONGEST) for one in some] for some in blocks])
 
     def _repr_html_(self) -> str:
         # In an iframe, so that neither page can change the other.

@@ -14,15 +14,17 @@ from sklearn_kmex.explain import Explanation, contrast
 from sklearn_kmex.inspection._examples import prototypes_in_columns
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
-from sklearn_kmex.report._pictures import SampleSet, encode
+from sklearn_kmex.report._pictures import Heat, SampleSet, encode
 from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
-    informative_columns,
+    columns_note,
+    leading_columns,
+    numbers_of,
     places_in_class,
 )
-from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._text import as_text
 from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
@@ -36,32 +38,57 @@ def show_samples(
     answers: Answers,
     explanation: Explanation,
     feature_names: Sequence[str] | None,
+    columns: Sequence[str | int] | None,
 ) -> None:
     """Fill in how each sample and training sample is shown."""
     add_stand_ins(content)
+    show_ids(content, samples, training)
     content["words"] = {}
     content["pictures"] = show_pictures(content, samples, training, explanation)
+    content["picture_note"] = samples.picture_note() if content["pictures"] else ""
     for side, some in (("sample", samples), ("training", training)):
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
     if any(case["text"] is not None for case in content["cases"]):
         content["words"] = show_words(psem, content, samples, training)
+    content["columns_note"] = ""
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
+    content["data"]["columns"] = None
     if table is not None:
-        show_values(content, psem, table, samples, training, answers)
+        wanted = numbers_of(table.names, columns)
+        show_values(content, psem, table, wanted, samples, training, answers)
+
+
+def show_ids(
+    content: dict[str, Any], samples: SampleSet, training: SampleSet | None
+) -> None:
+    """Fill in the label of each row in the index of its frame, if it has one."""
+    for card in all_cards(content):
+        card["id"] = None
+    for side, some in (("sample", samples), ("training", training)):
+        if some is not None:
+            for card, row in shown_rows(content, side):
+                card["id"] = some.id(row)
+    for suspect in content["data"]["suspect_labels"]:
+        suspect["id"] = None if training is None else training.id(suspect["row"])
+
+
+def all_cards(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the cards of prototypes and cases, and those inside them."""
+    for prototype in content["prototypes"]:
+        yield prototype
+        yield from prototype["nearest"]
+    for case in content["cases"]:
+        yield case
+        yield from case["evidence"]
+        yield from case["members"]
 
 
 def shown_rows(content: dict[str, Any], side: str) -> Iterator[tuple[dict, int]]:
     """Yield the cards that show a sample or a training sample, with its row."""
-    evidence = [one for case in content["cases"] for one in case["evidence"]]
-    nearest = [one for card in content["prototypes"] for one in card["nearest"]]
-    members = [one for case in content["cases"] for one in case["members"]]
-    if side == "training":
-        cards, key = [*content["prototypes"], *evidence, *members], "training_row"
-    else:
-        cards, key = [*content["cases"], *nearest, *evidence], "row"
-    for card in cards:
+    key = "training_row" if side == "training" else "row"
+    for card in all_cards(content):
         if card.get(key) is not None:
             yield card, card[key]
 
@@ -96,10 +123,22 @@ def show_pictures(
                 card["picture"] = f"{side}-{row}"
                 pictures[card["picture"]] = found[row]
                 uses[card["picture"]] += 1
+    uses.update(filter(None, first_pictures(content)))
     heat = {}
     if explanation.relevance is not None:
         heat = show_heat(content["cases"], pictures, explanation, samples)
     return encode(pictures, heat, uses)
+
+
+def first_pictures(content: dict[str, Any]) -> Iterator[str | None]:
+    """Yield the keys of the images that the first page shows once more."""
+    first = content["first"]
+    for number in first["prototypes"]:
+        yield content["prototypes"][number]["picture"]
+    for case in content["cases"]:
+        if case["row"] in first["cases"]:
+            yield case["picture"]
+            yield from (one["picture"] for one in case["evidence"])
 
 
 def by_row(samples: SampleSet, wanted: Iterable[int]) -> dict[int, NDArray]:
@@ -113,59 +152,77 @@ def show_heat(
     pictures: dict[str, NDArray],
     explanation: Explanation,
     samples: SampleSet,
-) -> dict[str, NDArray]:
+) -> dict[str, Heat]:
     """Fill in keys of relevance maps, and return the maps by key of the image.
 
-    They are those for the most similar prototype.
+    They are those of the margin, or of the most similar prototype if they were given
+    for each prototype. Maps of another size than the images are drawn over what the
+    network takes.
     """
-    maps, X = explanation.relevance, explanation.samples
+    maps, below = explanation.relevance, explanation.samples
+    scale, grounds = Scale(samples.image_shape), None
+    if explanation.inputs is not None:
+        below, scale = explanation.inputs, Scale()
+        grounds = channels_last(below, None)
     assert maps is not None
-    shape = () if X is None else X.shape[1:]
+    shape = () if below is None else below.shape[1:]
     k = explanation.prototypes.shape[1]
     if maps.ndim > 2 and maps.shape[1] == k and maps.shape[1:] != shape:
         maps = maps[:, 0]
-    flat = maps.shape[1:] == shape and channels_last(maps, samples.image_shape) is None
-    if not flat:
-        maps = as_heat(maps, shape, Scale(samples.image_shape))
-    for case, heat in zip(cases, maps, strict=True):
+    if maps.shape[1:] != shape or channels_last(maps, scale.image_shape) is not None:
+        maps = as_heat(maps, shape, scale)
+    found = {}
+    for place, (case, heat) in enumerate(zip(cases, maps, strict=True)):
         size = pictures[case["picture"]].shape[:2]
-        if heat.shape != size:
+        ground = None if heat.shape == size or grounds is None else grounds[place]
+        if heat.shape != size and (ground is None or ground.shape[:2] != heat.shape):
             raise ValueError(
                 "relevance must give maps of the shape of the images, "
                 f"{size}; got {heat.shape}. Leave relevance out."
             )
         case["relevance"] = f"{case['picture']}-relevance"
-    return {case["picture"]: heat for case, heat in zip(cases, maps, strict=True)}
+        case["relevance_of"] = explanation.relevance_of
+        found[case["picture"]] = Heat(heat, ground)
+    return found
 
 
 def show_values(
     content: dict[str, Any],
     psem: Any,
     table: Table,
+    wanted: Sequence[int],
     samples: SampleSet,
     training: SampleSet | None,
     answers: Answers,
 ) -> None:
     """Fill in values of prototypes and cases, and contributions of columns."""
     owners, codes = answers.decision.owners, answers.codes
-    values = prototype_rows(psem, table, training, answers)
-    columns = informative_columns(table.cells, values)
-    places = places_in_class(table, columns, values, owners, codes)
-    for card, columns_of in zip(content["prototypes"], places, strict=True):
-        card["columns"] = columns_of
     numbers = [case["row"] for case in content["cases"]]
-    own = cells_of(table.cells, numbers)
-    predicted = answers.decision.predicted[numbers]
-    places = places_in_class(table, columns, own, predicted, codes)
-    for case, columns_of in zip(content["cases"], places, strict=True):
-        case["columns"] = columns_of
     X_train = None if training is None else training.X
     found = contrast(psem, take(samples.X, numbers), X_train=X_train)
-    if found.space == "input":
+    known = found.contributions if found.space == "input" else None
+    values = prototype_rows(psem, table, training, answers)
+    columns = leading_columns(table.cells, values, known, wanted)
+    own = cells_of(table.cells, numbers)
+    predicted = answers.decision.predicted[numbers]
+    for cards, shown, of in (
+        (content["prototypes"], values, owners),
+        (content["cases"], own, predicted),
+    ):
+        places = places_in_class(table, columns, shown, of, codes)
+        for card, columns_of in zip(cards, places, strict=True):
+            card["columns"] = columns_of
+    content["data"]["columns"] = {
+        "n_shown": len(columns),
+        "n_columns": len(table.names),
+        "by": "difference" if known is None else "contribution",
+    }
+    content["columns_note"] = columns_note(
+        table.names, columns, known is not None, len(wanted)
+    )
+    if known is not None:
         for place, case in enumerate(content["cases"]):
-            case["contributions"] = contributions(found, place, table.names)
-            case["contributions_method"] = found.method
-            case["contributions_base"] = as_number(found.base[place])
+            case |= contributions(found, place, table.names, wanted)
 
 
 def prototype_rows(

@@ -1,12 +1,13 @@
-"""The main results of a report, and its warnings, in sentences."""
+"""The main results of a report in sentences, its warnings, and what it shows first."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn_kmex.report._novelty import TAIL
 from sklearn_kmex.report._text import are, counted, interval, listed, percent, points
 
 FEW_SAMPLES = 100
+N_CLASSES, N_PROTOTYPES = 12, 8  # shown first, at most and about
 DECIDED_BY = {"max": "most similar one", "sum": "most similar ones taken together"}
 
 
@@ -78,14 +79,25 @@ def accuracy_sentences(performance: dict[str, Any]) -> Iterator[str]:
         f"{counted(accuracy['n'], 'sample')} (95 % confidence interval "
         f"{interval(accuracy)})."
     )
+    guess = performance["most_frequent"]
+    yield (
+        f"Always predicting {guess['label']}, the most frequent class of the "
+        f"{guess['of']}, would be correct for {percent(guess['accuracy']['value'])}."
+    )
     if other is not None:
         yield (
             "The black box that it is compared to correctly classifies "
             f"{percent(other['accuracy']['value'])}; the two models predict the same "
             f"class for {percent(other['agreement']['value'])} of the samples."
         )
-    known = [one for one in performance["classes"] if one["recall"]["n"]]
-    lowest = min(known, key=lambda one: one["recall"]["value"])
+    ranking = performance["ranking"]
+    if ranking["mean_roc_auc"] is not None:
+        yield (
+            f"Ranked by {ranking['by']}, the mean ROC AUC of the classes is "
+            f"{ranking['mean_roc_auc']:.3f}, and the mean average precision is "
+            f"{ranking['mean_average_precision']:.3f}."
+        )
+    lowest = lowest_recall(performance)
     if lowest["recall"]["value"] < 1:
         yield (
             f"Recall is lowest for class {lowest['label']}: "
@@ -94,10 +106,17 @@ def accuracy_sentences(performance: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def lowest_recall(performance: dict[str, Any]) -> dict[str, Any]:
+    """Return the class with the lowest recall, of those that have samples."""
+    known = [one for one in performance["classes"] if one["recall"]["n"]]
+    return min(known, key=lambda one: one["recall"]["value"])
+
+
 def prototype_sentences(transparency: dict[str, Any]) -> Iterator[str]:
     n_ghosts, n = transparency["n_ghosts"], transparency["n_prototypes"]
     if n_ghosts:
-        yield f"Of {counted(n, 'prototype')}, {n_ghosts} decide none of the samples."
+        decide = "decides" if n_ghosts == 1 else "decide"
+        yield f"{n_ghosts} of {counted(n, 'prototype')} {decide} none of the samples."
     else:
         yield "Each prototype decides some of the samples."
 
@@ -111,8 +130,15 @@ def probability_sentences(reliability: dict[str, Any] | None) -> Iterator[str]:
         )
 
 
+class Finding(NamedTuple):
+    """What to look into, and what to do about it."""
+
+    text: str
+    action: str
+
+
 def find_warnings(content: dict[str, Any]) -> list[dict[str, str]]:
-    """List warnings, with the section of the report that has the details."""
+    """List warnings, what to do about each, and the section that has the details."""
     sources = {
         "performance": performance_warnings(content["performance"]),
         "prototypes": prototype_warnings(content["prototypes"]),
@@ -123,89 +149,145 @@ def find_warnings(content: dict[str, Any]) -> list[dict[str, str]]:
         "data": data_warnings(content),
     }
     return [
-        {"section": section, "text": text}
-        for section, texts in sources.items()
-        for text in texts
+        {"section": section, **found._asdict()}
+        for section, findings in sources.items()
+        for found in findings
     ]
 
 
-def performance_warnings(performance: dict[str, Any]) -> Iterator[str]:
-    accuracy, other = performance["accuracy"], performance["black_box"]
+def performance_warnings(performance: dict[str, Any]) -> Iterator[Finding]:
+    accuracy = performance["accuracy"]
     if accuracy["n"] < FEW_SAMPLES:
-        yield (
+        yield Finding(
             f"Accuracy was measured on {counted(accuracy['n'], 'sample')} only: all "
-            "shares are imprecise."
+            "shares are imprecise.",
+            "Collect more labelled test samples before you decide about the model.",
+        )
+    yield from comparison_warnings(performance)
+    yield from class_warnings(performance)
+
+
+def comparison_warnings(performance: dict[str, Any]) -> Iterator[Finding]:
+    """Warn if the model is no better than a guess, or worse than the black box."""
+    guess, other = performance["most_frequent"], performance["black_box"]
+    if guess["gap"]["low"] <= 0:
+        yield Finding(
+            "The model is not clearly more accurate than always predicting "
+            f"{guess['label']}, the most frequent class: "
+            f"{percent(performance['accuracy']['value'])} against "
+            f"{percent(guess['accuracy']['value'])}.",
+            "Judge it by recall, precision and ROC AUC of each class. If these are low "
+            "as well, do not use it.",
         )
     if other is not None and other["gap"]["high"] < 0:
-        yield (
+        yield Finding(
             "The model is less accurate than the black box, by "
-            f"{points(-other['gap']['value']).lstrip('+')} percentage points."
+            f"{points(-other['gap']['value']).lstrip('+')} percentage points.",
+            "Fit more prototypes (n_prototypes), or let KMExClassifierCV choose.",
         )
     if performance["black_box_doubt"] is not None:
         left_out = "" if other else "The model was not compared with its black box. "
-        yield f"{left_out}{performance['black_box_doubt']}"
+        yield Finding(
+            f"{left_out}{performance['black_box_doubt']}",
+            "Name the labels of the outputs with classes, or pass another black_box.",
+        )
+
+
+def class_warnings(performance: dict[str, Any]) -> Iterator[Finding]:
+    """Warn about classes without samples, and of low recall."""
+    known = [one for one in performance["classes"] if one["recall"]["n"]]
     absent = [one["label"] for one in performance["classes"] if not one["recall"]["n"]]
     if absent:
-        yield f"Recall is unknown for {classes(absent)}: there are no samples."
-    low = [
-        one["label"]
-        for one in performance["classes"]
-        if one["recall"]["n"] and one["recall"]["high"] < accuracy["low"]
-    ]
+        yield Finding(
+            f"Recall is unknown for {classes(absent)}: there are no samples.",
+            "Collect test samples of each class, or do not use the model for these.",
+        )
+    least = performance["accuracy"]["low"]
+    low = [one["label"] for one in known if one["recall"]["high"] < least]
     if low:
-        yield f"Recall is clearly lower than the accuracy for {classes(low)}."
+        yield Finding(
+            f"Recall is clearly lower than the accuracy for {classes(low)}.",
+            "Look at the errors; check labels, collect training samples or allow more "
+            "prototypes of the class. Until then let people decide such cases.",
+        )
 
 
 def classes(labels: list[str]) -> str:
     return f"class{'' if len(labels) == 1 else 'es'} {listed(labels)}"
 
 
-def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[str]:
+def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[Finding]:
     some = [str(card["prototype"]) for card in prototypes if card["warnings"]]
     if some:
-        yield (
+        yield Finding(
             f"There are warnings about {counted(len(some), 'prototype')}: "
-            f"{listed(some, 10)}."
+            f"{listed(some, 10)}.",
+            "Look at each. Drop it (edit.drop_prototypes), give it another class "
+            "(edit.relabel_prototypes), or keep it.",
         )
 
 
 def reliability_warnings(
     reliability: dict[str, Any] | None, accuracy: dict[str, Any]
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Warn if the mean probability is outside the interval of the accuracy."""
     if reliability is None:
         return
     confidence = reliability["mean_confidence"]
     if not accuracy["low"] <= confidence <= accuracy["high"]:
         too = "high" if confidence > accuracy["high"] else "low"
-        yield (
+        yield Finding(
             f"Predicted probabilities are too {too}: their mean is "
             f"{percent(confidence)}, and {percent(accuracy['value'])} of the "
-            "predictions are correct."
+            "predictions are correct.",
+            "Do not read them as chances. Refit with temperature='auto', on training "
+            "samples of the kind that the model will meet.",
         )
 
 
-def novelty_warnings(novelty: dict[str, Any]) -> Iterator[str]:
+def novelty_warnings(novelty: dict[str, Any]) -> Iterator[Finding]:
     below = novelty["below"]
     if below is not None and below["low"] > TAIL:
-        yield (
+        yield Finding(
             f"{percent(below['value'])} of the samples are less similar to any "
-            f"prototype than {percent(1 - TAIL)} of the training samples: the model "
-            "may not have been trained on samples of their kind."
+            f"prototype than {percent(1 - TAIL)} of the {novelty['among']}: the model "
+            "may not have been trained on samples of their kind.",
+            "Refuse such samples (RejectingClassifier), or collect training samples of "
+            "their kind.",
         )
 
 
-def data_warnings(content: dict[str, Any]) -> Iterator[str]:
+def data_warnings(content: dict[str, Any]) -> Iterator[Finding]:
     data = content["data"]
-    if data["shared_rows"]:
-        yield (
-            f"{are(len(data['shared_rows']), 'sample')} also in the training set: the "
-            "figures are too optimistic."
-        )
-    if data["suspect_labels"]:
-        yield (
-            f"{counted(data['n_suspect_labels'], 'training sample')} may have a wrong "
-            "label: the similarity to another class is higher."
+    if data["n_excess_labels"]:
+        yield Finding(
+            f"About {counted(data['n_excess_labels'], 'training sample')} may have a "
+            "wrong label: so many more are more similar to another class than the "
+            "errors of the model explain.",
+            "Let an expert check those listed first; correct the labels and fit again.",
         )
     if not content["model"]["has_seed"]:
-        yield "random_state is None: another fit gives other prototypes."
+        yield Finding(
+            "random_state is None: another fit gives other prototypes.",
+            "Set random_state, and fit again.",
+        )
+
+
+def choose_first(content: dict[str, Any]) -> dict[str, list[int]]:
+    """Choose the prototypes and decisions that the first page shows.
+
+    They are the most used prototypes of the largest classes, a typical correct decision
+    and the most confident error.
+    """
+    rows = {one["kind"]: one["row"] for one in reversed(content["cases"])}
+    known = content["performance"]["classes"]
+    largest = sorted(range(len(known)), key=lambda code: -known[code]["recall"]["n"])
+    n_each = max(1, N_PROTOTYPES // len(known))
+    chosen: list[int] = []
+    for code in sorted(largest[:N_CLASSES]):
+        own = [one for one in content["prototypes"] if one["class"] == code]
+        own.sort(key=lambda one: -one["usage"])
+        used = [one for one in own if one["usage"]] or own[:1]
+        chosen += [one["prototype"] for one in used[:n_each]]
+    kinds = ("correct", "wrong")
+    return {"prototypes": chosen, "cases": [rows[k] for k in kinds if k in rows]}

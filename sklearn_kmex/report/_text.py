@@ -72,6 +72,11 @@ def interval(estimate: dict[str, Any]) -> str:
     return f"{percent(estimate['low'])} to {percent(estimate['high'])}"
 
 
+def hits(estimate: dict[str, Any]) -> str:
+    """Return the number of samples behind a share as text."""
+    return f"{round(estimate['value'] * estimate['n']):,}"
+
+
 def counted(number: int, what: str) -> str:
     """Return a number and a noun, in the plural unless the number is 1."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")

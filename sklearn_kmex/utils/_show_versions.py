@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = (
     "sklearn-kmex", "scikit-learn", "numpy", "scipy", "joblib", "torch", "torchvision",
-    "skorch", "zennit", "matplotlib", "jinja2", "pandas", "polars", "skops",
+    "skorch", "zennit", "transformers", "sentence-transformers", "matplotlib", "jinja2",
+    "pandas", "polars", "skops",
     "safetensors", "onnx", "skl2onnx", "onnxruntime", "dask", "distributed",
 )  # fmt: skip
 

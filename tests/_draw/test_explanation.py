@@ -61,7 +61,11 @@ def test_pictures_and_captions(psem, digits):
     example = axes[1, 1].images[0].get_array()
     assert_allclose(example, X[found.training_rows[1, 0]].reshape(8, 8) / span)
     title = axes[1, 0].get_title()
-    assert title == f"sample 1: {found.predictions[1]}\np = {found.probability[1]:.2f}"
+    assert title == (
+        f"sample 1: {found.predictions[1]}\np = {found.probability[1]:.2f}\n"
+        f"more similar than\n{100 * found.typicality[1]:.0f}\N{NO-BREAK SPACE}% of "
+        "training\nrows of this class"
+    )
     assert f"row {found.training_rows[1, 0]}" in axes[1, 1].get_title()
     assert axes[1, 1].get_title().endswith("predicted")
     ends = [ax.get_title().rpartition("\n")[2] for ax in axes[1] if ax.axison]

@@ -74,11 +74,32 @@ def test_classes_of_any_size_counts_and_scale(dtype, scale):
     assert {one.vectors.dtype for path in found for one in path} == {np.dtype(dtype)}
 
 
+def test_clusters_that_are_too_tight_for_float32():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(120, 2)) + 10 * rng.randint(3, size=(120, 1))
+    X = np.concatenate([X, X + 1e8])
+    y = np.repeat([0, 1], 120)
+    X[::2] += 1e8  # two tight parts of each class
+    found = paths_of(X, y, [[6, 12]] * 2)
+    for code, path in enumerate(found):
+        own = X[y == code]
+        once = KMeans(6, n_init=3, random_state=0).fit(own)
+        assert inertia(own, path[0].vectors) < 1.1 * once.inertia_
+
+
 def test_equal_rows_of_a_class_are_one_prototype():
     X, y = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
     for path in paths_of(X, y, [[1, 2]] * 2):
         assert_array_equal(path[1].vectors, [[1.0, 1.0]])
         assert_array_equal(path[1].counts, [3.0])
+
+
+def test_rows_that_are_equal_but_for_rounding_are_one_prototype():
+    X, y = np.array([[0.0], [1e-20], [1.0], [2.0], [3.0]]), np.zeros(5, dtype=int)
+    ((few, many),) = paths_of(X, y, [[3, 5]])
+    assert_allclose(np.sort(many.vectors, axis=0), X[[0, 2, 3, 4]], atol=1e-15)
+    assert sorted(many.counts) == [1, 1, 1, 2]
+    assert len(few.counts) == 3
 
 
 def test_batches_do_not_matter(digits, monkeypatch):

@@ -1,12 +1,14 @@
 """Searches: what is computed at once has no effect on the scores."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
-from sklearn_kmex._fit import compared_fold, small
+from sklearn_kmex._fit import compared_fold, folds, small
 
 
 def scores(X, y, **settings):
@@ -29,6 +31,41 @@ def test_classes_clustered_alone_give_the_same_scores(digits, monkeypatch):
     monkeypatch.setattr(small, "SMALL", 0)
     alone, _ = scores(X[:400], y[:400], metric="euclidean")
     assert_allclose(alone, together, rtol=1e-3)
+
+
+def test_rows_of_length_one_are_made_by_those_who_read_them(digits, monkeypatch):
+    X, _, y, _ = digits
+    whole, chosen = scores(X[:400], y[:400])
+    monkeypatch.setattr(folds, "MOST_VALUES", 0)
+    read, also = scores(X[:400], y[:400])
+    assert_allclose(read, whole, rtol=1e-6)
+    assert also == chosen
+
+
+def test_settings_that_are_clearly_worse_are_tried_for_two_counts(digits):
+    X, _, y, _ = digits
+    psem = KMExClassifierCV(6, cv=3, random_state=0).fit(X, y)
+    counts = defaultdict(list)
+    for one in psem.cv_results_["params"]:
+        counts[one["metric"], one["similarity"], one["priors"]].append(
+            one["n_prototypes"]
+        )
+    early, every = [1, 4], list(range(1, 7))
+    assert len(counts) == 12
+    assert {tuple(own) for own in counts.values()} == {tuple(early), tuple(every)}
+    best = psem.best_params_
+    assert counts[best["metric"], best["similarity"], best["priors"]] == every
+    # All of them are tried if all are good enough.
+    patient = KMExClassifierCV(6, cv=3, tolerance=100.0, random_state=0).fit(X, y)
+    assert len(patient.cv_results_["params"]) == 12 * 6
+
+
+def test_one_setting_is_tried_for_all_counts_at_once(digits):
+    X, _, y, _ = digits
+    rule = {"metric": "cosine", "similarity": "log", "aggregation": "max"}
+    psem = KMExClassifierCV(6, cv=3, priors="uniform", **rule, random_state=0)
+    found = psem.fit(X[:400], y[:400]).cv_results_["param_n_prototypes"]
+    assert found.tolist() == list(range(1, 7))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._data.rows import Rows
+from sklearn_kmex._fit import temperature
 from sklearn_kmex._fit.kmeans import BatchedKMeans
 from sklearn_kmex._fit.prototypes import Plan, class_prototypes
 from sklearn_kmex._fit.temperature import HeldOut, held_out_folds
@@ -160,3 +161,18 @@ def test_folds_of_a_large_class(clusterer, dtype):
         mean = np.average(fold.vectors, axis=0, weights=fold.counts)
         expected = np.average(X[used], axis=0, weights=rows.weights[used])
         assert_allclose(mean, expected, rtol=1e-6)
+
+
+def test_no_row_can_be_held_out():
+    assert KMExClassifier(1).fit([[0.0], [1.0]], [0, 1]).temperature_ == 1.0
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+def test_rows_compared_fold_by_fold_give_the_same(load, aggregation, monkeypatch):
+    """The folds of iris have different numbers of prototypes."""
+    X, y = load(return_X_y=True)
+    psem = KMExClassifier(5, aggregation=aggregation, random_state=0)
+    together = psem.fit(X, y).temperature_
+    monkeypatch.setattr(temperature, "FEW_PRODUCTS", 0)
+    assert_allclose(psem.fit(X, y).temperature_, together, rtol=1e-5)

@@ -135,6 +135,105 @@ def test_norms_keep_relevance(norm):
 
 
 @pytest.mark.parametrize(
+    "norm",
+    [
+        lambda x: functional.normalize(x, dim=-1),
+        lambda x: functional.rms_norm(x, (2,)),
+        lambda x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True)),
+        lambda x: x * torch.tensor([0.1, -3.0], dtype=torch.float64),  # layer scale
+    ],
+)
+def test_a_scale_passes_relevance_on(norm):
+    if "rms_norm" in norm.__code__.co_names and not hasattr(functional, "rms_norm"):
+        pytest.skip("torch has no rms_norm")
+    (found,) = propagate(norm, np.array([[3.0, 4.0]]), relevance=[[2.0, -5.0]])
+    assert_allclose(found, [[2, -5]], rtol=1e-6)
+
+
+def test_a_group_norm_is_a_layer_norm_of_each_group():
+    def norm(x):
+        return functional.group_norm(x, 2, eps=0.0)
+
+    values = np.array([[1.0, 3.0, 1.0, 3.0]])
+    (found,) = propagate(norm, values, relevance=[[2.0, 4.0, 0.0, 1.0]])
+    assert_allclose(found, [[-3, 9, -0.5, 1.5]], rtol=1e-6)
+
+
+def test_a_sum_with_a_product_shares_as_its_steps_do():
+    # y = 1 + 2 * 3 * 0.5 = 4, of which the product is 3; each factor gets half of it.
+    found = propagate(
+        lambda a, b, c: torch.addcmul(a, b, c, value=0.5),
+        *([[one]] for one in (1.0, 2.0, 3.0)),
+        relevance=8.0,
+    )
+    assert_allclose(np.ravel(found), [2, 3, 3], rtol=1e-6)
+
+
+def test_the_larger_of_two_values_gets_all():
+    one, other = np.array([[2.0, 3.0]]), np.array([[5.0, -1.0]])
+    of_one, of_other = propagate(torch.maximum, one, other, relevance=[[4.0, 6.0]])
+    assert_allclose(of_one, [[0, 6]])
+    assert_allclose(of_other, [[4, 0]])
+
+
+@pytest.mark.parametrize("activation", [functional.gelu, functional.silu])
+def test_a_gated_unit_gives_half_to_each_factor(activation):
+    one, other = np.array([[2.0, 3.0]]), np.array([[1.5, -1.0]])
+    found = propagate(
+        lambda a, b: a * activation(b), one, other, relevance=[[4.0, 6.0]]
+    )
+    assert_allclose(found, [[[2, 3]], [[2, 3]]], rtol=1e-6)
+
+
+def test_rotated_values_share_by_their_contributions():
+    # With cos 0.6 and sin 0.8, y = (0.6 * 1 - 0.8 * 2, 0.6 * 2 + 0.8 * 1) = (-1, 2).
+    def rotate(x):
+        first, second = x.chunk(2, -1)
+        return x * 0.6 + torch.cat([-second, first], -1) * 0.8
+
+    (found,) = propagate(rotate, np.array([[1.0, 2.0]]), relevance=[[1.0, 2.0]])
+    assert_allclose(found, [[-0.6 + 0.8, 1.6 + 1.2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_attention_by_hand(fixed):
+    # The weights are (1/4, 3/4), y = 1/4 * 1 + 3/4 * 3 = 5/2.
+    query, key = np.array([[[1.0]]]), np.array([[[0.0], [np.log(3)]]])
+    value = np.array([[[1.0], [3.0]]])
+    attention = functional.scaled_dot_product_attention
+    of_query, of_key, of_value = propagate(
+        attention, query, key, value, relevance=5.0, fixed_attention=fixed
+    )
+    if fixed:
+        assert_allclose(of_value.ravel(), [0.5, 4.5], rtol=1e-6)
+        assert of_query is None
+        assert of_key is None
+        return
+    # Half of it goes to the weights, of which log 3 (9/4 - 3/4 * 5/2) passes.
+    assert_allclose(of_value.ravel(), [0.25, 2.25], rtol=1e-6)
+    passed = np.log(3) * 0.375 / 2
+    assert_allclose(of_query.ravel(), [passed], rtol=1e-6)
+    assert_allclose(of_key.ravel(), [0, passed], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("lowest", [-np.inf, np.finfo(np.float64).min])
+def test_a_mask_is_no_position(lowest):
+    mask = torch.tensor([[0.0, lowest, 0.0], [0.0, lowest, 0.0]])
+    values = np.array([[1.0, 5.0, 0.5], [2.0, 1.0, 0.1]])
+    given = np.array([[0.2, 0.0, 0.8], [0.5, 0.0, 0.5]])
+    with Recorder(nn.Identity(), False) as recorder:
+        x = torch.tensor(values, requires_grad=True)
+        weights = (x + mask.double()).softmax(-1)
+    assert not recorder.constants
+    (found,) = torch.autograd.grad(weights, x, torch.tensor(given))
+    (few,) = propagate(
+        lambda x: x.softmax(-1), values[:, [0, 2]], relevance=given[:, [0, 2]]
+    )
+    assert_allclose(found[:, [0, 2]], few, rtol=1e-12)
+    assert_array_equal(found[:, 1], 0)
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         {},

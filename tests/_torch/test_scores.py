@@ -34,7 +34,7 @@ def make_score(target, rule, reference, layers=()):
 def target(kind, rule, codes, rivals=None, prototypes=((0,),)):
     rivals = codes if rivals is None else rivals
     parts = (np.asarray(part) for part in (codes, rivals, prototypes))
-    return Target(kind, rule, *parts)
+    return Target(kind, rule, *parts, None, ())
 
 
 def shares(Z, vectors, scores=1.0):
@@ -241,3 +241,55 @@ def test_each_sample_has_its_own_score():
             whole = getattr(score, name)(Z)
             part = getattr(score.take(slice(1, 4)), name)(Z[1:4])
             assert_allclose(part, whole[1:4])
+
+
+def linear(Z, vectors, codes, kind="similarity", **how):
+    """Score, its relevance by the linear rule, and what that leaves as a constant."""
+    Z = torch.tensor([Z], dtype=torch.float64)
+    score = make_score(
+        target(kind, "linear", [0], [1]), known(vectors, codes, **how), Z
+    )
+    value, found = score.values(Z).item(), score.relevance(Z).numpy()[0, 0]
+    return value, found, value - found.sum()
+
+
+def test_the_linear_rule_explains_what_is_above_the_mean_of_the_classes():
+    # The classes have the means (1, 0) and (3, 2), whose mean is (2, 1).
+    vectors, codes = [[1.0, 0.0], [2.0, 2.0], [4.0, 2.0]], [0, 1, 1]
+    value, found, constant = linear([2.0, 3.0], vectors, codes, similarity="gaussian")
+    assert_allclose(value, -5)
+    assert_allclose(found, [-2, -3])
+    assert_allclose(
+        constant, 0, atol=1e-12
+    )  # -(2 ** 2) / 2 + (2 ** 2 + 1 ** 2 - 1 ** 2) / 2
+
+
+def test_the_linear_rule_of_the_log_similarity_is_a_secant():
+    vectors, codes = [[1.0, 0.0], [3.0, 2.0]], [0, 1]
+    value, found, _ = linear([2.0, 3.0], vectors, codes)
+    epsilon = known(vectors, codes).epsilon
+    of_mean = np.log1p((1 - epsilon) / (2 + epsilon))
+    assert_allclose(found, [-2 * (value - of_mean) / -3, -3 * (value - of_mean) / -3])
+    # The slope of the log similarity, where prototype and mean are at one distance.
+    _, found, _ = linear([2.0, 0.0], vectors, codes)
+    assert_allclose(found, [-2 * (1 / (1 + epsilon) - 1 / 2), 0])
+
+
+def test_the_linear_rule_of_a_class_is_that_of_its_prototypes():
+    vectors, codes = [[1.0, 0.0], [2.0, 5.0], [3.0, 2.0]], [0, 0, 1]
+    how = {"similarity": "gaussian", "aggregation": "sum", "temperature": 2.0}
+    value, found, _ = linear([2.0, 3.0], vectors, codes, "class", **how)
+    similar = np.array([-5, -2])
+    weights = np.exp(similar / 2) / np.exp(similar / 2).sum()
+    assert_allclose(value, 2 * np.log(np.exp(similar / 2).sum()))
+    mean = np.array([2.25, 2.25])
+    slope = weights @ (np.array(vectors[:2]) - mean)
+    assert_allclose(found, slope * [2, 3])
+
+
+def test_the_linear_margin_is_that_of_the_nearest_prototypes():
+    vectors, codes = [[1.0, 0.0], [3.0, 2.0]], [0, 1]
+    value, found, constant = linear([2.0, 3.0], vectors, codes, "margin")
+    assert_allclose(value, 2 - 10)
+    assert_allclose(found, [2 * -2 * 2, 2 * -2 * 3])
+    assert_allclose(constant, 13 - 1)

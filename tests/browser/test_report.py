@@ -82,7 +82,8 @@ def hostile():
     )
 
 
-OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; })"
+OPEN = """document.querySelectorAll('details:not(.zoom)').forEach(
+  one => { one.open = true; })"""
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def column(page, table, place):
 def test_sorting_by_mouse_and_keys(open_page, reports):
     page = open_page(reports["pictures"])
     page.tab.get_by_role("tab", name="Performance", exact=True).click()
-    table = "table:has(caption:text('Recall is'))"
+    table = "table:has(caption:text('Recall (sensitivity) is'))"
     assert column(page, table, 1) == [str(label) for label in range(10)]
     page.tab.locator(table).get_by_role("button", name="Recall", exact=True).click()
     shares = [float(text) for text in column(page, table, 3)]
@@ -192,6 +193,63 @@ def test_links_open_the_part_that_holds_their_target(open_page, reports):
     card = page.tab.locator("[id$='-prototype-12']")
     assert card.is_visible()
     assert "Prototype 12" in card.inner_text()
+
+
+@pytest.mark.parametrize("name", ["pictures", "table", "texts"])
+def test_the_first_screen_answers_without_a_click(open_page, reports, name):
+    page = open_page(reports[name], width=1280, height=1000)
+    first = page.tab.locator(
+        ".tiles, .strip li, .first table tbody tr, .brief, .warnings li:nth-child(1)"
+    )
+    assert first.count() > 4
+    for box in first.evaluate_all("all => all.map(one => one.getBoundingClientRect())"):
+        assert 0 <= box["top"] < box["bottom"] < 1100
+    text = page.text()
+    assert "Correctly classified" in text
+    assert "Always predicting" in text
+    assert "A correct decision" in text
+
+
+def test_the_confusion_matrix_is_a_table_that_prints(open_page, reports):
+    page = open_page(reports["pictures"])
+    page.tab.get_by_role("tab", name="Performance", exact=True).click()
+    matrix = page.tab.get_by_role("table", name="Confusion matrix")
+    assert matrix.get_by_role("row").count() == 11
+    assert matrix.get_by_role("columnheader").count() == 10
+    own = matrix.locator("td.own").first
+    shade = "one => getComputedStyle(one).backgroundColor"
+    plain = matrix.locator("td.error:text('·')").first
+    for dark in (False, True):
+        page.prefer(dark=dark)
+        assert own.evaluate(shade) != plain.evaluate(shade)
+    page.tab.emulate_media(media="print")
+    adjust = "one => getComputedStyle(one).printColorAdjust"
+    assert own.evaluate(adjust) == "exact"
+
+
+@pytest.mark.parametrize("javascript", [False, True])
+def test_pictures_enlarge_by_mouse_and_keys(open_page, reports, javascript):
+    page = open_page(reports["pictures"], javascript=javascript)
+    if javascript:
+        page.tab.get_by_role("tab", name="Prototypes", exact=True).click()
+    picture = page.tab.locator(".card .zoom img").first
+    small = picture.bounding_box()["width"]
+    picture.click()
+    assert picture.bounding_box()["width"] > 5 * small
+    assert page.faults() == []
+    picture.click()
+    assert picture.bounding_box()["width"] == small
+    assert page.tab.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.press("Enter")
+    assert picture.bounding_box()["width"] > 5 * small
+    page.press("Escape" if javascript else "Enter")
+    assert picture.bounding_box()["width"] == small
+
+
+def test_one_picture_is_large_at_a_time(open_page, reports):
+    page = open_page(reports["pictures"], javascript=False)
+    page.tab.evaluate("document.querySelectorAll('.zoom').forEach(x => x.open = true)")
+    assert page.tab.locator(".zoom[open]").count() == 1
 
 
 def test_pictures_say_in_words_what_they_show(open_page, reports):

@@ -6,15 +6,16 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.decomposition import TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
 )
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.experimental import enable_halving_search_cv
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.feature_selection import RFE
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -27,12 +28,13 @@ from sklearn.model_selection import (
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import ComplementNB, GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from sklearn_kmex import make_kmex
 from sklearn_kmex._model.steps import steps_before
@@ -188,3 +190,41 @@ def test_each_part_of_a_vote_is_embedded_in_its_own_way():
     union = steps_before(psem)[-1][1]
     kinds = [type(one) for _, one in union.transformer_list]
     assert kinds == [TreeEmbedder, ScoreEmbedder]
+
+
+SPAM = ["win a prize", "a free prize", "win free money", "free money prize"]
+HAM = ["see you at home", "home at noon", "lunch at noon", "see you at lunch"]
+LABELS = ["spam"] * 4 + ["ham"] * 4
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (TfidfVectorizer(), ComplementNB()),
+        (TfidfVectorizer(), LogisticRegression()),
+        (CountVectorizer(binary=True), LinearSVC()),
+        (TfidfVectorizer(), TruncatedSVD(3), KNeighborsClassifier(2)),
+        (FunctionTransformer(lambda X: X), TfidfVectorizer(), ComplementNB()),
+    ],
+    ids=lambda steps: type(steps[-1]).__name__,
+)
+def test_a_pipeline_of_texts_keeps_its_vectors(steps):
+    model = make_pipeline(*steps).fit(SPAM + HAM, LABELS)
+    psem = make_kmex(model, n_prototypes=1, random_state=0).fit(SPAM + HAM, LABELS)
+    found, expected = (one.transform(SPAM) for one in (psem["embed"], model[:-1]))
+    assert found.shape == expected.shape
+    assert abs(found - expected).max() == 0
+    output = psem["embed"].black_box_output(SPAM)
+    assert_array_equal(model.classes_[output.argmax(axis=1)], model.predict(SPAM))
+    assert psem.predict(["win money", "lunch at home"]).tolist() == ["spam", "ham"]
+    assert fidelity_scorer(psem, SPAM + HAM) == 1
+
+
+def test_layers_and_trees_embed_texts():
+    forest = make_pipeline(TfidfVectorizer(), RandomForestClassifier(5))
+    psem = make_kmex(forest.fit(SPAM + HAM, LABELS))
+    assert isinstance(psem["embed"].steps[-1][1], TreeEmbedder)
+    network = make_pipeline(TfidfVectorizer(), MLPClassifier((7,), max_iter=5))
+    with pytest.warns(ConvergenceWarning):
+        network.fit(SPAM + HAM, LABELS)
+    assert make_kmex(network)["embed"].transform(SPAM).shape == (4, 7)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
-from sklearn_kmex._draw.explanation import examples_of
+from sklearn_kmex._draw.explained import examples_of
 from sklearn_kmex.explain import explain
 
 
@@ -179,22 +179,29 @@ def test_relevance_that_cannot_be_computed(blobs, relevance, error, message):
         explain(psem, blobs[0], relevance=relevance)
 
 
-def test_relevance_by_name_is_that_of_the_nearest_prototypes(blobs, monkeypatch):
+def test_relevance_by_name_is_that_of_the_margin_and_of_prototypes(blobs, monkeypatch):
     X, y = blobs
     psem = KMExClassifier(2, random_state=0).fit(X, y)
     calls = []
 
-    def relevance(model, X, *, prototypes=None, method="default"):
-        calls.append((model, prototypes, method))
-        return np.zeros((*prototypes.shape, X.shape[1]))
+    def relevance(model, X, target, *, prototypes=None, method="default"):
+        calls.append((model, target, prototypes, method))
+        shape = (len(X),) if prototypes is None else prototypes.shape
+        return np.full((*shape, X.shape[1]), float(prototypes is None))
 
-    monkeypatch.setattr("sklearn_kmex.explain._explain.relevance_maps", relevance)
+    monkeypatch.setattr("sklearn_kmex.explain._maps.relevance", relevance)
     for asked, method in ((True, "default"), ("epsilon", "epsilon")):
         found = explain(psem, X, n_prototypes=2, relevance=asked)
-        assert found.relevance.shape == (90, 2, 4)
-        assert calls[-1][0].prototypes_ is psem.prototypes_
-        assert_array_equal(calls[-1][1], found.prototypes)
-        assert calls[-1][2] == method
+        assert_array_equal(found.relevance, np.ones((90, 4)))
+        assert_array_equal(found.prototype_relevance, np.zeros((90, 2, 4)))
+        assert found.relevance_of == "margin"
+        assert found.inputs is None
+        assert found[3].prototype_relevance.shape == (1, 2, 4)
+        for model, target, _, by in calls[-2:]:
+            assert model.prototypes_ is psem.prototypes_
+            assert (target, by) == ("margin", method)
+        assert calls[-2][2] is None
+        assert_array_equal(calls[-1][2], found.prototypes)
 
 
 def test_the_encoder_runs_once(digits):

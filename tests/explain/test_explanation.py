@@ -203,7 +203,7 @@ def test_frame(explanation):
     table = explanation[4:7].frame()
     assert set(table["sample"]) == {4, 5, 6}
     assert list(table.columns) == [
-        "sample", "prediction", "probability", "runner_up", "margin",
+        "sample", "prediction", "probability", "typicality", "runner_up", "margin",
         "role", "prototype", "prototype_label", "similarity", "training_row",
         "likeness",
     ]  # fmt: skip
@@ -222,7 +222,7 @@ def test_frame(explanation):
         assert roles.loc["predicted", "prototype_label"] == one.predictions[0]
         assert roles.loc["runner-up", "prototype_label"] == one.runner_up[0]
         assert rows["probability"].unique() == one.probability
-    assert explanation[[]].frame().shape == (0, 11)
+    assert explanation[[]].frame().shape == (0, 12)
 
 
 def test_frame_of_a_model_without_probabilities():
@@ -265,9 +265,7 @@ def test_frame_marks_rejected_samples(rejecting):
 def test_figures_mark_rejected_samples(rejecting):
     pytest.importorskip("matplotlib").use("Agg")
     titles = [ax.get_title() for ax in rejecting.plot(image_shape=(8, 8))[:, 0]]
-    assert [title.endswith(", rejected") for title in titles] == [False] * 5 + [
-        True
-    ] * 5
+    assert [", rejected\n" in title for title in titles] == [False] * 5 + [True] * 5
 
 
 def test_a_model_that_rejects_nothing_has_no_such_field(explanation):

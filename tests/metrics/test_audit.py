@@ -20,7 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.exceptions import MissingDependencyError
-from sklearn_kmex.metrics import audit
+from sklearn_kmex.metrics import _suspects, audit
+from sklearn_kmex.metrics._suspects import Reference
 
 
 class Prototypes:
@@ -353,7 +354,7 @@ def test_blocks_and_float32_change_nothing(digits, monkeypatch):
     X, _, y, _ = digits
     psem = KMExClassifier(3, random_state=0).fit(X, y)
     expected = audit(psem, X, y)
-    monkeypatch.setattr("sklearn_kmex.metrics._audit.BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr("sklearn_kmex.metrics._suspects.BLOCK_ELEMENTS", 100)
     assert_array_equal(audit(psem, X, y).suspect_rows, expected.suspect_rows)
     single = audit(psem, X.astype(np.float32), y)
     assert single.suspicion.dtype == np.float32
@@ -444,3 +445,64 @@ def test_mnist_by_its_pixels(flipped_mnist):
     kmex = KMExClassifier(10, n_init=1, max_samples=2000, random_state=0)
     psem = make_pipeline(PCA(50, random_state=0), kmex).fit(X, labels)
     assert recall(audit(psem, X, labels), rows, 0.05, len(X)) >= 0.95
+
+
+@pytest.fixture(scope="module")
+def mislabelled(digits):
+    """A model fitted to labels of which one in ten is wrong, and these labels."""
+    X, X_test, y, y_test = digits
+    rng = np.random.default_rng(0)
+    wrong = rng.random(len(y)) < 0.1
+    labels = np.where(wrong, (y + rng.integers(1, 10, len(y))) % 10, y)
+    psem = KMExClassifier(5, random_state=0).fit(X, labels)
+    return psem, X, labels, wrong, psem.score(X_test, y_test)
+
+
+def test_errors_of_a_weak_model_are_no_excess():
+    """Correct labels: all suspect ones are errors of the model."""
+    rng = np.random.default_rng(3)
+    y = rng.integers(2, size=3000)
+    X = rng.normal(size=(3000, 2)) + 0.8 * y[:, np.newaxis]
+    psem = KMExClassifier(2, random_state=0).fit(X[::2], y[::2])
+    score = psem.score(X[1::2], y[1::2])
+    assert 0.6 < score < 0.8
+    for rate in (None, 1 - score):
+        found = audit(psem, X[::2], y[::2], error_rate=rate)
+        assert len(found.suspect_rows) > 300
+        assert found.n_excess <= 3
+
+
+def test_excess_of_wrong_labels(mislabelled):
+    psem, X, labels, wrong, score = mislabelled
+    found = audit(psem, X, labels)
+    assert 5 < found.n_excess < wrong.sum()
+    assert wrong[found.suspect_rows[: found.n_excess]].mean() > 0.9
+    told = audit(psem, X, labels, error_rate=1 - score)
+    assert found.n_excess <= told.n_excess < wrong.sum()
+    assert audit(psem, X, labels, error_rate=1.0).n_excess == found.n_excess
+
+
+def test_expected_suspects_are_those_of_drawn_labels(mislabelled):
+    """The number at each level of suspicion, against labels drawn many times."""
+    psem, X, *_ = mislabelled
+    rng = np.random.default_rng(0)
+    proba = psem.predict_proba(X)
+    cuts = np.array([0.0, 0.05, 0.1])
+    counts = []
+    for _ in range(60):
+        drawn = (rng.random((len(X), 1)) > proba.cumsum(axis=1)).sum(axis=1)
+        reference = Reference(
+            psem.transform(X), drawn, psem.prototype_classes_, psem.classes_
+        )
+        suspicion, _ = _suspects._suspicion(reference, np.arange(50))
+        counts.append((suspicion[:, np.newaxis] > cuts).sum(axis=0))
+    own = [np.flatnonzero(psem.prototype_classes_ == k) for k in range(10)]
+    expected = _suspects._expected(psem.transform(X), own, cuts, psem.temperature_)
+    assert_allclose(np.mean(counts, axis=0), expected, rtol=0.05, atol=1)
+
+
+def test_without_a_temperature_only_the_error_rate_explains(mislabelled):
+    psem, X, labels, _, score = mislabelled
+    other = Prototypes(psem.prototypes_, psem.prototype_classes_)
+    assert audit(other, X, labels).n_excess == 0
+    assert audit(other, X, labels, error_rate=1 - score).n_excess > 0

@@ -28,9 +28,16 @@ def mislabelled(digits):
 
 def test_suspect_labels_are_those_of_the_audit(mislabelled):
     psem, X, y, content = mislabelled
-    found, data = audit(psem, X, y), content["data"]
+    data = content["data"]
+    found = audit(psem, X, y, error_rate=data["error_rate"])
+    low = content["performance"]["accuracy"]["low"]
+    assert data["error_rate"] == 1 - low
     assert data["n_suspect_labels"] == len(found.suspect_rows) > 20
-    assert len(data["suspect_labels"]) == 20
+    assert data["n_excess_labels"] == found.n_excess
+    assert 0 < found.n_excess < 51  # the number of wrong labels
+    assert len(data["suspect_labels"]) == min(20, found.n_excess)
+    wrong = [one["row"] % 25 == 0 for one in data["suspect_labels"]]
+    assert np.mean(wrong) >= 0.9
     for one, row, label, other, suspicion in zip(
         data["suspect_labels"], found.suspect_rows, found.suspect_labels,
         found.suggested_labels, found.suspicion, strict=False,
@@ -70,6 +77,8 @@ def test_without_training_labels_the_samples_are_audited(evaluated):
     assert findings.what == "sample"
     assert suspect_labels(findings, {}) == {
         "n_suspect_labels": None,
+        "n_excess_labels": None,
+        "error_rate": None,
         "suspect_labels": [],
     }
     texts = warnings_by_prototype(
@@ -115,9 +124,10 @@ def test_rows_of_classes_without_prototypes_are_left_out_and_numbers_kept():
 def test_nothing_is_found_where_no_class_has_prototypes():
     sem = Prototypes([[0], [9]], ["a", "c"], classes=["a", "b", "c"])
     found = audit_known(sem, np.zeros((1, 2)), np.array(["b"]))
-    found["what"] = "training sample"
+    found |= {"what": "training sample", "error_rate": 0.5}
     labels = suspect_labels(found, {})
-    assert labels == {"n_suspect_labels": 0, "suspect_labels": []}
+    assert labels["n_suspect_labels"] == labels["n_excess_labels"] == 0
+    assert labels["suspect_labels"] == []
     assert warnings_by_prototype(found, np.ones(2), np.ones(2), {}) == [[], []]
 
 

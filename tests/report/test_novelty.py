@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_kmex.report._known import TEST, TRAINING, Known
 from sklearn_kmex.report._novelty import bin_edges, novelty
 
 
 def of(best, training=None):
-    answers = SimpleNamespace(similarity=np.asarray(best, dtype=float))
-    return novelty(answers, None if training is None else np.asarray(training, float))
+    answers = SimpleNamespace(similarity=np.asarray(best))
+    if training is None:
+        return novelty(answers, None, Known([], TEST))
+    return novelty(answers, np.asarray(training, float), Known([], TRAINING))
 
 
 def test_by_hand():
@@ -52,7 +55,7 @@ def test_training_rows_of_the_same_kind_leave_one_in_a_hundred_below(iris_report
 def test_similarities_that_only_rounding_tells_apart(dtype, value):
     one = dtype(value)
     best = np.array([one, np.nextafter(one, dtype(9)), one])
-    found = novelty(SimpleNamespace(similarity=best), None)["histogram"]
+    found = of(best)["histogram"]
     assert sum(found["samples"]) == 3
     assert (np.diff(found["edges"]) > 0).all()
 

@@ -103,6 +103,44 @@ def test_only_the_most_frequent_errors_are_listed(evaluated):
     assert confusions[0] == {"label": "0", "prediction": "1", "n": 2}
 
 
+def test_confusion_matrix_by_hand(answers):
+    assert performance(answers, NAMES)["matrix"] == {
+        "labels": NAMES,
+        "counts": [[3, 1, 0], [2, 1, 1], [0, 0, 0]],
+        "n_other": 0,
+    }
+
+
+def test_of_many_classes_those_with_the_most_errors_are_shown(evaluated):
+    places = np.arange(30)
+    errors = [3, 3, 17, 28]  # one of 17 is predicted as 28
+    X, y = np.append(places, [9, 9, 28, 9]), np.append(places, errors)
+    answers = evaluated([[i] for i in places], places, X, y)
+    names = [f"class {place}" for place in places]
+    matrix = performance(answers, names)["matrix"]
+    assert len(matrix["labels"]) == len(matrix["counts"]) == 20
+    assert matrix["labels"][-1] == "11 other classes"
+    assert matrix["n_other"] == 11
+    assert {"class 3", "class 9", "class 17", "class 28"} <= set(matrix["labels"])
+    counts = np.array(matrix["counts"])
+    assert counts.sum() == 34
+    assert counts[-1, -1] == 11
+    row, column = (matrix["labels"].index(name) for name in ("class 3", "class 9"))
+    assert counts[row, column] == 2
+
+
+def test_a_guess_by_hand(answers):
+    found = performance(answers, NAMES)["most_frequent"]
+    assert (found["label"], found["of"]) == ("A", "samples")
+    assert found["accuracy"]["value"] == found["accuracy"]["n"] / 16
+    assert found["gap"]["value"] == 0
+    known = performance(answers, NAMES, np.array([1, 1, 2]))["most_frequent"]
+    assert (known["label"], known["of"]) == ("B", "training samples")
+    absent = performance(answers, NAMES, np.array([2]))["most_frequent"]
+    assert absent["accuracy"]["value"] == 0
+    assert absent["gap"]["value"] == 4 / 8
+
+
 def test_ghosts_by_hand(evaluated):
     prototypes = [[0], [10], [20], [99]]
     answers = evaluated(prototypes, list("abba"), [1, 2, 11, 12], list("aabb"))

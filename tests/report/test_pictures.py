@@ -14,6 +14,7 @@ from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.report import _pictures
 from sklearn_kmex.report._pictures import (
     BUDGET,
+    Heat,
     best_files,
     check_image_arguments,
     check_samples,
@@ -154,7 +155,7 @@ def test_bytes_are_kept():
 
 
 def test_large_pictures_are_made_smaller():
-    assert opened(encode({"a": np.zeros((300, 150))}, {}, {})["a"]).shape == (128, 64)
+    assert opened(encode({"a": np.zeros((600, 300))}, {}, {})["a"]).shape == (256, 128)
 
 
 def kinds(files):
@@ -225,7 +226,7 @@ def test_relevance_is_red_for_and_blue_against():
 
 def test_relevance_of_all_pictures_has_one_scale():
     pictures = {"a": np.array([[0.0, 1.0]]), "b": np.array([[0.0, 1.0]])}
-    heat = {"a": np.array([[0.1, 0.0]]), "b": np.array([[1.0, 0.0]])}
+    heat = {"a": Heat(np.array([[0.1, 0.0]])), "b": Heat(np.array([[1.0, 0.0]]))}
     found = encode(pictures, heat, {})
     assert set(found) == {"a", "b", "a-relevance", "b-relevance"}
     weak, strong = (opened(found[f"{key}-relevance"])[0, 0] for key in "ab")
@@ -238,7 +239,7 @@ def test_relevance_of_all_pictures_has_one_scale():
 def test_missing_packages_are_named(monkeypatch, module, package):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError) as caught:
-        encode({"a": np.eye(2)}, {"a": np.eye(2)}, {})
+        encode({"a": np.eye(2)}, {"a": Heat(np.eye(2))}, {})
     assert str(caught.value) == (
         f"SEMReport requires {package}. Install it with "
         "`pip install sklearn-kmex[report]`."

@@ -6,13 +6,14 @@ from numpy.testing import assert_array_equal
 
 from sklearn_kmex.metrics import prototype_usage
 from sklearn_kmex.report._findings import find_problems
+from sklearn_kmex.report._known import known_rows
 from sklearn_kmex.report._prototypes import nearest_samples, prototype_cards
 
 
 def cards_of(answers, sem, y):
-    return prototype_cards(
-        answers, sem, ["A", "B"], find_problems(sem, answers, None, np.asarray(y))
-    )
+    findings = find_problems(sem, answers, None, np.asarray(y))
+    known = known_rows(sem, answers, None)
+    return prototype_cards(answers, sem, ["A", "B"], findings, known)
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ from datetime import datetime
 import numpy as np
 import pytest
 from sems import Prototypes
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_kmex
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._provenance import (
     describe_model,
@@ -63,10 +65,29 @@ def test_parameters_are_those_of_all_steps(iris):
     assert (found["type"], found["classifier"]) == ("Pipeline", "KMExClassifier")
     assert (found["n_classes"], found["n_prototypes"], found["n_features"]) == (3, 6, 4)
     told = {one["name"]: one["value"] for one in found["parameters"]}
-    assert set(told) == set(psem.get_params())
+    assert set(told) == set(psem.get_params()) - {"steps"}
+    assert told["kmexclassifier"] == "KMExClassifier"
+    assert told["standardscaler"] == "StandardScaler"
     assert told["kmexclassifier__n_prototypes"] == "2"
     assert list(told) == sorted(told)
     assert found["has_seed"]
+
+
+def test_a_pipeline_inside_a_model_is_told_once():
+    X, y = np.arange(60.0).reshape(-1, 2) % 7, np.arange(30) % 2
+    scale = make_column_transformer((StandardScaler(), make_column_selector()))
+    steps = make_pipeline(scale, RandomForestClassifier(5, random_state=0))
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=["a", "b"])
+    psem = make_kmex(steps.fit(frame, y), n_prototypes=1, random_state=0).fit(frame, y)
+    parameters = describe_model(psem, psem[-1])["parameters"]
+    told = {one["name"]: one["value"] for one in parameters}
+    assert told["kmex__teacher__embedder"] == "the same as embed"
+    assert [name for name in told if name.endswith("n_estimators")] == [
+        "embed__model__ensemble__n_estimators"
+    ]
+    assert sum("StandardScaler" in value for value in told.values()) == 1
+    assert not any(" at 0x" in value for value in told.values())
+    assert " at 0x" not in reproduce(psem, with_training=False)
 
 
 def test_models_without_parameters():

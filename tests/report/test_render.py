@@ -157,7 +157,12 @@ def test_card_says_what_the_page_says(iris_report):
     for sentence in content["summary"]:
         assert sentence in said
     for warning in content["warnings"]:
-        assert f"- {warning['text']}\n" in said
+        assert f"- {warning['text']} {warning['action']}\n" in said
+    for one in content["performance"]["ranking"]["classes"]:
+        assert f"\n| {one['label']} | {one['roc_auc']['value']:.3f} | " in said
+    matrix = content["performance"]["matrix"]
+    for label, counts in zip(matrix["labels"], matrix["counts"], strict=True):
+        assert f"\n| {label} | {' | '.join(map(str, counts))} |\n" in said
     assert content["data"]["samples"]["sha256"] in said
     assert content["data"]["training"]["labels_sha256"] in said
     for one in content["performance"]["classes"]:

@@ -89,12 +89,16 @@ def test_texts_are_cut_and_on_one_line():
     assert shown[1] == "bad [U+0000]"
 
 
+def values_of(card):
+    return {one["feature"]: one["value"] for one in card["columns"]}
+
+
 def test_values_of_prototypes_are_their_own(iris_report, iris_psem, iris):
     names = list(iris[0].columns)
     for card in iris_report.to_dict()["prototypes"]:
-        values = {one["feature"]: one["value"] for one in card["columns"]}
         row = iris_psem.prototypes_[card["prototype"]]
-        assert values == {name: f"{v:.4g}" for name, v in zip(names, row, strict=True)}
+        known = {name: f"{v:.4g}" for name, v in zip(names, row, strict=True)}
+        assert values_of(card) == known
 
 
 def test_values_behind_an_encoder_are_those_of_training_rows(iris):
@@ -102,9 +106,8 @@ def test_values_behind_an_encoder_are_those_of_training_rows(iris):
     psem = make_pipeline(PCA(2), KMExClassifier(2, random_state=0)).fit(X, y)
     content = SEMReport(psem, X_test, y_test, X_train=X).to_dict()
     for card in content["prototypes"]:
-        values = [one["value"] for one in card["columns"]]
         row = X.iloc[psem[-1].prototype_indices_[card["prototype"]]]
-        assert values == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_or_else_of_the_most_similar_sample_of_the_class(iris):
@@ -115,7 +118,7 @@ def test_or_else_of_the_most_similar_sample_of_the_class(iris):
     for card in content["prototypes"]:
         own = np.flatnonzero(y_test == card["label"])
         row = X_test.iloc[own[similar[own, card["prototype"]].argmax()]]
-        assert [one["value"] for one in card["columns"]] == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_or_of_any_class_where_that_one_has_no_sample(iris):
@@ -126,7 +129,7 @@ def test_or_of_any_class_where_that_one_has_no_sample(iris):
     similar = psem.transform(X_test.iloc[only])
     for card in content["prototypes"]:
         row = X_test.iloc[only[similar[:, card["prototype"]].argmax()]]
-        assert [one["value"] for one in card["columns"]] == [f"{v:.4g}" for v in row]
+        assert values_of(card) == {name: f"{v:.4g}" for name, v in row.items()}
 
 
 def test_columns_without_a_way_back_have_values_but_no_contributions(iris):
@@ -218,3 +221,62 @@ def test_false_is_no_relevance(iris, iris_psem):
     _, X, _, y = iris
     cases = SEMReport(iris_psem, X, y, relevance=False).to_dict()["cases"]
     assert all(case["relevance"] is None for case in cases)
+
+
+def test_columns_asked_for_are_shown_first(iris, iris_psem):
+    _, X, _, y = iris
+    wanted = ["petal width (cm)", 0]
+    report = SEMReport(iris_psem, X, y, columns=wanted)
+    content = report.to_dict()
+    for card in [*content["prototypes"], *content["cases"]]:
+        names = [one["feature"] for one in card["columns"]]
+        assert names[:2] == ["petal width (cm)", "sepal length (cm)"]
+    assert content["data"]["columns"] == {
+        "n_shown": 4,
+        "n_columns": 4,
+        "by": "contribution",
+    }
+    with pytest.raises(ValueError, match="columns must be names or numbers"):
+        SEMReport(iris_psem, X, y, columns=["colour"])
+
+
+def test_some_of_many_columns_are_counted():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 20)), np.arange(60) % 2
+    X[:, 5] += 4 * y
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    report = SEMReport(psem, X, y, feature_names=[f"c{j}" for j in range(20)])
+    content = report.to_dict()
+    assert content["prototypes"][0]["columns"][0]["feature"] == "c5"
+    assert content["data"]["columns"]["n_shown"] == 12
+    page = report.to_html()
+    assert "12 of 20 columns" in page
+    assert "5 of 20 columns" in page
+    asked = SEMReport(psem, X, y, columns=[19]).to_dict()["cases"][0]["contributions"]
+    assert "x19" in [one["feature"] for one in asked]
+
+
+def test_columns_of_what_is_no_table(grey):
+    with pytest.raises(ValueError, match="columns must be None unless X is a table"):
+        SEMReport(grey, X, Y, columns=["age"])
+
+
+@pytest.mark.parametrize("given", ["counted", "names", "shuffled"])
+def test_rows_have_the_labels_of_their_index(iris, iris_psem, given):
+    X_train, X_test, y, y_test = iris
+    X_train, X_test = X_train.reset_index(drop=True), X_test.reset_index(drop=True)
+    if given == "names":
+        X_train.index = [f"plant {i}" for i in range(len(X_train))]
+        X_test.index = [f"flower {i}" for i in range(len(X_test))]
+    if given == "shuffled":
+        X_test.index = X_test.index[::-1]
+    report = SEMReport(iris_psem, X_test, y_test, X_train=X_train, y_train=y)
+    content = report.to_dict()
+    for case in content["cases"]:
+        row = case["row"]
+        labels = {"counted": None, "names": f"flower {row}", "shuffled": f"{74 - row}"}
+        assert case["id"] == labels[given]
+        for one in case["evidence"]:
+            is_known = given == "names"
+            assert one["id"] == (f"plant {one['training_row']}" if is_known else None)
+    assert ("<bdi>flower" in report.to_html()) == (given == "names")

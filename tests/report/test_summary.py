@@ -8,13 +8,15 @@ from sems import Prototypes, Stubborn
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.report import SEMReport
-from sklearn_kmex.report._summary import find_warnings, summarize
+from sklearn_kmex.report._summary import choose_first, find_warnings, summarize
 
 ALL = {"value": 1.0, "low": 0.9, "high": 1.0, "n": 75}
 
 
 def texts(content):
-    return [warning["text"] for warning in find_warnings(content)]
+    found = find_warnings(content)
+    assert all(warning["action"].endswith(".") for warning in found)
+    return [warning["text"] for warning in found]
 
 
 @pytest.fixture
@@ -68,6 +70,58 @@ def test_black_box_is_compared(content):
     assert not any("less accurate" in one for one in texts(content))
 
 
+def test_a_guess_is_compared(content):
+    guess = content["performance"]["most_frequent"]
+    assert guess["label"] in ("setosa", "versicolor", "virginica")
+    guess |= {"label": "virginica", "accuracy": {**ALL, "value": 0.5}}
+    assert (
+        "Always predicting virginica, the most frequent class of the training samples, "
+        "would be correct for 50.0 %."
+    ) in summarize(content, ALL)
+    guess["gap"] = {"value": 0.01, "low": 0.001, "high": 0.02, "n": 75}
+    assert not any("always predicting" in one for one in texts(content))
+    guess["gap"]["low"] = 0.0
+    content["performance"]["accuracy"]["value"] = 0.51
+    assert (
+        "The model is not clearly more accurate than always predicting virginica, the "
+        "most frequent class: 51.0 % against 50.0 %."
+    ) in texts(content)
+
+
+def test_ranking_is_given_unless_it_is_undefined(content):
+    content["performance"]["ranking"] |= {
+        "mean_roc_auc": 0.98765,
+        "mean_average_precision": 0.9,
+    }
+    assert (
+        "Ranked by probability, the mean ROC AUC of the classes is 0.988, and the mean "
+        "average precision is 0.900."
+    ) in summarize(content, ALL)
+    content["performance"]["ranking"]["mean_roc_auc"] = None
+    assert not any("ROC AUC" in one for one in summarize(content, ALL))
+
+
+def test_first_are_the_most_used_prototypes_and_a_case_of_each_kind(content):
+    for card in content["prototypes"]:
+        card["usage"] = [5, 9, 0, 1, 2, 3, 0, 0, 0][card["prototype"]]
+    classes = content["performance"]["classes"]
+    assert choose_first(content)["prototypes"] == [1, 0, 5, 4, 6]
+    cases = {case["row"]: case for case in content["cases"]}
+    correct, wrong = (cases[row] for row in choose_first(content)["cases"])
+    assert correct["label"] == correct["prediction"]
+    assert wrong["label"] != wrong["prediction"]
+    content["cases"] = [case for case in cases.values() if case["kind"] == "correct"]
+    assert choose_first(content)["cases"] == [correct["row"]]
+    content["performance"]["classes"] = classes * 7  # many: those of most samples
+    classes[1]["recall"]["n"] = 1
+    content["prototypes"] = [
+        {"prototype": k, "class": k, "usage": 1} for k in range(21)
+    ]
+    chosen = choose_first(content)["prototypes"]
+    assert len(chosen) == 12
+    assert not {1, 4, 7} & set(chosen)
+
+
 def test_class_of_lowest_recall_is_named_unless_all_are_correct(content):
     classes = content["performance"]["classes"]
     for one in classes:
@@ -86,7 +140,7 @@ def test_ghosts_are_counted(content):
     content["predicates"]["transparency"]["n_ghosts"] = 0
     assert "Each prototype decides some of the samples." in summarize(content, ALL)
     content["predicates"]["transparency"]["n_ghosts"] = 2
-    assert "Of 9 prototypes, 2 decide none of the samples." in summarize(content, ALL)
+    assert "2 of 9 prototypes decide none of the samples." in summarize(content, ALL)
 
 
 def test_calibration_is_given_if_there_are_probabilities(content):
@@ -151,14 +205,14 @@ def test_samples_unlike_training_rows(content):
 
 
 def test_warnings_about_data(content):
-    content["data"] |= {"shared_rows": [], "suspect_labels": []}
+    content["data"] |= {"shared_rows": [], "n_excess_labels": 0}
     before = texts(content)
     content["data"]["shared_rows"] = [3]
-    content["data"] |= {"suspect_labels": [{}], "n_suspect_labels": 30}
+    content["data"] |= {"n_excess_labels": 30, "n_suspect_labels": 90}
     assert [one for one in texts(content) if one not in before] == [
         "1 sample is also in the training set: the figures are too optimistic.",
-        "30 training samples may have a wrong label: the similarity to another class "
-        "is higher.",
+        "About 30 training samples may have a wrong label: so many more are more "
+        "similar to another class than the errors of the model explain.",
     ]
 
 

@@ -18,7 +18,9 @@ from sklearn_kmex.report._table import (
     as_table,
     cells_of,
     column_spreads,
-    informative_columns,
+    columns_note,
+    leading_columns,
+    numbers_of,
     places_in_class,
 )
 
@@ -26,7 +28,9 @@ PSEM = Prototypes([[1, 10], [3, 10]], ["a", "b"])
 ROWS = [[1, 20], [2, 20], [3, 30]]
 
 
-@pytest.mark.parametrize("kind", ["array", "list", "tuple", "csr", "frame", "tensor"])
+@pytest.mark.parametrize(
+    "kind", ["array", "list", "tuple", "csr", "frame", "polars", "tensor"]
+)
 def test_what_is_a_table(kind):
     X = {
         "array": lambda: np.array(ROWS),
@@ -34,6 +38,7 @@ def test_what_is_a_table(kind):
         "tuple": lambda: tuple(map(tuple, ROWS)),
         "csr": lambda: sparse.csr_matrix(ROWS),
         "frame": lambda: pytest.importorskip("pandas").DataFrame(ROWS),
+        "polars": lambda: pytest.importorskip("polars").DataFrame(ROWS, orient="row"),
         "tensor": lambda: pytest.importorskip("torch").tensor(ROWS),
     }[kind]()
     table = as_table(PSEM, X, ["one", "two"])
@@ -64,8 +69,8 @@ def test_places_by_hand():
     )
     assert places == [
         [
-            {"feature": "size", "value": "2", "rank": 0.5},
-            {"feature": "n ice", "value": "6", "rank": 1.0},
+            {"feature": "size", "value": "2", "rank": 0.5, "same": None},
+            {"feature": "n ice", "value": "6", "rank": 1.0, "same": None},
         ]
     ]
 
@@ -90,26 +95,46 @@ def test_text_and_classes_without_rows_have_no_rank():
     assert [one["value"] for one in row] == ["Oslo", "1"]
 
 
-def test_columns_in_which_prototypes_differ_most_are_shown_in_order():
+def test_columns_in_which_prototypes_differ_most_are_shown():
     rng = np.random.default_rng(0)
     cells = rng.normal(size=(200, 30))
     values = np.zeros((2, 30))
     telling = [3, 7, 8, 9, 12, 14, 15, 20, 21, 24, 28, 29]
     values[1, telling] = 5
-    assert informative_columns(cells, values).tolist() == telling
+    assert sorted(leading_columns(cells, values, None, [])) == telling
 
 
 def test_spreads_of_prototypes_are_held_against_those_of_samples():
     cells = np.random.default_rng(0).normal(size=(100, 13)) * ([1] * 12 + [1000])
     values = np.array([[0.0] * 13, [1.0] * 12 + [2.0]])  # the largest, tells least
-    assert informative_columns(cells, values).tolist() == list(range(12))
+    assert sorted(leading_columns(cells, values, None, [])) == list(range(12))
 
 
 def test_constant_columns_are_not_informative():
     cells = np.tile([1.0, 2.0], (50, 10))
     cells[:, 5] = np.arange(50)
     values = np.vstack([np.zeros(20), np.ones(20)])
-    assert 5 in informative_columns(cells, values)
+    assert leading_columns(cells, values, None, [])[0] == 5
+
+
+def test_columns_that_contribute_most_are_shown_after_those_asked_for():
+    cells, values = np.zeros((4, 20)), np.zeros((2, 20))
+    contributions = np.array([np.arange(20.0), -np.arange(20.0)])
+    found = leading_columns(cells, values, contributions, [3, 1])
+    assert found.tolist() == [3, 1, *range(19, 9, -1)]
+    every = leading_columns(cells, values, contributions, range(20))
+    assert every.tolist() == list(range(20))
+
+
+def test_columns_by_name_and_number():
+    assert numbers_of(["age", "sex", "race"], ["race", 0, "race"]) == [2, 0]
+    assert numbers_of(None, None) == []
+    with pytest.raises(ValueError, match="columns of X; got 'gender'"):
+        numbers_of(["age", "sex"], ["gender"])
+    with pytest.raises(ValueError, match="numbers of columns of X; got 2"):
+        numbers_of(["age", "sex"], [2])
+    with pytest.raises(ValueError, match=r"None unless X is a table; got \['age'\]"):
+        numbers_of(None, ["age"])
 
 
 def test_spreads_by_hand():
@@ -136,10 +161,10 @@ def test_a_million_sparse_columns_stay_sparse():
     X = sparse.csr_matrix((np.ones(2000), (rows, 500 * rows + 4)), shape).tocsc()
     values = np.zeros((2, 1_000_000))
     values[1, 1004] = 1
-    assert 1004 in informative_columns(X, values)  # 16 GB if it were dense
+    assert 1004 in leading_columns(X, values, None, [])  # 16 GB if it were dense
 
 
-def test_a_missing_number_is_called_missing_and_a_text_not_numeric():
+def test_a_missing_number_is_called_missing_and_a_text_has_a_share():
     pytest.importorskip("jinja2")
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame({"age": [np.nan, 20, 30, 40] * 5, "job": ["a", "b"] * 10})
@@ -149,4 +174,26 @@ def test_a_missing_number_is_called_missing_and_a_text_not_numeric():
     page = SEMReport(psem, X, y, X_train=X, y_train=y, black_box=None).to_html()
     rows = re.findall(r'row"><bdi>(\w+)</bdi>.*?quiet[^>]*>([\w ]+)', page, re.DOTALL)
     assert ("age", "missing") in rows
-    assert {kind for name, kind in rows if name == "job"} == {"not numeric"}
+    shares = {kind.strip() for name, kind in rows if name == "job"}
+    assert shares <= {"100", "33", "67"}  # per cent of the class with the same job
+    assert "% the same" in page
+    assert "not numeric" not in page
+
+
+def test_columns_that_contribute_most_come_first_and_others_are_named():
+    contributions = np.zeros((2, 15))
+    contributions[0, [3, 7]] = 4, -1
+    contributions[1, [3, 2]] = -300, 100
+    columns = leading_columns(np.zeros((2, 15)), np.zeros((2, 15)), contributions, [])
+    assert columns[:3].tolist() == [3, 2, 7]
+    assert len(columns) == 12
+    names = [f"c{place}" for place in range(15)]
+    assert columns_note(names, columns, True) == (
+        "Of 15 columns, the 12 are shown that contribute most to the decisions shown, "
+        "these first; not shown: c12, c13, c14."
+    )
+    assert "in which prototypes differ most" in columns_note(names, columns, False)
+    assert columns_note(names[:2], np.array([1, 0]), False) == ""
+    assert "ordered by what they contribute" in columns_note(names[:1], [0], True)
+    many = columns_note([f"c{place}" for place in range(1000)], columns, True)
+    assert many.endswith("c30, c31 and 968 more.")

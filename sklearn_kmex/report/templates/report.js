@@ -56,6 +56,12 @@
   select(tabs[0]);
   reveal(location.hash.slice(1));
 
+  // Escape shrinks an enlarged picture.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const one of document.querySelectorAll(".zoom[open]")) one.open = false;
+  });
+
   // Sorting: a button in each column header; numbers are in data-value.
   const key = (row, column) => {
     const cell = row.cells[column];

@@ -1,0 +1,173 @@
+"""Explanations in sentences, for a terminal: a block of lines for each sample."""
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_kmex._draw.contrast import ContrastLike, by_size
+from sklearn_kmex._draw.counterfactuals import CounterfactualsLike
+from sklearn_kmex._draw.explanation import (
+    Evidence,
+    ExplanationLike,
+    members_of,
+    typicality_of,
+)
+from sklearn_kmex._draw.influence import InfluenceLike, effects_of
+from sklearn_kmex._draw.terminal import listed_items, text_of
+
+N_LARGEST = 3  # columns or rows on each side
+
+
+def explanation_lines(explanation: ExplanationLike, i: int) -> list[str]:
+    """Say what is predicted, how surely, what the sample is like, and the runner-up."""
+    evidence = explanation.evidence(i)
+    own, other = (
+        next(one for one in evidence if one.role == role)
+        for role in ("predicted", "runner-up")
+    )
+    label = f"class {text_of(own.prototype_label)}"
+    typical = text_of(typicality_of(explanation, i).replace("this class", label), 200)
+    lines = [
+        _prediction(explanation, i),
+        f"Looks like {_where(own)}{f', {typical}' if typical else ''}.",
+    ]
+    if members := members_of(explanation, i):
+        rows = listed_items([one.training_row for one in members])
+        lines.append(f"Members of this prototype most like it: training rows {rows}.")
+    if also := [one for one in evidence if not one.role]:
+        lines.append(f"Then like {'; '.join(map(_where, also))}.")
+    lines.append(
+        f"Runner-up: class {text_of(explanation.runner_up[i])}, by a margin of "
+        f"{explanation.margin[i]:.3g}; like {_where(other)}."
+    )
+    if explanation.reasons is not None:
+        lines.append(f"Reasons: {text_of(explanation.reasons[i], 200)}.")
+    return lines
+
+
+def _prediction(explanation: ExplanationLike, i: int) -> str:
+    label = text_of(explanation.predictions[i])
+    line = f"Sample {explanation.sample_indices[i]}: predicted {label}"
+    if explanation.probability is not None:
+        line += f", probability {_probability(explanation.probability[i])}"
+    if explanation.accepted is not None and not explanation.accepted[i]:
+        line += ", rejected"
+    return f"{line}."
+
+
+def _probability(value: float) -> str:
+    """Write a probability; only that of exactly 1 is 1."""
+    text = f"{value:.3g}"
+    return "above 0.999" if text == "1" and value < 1 else text
+
+
+def _where(one: Evidence) -> str:
+    """Name the training row of a prototype, its class and the similarity to it."""
+    known = one.training_row >= 0
+    what = f"training row {one.training_row}" if known else f"prototype {one.prototype}"
+    label = text_of(one.prototype_label)
+    return f"{what} of class {label} (similarity {one.similarity:.3g})"
+
+
+def contrast_lines(contrast: ContrastLike, i: int) -> list[str]:
+    """Say which columns support a class, and which another."""
+    label, against = (text_of(one[i]) for one in (contrast.labels, contrast.against))
+    lines = [
+        f"Sample {contrast.sample_indices[i]}: {label} rather than {against}, by a "
+        f"margin of {contrast.margin[i]:.3g} in squared distance."
+    ]
+    sizes = contrast.contributions[i]
+    for name, sign in ((label, 1), (against, -1)):
+        order = by_size(contrast.contributions[[i]])[0]
+        order = order[sign * sizes[order] > 0]
+        columns = [
+            f"{text_of(contrast.feature_names[j], 30)} = "
+            f"{text_of(contrast.values[i][j], 20)} ({sizes[j]:+.3g})"
+            for j in order[:N_LARGEST]
+        ]
+        if columns:
+            lines.append(f"For {name}: {_and_more(columns, len(order), 'column')}.")
+    if contrast.base[i]:
+        lines.append(f"When no column is known: {contrast.base[i]:+.3g}.")
+    if contrast.decided_by_weights[i]:
+        lines.append("The weights of the prototypes decide.")
+    if contrast.space != "input":
+        lines.append(f"Columns are those of the step {text_of(contrast.space)}.")
+    return lines
+
+
+def counterfactuals_lines(found: CounterfactualsLike, i: int) -> list[str]:
+    """Say what would change a decision."""
+    other, row = text_of(found.runner_up[i]), found.training_rows[i]
+    where = f"training row {row}" if row >= 0 else "its most similar prototype"
+    removed = np.flatnonzero(found.removed[i])
+    which = f"prototype{'s' * (len(removed) > 1)} {listed_items(removed.tolist())}"
+    return [
+        f"Sample {found.sample_indices[i]}: predicted {text_of(found.predictions[i])}; "
+        f"runner-up {other}, by a margin of {found.margin[i]:.3g}.",
+        f"Nearest of class {other}: {where}, at a distance of "
+        f"{found.distances[i]:.3g}.",
+        f"Class {text_of(found.removed_to[i])} would be predicted without {which}.",
+    ]
+
+
+def influence_lines(found: InfluenceLike, i: int) -> list[str]:
+    """Say which training rows support a decision, and which oppose it."""
+    lines = [
+        f"Sample {found.sample_indices[i]}: predicted {text_of(found.predictions[i])}; "
+        f"runner-up {text_of(found.runner_up[i])}, by a margin of "
+        f"{found.margin[i]:.3g}."
+    ]
+    for verb, role in (("smaller", "supporting"), ("larger", "opposing")):
+        effects = [
+            f"{row} of class {text_of(label)} ({effect:+.3g})"
+            for row, label, effect in effects_of(found, role, i)
+        ]
+        if effects:
+            shown = "; ".join(effects[:N_LARGEST])
+            lines.append(f"The margin is {verb} without training row {shown}.")
+    return lines
+
+
+def audit_lines(found: Any) -> list[str]:
+    """Say what an audit found, and what it did not find."""
+    pairs = found.duplicate_prototypes
+    listed = {
+        "Labels that may be wrong": _suspects(found),
+        "Prototypes outvoted by another class": found.outvoted_prototypes,
+        "Prototypes whose most similar sample is of another class": (
+            found.impure_prototypes.prototype
+        ),
+        "Prototypes that are the most similar one for no sample": (
+            found.shadowed_prototypes
+        ),
+        "Near-duplicate prototypes": [
+            f"{one} and {other}"
+            for one, other in zip(pairs.prototype, pairs.other, strict=True)
+        ],
+    }
+    if found.duplicate_rows is not None:
+        listed["Test samples that are also in X"] = found.duplicate_rows.test_row
+    there = [
+        f"{what} ({len(some):,}): {listed_items(some)}."
+        for what, some in listed.items()
+        if len(some)
+    ]
+    absent = [what for what, some in listed.items() if not len(some)]
+    return ["Audit", *there, *[f"{what}: none." for what in absent]]
+
+
+def _suspects(found: Any) -> list[str]:
+    """Name the rows of suspect labels, with both labels."""
+    columns = (found.suspect_rows, found.suspect_labels, found.suggested_labels)
+    return [
+        f"row {row} (label {text_of(label)}, more like {text_of(other)})"
+        for row, label, other in zip(*columns, strict=True)
+    ]
+
+
+def _and_more(items: list[str], total: int, what: str) -> str:
+    """Join items, and say how many more there are."""
+    n_more = total - len(items)
+    more = f"; {n_more:,} more {what}{'s' * (n_more > 1)}" if n_more > 0 else ""
+    return f"{'; '.join(items)}{more}"

@@ -1,0 +1,123 @@
+"""Groups of samples by one or several attributes, and their crossings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_kmex._data.samples import as_array
+
+MISSING = "missing"
+MOST_VALUES = 50  # of an attribute
+ALL = "all samples"
+
+
+class Group(NamedTuple):
+    """A group of samples, by the values of its attributes."""
+
+    name: str
+    values: tuple[tuple[str, str], ...]  # attribute and value; empty for all samples
+    rows: NDArray[np.bool_]  # (n_samples,)
+
+    @property
+    def size(self) -> int:
+        """Return the number of its samples."""
+        return int(np.count_nonzero(self.rows))
+
+
+def make_groups(groups: Any, n_samples: int, crossings: int, name: str) -> list[Group]:
+    """List all samples, the groups of each attribute, and their crossings.
+
+    Groups without samples are left out. Errors call the argument by `name`.
+    """
+    columns = {
+        attribute: _by_value(attribute, column, n_samples, name)
+        for attribute, column in columns_of(groups, name).items()
+    }
+    found = [Group(ALL, (), np.full(n_samples, True))]
+    for depth in range(1, min(crossings, len(columns)) + 1):
+        for attributes in combinations(columns, depth):
+            found.extend(_crossed(attributes, columns))
+    return found
+
+
+def _crossed(
+    attributes: Sequence[str], columns: Mapping[str, Mapping[str, NDArray]]
+) -> Iterator[Group]:
+    """Yield the groups that share a value of each attribute."""
+    for chosen in product(*(columns[attribute] for attribute in attributes)):
+        pairs = tuple(zip(attributes, chosen, strict=True))
+        rows = np.logical_and.reduce([columns[name][value] for name, value in pairs])
+        if rows.any():
+            yield Group(
+                ", ".join(f"{one} = {value}" for one, value in pairs), pairs, rows
+            )
+
+
+def columns_of(groups: Any, name: str) -> dict[str, Any]:
+    """Return attributes by name, of a frame, a dict, a Series or an array."""
+    if hasattr(groups, "columns"):
+        columns = {str(column): groups[column] for column in groups.columns}
+    elif isinstance(groups, Mapping):
+        columns = {str(key): column for key, column in groups.items()}
+    else:
+        label = getattr(groups, "name", None)
+        array = np.asarray(as_array(groups))
+        if array.ndim == 2:
+            columns = {f"group {j}": column for j, column in enumerate(array.T)}
+        else:
+            columns = {"group" if label is None else str(label): groups}
+    if not columns:
+        raise ValueError(f"{name} must have at least one attribute; got none.")
+    return columns
+
+
+def _by_value(
+    attribute: str, column: Any, n_samples: int, name: str
+) -> dict[str, NDArray[np.bool_]]:
+    """Mark the samples of each value of an attribute, missing values last."""
+    cells = np.asarray(as_array(column), dtype=object)
+    if cells.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have one value for each of the {n_samples} samples; got an "
+            f"array of shape {cells.shape} for {attribute!r}."
+        )
+    missing = np.array([_is_missing(cell) for cell in cells], dtype=bool)
+    codes, values = _encode(cells[~missing], column)
+    if len(values) > MOST_VALUES:
+        raise ValueError(
+            f"{name} must have at most {MOST_VALUES} different values of an attribute; "
+            f"got {len(values)} of {attribute!r}. Combine them first, numbers for "
+            "example by pandas.cut."
+        )
+    places = np.full(n_samples, len(values))
+    places[~missing] = codes
+    found = {value: places == place for place, value in enumerate(values)}
+    if missing.any():
+        free = MISSING if MISSING not in found else f"{MISSING} (no value)"
+        found[free] = missing
+    return found
+
+
+def _encode(cells: NDArray, column: Any) -> tuple[NDArray[np.intp], list[str]]:
+    """Return codes and texts of values: in their order, or that of their categories."""
+    texts = np.array([str(cell) for cell in cells], dtype=object)
+    distinct = dict(zip(texts, cells, strict=True))
+    if hasattr(column, "cat") and hasattr(column.cat, "categories"):  # of pandas
+        values = [text for text in map(str, column.cat.categories) if text in distinct]
+    else:
+        try:
+            values = sorted(distinct, key=distinct.__getitem__)
+        except TypeError:  # values of several types
+            values = sorted(distinct)
+    places = {value: place for place, value in enumerate(values)}
+    return np.array([places[text] for text in texts], dtype=np.intp), values
+
+
+def _is_missing(cell: Any) -> bool:
+    try:
+        return cell is None or bool(cell != cell)
+    except TypeError:  # pandas.NA
+        return True

@@ -1,0 +1,68 @@
+"""Which test rows are nearer to a training row than chance explains."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+LEVEL = 0.01  # chance of a claim without leaks
+SHARES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)  # of training rows
+EXCESS = 2.0  # times as many as within the training set
+MOST_OF_IT = 0.99  # of the excess, that the smallest limit must find
+TAIL, FEWEST = 0.01, 10  # smallest distances that the tail is estimated from
+
+
+class Claims(NamedTuple):
+    """Test rows that are nearer to a training row than chance explains."""
+
+    rows: NDArray[np.intp]
+    n_expected: float  # number of them that chance explains
+
+
+def chances(distances: NDArray, known: NDArray) -> NDArray[np.float64]:
+    """Return the share of training rows as near to another training row.
+
+    Below the smallest distances within the training set, their number is taken to fall
+    with a power of the distance, as it does in a space of that many dimensions. The
+    power is estimated by the median, so that a few equal rows do not decide, and
+    reduced by two of its standard errors.
+    """
+    known = np.sort(known)
+    share = np.searchsorted(known, distances, side="right") / len(known)
+    k = min(max(FEWEST, round(TAIL * len(known))), len(known))
+    edge = known[k - 1]
+    if edge == 0:
+        return share
+    with np.errstate(divide="ignore"):
+        power = np.log(2) / np.median(np.log(edge / known[: max(k - 1, 1)]))
+        power *= max(1 - 2 / np.sqrt(k), 0)
+        tail = k / len(known) * (np.minimum(distances / edge, 1)) ** power
+    return np.where(distances < edge, np.maximum(share, tail), share)
+
+
+def claim(distances: NDArray, known: NDArray, chance: NDArray) -> Claims:
+    """Find test rows that chance does not explain, one by one or by their number."""
+    n_rows = len(distances)
+    alone = chance * n_rows <= LEVEL
+    limit, expected = -1.0, float(chance[alone].sum())
+    excess = 0.0
+    for edge in reversed(_edges(known)):
+        found, within = np.sum(distances <= edge), np.sum(known <= edge)
+        by_chance = within / len(known) * n_rows
+        odds = n_rows / (n_rows + len(known))
+        p_value = binom.sf(found - 1, found + within, odds)
+        if p_value > LEVEL / (len(SHARES) + 1) or found < EXCESS * by_chance:
+            continue
+        if found - by_chance >= MOST_OF_IT * excess:
+            limit, expected = edge, float(by_chance)
+        excess = max(excess, found - by_chance)
+    return Claims(np.flatnonzero(alone | (distances <= limit)), expected)
+
+
+def _edges(known: NDArray) -> list[float]:
+    """Return distances at which the numbers of near rows are compared."""
+    ranked = np.sort(known)
+    edges = [ranked[max(int(share * len(ranked)), 1) - 1] for share in SHARES]
+    rare = [edge for edge in edges if np.mean(known <= edge) <= SHARES[-1]]
+    return sorted({0.0, *map(float, rare)})

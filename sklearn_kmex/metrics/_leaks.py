@@ -1,0 +1,255 @@
+"""find_leaks: test samples that are copies, or nearly, of training samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Bunch
+
+from sklearn_kmex._data.arrays import to_numpy
+from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._model.protocol import find_sem, of_one_state
+from sklearn_kmex._model.steps import embed
+from sklearn_kmex.metrics._leak_chance import chances, claim
+from sklearn_kmex.metrics._near_rows import (
+    Nearest,
+    as_columns,
+    as_embeddings,
+    as_images,
+    candidates,
+)
+from sklearn_kmex.utils import check_dependency
+
+N_COMPARED = 3_000  # training rows, to see how near rows are by chance
+SEED = 0
+NEAR_ZERO = 1e-6  # of the median distance: equal but for rounding
+
+
+class Leaks(Bunch):
+    """Result of `find_leaks`, with the pairs as a table."""
+
+    def frame(self) -> Any:
+        """Return the pairs as a pandas DataFrame, the least likely by chance first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns `test_row`, `train_row`, `kind`, `found_by`, `distance` and
+            `chance`.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        pandas = check_dependency("pandas", caller="frame", extra="all")
+        return pandas.DataFrame(dict(self.pairs))
+
+
+def find_leaks(
+    psem: Any,
+    X_train: Any,
+    X_test: Any,
+    *,
+    image_shape: tuple[int, ...] | None = None,
+) -> Leaks:
+    r"""Find test samples that are copies, or nearly, of training samples.
+
+    Samples are compared by their embeddings and by their content. How near samples are
+    by chance is seen within the training set: in a table of few columns, many people
+    are equal, and equal rows are no leaks there.
+
+    Read more in the :ref:`User Guide <leaks>`.
+
+    Parameters
+    ----------
+    psem : estimator
+        Fitted prototypical self-explainable model, as for
+        :class:`~sklearn_kmex.report.SEMReport`.
+
+    X_train : array-like of shape (n_train, n_features) or (n_train, ...)
+        Samples that `psem` was fitted to; at least 20.
+
+    X_test : array-like of shape (n_test, n_features) or (n_test, ...)
+        Samples that should not be among them.
+
+    image_shape : tuple of int, default=None
+        Shape of the image in a flat row. None takes rows of two dimensions for a table.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        Dictionary-like object:
+
+        pairs : :class:`~sklearn.utils.Bunch`
+            Arrays of the same length, one entry for each test sample that leaked, the
+            least likely by chance first: `test_row`; `train_row`, the training sample
+            that it is nearest to; `kind`, "equal" or "near"; `found_by`, "content" or
+            "embedding"; `distance`; and `chance`, the share of training samples that
+            are as near to another training sample, in [0, 1].
+        n_expected : float
+            About how many of the pairs chance explains.
+        equal : :class:`~sklearn.utils.Bunch`
+            `test_share`, the share of test samples that are equal to a training sample,
+            and `train_share`, the share of training samples that are equal to another,
+            in content and embedding.
+        frame : method
+            Return `pairs` as a pandas DataFrame.
+
+    Raises
+    ------
+    TypeError
+        If `psem` is not a prototypical self-explainable model.
+
+    ValueError
+        If there are fewer than 20 training samples, or no test samples.
+
+    See Also
+    --------
+    audit : Suspect labels, and samples of equal content.
+    drift : Whether new samples differ from others.
+
+    Notes
+    -----
+    Embeddings are compared by their Euclidean distance. Images are compared in grey, at
+    about 32 pixels on each side, by 1 minus their correlation, with one of them moved
+    by up to 3 of these pixels. Rows of tables are compared by the sum over columns of
+    the difference, relative to the larger of the two values and of the standard
+    deviation; values that are not numbers differ by 0 or 1. Other data, such as texts,
+    are compared by embedding.
+
+    A pair is named if, of 3,000 training samples, so few have another training sample
+    as near that all test samples together would give such a pair with a chance of 1 %,
+    or if more than twice as many test samples are as near as chance explains. In the
+    second case, up to 1 % of the test samples are named by chance: `n_expected`. Images
+    that were cropped by more than a few pixels, mirrored or rotated are found only if
+    the embedding hardly changes.
+
+    The cost is that of embedding both sets, and of O(n_test * n_train * n_features)
+    for distances, in blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_kmex import KMExClassifier
+    >>> from sklearn_kmex.metrics import find_leaks
+    >>> X, y = np.random.RandomState(0).normal(size=(300, 6)), np.arange(300) % 2
+    >>> psem = KMExClassifier(2, random_state=0).fit(X[:200], y[:200])
+    >>> X_test = np.concatenate([X[200:], X[7:8] * 1.001])
+    >>> found = find_leaks(psem, X[:200], X_test)
+    >>> found.pairs.test_row, found.pairs.train_row, found.pairs.kind.tolist()
+    (array([100]), array([7]), ['near'])
+    """
+    psem, training, test = of_one_state(psem), as_samples(X_train), as_samples(X_test)
+    find_sem(psem)
+    Z_train, Z_test = (to_numpy(embed(psem, X)) for X in (training, test))
+    return leaks_of(training, test, Z_train, Z_test, image_shape)
+
+
+def leaks_of(
+    X_train: Any,
+    X_test: Any,
+    Z_train: Any,
+    Z_test: Any,
+    image_shape: tuple[int, ...] | None = None,
+) -> Leaks:
+    """Compare samples of known embeddings."""
+    n_train, n_test = len_of(X_train), len_of(X_test)
+    if n_train < 20 or not n_test:
+        raise ValueError(
+            "find_leaks needs at least 20 training samples and a test sample; got "
+            f"{n_train} and {n_test}."
+        )
+    some = np.random.RandomState(SEED).permutation(n_train)[:N_COMPARED]
+    views = _views(X_train, X_test, Z_train, Z_test, image_shape)
+    features = [
+        pair
+        for training, test in views.values()
+        for pair in zip(training.features(), test.features(), strict=True)
+    ]
+    near_test = np.hstack([candidates(b, a, None) for a, b in features])
+    near_train = np.hstack([candidates(a[some], a, some) for a, b in features])
+    nearest = {
+        name: (
+            _nearest(test, training, near_test),
+            _nearest(training.take(some), training, near_train),
+        )
+        for name, (training, test) in views.items()
+    }
+    equal = [
+        np.logical_and.reduce([pair[side].distances == 0 for pair in nearest.values()])
+        for side in (0, 1)
+    ]
+    return _joined(
+        [_claims(name, *pair, equal[0]) for name, pair in nearest.items()], equal
+    )
+
+
+def _views(
+    X_train: Any,
+    X_test: Any,
+    Z_train: Any,
+    Z_test: Any,
+    image_shape: tuple[int, ...] | None,
+) -> dict[str, tuple[Any, Any]]:
+    """Return what both sets are compared by: content first, where it can be."""
+    images = as_images(X_train, image_shape), as_images(X_test, image_shape)
+    content = images if None not in images else as_columns(X_train, X_test)
+    views = {} if content is None else {"content": content}
+    embeddings = as_embeddings(Z_train), as_embeddings(Z_test)
+    if None not in embeddings:
+        views["embedding"] = embeddings
+    if not views:
+        raise ValueError(
+            "Samples or their embeddings must be numbers, images or tables to be "
+            f"compared; got {type(X_train).__name__} and {type(Z_train).__name__}."
+        )
+    return views
+
+
+def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
+    """Return the nearest of the candidates of each row."""
+    distances = rows.distances(training, near)
+    best = distances.argmin(axis=1)
+    at = np.arange(len(best)), best
+    found = distances[at]
+    zero = NEAR_ZERO * np.median(found)
+    return Nearest(near[at], np.where(found <= zero, 0.0, found))
+
+
+def _claims(
+    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_]
+) -> tuple[Bunch, float]:
+    """Return the pairs that chance does not explain, and how many it does."""
+    chance = chances(test.distances, within.distances)
+    rows, n_expected = claim(test.distances, within.distances, chance)
+    pairs = Bunch(
+        test_row=rows,
+        train_row=test.rows[rows],
+        kind=np.where(equal[rows], "equal", "near"),
+        found_by=np.full(len(rows), name),
+        distance=test.distances[rows],
+        chance=chance[rows],
+    )
+    return pairs, n_expected
+
+
+def _joined(found: list[tuple[Bunch, float]], equal: list[NDArray[np.bool_]]) -> Leaks:
+    """Join the pairs of several comparisons; the first names a test row."""
+    joined = {
+        name: np.concatenate([pairs[name] for pairs, _ in found])
+        for name in found[0][0]
+    }
+    first = np.unique(joined["test_row"], return_index=True)[1]
+    first = first[np.argsort(joined["chance"][first], kind="stable")]
+    return Leaks(
+        pairs=Bunch(**{name: column[first] for name, column in joined.items()}),
+        n_expected=max(expected for _, expected in found),
+        equal=Bunch(
+            test_share=float(equal[0].mean()), train_share=float(equal[1].mean())
+        ),
+    )

@@ -1,0 +1,63 @@
+"""Samples that are copies, or nearly, of training samples."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sklearn_kmex._data.samples import len_of
+from sklearn_kmex.metrics._leaks import leaks_of
+from sklearn_kmex.report._answers import Answers
+from sklearn_kmex.report._findings import TrainingSet
+from sklearn_kmex.report._pictures import SampleSet
+from sklearn_kmex.report._summary import Finding
+from sklearn_kmex.report._text import are
+
+N_PAIRS = 20  # listed
+FEWEST = 20  # training samples, to see what is usual
+
+
+def describe_leaks(
+    samples: SampleSet, answers: Answers, training: TrainingSet | None
+) -> dict[str, Any] | None:
+    """Find leaks; None if there are no or hardly any training samples."""
+    if training is None or len_of(training.samples.X) < FEWEST:
+        return None
+    found = leaks_of(
+        training.samples.X,
+        samples.X,
+        training.embeddings,
+        answers.embeddings,
+        samples.image_shape,
+    )
+    pairs, few = found.pairs, slice(N_PAIRS)
+    columns = ("test_row", "train_row", "kind", "found_by", "chance")
+    return {
+        "n_leaks": len(pairs.test_row),
+        "n_equal": int(np.sum(pairs.kind == "equal")),
+        "n_expected": found.n_expected,
+        "equal_samples": found.equal.test_share,
+        "equal_training": found.equal.train_share,
+        "pairs": [
+            dict(zip(columns, row, strict=True))
+            for row in zip(
+                *(pairs[name][few].tolist() for name in columns), strict=True
+            )
+        ],
+    }
+
+
+def leak_warnings(leaks: dict[str, Any] | None) -> Iterator[Finding]:
+    """Warn about samples that leaked."""
+    if leaks is None or not leaks["n_leaks"]:
+        return
+    chance = ""
+    if leaks["n_expected"] >= 1:
+        chance = f" About {leaks['n_expected']:,.0f} of them are so by chance."
+    yield Finding(
+        f"{are(leaks['n_leaks'], 'sample')} equal or nearly equal to a training "
+        "sample, more than chance explains: the figures are too optimistic."
+        f"{chance}",
+        "Leave them out of the test samples, find out how they got there, and make the "
+        "report again.",
+    )

@@ -1,0 +1,308 @@
+"""forget_rows: the model of the rows that remain, as far as none changes hands."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, load_wine
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex._model.metric import METRICS
+from sklearn_kmex.edit import add_prototypes, drop_prototypes, forget_rows
+from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex.explain import explain
+from sklearn_kmex.persistence import load_psem, save_psem
+from sklearn_kmex.report import SEMReport
+
+X, Y = load_wine(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+GONE = np.random.RandomState(1).permutation(len(X))[:15]
+KEPT = np.setdiff1d(np.arange(len(X)), GONE)
+
+
+def owners_of(rows, labels, psem):
+    squared = ((rows[:, np.newaxis] - psem.prototypes_) ** 2).sum(axis=2)
+    squared[labels[:, np.newaxis] != psem.prototype_classes_] = np.inf
+    return squared.argmin(axis=1)
+
+
+def forget(psem, gone=GONE, **settings):
+    """Forget without a warning about rows that change hands."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*(remain are now|represents)")
+        return forget_rows(psem, X[gone], Y[gone], **settings)
+
+
+@pytest.mark.parametrize("priors", ["uniform", "class", "prototype"])
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("with_rows", [False, True])
+def test_everything_is_that_of_the_remaining_members(metric, priors, with_rows):
+    weights = np.arange(len(X)) % 3 + 1.0
+    psem = KMExClassifier(3, metric=metric, priors=priors, tol=0, random_state=0)
+    psem.fit(X, Y, weights)
+    given = {"X_train": X[KEPT], "y_train": Y[KEPT]} if with_rows else {}
+    edited = forget(psem, sample_weight=weights[GONE], **given)
+
+    rows = X / np.linalg.norm(X, axis=1)[:, np.newaxis] if "cosine" in metric else X
+    owners, kept = owners_of(rows, Y, psem)[KEPT], rows[KEPT]
+    for k in range(9):
+        own = owners == k
+        mean = np.average(kept[own], axis=0, weights=weights[KEPT][own])
+        assert_allclose(edited.prototypes_[k], mean, atol=1e-12)
+        assert_allclose(edited._member_means[k], mean, atol=1e-12)
+        assert_allclose(edited.prototype_counts_[k], weights[KEPT][own].sum())
+    squared = ((kept - edited.prototypes_[owners]) ** 2).sum(axis=1)
+    inertia = np.bincount(Y[KEPT], weights[KEPT] * squared)
+    assert_allclose(edited.inertia_, inertia)
+    mass = np.bincount(Y[KEPT], weights[KEPT])
+    if priors != "uniform":
+        assert_allclose(edited.class_prior_, mass / mass.sum())
+    assert edited.temperature_ == psem.temperature_
+    assert_array_equal(edited.metric_map_, psem.metric_map_)
+    assert len(psem.edit_log_) == 0
+    assert psem.prototype_counts_.sum() == weights.sum()
+
+
+@pytest.mark.parametrize("metric", ["mahalanobis", "cosine_mahalanobis"])
+def test_a_stream_goes_on_with_the_covariance_of_the_remaining_rows(metric):
+    psem = KMExClassifier(3, metric=metric, random_state=0).fit(X, Y)
+    products, _ = forget(psem)._scatter
+    expected, _ = KMExClassifier(3, metric=metric).fit(X[KEPT], Y[KEPT])._scatter
+    assert_allclose(products, expected, atol=1e-12)
+    forget(psem).partial_fit(X[GONE], Y[GONE])
+
+
+@pytest.mark.parametrize(
+    ("share", "settle", "least"),
+    [(0.01, False, 0.999), (0.1, False, 0.997), (0.1, True, 0.999)],
+)
+def test_predictions_are_those_of_k_means_from_the_same_prototypes(
+    share, settle, least
+):
+    """Without `settle`, they differ where rows change hands."""
+    images, digits = load_digits(return_X_y=True)
+    psem = KMExClassifier(5, random_state=0).fit(images, digits)
+    gone = np.random.RandomState(0).random(len(images)) < share
+    given = {"X_train": images[~gone], "y_train": digits[~gone]} if settle else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KMExWarning)
+        edited = forget_rows(psem, images[gone], digits[gone], settle=settle, **given)
+    expected = KMExClassifier(5, random_state=0).fit(images, digits)
+    for label in range(10):
+        own, rows = psem.prototype_classes_ == label, images[~gone & (digits == label)]
+        again = KMeans(5, init=psem.prototypes_[own], n_init=1, tol=0).fit(rows)
+        expected.prototypes_[own] = again.cluster_centers_
+    assert np.mean(edited.predict(images) == expected.predict(images)) >= least
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine_mahalanobis"])
+def test_settled_prototypes_are_the_means_of_their_rows(metric):
+    weights = np.arange(len(X)) % 3 + 1.0
+    psem = KMExClassifier(4, metric=metric, random_state=0).fit(X, Y, weights)
+    gone = np.flatnonzero((Y == 1) & (np.random.RandomState(0).random(len(X)) < 0.5))
+    kept = np.setdiff1d(np.arange(len(X)), gone)
+    given = {"X_train": X[kept], "y_train": Y[kept], "train_weight": weights[kept]}
+    with pytest.warns(KMExWarning, match="Pass settle=True"):
+        forget_rows(psem, X[gone], Y[gone], sample_weight=weights[gone], **given)
+    given["settle"] = True
+    edited = forget_rows(psem, X[gone], Y[gone], sample_weight=weights[gone], **given)
+    rows = X / np.linalg.norm(X, axis=1)[:, np.newaxis] if "cos" in metric else X
+    owners = owners_of(rows[kept], Y[kept], edited)
+    for k in range(len(edited.prototypes_)):
+        own = kept[owners == k]
+        mean = np.average(rows[own], axis=0, weights=weights[own])
+        assert_allclose(edited.prototypes_[k], mean, atol=1e-12)
+        assert_allclose(edited.prototype_counts_[k], weights[own].sum())
+        assert edited.prototype_indices_[k] in np.flatnonzero(owners == k)
+    squared = ((rows[kept] - edited.prototypes_[owners]) ** 2).sum(axis=1)
+    assert_allclose(edited.inertia_, np.bincount(Y[kept], weights[kept] * squared))
+    entry = edited.edit_log_[0]
+    assert (psem.prototype_classes_[entry["ids_before"]] == 1).any()
+    untouched = np.setdiff1d(np.arange(len(psem.prototypes_)), entry["ids_before"])
+    new = [entry["new_ids"][k] for k in untouched]
+    assert_array_equal(edited.prototypes_[new], psem.prototypes_[untouched])
+
+
+def test_examples_are_rows_that_remain():
+    psem = KMExClassifier(3, random_state=0).fit(X, Y)
+    gone = np.r_[psem.prototype_indices_[[0, 4]], 0]
+    kept = np.setdiff1d(np.arange(len(X)), gone)
+    edited = forget(psem, gone, X_train=X[kept], y_train=Y[kept])
+    owners = owners_of(X[kept], Y[kept], edited)
+    for k, row in enumerate(edited.prototype_indices_):
+        squared = ((X[kept] - edited.prototypes_[k]) ** 2).sum(axis=1)
+        assert row == np.where(owners == k, squared, np.inf).argmin()
+        assert_array_equal(edited._nearest_rows[k], X[kept][row])
+    assert edited.n_samples_seen_ == len(kept)
+    explain(edited, X[:5], X_train=X[kept], y_train=Y[kept])
+
+
+def test_without_the_other_rows_a_forgotten_example_is_not_replaced():
+    psem = KMExClassifier(3, random_state=0).fit(X, Y)
+    example = psem.prototype_indices_[[4]]
+    with pytest.warns(KMExWarning, match=r"represents prototypes \[4\].*Pass X_train"):
+        edited = forget_rows(psem, X[example] + 1e-9, Y[example])
+    expected = psem.prototype_indices_.copy()
+    expected[4] = -1
+    assert_array_equal(edited.prototype_indices_, expected)
+    # Nothing of the row is left: its place has the mean of the others.
+    assert_array_equal(edited._nearest_rows[4], edited.prototypes_[4])
+    with pytest.warns(KMExWarning, match=r"represents prototypes \[4\]"):
+        again = forget_rows(edited, X[:1], Y[:1])
+    assert again.prototype_indices_[4] == -1
+
+
+def test_no_warning_where_nothing_changes_hands():
+    rows = np.array([[0.0], [1], [2], [10], [11], [12], [13]])
+    labels = np.array([0, 0, 0, 0, 0, 1, 1])
+    psem = KMExClassifier(2, random_state=0).fit(rows, labels)
+    left = [0, 1, 3, 4, 5, 6]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        forget_rows(psem, rows[[2]], [0], X_train=rows[left], y_train=labels[left])
+
+
+def test_it_says_when_rows_change_hands():
+    """Without the zeros, 8 is nearer to 5 than to the mean of 8, 13 and 13."""
+    rows = np.array([0.0, 0, 0, 5, 8, 13, 13, 30, 31])[:, np.newaxis]
+    labels = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1])
+    psem = KMExClassifier(2, random_state=0).fit(rows, labels)
+    assert_allclose(np.sort(psem.prototypes_[:2, 0]), [1.25, 34 / 3])
+    given = {"X_train": rows[3:], "y_train": labels[3:]}
+    with pytest.warns(KMExWarning, match="1 of 6 training rows that remain are now ne"):
+        forget_rows(psem, rows[:3], labels[:3], **given)
+
+
+def test_a_prototype_without_members_is_dropped():
+    psem = KMExClassifier(14, priors="prototype", random_state=0).fit(X, Y)
+    alone = int(np.flatnonzero(psem.prototype_counts_ == 1)[0])
+    row = psem.prototype_indices_[[alone]]
+    edited = forget_rows(psem, X[row], Y[row], reason="request 3")
+    assert len(edited.prototypes_) == len(psem.prototypes_) - 1
+    (entry,) = edited.edit_log_
+    assert entry["new_ids"][alone] is None
+    assert entry["ids_before"] == [alone]
+    assert entry["ids_after"] == []
+    assert_array_equal(edited.prototypes_, np.delete(psem.prototypes_, alone, axis=0))
+
+
+def test_the_log_has_no_rows_and_no_numbers():
+    psem = KMExClassifier(3, random_state=0).fit(X, Y)
+    edited = forget(psem, reason="request 17", X_val=X, y_val=Y)
+    (entry,) = edited.edit_log_
+    assert entry["what"] == "forget_rows"
+    assert entry["n_rows"] == 15
+    assert entry["reason"] == "request 17"
+    assert entry["n_samples"] == len(X)
+    assert json.loads(json.dumps(entry)) == entry
+    touched = np.unique(owners_of(X[GONE], Y[GONE], psem))
+    assert entry["ids_before"] == entry["ids_after"] == touched.tolist()
+    state = [v for v in vars(edited).values() if isinstance(v, np.ndarray)]
+    for values in state:
+        if values.ndim == 2 and values.shape[1] == X.shape[1]:
+            assert not (values[:, np.newaxis] == X[GONE]).all(axis=2).any()
+
+
+def test_medoids():
+    psem = KMExClassifier(3, prototype="medoid", random_state=0).fit(X, Y)
+    others = np.setdiff1d(GONE, psem.prototype_indices_)
+    edited = forget_rows(psem, X[others], Y[others])
+    assert_array_equal(edited.prototypes_, psem.prototypes_)
+    assert_array_equal(edited._nearest_rows, psem._nearest_rows)
+    gone = psem.prototype_indices_[[5]]
+    with pytest.raises(ValueError, match=r"X_train and y_train must .* \[5\] after"):
+        forget_rows(psem, X[gone], Y[gone])
+    kept = np.setdiff1d(np.arange(len(X)), gone)
+    edited = forget(psem, gone, X_train=X[kept], y_train=Y[kept])
+    owners = owners_of(X, Y, psem)[kept]
+    mean = X[kept][owners == 5].mean(axis=0)
+    squared = ((X[kept] - mean) ** 2).sum(axis=1)
+    row = np.where(owners == 5, squared, np.inf).argmin()
+    assert_array_equal(edited.prototypes_[5], X[kept][row])
+    same = np.arange(9) != 5
+    assert_array_equal(edited.prototypes_[same], psem.prototypes_[same])
+    assert_array_equal(edited.prototypes_, X[kept][edited.prototype_indices_])
+
+
+def test_rows_that_cannot_be_training_rows():
+    psem = KMExClassifier(3, random_state=0).fit(X, Y)
+    twice = psem.prototype_counts_[0] + 1
+    row = psem.prototype_indices_[[0]]
+    with pytest.raises(ValueError, match=r"each once; .* nearest to prototype 0"):
+        forget_rows(psem, X[row], Y[row], sample_weight=[twice])
+    with pytest.raises(ValueError, match=r"leave training rows .* none of \[2\]. Fit"):
+        forget_rows(psem, X[Y == 2], Y[Y == 2])
+    with pytest.raises(ValueError, match="y_train must be given with X_train"):
+        forget_rows(psem, X[:1], Y[:1], X_train=X[1:])
+    with pytest.raises(ValueError, match="settle must be False without X_train"):
+        forget_rows(psem, X[:1], Y[:1], settle=True)
+    with pytest.raises(ValueError, match=r"X_train must hold all .* none of \[0\]"):
+        forget_rows(psem, X[:1], Y[:1], X_train=X[Y > 0], y_train=Y[Y > 0])
+    medoids = KMExClassifier(3, prototype="medoid").fit(X, Y)
+    with pytest.raises(ValueError, match="settle must be False for a model"):
+        forget_rows(medoids, X[:1], Y[:1], X_train=X, y_train=Y, settle=True)
+    with pytest.raises(ValueError, match=r"without those of X_rows; got 178 rows, and"):
+        forget_rows(psem, X[:1], Y[:1], X_train=X, y_train=Y)
+    with pytest.raises(TypeError, match="must not be a RejectingClassifier"):
+        forget_rows(RejectingClassifier(psem, cv=2).fit(X, Y), X[:1], Y[:1])
+
+
+def test_any_form_of_rows():
+    raw, labels = load_wine(return_X_y=True, as_frame=True)
+    psem = make_pipeline(StandardScaler(), KMExClassifier(3, random_state=0))
+    psem.fit(raw, labels)
+    given = {"X_train": raw.iloc[KEPT], "y_train": labels.iloc[KEPT]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KMExWarning)
+        edited = forget_rows(psem, raw.iloc[GONE], labels.iloc[GONE], **given)
+        plain = forget(psem[-1], X_train=X[KEPT], y_train=Y[KEPT])
+        thin = KMExClassifier(3, random_state=0).fit(sparse.csr_array(X), Y)
+        full = forget(thin, X_train=X[KEPT], y_train=Y[KEPT])
+        thin = forget_rows(
+            thin,
+            sparse.csr_array(X[GONE]),
+            Y[GONE],
+            X_train=sparse.csr_array(X[KEPT]),
+            y_train=Y[KEPT],
+        )
+        single = KMExClassifier(3, random_state=0).fit(X.astype(np.float32), Y)
+        single = forget_rows(single, X[GONE].astype(np.float32), Y[GONE])
+    assert_allclose(edited[-1].prototypes_, plain.prototypes_, atol=1e-12)
+    assert_array_equal(edited[-1].prototype_indices_, plain.prototype_indices_)
+    assert_allclose(thin.prototypes_, full.prototypes_, atol=1e-12)
+    assert_array_equal(thin.prototype_indices_, full.prototype_indices_)
+    assert single.prototypes_.dtype == single._member_means.dtype == np.float32
+    assert_allclose(single.prototypes_, plain.prototypes_, atol=1e-5)
+
+
+def test_cosine_examples_have_a_direction():
+    rows = np.array([[1.0, 0], [1, 0.1], [1, 0.2], [0, 0], [0, 1], [0.1, 1]])
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    psem = KMExClassifier(1, metric="cosine", random_state=0)
+    with pytest.warns(KMExWarning, match="rows of zeros"):
+        psem.fit(rows, labels)
+    edited = forget_rows(psem, rows[:2], [0, 0], X_train=rows[2:], y_train=labels[2:])
+    assert_array_equal(edited.prototype_indices_, [0, 2])
+
+
+def test_after_other_edits_files_and_reports_work(tmp_path):
+    psem = KMExClassifier(3, random_state=0).fit(X, Y)
+    edited = add_prototypes(drop_prototypes(psem, 1), X[:1] + 5, 2)
+    edited = forget(edited, GONE[:6], reason="request 4")
+    total = psem.prototype_counts_.sum() + 1 - 6
+    assert edited.prototype_counts_.sum() == pytest.approx(total)
+    path = tmp_path / "psem.safetensors"
+    save_psem(edited, path)
+    again = load_psem(path)
+    assert_array_equal(again.predict_proba(X), edited.predict_proba(X))
+    assert again.edit_log_ == edited.edit_log_
+    text = SEMReport(edited, X, Y).to_dict()["edits"][-1]["text"]
+    assert text.startswith("Forgot 6 training rows, members of prototypes ")
+    undone = forget_rows(add_prototypes(psem, X[:1] + 5, 2), X[:1] + 5, [2])
+    assert_array_equal(undone.prototypes_, psem.prototypes_)
