@@ -53,7 +53,25 @@ def explanation_table(
     return Table(repr(explanation), HEAD, rows, n_more)
 
 
-def rows_of_frame(explanation: ExplanationLike, row: int) -> list[tuple]:
+def explanation_frame(
+    pandas: Any, explanation: ExplanationLike, of_samples: dict[str, Any]
+) -> Any:
+    """Make a row for each prototype and member shown, with columns of their samples."""
+    shown = [_rows_of_frame(explanation, row) for row in range(len(explanation))]
+    counts = [len(some) for some in shown]
+    columns = {
+        name: np.repeat(values, counts)
+        for name, values in of_samples.items()
+        if values is not None
+    }
+    flat = [one for some in shown for one in some]
+    found = pandas.DataFrame(flat, columns=[*Evidence._fields, "likeness"])
+    if explanation.members is None:
+        del found["likeness"]
+    return pandas.concat([pandas.DataFrame(columns), found], axis=1)
+
+
+def _rows_of_frame(explanation: ExplanationLike, row: int) -> list[tuple]:
     """List the evidence with members, and the likeness of these."""
     shown: list[tuple] = []
     for one in explanation.evidence(row):

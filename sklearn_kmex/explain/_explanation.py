@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._draw.explained import Evidence, examples_of
 from sklearn_kmex._draw.explanation import plot_explanation
-from sklearn_kmex._draw.explanation_table import explanation_table, rows_of_frame
+from sklearn_kmex._draw.explanation_table import explanation_frame, explanation_table
 from sklearn_kmex._draw.figures import check_figure
 from sklearn_kmex._draw.pictures import make_scale
 from sklearn_kmex._draw.sentences import explanation_lines
@@ -316,8 +316,6 @@ class Explanation(PictureRecords):
             If pandas is not installed.
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
-        shown = [rows_of_frame(self, row) for row in range(len(self))]
-        counts = [len(some) for some in shown]
         of_samples = {
             "sample": self.sample_indices,
             "prediction": self.predictions,
@@ -328,16 +326,7 @@ class Explanation(PictureRecords):
             "margin": self.margin,
             "reasons": self.reasons,
         }
-        columns = {
-            name: np.repeat(values, counts)
-            for name, values in of_samples.items()
-            if values is not None
-        }
-        flat = [one for some in shown for one in some]
-        found = pandas.DataFrame(flat, columns=[*Evidence._fields, "likeness"])
-        if self.members is None:
-            del found["likeness"]
-        return pandas.concat([pandas.DataFrame(columns), found], axis=1)
+        return explanation_frame(pandas, self, of_samples)
 
     def plot(
         self,
