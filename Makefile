@@ -154,6 +154,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/parity.py --cache benchmarks/study/cache/parity
 	$(BIN)/python benchmarks/texts.py --cache benchmarks/study/cache/texts
 	$(BIN)/python benchmarks/relevance.py
+	$(BIN)/python benchmarks/words.py
 	$(BIN)/python benchmarks/faithfulness.py
 	$(BIN)/python benchmarks/imbalance.py
 	$(BIN)/python benchmarks/tables.py

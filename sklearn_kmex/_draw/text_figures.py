@@ -18,6 +18,7 @@ from sklearn_kmex._draw.words import (
     colour_of,
     example_text,
     line_of,
+    marked_of,
     most_relevant_part,
     pieces,
     shown_text,
@@ -46,7 +47,7 @@ def plot_words(pyplot: Any, words: WordsLike, max_samples: int, figure: Any) -> 
     check_samples(len(words), max_samples)
     check_figure(figure)
     shown = words[:max_samples]
-    lines = [lines_of(shown.marked(i)) for i in range(len(shown))]
+    lines = [lines_of(marked_of(shown, i)) for i in range(len(shown))]
     heights = [0.7 + 0.2 * len(some) for some in lines]
     if figure is None:
         size = (7.2, sum(heights) + 0.4)
@@ -57,7 +58,7 @@ def plot_words(pyplot: Any, words: WordsLike, max_samples: int, figure: Any) -> 
         against = f", not {clipped(shown.against[i], 18)}" * (shown.target == "margin")
         title = f"sample {shown.sample_indices[i]}: {clipped(shown.labels[i], 18)}"
         title += f"{against}; {shown.target} {shown.score[i]:.3g}"
-        draw_text(ax, lines[i], title, line_of(shown.marked(i)))
+        draw_text(ax, lines[i], title, line_of(marked_of(shown, i)))
     if title := heading(len(shown), len(words)):
         figure.suptitle(title)
     return axes

@@ -30,7 +30,7 @@ LEGEND = (
 REVERSING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 WORD_STYLE = """<style>
 bdi.kmex-text { display: block; max-width: 46em; overflow-wrap: anywhere;
-  text-align: start; white-space: pre-wrap; }
+  line-height: 1.6; text-align: start; white-space: pre-wrap; }
 .kmex-text span { border-radius: 0.2em; text-decoration-line: underline;
   text-decoration-skip-ink: none; text-underline-offset: 0.15em;
   print-color-adjust: exact; -webkit-print-color-adjust: exact; }
@@ -86,6 +86,14 @@ class WordsLike(Protocol):
     @property
     def sample_indices(self) -> NDArray[np.intp]: ...
     @property
+    def texts(self) -> NDArray[np.object_]: ...
+    @property
+    def spans(self) -> NDArray[np.object_]: ...
+    @property
+    def relevance(self) -> NDArray[np.object_]: ...
+    @property
+    def absent(self) -> NDArray[np.object_]: ...
+    @property
     def labels(self) -> NDArray: ...
     @property
     def against(self) -> NDArray: ...
@@ -95,9 +103,19 @@ class WordsLike(Protocol):
     def target(self) -> str: ...
     @property
     def method(self) -> str: ...
-    def marked(self, row: int) -> MarkedText: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice) -> Self: ...
+
+
+def marked_of(words: WordsLike, row: int) -> MarkedText:
+    """Return a text with its words."""
+    return MarkedText(
+        words.texts[row],
+        words.spans[row],
+        words.relevance[row],
+        words.absent[row],
+        str(words.labels[row]),
+    )
 
 
 def holds_texts(explanation: ExplainedTexts) -> bool:
@@ -112,7 +130,7 @@ def sample_text(explanation: ExplainedTexts, row: int) -> MarkedText | None:
         return None
     if explanation.words is None:
         return MarkedText(explanation.samples[row])
-    return explanation.words.marked(row)
+    return marked_of(explanation.words, row)
 
 
 def example_text(explanation: ExplainedTexts, prototype: int) -> MarkedText | None:
@@ -123,7 +141,7 @@ def example_text(explanation: ExplainedTexts, prototype: int) -> MarkedText | No
     place = int(np.searchsorted(known, prototype))
     if explanation.example_words is None:
         return MarkedText(examples[place])
-    return explanation.example_words.marked(place)
+    return marked_of(explanation.example_words, place)
 
 
 def member_texts(explanation: ExplainedTexts, row: int) -> list[MarkedText]:
@@ -131,10 +149,10 @@ def member_texts(explanation: ExplainedTexts, row: int) -> list[MarkedText]:
     members, texts = explanation.members, explanation.member_samples
     if members is None or texts is None or texts.dtype != object:
         return []
-    known = np.flatnonzero(members[row] >= 0)
+    known = np.flatnonzero(members[row] >= 0).tolist()
     if explanation.member_words is None:
         return [MarkedText(texts[row, n]) for n in known]
-    return [explanation.member_words[row].marked(n) for n in known]
+    return [marked_of(explanation.member_words[row], n) for n in known]
 
 
 def html_words(marked: MarkedText) -> str:
@@ -354,7 +372,7 @@ def words_table(words: WordsLike, n_rows: int) -> Table:
             words.labels[i],
             words.against[i] if words.target == "margin" else "",
             f"{words.score[i]:.3g}",
-            words.marked(i),
+            marked_of(words, i),
         ]
         for i in range(n_rows)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -139,12 +140,9 @@ def explain(
     Z = embed(psem, X)
     found = decide(psem, Z)
     order = np.argsort(-found.similarities, axis=1, kind="stable")[:, :n_prototypes]
-    known = {
-        **_examples(found, order, X_train),
-        **_compared(psem, Z, found, X_train, y_train, n_members),
-    }
     samples = _kept(X, range(len_of(X)))
-    return Explanation(
+    is_text = samples is not None and samples.dtype == object
+    explanation = Explanation(
         sample_indices=np.arange(len_of(X)),
         predictions=found.classes[found.predicted],
         probabilities=class_probabilities(sem, Z),
@@ -154,11 +152,13 @@ def explain(
         samples=samples,
         prototype_classes=np.asarray(sem.prototype_classes_),
         prototype_rows=found.training_rows,
-        **(_reasons(psem, X, X_train, samples, known, found) if reasons else {}),
+        reasons=_reasons(psem, X, X_train) if reasons and not is_text else None,
         **explained_maps(relevance, psem, X, order),
         **_two_classes(found),
-        **known,
+        **_examples(found, order, X_train),
+        **_compared(psem, Z, found, X_train, y_train, n_members),
     )
+    return _with_words(psem, explanation) if reasons and is_text else explanation
 
 
 def _kept(X: Any, rows: Any) -> NDArray | None:
@@ -167,32 +167,30 @@ def _kept(X: Any, rows: Any) -> NDArray | None:
     return texts_at(X, rows) if found is None else found
 
 
-def _reasons(
-    psem: Any,
-    X: Any,
-    X_train: Any,
-    samples: NDArray | None,
-    known: dict[str, Any],
-    found: Decision,
-) -> dict[str, Any]:
-    """Say why samples are similar to the predicted class, in columns or in words."""
-    if samples is None or samples.dtype != object:
-        return {"reasons": contrast(psem, X, X_train=X_train).reasons()}
-    own = words(psem, samples.tolist())
-    reasons: dict[str, Any] = {"reasons": own.reasons(), "words": own}
-    if known.get("examples") is not None:
-        reasons["example_words"] = words(
-            psem,
-            known["examples"].tolist(),
-            labels=found.classes[found.owners[known["example_prototypes"]]],
-        )
-    if known.get("member_samples") is not None:
-        shape = known["member_samples"].shape
-        labels = np.repeat(found.classes[found.predicted], shape[1])
-        flat = words(psem, known["member_samples"].ravel().tolist(), labels=labels)
+def _reasons(psem: Any, X: Any, X_train: Any) -> NDArray[np.object_]:
+    return contrast(psem, X, X_train=X_train).reasons()
+
+
+def _with_words(psem: Any, found: Explanation) -> Explanation:
+    """Add the words that decide, of the texts and of the training texts kept."""
+    assert found.samples is not None
+    own, examples, members = words(psem, found.samples.tolist()), None, None
+    if found.examples is not None:
+        labels = found.prototype_classes[found.example_prototypes]
+        examples = words(psem, found.examples.tolist(), labels=labels)
+    if found.member_samples is not None:
+        shape = found.member_samples.shape
+        labels = np.repeat(found.predictions, shape[1])
+        flat = words(psem, found.member_samples.ravel().tolist(), labels=labels)
         numbers = np.arange(len(flat)).reshape(shape)
-        reasons["member_words"] = as_objects([flat[some] for some in numbers])
-    return reasons
+        members = as_objects([flat[some] for some in numbers])
+    return replace(
+        found,
+        reasons=own.reasons(),
+        words=own,
+        example_words=examples,
+        member_words=members,
+    )
 
 
 def _two_classes(found: Decision) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def split_margin(Z: NDArray, rule: Rule, own: NDArray, rivals: NDArray) -> Split
     metric = rule.metric
     Z, P = Z.astype(np.float64), np.asarray(rule.prototypes, dtype=np.float64)
     a, b = P[own], P[rivals]
-    slope, shift = 2 * (a - b), metric.direction(Z) - (a + b) / 2
+    rows = np.nan_to_num(metric.direction(Z))  # rows of zeros have no direction
+    slope, shift = 2 * (a - b), rows - (a + b) / 2
     if metric.mapped:
         of_map = np.asarray(metric.map, dtype=np.float64)
         slope = slope @ of_map @ of_map.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn_kmex._draw.table import Table
 from sklearn_kmex._draw.text_figures import plot_words
 from sklearn_kmex._draw.words import (
-    MarkedText,
+    marked_of,
     reason_of,
     words_table,
 )
@@ -133,32 +133,6 @@ class Words(Records):
     target: str = field(metadata=SHARED)
     method: str = field(metadata=SHARED)
 
-    @classmethod
-    def of(
-        cls, split: list[TextWords], method: str, found: Decision, asked: Asked
-    ) -> Self:
-        """Put together what was found for each text."""
-        columns: dict[str, list[Any]] = {
-            "texts": [one.text for one in split],
-            "spans": [one.spans for one in split],
-            "relevance": [one.relevance for one in split],
-            "unplaced": [one.unplaced for one in split],
-            "absent": [one.absent for one in split],
-            "rest_parts": [one.rest for one in split],
-            "collisions": [one.collisions for one in split],
-        }
-        return cls(
-            sample_indices=np.arange(len(split)),
-            **{name: as_objects(values) for name, values in columns.items()},
-            score=np.array([total(one) for one in split]),
-            labels=found.classes[found.owners[asked.prototypes]],
-            against=found.classes[found.owners[asked.against]],
-            prototypes=asked.prototypes,
-            against_prototypes=asked.against,
-            target=asked.kind,
-            method=method,
-        )
-
     @property
     def words(self) -> list[list[str]]:
         """The words of each text."""
@@ -188,19 +162,9 @@ class Words(Records):
         """
         return as_objects(
             [
-                reason_of(self.labels[i], self.marked(i), n_words)
+                reason_of(self.labels[i], marked_of(self, i), n_words)
                 for i in range(len(self))
             ]
-        )
-
-    def marked(self, row: int) -> MarkedText:
-        """Return a text with its words, for a page."""
-        return MarkedText(
-            self.texts[row],
-            self.spans[row],
-            self.relevance[row],
-            self.absent[row],
-            str(self.labels[row]),
         )
 
     def frame(self) -> Any:
@@ -289,6 +253,32 @@ class Words(Records):
 
     def _table(self, n_rows: int) -> Table:
         return words_table(self, n_rows)
+
+
+def make_words(
+    split: list[TextWords], method: str, found: Decision, asked: Asked
+) -> Words:
+    """Put together what was found for each text."""
+    columns: dict[str, list[Any]] = {
+        "texts": [one.text for one in split],
+        "spans": [one.spans for one in split],
+        "relevance": [one.relevance for one in split],
+        "unplaced": [one.unplaced for one in split],
+        "absent": [one.absent for one in split],
+        "rest_parts": [one.rest for one in split],
+        "collisions": [one.collisions for one in split],
+    }
+    return Words(
+        sample_indices=np.arange(len(split)),
+        **{name: as_objects(values) for name, values in columns.items()},
+        score=np.array([total(one) for one in split]),
+        labels=found.classes[found.owners[asked.prototypes]],
+        against=found.classes[found.owners[asked.against]],
+        prototypes=asked.prototypes,
+        against_prototypes=asked.against,
+        target=asked.kind,
+        method=method,
+    )
 
 
 def total(one: TextWords) -> float:

@@ -22,7 +22,7 @@ from sklearn_kmex.explain._scores import Asked, asked_of
 from sklearn_kmex.explain._text_words import TextWords
 from sklearn_kmex.explain._token_words import token_words
 from sklearn_kmex.explain._walk import forward
-from sklearn_kmex.explain._word_records import Words
+from sklearn_kmex.explain._word_records import Words, make_words
 
 SAMPLING = "sampling"
 N_ABSENT = 10
@@ -169,7 +169,7 @@ def words(
     asked = asked_of(found, target, labels, against, prototypes)
     model = TextModel(steps, rule_of(find_sem(psem)), n_absent)
     split = None if method == SAMPLING else _not_sampled(psem, model, X, asked, method)
-    return Words.of(*(split or _sampled(model, X, asked, method)), found, asked)
+    return make_words(*(split or _sampled(model, X, asked, method)), found, asked)
 
 
 def words_without_sampling(psem: Any, X: list[str], labels: ArrayLike) -> Words | None:
@@ -180,7 +180,7 @@ def words_without_sampling(psem: Any, X: list[str], labels: ArrayLike) -> Words 
     asked = asked_of(found, "margin", labels, None, None)
     model = TextModel(steps, rule_of(find_sem(psem)), N_ABSENT)
     split = _not_sampled(psem, model, X, asked, None)
-    return None if split is None else Words.of(*split, found, asked)
+    return None if split is None else make_words(*split, found, asked)
 
 
 def _not_sampled(
@@ -210,6 +210,12 @@ def _sampled(
 def _texts_or_table(psem: Any, X: Any) -> Any:
     """Return a list of texts, or the table that a ColumnTransformer takes."""
     steps = steps_before(psem)
+    if not steps and not hasattr(X, "dtype"):
+        raise TypeError(
+            "psem must be a model of texts, with a vectorizer or an embedder of texts "
+            f"before its classifier; {type(find_sem(psem)).__name__} has none. Fit it "
+            "in a Pipeline."
+        )
     first = steps[0][1] if steps else None
     if isinstance(first, ColumnTransformer) and not isinstance(X, str):
         return as_samples(X)

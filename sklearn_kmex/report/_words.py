@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_kmex._data.samples import sample
-from sklearn_kmex._draw.words import MarkedText, html_words, part_of
+from sklearn_kmex._draw.words import MarkedText, html_words, marked_of, part_of
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.explain._words import words_without_sampling
@@ -43,7 +43,7 @@ def show_words(
         return {}
     if found is None:
         return {}
-    return {key: as_data(found.marked(n)) for n, key in enumerate(texts)}
+    return {key: as_data(marked_of(found, n)) for n, key in enumerate(texts)}
 
 
 def _names(content: dict[str, Any]) -> list[str]:

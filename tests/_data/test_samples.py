@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import sparse
 
 torch = pytest.importorskip("torch")
 
@@ -13,6 +14,7 @@ from sklearn_kmex._data.samples import (
     sample,
     stacked,
     take,
+    texts_at,
 )
 
 
@@ -89,3 +91,19 @@ def test_a_dask_frame_is_computed_to_be_counted():
     frames = pytest.importorskip("dask.dataframe")
     X = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
     assert as_samples(frames.from_pandas(X, npartitions=2)).equals(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        (["a", "b", "c"], ["c", "a"]),
+        (np.array(["a", "b", "c"]), ["c", "a"]),
+        (["a", "b", 3], None),
+        (np.eye(3), None),
+        (sparse.eye(3, format="csr"), None),
+    ],
+)
+def test_texts_at(X, expected):
+    found = texts_at(X, [2, 0])
+    assert (found if found is None else found.tolist()) == expected
+    assert texts_at(X, []) is None

@@ -453,6 +453,21 @@ def test_what_is_no_text_is_named(lsa, X, error, message):
         words(lsa, X)
 
 
+def test_a_model_without_texts_is_named():
+    psem = KMExClassifier(1).fit(np.eye(4), [0, 0, 1, 1])
+    with pytest.raises(TypeError, match="KMExClassifier has none"):
+        words(psem, ["a"])
+
+
+@pytest.mark.filterwarnings("ignore:X has rows of zeros")
+def test_a_text_without_direction_has_a_margin():
+    psem = make_pipeline(CountVectorizer(), KMExClassifier(1, metric="cosine"))
+    psem.fit(["a prize", "at home"], [1, 0])
+    found = words(psem, ["xyzzy"])
+    assert_allclose(parts_sum(found), found.score)
+    assert np.isfinite(found.score).all()
+
+
 def test_bytes_are_decoded_as_by_the_vectorizer(lsa):
     found = words(lsa, [b"a prize", "at home"])
     assert found.texts.tolist() == ["a prize", "at home"]
