@@ -30,13 +30,16 @@ def as_lines(signal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _line(values: NDArray[np.float64], height: int) -> NDArray[np.float64]:
     """Draw one line: in each column from its lowest to its highest value there."""
-    n_inside = -(-len(values) // WIDTH) + 1
-    places = np.linspace(0, len(values) - 1, WIDTH * n_inside + 1)
-    known = np.interp(places, np.arange(len(values)), values)
-    windows = np.lib.stride_tricks.sliding_window_view(known, n_inside + 1)[::n_inside]
+    steps = np.arange(len(values))
+    edges = np.linspace(0, len(values) - 1, WIDTH + 1)
+    at_edges = np.interp(edges, steps, values)
+    column = np.minimum(edges.searchsorted(steps, side="right") - 1, WIDTH - 1)
+    most = np.maximum(at_edges[1:], at_edges[:-1])
+    least = np.minimum(at_edges[1:], at_edges[:-1])
+    np.maximum.at(most, column, values)
+    np.minimum.at(least, column, values)
     top, bottom = (
-        np.round((1 - ends) * (height - 3)).astype(int) + 1
-        for ends in (windows.max(axis=1), windows.min(axis=1))
+        np.round((1 - ends) * (height - 3)).astype(int) + 1 for ends in (most, least)
     )
     rows = np.arange(height)[:, np.newaxis]
     return np.where((rows >= top) & (rows <= bottom), 0.0, 1.0)

@@ -186,9 +186,9 @@ class Explanation(PictureRecords):
     runner_up: NDArray
     runner_up_prototype: NDArray[np.intp]
     runner_up_similarity: NDArray
-    margin: NDArray
     typicality: NDArray[np.float64] | None = None
     typicality_among: str | None = field(default=None, metadata=SHARED)
+    margin: NDArray
     classes: NDArray = field(metadata=SHARED)
     prototype_classes: NDArray = field(metadata=SHARED)
     prototype_rows: NDArray[np.intp] = field(metadata=SHARED)

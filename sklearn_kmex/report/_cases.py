@@ -88,6 +88,7 @@ def case_cards(
                         "relevance_of",
                         "columns",
                         "contributions",
+                        "contributions_rest",
                         "contributions_method",
                         "contributions_base",
                     ]
@@ -168,18 +169,30 @@ def true_class_card(
 
 def contributions(
     found: Contrast, place: int, names: list[str], wanted: Sequence[int] = ()
-) -> list[dict[str, Any]]:
-    """List the columns that contribute most to a decision, and those wanted."""
+) -> dict[str, Any]:
+    """List the columns that contribute most to a decision, and the sum of the rest.
+
+    Those wanted are listed in any case.
+    """
     order = by_size(found.contributions)[place]
     leading = order[:N_COLUMNS]
     shown = [*leading, *(column for column in wanted if column not in leading)]
-    return [
-        {
-            "feature": as_name(names[column]),
-            "value": as_cell(found.values[place, column]),
-            "prototype_value": as_cell(found.prototype_values[place, column]),
-            "against_value": as_cell(found.against_values[place, column]),
-            "contribution": as_number(found.contributions[place, column]),
-        }
-        for column in shown
-    ]
+    rest = order[~np.isin(order, shown)]
+    return {
+        "contributions": [
+            {
+                "feature": as_name(names[column]),
+                "value": as_cell(found.values[place, column]),
+                "prototype_value": as_cell(found.prototype_values[place, column]),
+                "against_value": as_cell(found.against_values[place, column]),
+                "contribution": as_number(found.contributions[place, column]),
+            }
+            for column in shown
+        ],
+        "contributions_rest": {
+            "n_columns": len(rest),
+            "contribution": as_number(found.contributions[place, rest].sum()),
+        },
+        "contributions_method": found.method,
+        "contributions_base": as_number(found.base[place]),
+    }

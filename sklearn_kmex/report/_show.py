@@ -19,11 +19,12 @@ from sklearn_kmex.report._table import (
     Table,
     as_table,
     cells_of,
+    columns_note,
     leading_columns,
     numbers_of,
     places_in_class,
 )
-from sklearn_kmex.report._text import as_number, as_text
+from sklearn_kmex.report._text import as_text
 
 LONGEST = 400  # characters of a text
 
@@ -47,8 +48,9 @@ def show_samples(
         if some is not None and isinstance(sample(some.X, 0), str):
             for card, row in shown_rows(content, side):
                 card["text"] = clipped(as_text(sample(some.X, row)), LONGEST)
+    content["columns_note"] = ""
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
-    content["data"]["columns"] = None
+    content["data"]["n_columns"] = None
     if table is not None:
         wanted = numbers_of(table.names, columns)
         show_values(content, psem, table, wanted, samples, training, answers)
@@ -206,16 +208,12 @@ def show_values(
         places = places_in_class(table, columns, shown, of, codes)
         for card, columns_of in zip(cards, places, strict=True):
             card["columns"] = columns_of
-    content["data"]["columns"] = {
-        "n_shown": len(columns),
-        "n_columns": len(table.names),
-        "by": "difference" if known is None else "contribution",
-    }
+    how = {"by_contribution": known is not None, "n_wanted": len(wanted)}
+    content["columns_note"] = columns_note(table.names, columns, **how)
+    content["data"]["n_columns"] = len(table.names)
     if known is not None:
         for place, case in enumerate(content["cases"]):
-            case["contributions"] = contributions(found, place, table.names, wanted)
-            case["contributions_method"] = found.method
-            case["contributions_base"] = as_number(found.base[place])
+            case |= contributions(found, place, table.names, wanted)
 
 
 def prototype_rows(

@@ -14,6 +14,7 @@ from sklearn_kmex.inspection._examples import as_numbers, class_ranks, names_of_
 from sklearn_kmex.report._text import as_cell, as_name, as_number, listed
 
 N_COLUMNS = 12
+N_HIDDEN = 20  # columns that are named although they are not shown
 N_ROWS = 1_000  # to estimate the spread of a column from
 
 
@@ -46,20 +47,23 @@ def places_in_class(
 ) -> list[list[dict[str, Any]]]:
     """Describe rows by their values in some columns.
 
-    The rank is the share of samples of the row's class with a smaller value.
+    The rank is the share of samples of the row's class with a smaller value; for values
+    without order, `same` is the share with the same value.
     """
-    shown = values[:, columns]
-    ranks = class_ranks(shown, owners, table.cells[:, columns], codes)
+    shown, cells = values[:, columns], table.cells[:, columns]
+    ranks = class_ranks(shown, owners, cells, codes)
+    shares = equal_shares(shown, ranks, owners, cells, codes)
     return [
         [
             {
                 "feature": as_name(table.names[column]),
                 "value": as_cell(value),
                 "rank": as_number(rank),
+                "same": as_number(same),
             }
-            for column, value, rank in zip(columns, row, places, strict=True)
+            for column, value, rank, same in zip(columns, *of_row, strict=True)
         ]
-        for row, places in zip(shown, ranks, strict=True)
+        for of_row in zip(shown, ranks, shares, strict=True)
     ]
 
 
@@ -68,14 +72,17 @@ def leading_columns(
 ) -> NDArray[np.intp]:
     """Return the columns to show: those wanted, then others, the most important first.
 
-    These are the columns that contribute most to the decisions, or if that is unknown
-    those in which prototypes differ most, relative to samples.
+    These are the columns that contribute most to the decisions, each of which counts
+    the same, or if that is unknown those in which prototypes differ most, relative to
+    samples.
     """
     if contributions is None:
         few = cells[:: -(-cells.shape[0] // N_ROWS)]
         weights = np.nan_to_num(column_spreads(values) / column_spreads(few), posinf=0)
     else:
-        weights = np.abs(contributions).mean(axis=0)
+        sizes = np.abs(np.nan_to_num(contributions.astype(np.float64)))
+        totals = sizes.sum(axis=1, keepdims=True)
+        weights = (sizes / np.where(totals == 0, 1, totals)).mean(axis=0)
     order = np.argsort(-weights, kind="stable")
     others = order[~np.isin(order, wanted)]
     shown = np.concatenate([np.asarray(wanted, dtype=np.intp), others])
@@ -103,6 +110,41 @@ def numbers_of(
             )
         wanted.append(known.index(column))
     return list(dict.fromkeys(wanted))
+
+
+def equal_shares(
+    values: NDArray, ranks: NDArray, owners: NDArray, cells: Any, codes: NDArray
+) -> NDArray[np.float64]:
+    """Compute the share of rows of a class with the same value, if that has no rank."""
+    shares = np.full(values.shape, np.nan)
+    for j in np.flatnonzero(np.isnan(ranks).all(axis=0)):
+        column = cells_of(cells, slice(None))[:, j]
+        for i, (value, owner) in enumerate(zip(values[:, j], owners, strict=True)):
+            own = column[codes == owner]
+            if len(own) and value == value:  # not missing
+                shares[i, j] = np.mean(own == value)
+    return shares
+
+
+def columns_note(
+    names: list[str], columns: NDArray, by_contribution: bool, n_wanted: int = 0
+) -> str:
+    """Say which columns are shown, and which are not."""
+    hidden = np.setdiff1d(np.arange(len(names)), columns)
+    order = "Columns are ordered by what they contribute to the decisions shown."
+    if not len(hidden):
+        return order if by_contribution else ""
+    some = ", ".join(as_name(names[place]) for place in hidden[:N_HIDDEN])
+    more = f" and {len(hidden) - N_HIDDEN:,} more" if len(hidden) > N_HIDDEN else ""
+    which = "that contribute most to the decisions shown, these first"
+    if not by_contribution:
+        which = "in which prototypes differ most"
+    if n_wanted:
+        which += f", after {n_wanted} that were asked for"
+    return (
+        f"Of {len(names):,} columns, the {len(columns)} are shown {which}; not shown: "
+        f"{some}{more}."
+    )
 
 
 def column_spreads(cells: Any) -> NDArray[np.float64]:

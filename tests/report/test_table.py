@@ -18,6 +18,7 @@ from sklearn_kmex.report._table import (
     as_table,
     cells_of,
     column_spreads,
+    columns_note,
     leading_columns,
     numbers_of,
     places_in_class,
@@ -68,8 +69,8 @@ def test_places_by_hand():
     )
     assert places == [
         [
-            {"feature": "size", "value": "2", "rank": 0.5},
-            {"feature": "n ice", "value": "6", "rank": 1.0},
+            {"feature": "size", "value": "2", "rank": 0.5, "same": None},
+            {"feature": "n ice", "value": "6", "rank": 1.0, "same": None},
         ]
     ]
 
@@ -163,7 +164,7 @@ def test_a_million_sparse_columns_stay_sparse():
     assert 1004 in leading_columns(X, values, None, [])  # 16 GB if it were dense
 
 
-def test_a_missing_number_is_called_missing_and_a_text_not_numeric():
+def test_a_missing_number_is_called_missing_and_a_text_has_a_share():
     pytest.importorskip("jinja2")
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame({"age": [np.nan, 20, 30, 40] * 5, "job": ["a", "b"] * 10})
@@ -173,4 +174,28 @@ def test_a_missing_number_is_called_missing_and_a_text_not_numeric():
     page = SEMReport(psem, X, y, X_train=X, y_train=y, black_box=None).to_html()
     rows = re.findall(r'row"><bdi>(\w+)</bdi>.*?quiet[^>]*>([\w ]+)', page, re.DOTALL)
     assert ("age", "missing") in rows
-    assert {kind for name, kind in rows if name == "job"} == {"not numeric"}
+    shares = {kind.strip() for name, kind in rows if name == "job"}
+    assert shares <= {"100", "33", "67"}  # per cent of the class with the same job
+    assert "% the same" in page
+    assert "not numeric" not in page
+
+
+def test_columns_that_contribute_most_come_first_and_others_are_named():
+    contributions = np.zeros((2, 15))
+    contributions[0, [3, 7]] = 4, -1
+    contributions[1, [3, 2]] = -300, 100
+    cells, values = np.zeros((4, 15)), np.zeros((2, 15))
+    columns = leading_columns(cells, values, contributions, [])
+    assert columns[:3].tolist() == [3, 2, 7]
+    assert len(columns) == 12
+    names = [f"c{place}" for place in range(15)]
+    assert columns_note(names, columns, True) == (
+        "Of 15 columns, the 12 are shown that contribute most to the decisions shown, "
+        "these first; not shown: c12, c13, c14."
+    )
+    assert "in which prototypes differ most" in columns_note(names, columns, False)
+    assert "after 2 that were asked for" in columns_note(names, columns, True, 2)
+    assert columns_note(names[:2], np.array([1, 0]), False) == ""
+    assert "ordered by what they contribute" in columns_note(names[:1], [0], True)
+    many = columns_note([f"c{place}" for place in range(1000)], columns, True)
+    assert many.endswith("c30, c31 and 968 more.")
