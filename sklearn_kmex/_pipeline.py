@@ -42,14 +42,15 @@ def make_kmex(
     Parameters
     ----------
     model : object
-        The trained model: a `torch.nn.Module`; a `SentenceTransformer`; a fitted skorch
-        net, `MLPClassifier`, ensemble of trees of scikit-learn, XGBoost, LightGBM or
-        CatBoost, or other classifier with `decision_function` or `predict_proba`; a
-        fitted `Pipeline` that ends in one of these, or a fitted search, threshold,
-        calibration or vote over them; a transformer, which is frozen if it is fitted;
-        or a callable that takes X and returns embeddings of shape (n_samples,
-        n_features). A `Pipeline` that reads texts keeps its own vectors, unless its
-        classifier has layers or trees.
+        The trained model: a `torch.nn.Module`; a `SentenceTransformer`; a pipeline of
+        transformers that classifies texts; a fitted skorch net, `MLPClassifier`,
+        ensemble of trees of scikit-learn, XGBoost, LightGBM or CatBoost, or other
+        classifier with `decision_function` or `predict_proba`; a fitted `Pipeline` that
+        ends in one of these, or a fitted search, threshold, calibration or vote over
+        them; a transformer, which is frozen if it is fitted; or a callable that takes X
+        and returns embeddings of shape (n_samples, n_features). A
+        `Pipeline` that reads texts keeps its own vectors, unless its classifier has
+        layers or trees.
 
     tokenizer : tokenizer of transformers, default=None
         Tokenizer of a torch module that takes texts as tokens, as models of

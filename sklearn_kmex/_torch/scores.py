@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -166,7 +167,7 @@ class Score(Protocol):
 def make_score(target: Target, prototypes: Prototypes) -> Score:
     """Make the score of a target."""
     codes, rivals, ids = (
-        torch.as_tensor(part, device=prototypes.points.device)
+        torch.as_tensor(np.array(part), device=prototypes.points.device)
         for part in (target.codes, target.rivals, target.prototypes)
     )
     is_linear = target.rule == "linear"

@@ -85,6 +85,8 @@ def _of_one(model: Any, layer: Any, tokenizer: Any) -> Any:
     """Return an embedder of a model that is no wrapper."""
     if _is_instance(model, "sentence_transformers", "SentenceTransformer"):
         return TextEmbedder(model, tokenizer, layer=layer)
+    if _is_instance(model, "transformers.pipelines.base", "Pipeline"):
+        model, tokenizer = model.model, tokenizer or model.tokenizer
     if tokenizer is not None:
         if not _is_instance(model, "torch.nn", "Module"):
             raise TypeError(

@@ -52,7 +52,7 @@ def _crossed(
         rows = np.logical_and.reduce([columns[name][value] for name, value in pairs])
         if rows.any():
             yield Group(
-                ", ".join(f"{one} = {value}" for one, value in pairs), pairs, rows
+                " and ".join(f"{one} = {value}" for one, value in pairs), pairs, rows
             )
 
 

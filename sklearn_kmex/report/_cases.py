@@ -170,11 +170,14 @@ def true_class_card(
 def contributions(
     found: Contrast, place: int, names: list[str], wanted: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """List the columns that contribute most, those wanted, and the sum of the rest."""
+    """List the columns that contribute most to a decision, and the sum of the rest.
+
+    Those wanted are listed in any case.
+    """
     order = by_size(found.contributions)[place]
     leading = order[:N_COLUMNS]
     shown = [*leading, *(column for column in wanted if column not in leading)]
-    rest = np.setdiff1d(order, shown)
+    rest = order[~np.isin(order, shown)]
     return {
         "contributions": [
             {

@@ -54,7 +54,7 @@ def show_samples(
         content["words"] = show_words(psem, content, samples, training)
     content["columns_note"] = ""
     table = None if content["pictures"] else as_table(psem, samples.X, feature_names)
-    content["data"]["columns"] = None
+    content["data"]["n_columns"] = None
     if table is not None:
         wanted = numbers_of(table.names, columns)
         show_values(content, psem, table, wanted, samples, training, answers)
@@ -212,14 +212,10 @@ def show_values(
         places = places_in_class(table, columns, shown, of, codes)
         for card, columns_of in zip(cards, places, strict=True):
             card["columns"] = columns_of
-    content["data"]["columns"] = {
-        "n_shown": len(columns),
-        "n_columns": len(table.names),
-        "by": "difference" if known is None else "contribution",
-    }
     content["columns_note"] = columns_note(
         table.names, columns, known is not None, len(wanted)
     )
+    content["data"]["n_columns"] = len(table.names)
     if known is not None:
         for place, case in enumerate(content["cases"]):
             case |= contributions(found, place, table.names, wanted)

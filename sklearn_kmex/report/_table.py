@@ -67,27 +67,13 @@ def places_in_class(
     ]
 
 
-def equal_shares(
-    values: NDArray, ranks: NDArray, owners: NDArray, cells: Any, codes: NDArray
-) -> NDArray[np.float64]:
-    """Compute the share of rows of a class with the same value, if that has no rank."""
-    shares = np.full(values.shape, np.nan)
-    for j in np.flatnonzero(np.isnan(ranks).all(axis=0)):
-        column = cells_of(cells, slice(None))[:, j]
-        for i, (value, owner) in enumerate(zip(values[:, j], owners, strict=True)):
-            own = column[codes == owner]
-            if len(own) and value == value:  # not missing
-                shares[i, j] = np.mean(own == value)
-    return shares
-
-
 def leading_columns(
     cells: Any, values: NDArray, contributions: NDArray | None, wanted: Sequence[int]
 ) -> NDArray[np.intp]:
     """Return the columns to show: those wanted, then others, the most important first.
 
-    These are the columns with the largest shares of the contributions to decisions, or
-    if contributions are unknown, those in which prototypes differ most, relative to
+    These are the columns that contribute most to the decisions, each of which counts
+    the same, or if that is unknown those in which prototypes differ most, relative to
     samples.
     """
     if contributions is None:
@@ -126,24 +112,39 @@ def numbers_of(
     return list(dict.fromkeys(wanted))
 
 
+def equal_shares(
+    values: NDArray, ranks: NDArray, owners: NDArray, cells: Any, codes: NDArray
+) -> NDArray[np.float64]:
+    """Compute the share of rows of a class with the same value, if that has no rank."""
+    shares = np.full(values.shape, np.nan)
+    for j in np.flatnonzero(np.isnan(ranks).all(axis=0)):
+        column = cells_of(cells, slice(None))[:, j]
+        for i, (value, owner) in enumerate(zip(values[:, j], owners, strict=True)):
+            own = column[codes == owner]
+            if len(own) and value == value:  # not missing
+                shares[i, j] = np.mean(own == value)
+    return shares
+
+
 def columns_note(
     names: list[str], columns: NDArray, by_contribution: bool, n_wanted: int = 0
 ) -> str:
     """Say which columns are shown, and which are not."""
     hidden = np.setdiff1d(np.arange(len(names)), columns)
-    first = "after those asked for by the argument columns" if n_wanted else ""
-    order = "Columns are ordered by what they contribute to the decisions shown"
+    after = f", after {n_wanted} that were asked for" if n_wanted else ""
+    order = (
+        f"Columns are ordered by what they contribute to the decisions shown{after}."
+    )
     if not len(hidden):
-        return ", ".join(filter(None, [order, first])) + "." if by_contribution else ""
+        return order if by_contribution else ""
     some = ", ".join(as_name(names[place]) for place in hidden[:N_HIDDEN])
     more = f" and {len(hidden) - N_HIDDEN:,} more" if len(hidden) > N_HIDDEN else ""
     which = "that contribute most to the decisions shown, these first"
     if not by_contribution:
         which = "in which prototypes differ most"
-    which = ", ".join(filter(None, [which, first]))
     return (
-        f"Of {len(names):,} columns, the {len(columns)} are shown {which}; not shown: "
-        f"{some}{more}."
+        f"Of {len(names):,} columns, the {len(columns)} are shown {which}{after}; not "
+        f"shown: {some}{more}."
     )
 
 

@@ -384,5 +384,17 @@ class TestFile:
         np.testing.assert_array_equal(psem[-1].classes_[codes], psem.predict(TEXTS))
 
 
+def test_a_pipeline_of_transformers_has_both(classifier, tokenizer):
+    whole = transformers.pipeline(
+        "text-classification", model=classifier, tokenizer=tokenizer, device="cpu"
+    )
+    embedder = make_kmex(whole)["embed"]
+    assert embedder.model is classifier
+    assert embedder.tokenizer is tokenizer
+    codes = embedder.black_box_output(TEXTS).argmax(axis=1)
+    expected = [answer["label"] for answer in whole(TEXTS)]
+    assert [embedder.output_classes[code] for code in codes] == expected
+
+
 def test_ids_of_tokens_still_go_to_the_torch_embedder(encoder):
     assert isinstance(make_kmex(encoder)["embed"], TorchEmbedder)

@@ -55,12 +55,12 @@ def test_crossings_missing_values_and_small_groups():
     X, y = [[0]] * 6, ["a", "b"] * 3
     found = group_scores(MODEL, X, y, groups, min_size=3)
     assert found.groups.group.tolist() == [
-        "all samples", "sex = f", "age = 1.0", "sex = f, age = 1.0",
+        "all samples", "sex = f", "age = 1.0", "sex = f and age = 1.0",
     ]  # fmt: skip
     small = dict(zip(found.too_small.group, found.too_small.n_samples, strict=True))
     assert small["sex = missing"] == small["age = missing"] == 1
     assert small["age = 10.0"] == 1
-    assert small["sex = missing, age = 2.0"] == 1
+    assert small["sex = missing and age = 2.0"] == 1
     assert list(small).index("age = 2.0") < list(small).index("age = 10.0")
     alone = group_scores(MODEL, X, y, groups, min_size=3, crossings=1)
     assert not any("," in name for name in alone.groups.group)

@@ -344,7 +344,8 @@ def test_relevance_maps_of_a_network(network, relevance):
     assert content["data"]["samples"]["sample_shape"] == [1, 8, 8]
     for case in content["cases"]:
         assert case["relevance"] == f"sample-{case['row']}-relevance"
-    assert "Relevance: red increases similarity, blue decreases it" in page.text
+    said = "Relevance as given: red" if callable(relevance) else "Red speaks for"
+    assert said in page.text
     assert content["performance"]["black_box"] is not None
 
 
@@ -460,7 +461,7 @@ def test_samples_that_are_training_rows(iris, iris_psem):
     content, page = check_report(report)
     assert content["data"]["shared_rows"] == list(range(10))
     assert content["data"]["training"]["n_samples"] == 75
-    assert "10 samples are also in the training set" in page.text
+    assert "10 test samples are equal or nearly equal to a training" in page.text
 
 
 def test_one_iris_occurs_twice(iris_report, iris):

@@ -184,7 +184,8 @@ def test_columns_that_contribute_most_come_first_and_others_are_named():
     contributions = np.zeros((2, 15))
     contributions[0, [3, 7]] = 4, -1
     contributions[1, [3, 2]] = -300, 100
-    columns = leading_columns(np.zeros((2, 15)), np.zeros((2, 15)), contributions, [])
+    cells, values = np.zeros((4, 15)), np.zeros((2, 15))
+    columns = leading_columns(cells, values, contributions, [])
     assert columns[:3].tolist() == [3, 2, 7]
     assert len(columns) == 12
     names = [f"c{place}" for place in range(15)]
@@ -193,6 +194,7 @@ def test_columns_that_contribute_most_come_first_and_others_are_named():
         "these first; not shown: c12, c13, c14."
     )
     assert "in which prototypes differ most" in columns_note(names, columns, False)
+    assert "after 2 that were asked for" in columns_note(names, columns, True, 2)
     assert columns_note(names[:2], np.array([1, 0]), False) == ""
     assert "ordered by what they contribute" in columns_note(names[:1], [0], True)
     many = columns_note([f"c{place}" for place in range(1000)], columns, True)
