@@ -106,8 +106,9 @@ def collect(
         if relevance:
             bar.set_description("SEMReport, relevance maps")
         explanation = explain(psem, take(samples.X, rows), relevance=relevance)
-        given = (psem, samples, answers, training_set, names, bar)
-        found = describe_review(review, *given)
+        found = describe_review(
+            review, psem, samples, answers, training_set, names, bar
+        )
     content = {
         "format": "sklearn_kmex.SEMReport",
         "version": VERSION,

@@ -208,9 +208,9 @@ def show_values(
         places = places_in_class(table, columns, shown, of, codes)
         for card, columns_of in zip(cards, places, strict=True):
             card["columns"] = columns_of
-    content["columns_note"] = columns_note(
-        table.names, columns, known is not None, len(wanted)
-    )
+    is_split = known is not None
+    note = columns_note(table.names, columns, is_split, len(wanted))
+    content["columns_note"] = note
     content["data"]["n_columns"] = len(table.names)
     if known is not None:
         for place, case in enumerate(content["cases"]):
