@@ -55,8 +55,9 @@ psem = psem.fit(X_train, y_train)
 print("accuracy:", round(psem.score(X_test, y_test), 3))
 
 # %%
-# Three decisions, each beside the training images of its nearest prototypes. In the
-# maps, red shows where the sample agrees with the prototype.
+# Three decisions, each beside the training images of its nearest prototypes. In the map
+# beside a sample, red speaks for the predicted class, and blue for the runner-up. Below
+# each prototype, red shows where the sample is more like it than like the others.
 clear = np.argsort(psem.predict_proba(X_test).max(axis=1))
 chosen = [clear[-1], clear[0], clear[1]]
 explain(psem, X_test[chosen], X_train=X_train, relevance=True).plot()

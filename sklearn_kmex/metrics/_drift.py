@@ -193,9 +193,10 @@ def check_held_out(decision: Decision) -> None:
 def compare(new: Use, of_new: Decision, ref: Use) -> Drift:
     """Test new samples against a reference."""
     n_prototypes = len(of_new.owners)
-    counts = [np.bincount(one.nearest, minlength=n_prototypes) for one in (ref, new)]
+    n_ref = np.bincount(ref.nearest, minlength=n_prototypes)
+    n_new = np.bincount(new.nearest, minlength=n_prototypes)
     found = {
-        "usage": p_value(*counts),
+        "usage": p_value(n_ref, n_new),
         "similarity": p_value(*in_bins(ref.similarity, new.similarity), in_order=True),
     }
     if new.confidence is not None and ref.confidence is not None:
@@ -203,7 +204,7 @@ def compare(new: Use, of_new: Decision, ref: Use) -> Drift:
         found["probability"] = p_value(*bins, in_order=True)
     adjusted = holm(np.array(list(found.values())))
     differs = adjusted <= LEVEL
-    changes = usage_changes(*counts)
+    changes = usage_changes(n_ref, n_new)
     order = np.argsort(-np.abs(changes.difference), kind="stable")
     gained, lost = order[changes.low[order] > 0], order[changes.high[order] < 0]
     unfamiliar = np.argsort(new.similarity, kind="stable")[:N_EXAMPLES]

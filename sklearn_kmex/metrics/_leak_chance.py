@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 LEVEL = 0.01  # chance of a claim without leaks
-SHARES = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01)  # of training rows
+SHARES = (0.0005, 0.001, *(k / 1_000 for k in range(2, 11)))  # of training rows
 EXCESS = 2.0  # times as many as within the training set
 MOST_OF_IT = 0.99  # of the excess, that the smallest limit must find
 TAIL, FEWEST = 0.01, 10  # smallest distances that the tail is estimated from

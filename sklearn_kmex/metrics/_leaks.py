@@ -199,7 +199,9 @@ def _views(
     """Return what both sets are compared by: content first, where it can be."""
     images = as_images(X_train, image_shape), as_images(X_test, image_shape)
     content = images if None not in images else as_columns(X_train, X_test)
-    views = {} if content is None else {"content": content}
+    views: dict[str, tuple[Any, Any]] = {}
+    if content is not None:
+        views["content"] = content
     embeddings = as_embeddings(Z_train), as_embeddings(Z_test)
     if None not in embeddings:
         views["embedding"] = embeddings

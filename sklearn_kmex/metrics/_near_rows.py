@@ -211,15 +211,15 @@ def as_images(X: Any, image_shape: tuple[int, ...] | None) -> Images | None:
 def _as_table(X: Any) -> NDArray | None:
     if sparse.issparse(X):
         return None
-    if hasattr(X, "shape"):
-        return np.asarray(as_array(X))
-    return stacked(X, range(len_of(X)))
+    is_array = hasattr(X, "shape")
+    values = np.asarray(as_array(X)) if is_array else stacked(X, range(len_of(X)))
+    return values if values is not None and values.ndim == 2 else None
 
 
 def as_columns(X_train: Any, X_test: Any) -> tuple[Columns, Columns] | None:
     """Return two tables with the same columns, or None if they are no tables."""
-    tables = [_as_table(X) for X in (X_train, X_test)]
-    if any(one is None or one.ndim != 2 for one in tables):
+    tables = [one for X in (X_train, X_test) if (one := _as_table(X)) is not None]
+    if len(tables) < 2:
         return None
     n_train, numbers, codes = len(tables[0]), [], []
     for column in np.concatenate(tables).T:

@@ -17,6 +17,14 @@ N_CASES = {"correct": 4, "wrong": 6, "uncertain": 4, "dissimilar": 4}
 N_COLUMNS = 5
 
 
+# What `show_samples` fills in.
+SHOWN_BY = (
+    *("text", "picture", "relevance", "relevance_of", "columns"),
+    *("contributions", "contributions_rest"),
+    *("contributions_method", "contributions_base"),
+)
+
+
 def choose_cases(answers: Answers) -> dict[str, list[int]]:
     """Choose rows of each kind, without repetition.
 
@@ -80,19 +88,7 @@ def case_cards(
                 **decision,
                 "members": members[place],
                 "black_box": None if codes is None else name_of(names, codes[row]),
-                **dict.fromkeys(
-                    [
-                        "text",
-                        "picture",
-                        "relevance",
-                        "relevance_of",
-                        "columns",
-                        "contributions",
-                        "contributions_rest",
-                        "contributions_method",
-                        "contributions_base",
-                    ]
-                ),
+                **dict.fromkeys(SHOWN_BY),
             }
         )
     return cards

@@ -95,8 +95,8 @@ def collect(
     review: Review,
 ) -> dict[str, Any]:
     """Evaluate the model once, and return the content of the report."""
-    n_rows = len_of(samples.X) + (0 if training is None else len_of(training.X))
-    n_rows += review.n_new
+    n_training = 0 if training is None else len_of(training.X)
+    n_rows = len_of(samples.X) + n_training + review.n_new
     names = distinct(map(as_name, class_names))
     with progress_bar(n_rows, "row", desc="SEMReport", delay=1, leave=False) as bar:
         answers = evaluate(psem, samples.X, samples.y, black_box, bar, classes)
@@ -106,8 +106,8 @@ def collect(
         if relevance:
             bar.set_description("SEMReport, relevance maps")
         explanation = explain(psem, take(samples.X, rows), relevance=relevance)
-        given = (psem, samples, answers, training_set, names, bar)
-        found = describe_review(review, *given)
+        about = psem, samples, answers, training_set, names
+        found = describe_review(review, *about, bar)
     content = {
         "format": "sklearn_kmex.SEMReport",
         "version": VERSION,
@@ -115,10 +115,8 @@ def collect(
         **describe_system(),
         **describe(psem, answers, training_set, samples, names),
     }
-    content["data"]["classes"] = [
-        {"label": label, "name": as_text(name)}
-        for label, name in zip(names, class_names, strict=True)
-    ]
+    pairs = zip(names, map(as_text, class_names), strict=True)
+    content["data"]["classes"] = [{"label": one, "name": name} for one, name in pairs]
     content["reproduce"] = reproduce(psem, with_training=training is not None)
     members = member_cards(find_sem(psem), answers, training_set, rows)
     known = known_rows(psem, answers, training_set)

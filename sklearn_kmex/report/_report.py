@@ -215,18 +215,10 @@ class SEMReport:
             "columns": columns,
         }
         check_arguments(psem, samples, training, **settings)
+        settings |= {"class_names": names, "title": title, "review": review}
         self._name, self._n_samples = as_name(type(psem).__name__), len_of(samples.X)
         self._computed: dict[str, Any] | None = None
-        self._compute: Any = partial(
-            collect,
-            psem,
-            samples,
-            training,
-            class_names=names,
-            title=title,
-            review=review,
-            **settings,
-        )
+        self._compute: Any = partial(collect, psem, samples, training, **settings)
 
     @property
     def _content(self) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""Groups, leaks and drift in a report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sklearn_kmex
+from sklearn_kmex import KMExClassifier
+from sklearn_kmex.report import SEMReport
+from sklearn_kmex.report._drift import changed_columns
+
+SCHEMA = Path(sklearn_kmex.__file__).parent / "report" / "schema.json"
+
+
+@pytest.fixture(scope="module")
+def reviewed(digits):
+    """Report with groups named like markup, leaked images, and other new images."""
+    X_train, X, y_train, y = digits
+    psem = KMExClassifier(3, random_state=0).fit(X_train, y_train)
+    dark = np.where(X.mean(axis=1) > 5, "<b>dark</b>", "light")
+    X = np.concatenate([X, X_train[:3]])
+    y, dark = np.concatenate([y, y_train[:3]]), [*dark, None, None, None]
+    new = np.clip(X + np.random.RandomState(0).normal(0, 4, X.shape), 0, 16)
+    return SEMReport(
+        psem,
+        X,
+        y,
+        X_train=X_train,
+        y_train=y_train,
+        image_shape=(8, 8),
+        groups={"ink": dark},
+        groups_train={"ink": np.where(X_train.mean(axis=1) > 5, "dark", "light")},
+        X_new=new,
+    )
+
+
+def test_content(reviewed):
+    jsonschema = pytest.importorskip("jsonschema")
+    content = reviewed.to_dict()
+    jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+    names = [one["group"] for one in content["groups"]["groups"]]
+    assert names == ["all samples", "ink = <b>dark</b>", "ink = light"]
+    assert [one["group"] for one in content["groups"]["too_small"]] == ["ink = missing"]
+    accuracy = content["groups"]["measures"][0]
+    assert accuracy["title"] == "Accuracy"
+    expected = content["performance"]["accuracy"]["value"]
+    assert accuracy["scores"][0]["value"] == pytest.approx(expected)
+    assert content["leaks"]["n_leaks"] == content["leaks"]["n_equal"] == 3
+    assert {one["train_row"] for one in content["leaks"]["pairs"]} == {0, 1, 2}
+    assert content["drift"]["drifted"]
+    assert all(one["picture"] for one in content["drift"]["examples"])
+    sections = {one["section"] for one in content["warnings"]}
+    assert {"data", "drift"} <= sections
+
+
+def test_page(reviewed):
+    page = reviewed.to_html()
+    assert "&lt;b&gt;dark&lt;/b&gt;" in page
+    assert "<b>dark" not in page
+    assert "They differ" in page
+    assert "nearly equal to a training sample" in page
+    assert "Too small to judge" in page
+
+
+def test_without_groups_and_new_samples(iris_report):
+    content = iris_report.to_dict()
+    assert content["groups"] is content["drift"] is None
+    assert content["leaks"]["n_leaks"] == 0
+    assert "New samples" not in iris_report.to_html()
+
+
+def test_a_table_shows_the_columns_that_changed(iris, iris_psem):
+    X, X_test, _, y_test = iris
+    new = X_test.copy()
+    new.iloc[:, 2] += 3
+    report = SEMReport(iris_psem, X_test, y_test, X_new=new, groups=y_test)
+    example = report.to_dict()["drift"]["examples"][0]
+    assert [one["feature"] for one in example["columns"]] == list(X.columns)
+    assert example["picture"] is example["text"] is None
+    assert report.to_dict()["groups"]["representation"] is None
+    assert "groups_train" in report.to_html()
+    rows = np.zeros((50, 12))
+    other = rows.copy()
+    other[:, 9:] = 1
+    assert set(changed_columns(other, rows)) >= {9, 10, 11}
+
+
+def test_arguments_that_do_not_fit(iris, iris_psem):
+    X, X_test, _, y_test = iris
+    with pytest.raises(ValueError, match="one value for each of the 75 samples"):
+        SEMReport(iris_psem, X_test, y_test, groups=["a", "b"])
+    with pytest.raises(ValueError, match="groups_train needs X_train"):
+        SEMReport(iris_psem, X_test, y_test, groups=y_test, groups_train=y_test)
+    with pytest.raises(ValueError, match="X_new must hold at least two samples"):
+        SEMReport(iris_psem, X_test, y_test, X_new=X_test[:1])
