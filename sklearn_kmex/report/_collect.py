@@ -95,16 +95,15 @@ def collect(
     review: Review,
 ) -> dict[str, Any]:
     """Evaluate the model once, and return the content of the report."""
-    n_training = 0 if training is None else len_of(training.X)
-    n_rows = len_of(samples.X) + n_training + review.n_new
+    sets = [samples] if training is None else [samples, training]
+    n_rows = review.n_new + sum(len_of(one.X) for one in sets)
     names = distinct(map(as_name, class_names))
     with progress_bar(n_rows, "row", desc="SEMReport", delay=1, leave=False) as bar:
         answers = evaluate(psem, samples.X, samples.y, black_box, bar, classes)
         training_set = compare_training(psem, training, bar)
         chosen = choose_cases(answers)
         rows = [row for some in chosen.values() for row in some]
-        if relevance:
-            bar.set_description("SEMReport, relevance maps")
+        bar.set_description("SEMReport, explanations")
         explanation = explain(psem, take(samples.X, rows), relevance=relevance)
         about = psem, samples, answers, training_set, names
         found = describe_review(review, *about, bar)
