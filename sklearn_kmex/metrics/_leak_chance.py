@@ -20,13 +20,16 @@ class Claims(NamedTuple):
     n_expected: float  # number of them that chance explains
 
 
-def chances(distances: NDArray, known: NDArray) -> NDArray[np.float64]:
+def chances(
+    distances: NDArray, known: NDArray, step: float = 0.0
+) -> NDArray[np.float64]:
     """Return the share of training rows as near to another training row.
 
     Below the smallest distances within the training set, their number is taken to fall
     with a power of the distance, as it does in a space of that many dimensions. The
     power is estimated by the median, so that a few equal rows do not decide, and
-    reduced by two of its standard errors.
+    reduced by two of its standard errors. `step` is the smallest difference between
+    rows that are not equal: in a table of coarse values, equal rows are as likely.
     """
     known = np.sort(known)
     share = np.searchsorted(known, distances, side="right") / len(known)
@@ -37,7 +40,9 @@ def chances(distances: NDArray, known: NDArray) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
         power = np.log(2) / np.median(np.log(edge / known[: max(k - 1, 1)]))
         power *= max(1 - 2 / np.sqrt(k), 0)
-        tail = k / len(known) * (np.minimum(distances / edge, 1)) ** power
+        tail = (
+            k / len(known) * np.clip(distances / edge, min(step / edge, 1), 1) ** power
+        )
     return np.where(distances < edge, np.maximum(share, tail), share)
 
 

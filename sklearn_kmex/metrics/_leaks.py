@@ -14,6 +14,7 @@ from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics._leak_chance import chances, claim
 from sklearn_kmex.metrics._near_rows import (
+    Columns,
     Nearest,
     as_columns,
     as_embeddings,
@@ -184,9 +185,19 @@ def leaks_of(
         np.logical_and.reduce([pair[side].distances == 0 for pair in nearest.values()])
         for side in (0, 1)
     ]
-    return _joined(
-        [_claims(name, *pair, equal[0]) for name, pair in nearest.items()], equal
-    )
+    steps = _steps(views)
+    claims = [
+        _claims(name, *pair, equal[0], steps[name]) for name, pair in nearest.items()
+    ]
+    return _joined(claims, equal)
+
+
+def _steps(views: dict[str, tuple[Any, Any]]) -> dict[str, float]:
+    """Return the smallest differences; those of embeddings of a table are unknown."""
+    content = views.get("content", (None, None))[0]
+    if not isinstance(content, Columns):
+        return dict.fromkeys(views, 0.0)
+    return {"content": content.step, "embedding": np.inf}
 
 
 def _views(
@@ -224,10 +235,10 @@ def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
 
 
 def _claims(
-    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_]
+    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_], step: float
 ) -> tuple[Bunch, float]:
     """Return the pairs that chance does not explain, and how many it does."""
-    chance = chances(test.distances, within.distances)
+    chance = chances(test.distances, within.distances, step)
     rows, n_expected = claim(test.distances, within.distances, chance)
     pairs = Bunch(
         test_row=rows,

@@ -100,6 +100,16 @@ class Columns:
         others = [points[column] / LEVELS**0.5 for column in self.codes.T]
         return [np.hstack([self.numbers / self.spread, *others]).astype(np.float32)]
 
+    @property
+    def step(self) -> float:
+        """Return the smallest difference between unequal values of a column."""
+        steps = [1.0]
+        for column, spread in zip(self.numbers.T, self.spread, strict=True):
+            values = np.unique(column)
+            size = np.maximum(np.abs(values[1:]), np.abs(values[:-1]))
+            steps.extend(np.diff(values) / np.maximum(size, spread))
+        return float(min(steps))
+
     def take(self, rows: Any) -> Columns:
         """Select rows."""
         return Columns(self.numbers[rows], self.codes[rows], self.spread)

@@ -88,7 +88,7 @@ def test_a_table_shows_the_columns_that_changed(iris, iris_psem):
 
 
 def test_arguments_that_do_not_fit(iris, iris_psem):
-    X, X_test, _, y_test = iris
+    _, X_test, _, y_test = iris
     with pytest.raises(ValueError, match="one value for each of the 75 samples"):
         SEMReport(iris_psem, X_test, y_test, groups=["a", "b"])
     with pytest.raises(ValueError, match="groups_train needs X_train"):
