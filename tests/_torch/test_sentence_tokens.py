@@ -18,17 +18,7 @@ from sklearn_kmex.explain import token_table, words
 from sklearn_kmex.explain._target import find_scores
 
 NEUTRAL = ["we", "went", "to", "the", "station", "and", "waited", "for", "a", "late"]
-NEUTRAL += [
-    "train",
-    "because",
-    "of",
-    "snow",
-    "while",
-    "my",
-    "sister",
-    "read",
-    "letters",
-]
+NEUTRAL += ["train", "because", "of", "snow", "while", "my", "sister", "read", "books"]
 PLANTED = np.array(["elephant", "volcano"])
 
 
