@@ -2,9 +2,10 @@
 Relevance of the tokens of a text
 =================================
 
-Two classes of sentences differ by one word, which is put in a random place. A small BERT
-is trained on them. Layer-wise relevance propagation through its attention finds the word,
-and a table of pairs of tokens shows what makes a sentence similar to its closest one.
+Two classes of sentences differ by one word, which is put in a random place. A small
+BERT is trained on them. Layer-wise relevance propagation through its attention finds
+the word, and a table of pairs of tokens shows what makes a sentence similar to its
+closest one.
 """
 
 # %%
@@ -21,7 +22,7 @@ from transformers import PreTrainedTokenizerFast as FastTokenizer
 from sklearn_kmex import make_kmex
 from sklearn_kmex.explain import token_table, words
 
-COMMON = "we went to the old station and read a book while it was cold outside".split()
+COMMON = ["we", "went", "to", "the", "old", "station", "and", "read", "it", "outside"]
 PLANTED = ["elephant", "volcano"]
 
 
