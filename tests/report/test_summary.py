@@ -192,12 +192,10 @@ def test_samples_unlike_training_rows(content):
 
 
 def test_warnings_about_data(content):
-    content["data"] |= {"shared_rows": [], "suspect_labels": []}
+    content["data"] |= {"suspect_labels": []}
     before = texts(content)
-    content["data"]["shared_rows"] = [3]
     content["data"] |= {"suspect_labels": [{}], "n_suspect_labels": 30}
     assert [one for one in texts(content) if one not in before] == [
-        "1 sample is also in the training set: the figures are too optimistic.",
         "30 training samples may have a wrong label: the similarity to another class "
         "is higher.",
     ]
