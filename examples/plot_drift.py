@@ -3,8 +3,8 @@ New samples that differ
 =======================
 
 A model of handwritten digits was evaluated on test samples. Do new samples, without
-labels, still look like these? Three kinds of new samples are compared: more of the same,
-one kind of digit that became frequent, and a camera that became noisy.
+labels, still look like these? Three kinds of new samples are compared: more of the
+same, one digit that became frequent, and a camera that became noisy.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 An audit by sex and race
 ========================
 
-A model of incomes is correct for most people. Is it for women and men alike, and whom do
-its prototypes stand for? The table is adult of the UCI repository, in the folder
+A model of incomes is correct for most people. Is it for women and men alike, and whom
+do its prototypes stand for? The table is adult of the UCI repository, in the folder
 `SKLEARN_KMEX_DATA`, by default `shared/data` beside the checkout. If it is missing, a
 made-up table takes its place.
 """

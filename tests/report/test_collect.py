@@ -461,7 +461,7 @@ def test_samples_that_are_training_rows(iris, iris_psem):
     content, page = check_report(report)
     assert content["data"]["shared_rows"] == list(range(10))
     assert content["data"]["training"]["n_samples"] == 75
-    assert "10 test samples are equal or nearly equal to a training" in page.text
+    assert "10 samples are equal or nearly equal to a training sample" in page.text
 
 
 def test_one_iris_occurs_twice(iris_report, iris):

@@ -10,6 +10,7 @@ import sklearn_kmex
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._drift import changed_columns
+from sklearn_kmex.report._leaks import leak_warnings
 
 SCHEMA = Path(sklearn_kmex.__file__).parent / "report" / "schema.json"
 
@@ -69,6 +70,19 @@ def test_without_groups_and_new_samples(iris_report):
     assert content["groups"] is content["drift"] is None
     assert content["leaks"]["n_leaks"] == 0
     assert "New samples" not in iris_report.to_html()
+
+
+def test_warning_about_leaks():
+    leaks = {"n_leaks": 1, "n_expected": 0.2}
+    (found,) = leak_warnings(leaks)
+    assert found.text == (
+        "1 sample is equal or nearly equal to a training sample, more than chance "
+        "explains: the figures are too optimistic."
+    )
+    (found,) = leak_warnings({"n_leaks": 40, "n_expected": 12.3})
+    assert found.text.endswith("About 12 of them are so by chance.")
+    assert not list(leak_warnings(None))
+    assert not list(leak_warnings({"n_leaks": 0}))
 
 
 def test_a_table_shows_the_columns_that_changed(iris, iris_psem):
