@@ -258,11 +258,11 @@ def main(parts, n_train, n_texts, n_images, n_runs):
         **{name: lambda name=name: on_texts(name, n_train, n_texts) for name in SETS},
         "images": lambda: on_images(n_images),
     }
+    settings = {"train": n_train, "texts": n_texts, "images": n_images, "runs": n_runs}
     for part in parts or runs:
-        found = runs[part]()
+        found = {"settings": settings, **runs[part]()}
         result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        result |= {"texts": n_texts, "images of digits": n_images, part: found}
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+        RESULTS.write_text(json.dumps({**result, part: found}, indent=2) + "\n")
     print(f"\nwritten to {RESULTS}")
 
 
