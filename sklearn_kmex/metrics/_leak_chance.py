@@ -9,7 +9,6 @@ from scipy.stats import binom
 LEVEL = 0.01  # chance of a claim without leaks
 SHARES = (0.0005, 0.001, *(k / 1_000 for k in range(2, 11)))  # of training rows
 EXCESS = 2.0  # times as many as within the training set
-MOST_OF_IT = 0.99  # of the excess, that the smallest limit must find
 TAIL, FEWEST = 0.01, 10  # smallest distances that the tail is estimated from
 
 
@@ -51,17 +50,15 @@ def claim(distances: NDArray, known: NDArray, chance: NDArray) -> Claims:
     n_rows = len(distances)
     alone = chance * n_rows <= LEVEL
     limit, expected = -1.0, float(chance[alone].sum())
-    excess = 0.0
-    for edge in reversed(_edges(known)):
-        found, within = np.sum(distances <= edge), np.sum(known <= edge)
+    odds = n_rows / (n_rows + len(known))
+    for edge in _edges(known):
+        found = np.sum((distances > limit) & (distances <= edge))
+        within = np.sum((known > limit) & (known <= edge))
         by_chance = within / len(known) * n_rows
-        odds = n_rows / (n_rows + len(known))
         p_value = binom.sf(found - 1, found + within, odds)
-        if p_value > LEVEL / (len(SHARES) + 1) or found < EXCESS * by_chance:
-            continue
-        if found - by_chance >= MOST_OF_IT * excess:
-            limit, expected = edge, float(by_chance)
-        excess = max(excess, found - by_chance)
+        if p_value <= LEVEL / (len(SHARES) + 1) and found >= EXCESS * by_chance:
+            limit = edge
+            expected = float(np.sum(known <= edge) / len(known) * n_rows)
     return Claims(np.flatnonzero(alone | (distances <= limit)), expected)
 
 

@@ -244,7 +244,7 @@ def simulate(rng, n_rows, rate):
     everywhere = np.full(n_rows, True)
     measures = [
         Measure("accuracy", None, "share", hit.astype(float), everywhere),
-        Measure("recall", 1, "share", hit.astype(float), age != 1),
+        Measure("recall", 1, "share", hit.astype(float), rng.random(n_rows) < 0.4),
         Measure("calibration", None, "gap", chance - hit, everywhere, chance),
         Measure("similarity_rank", None, "mean", rng.random(n_rows), everywhere),
     ]
