@@ -1,5 +1,7 @@
 """How similar two texts are, by pairs of their tokens."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ from sklearn_kmex.utils import check_dependency
 class TokenTable:
     """Similarity of two texts as a sum over pairs of their tokens.
 
-    Attributes
+    Parameters
     ----------
     texts : tuple of str
         The two texts.
@@ -45,6 +47,23 @@ class TokenTable:
     squared_distance : float
         Squared distance of the two embeddings in the metric: the sum of the products
         of each with itself, minus twice `product`.
+
+    See Also
+    --------
+    token_table : Returns a TokenTable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kmex.explain import TokenTable
+    >>> spans, other_spans = np.array([[0, 1], [2, 5]]), np.array([[0, 4]])
+    >>> values = np.array([[0.1], [0.7]])
+    >>> table = TokenTable(
+    ...     ("a cat", "cats"), None, spans, other_spans, values, 0.8, 0.0, 0.4
+    ... )
+    >>> table.words()
+    (['a', 'cat'], ['cats'], array([[0.1],
+           [0.7]]))
     """
 
     texts: tuple[str, str]
@@ -152,13 +171,26 @@ def token_table(psem: Any, text: str, X_train: Any) -> TokenTable:
 
     Examples
     --------
-    >>> from sklearn_kmex import KMExClassifier
+    >>> import torch
+    >>> from tokenizers import Tokenizer
+    >>> from tokenizers.models import WordLevel
+    >>> from tokenizers.pre_tokenizers import Whitespace
+    >>> from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    >>> from sklearn_kmex import make_kmex
     >>> from sklearn_kmex.explain import token_table
-    >>> token_table(KMExClassifier(), "a text", ["another text"])
-    Traceback (most recent call last):
-        ...
-    TypeError: psem must embed texts by a TextEmbedder; it has no steps before its \
-classifier. Convert a sentence encoder with make_kmex.
+    >>> known = {"?": 0, "free": 1, "lunch": 2, "at": 3, "home": 4}
+    >>> words = Tokenizer(WordLevel(known, unk_token="?"))
+    >>> words.pre_tokenizer = Whitespace()
+    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
+    >>> _ = torch.manual_seed(0)
+    >>> model = BertModel(
+    ...     BertConfig(vocab_size=5, hidden_size=12, num_hidden_layers=1)
+    ... )
+    >>> texts, y = ["free lunch", "at home"], ["spam", "ham"]
+    >>> psem = make_kmex(model, tokenizer=tokenizer, n_prototypes=1).fit(texts, y)
+    >>> table = token_table(psem, "lunch at home", texts)
+    >>> table.texts[1], table.words()[:2], table.values.shape
+    ('at home', (['lunch', 'at', 'home'], ['at', 'home']), (3, 2))
     """
     check_dependency("torch", caller="token_table", extra="text")
     if not isinstance(text, str):
