@@ -125,7 +125,7 @@ def find_leaks(
     as near that all test samples together would give such a pair with a chance of 1 %,
     or if more than twice as many test samples are as near as chance explains. In the
     second case, up to 1 % of the test samples are named by chance: `n_expected`. Images
-    that were cropped by more than a few pixels, mirrored or rotated are found only if
+    that were cropped, mirrored or rotated are found only if
     the embedding hardly changes.
 
     The cost is that of embedding both sets, and of O(n_test * n_train * n_features)
