@@ -20,7 +20,11 @@ from sklearn_kmex.utils import check_dependency
 class TokenTable:
     """Similarity of two texts as a sum over pairs of their tokens.
 
-    Attributes
+    It is returned by :func:`token_table`. The sum of `values` and `rest` is `product`.
+
+    Read more in the :ref:`User Guide <relevance_tokens>`.
+
+    Parameters
     ----------
     texts : tuple of str
         The two texts.
@@ -28,12 +32,15 @@ class TokenTable:
     index : int or None
         Row of the second text in `X_train`, where a list was given.
 
-    spans, other_spans : ndarray of shape (n_tokens, 2) and (n_other_tokens, 2)
+    spans : ndarray of shape (n_tokens, 2), dtype=intp
         First character of each token in its text, and that after its end. Both are
         equal for special tokens.
 
-    values : ndarray of shape (n_tokens, n_other_tokens)
-        What each pair of tokens contributes to the inner product, of float64.
+    other_spans : ndarray of shape (n_other_tokens, 2), dtype=intp
+        The same for the second text.
+
+    values : ndarray of shape (n_tokens, n_other_tokens), dtype=float64
+        What each pair of tokens contributes to the inner product.
 
     product : float
         Inner product of the two embeddings in the metric of the classifier: their
@@ -45,6 +52,27 @@ class TokenTable:
     squared_distance : float
         Squared distance of the two embeddings in the metric: the sum of the products
         of each with itself, minus twice `product`.
+
+    See Also
+    --------
+    token_table : Returns a TokenTable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_kmex.explain import TokenTable
+    >>> table = TokenTable(
+    ...     texts=("free lunch", "lunch"),
+    ...     index=None,
+    ...     spans=np.array([[0, 4], [5, 10]]),
+    ...     other_spans=np.array([[0, 5]]),
+    ...     values=np.array([[0.1], [0.7]]),
+    ...     product=0.8,
+    ...     rest=0.0,
+    ...     squared_distance=0.4,
+    ... )
+    >>> table.words()[:2]
+    (['free', 'lunch'], ['lunch'])
     """
 
     texts: tuple[str, str]

@@ -232,7 +232,7 @@ def group_scores(
     ['all samples', 'flower = large', 'flower = small']
     >>> accuracy = found.scores.measure == "accuracy"
     >>> found.scores.value[accuracy].round(2).tolist()
-    [0.97, 0.95, 1.0]
+    [0.97, 0.94, 1.0]
     """
     psem, X = of_one_state(psem), as_samples(X)
     labels, sem = column_or_1d(y), find_sem(psem)

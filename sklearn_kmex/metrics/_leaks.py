@@ -123,7 +123,7 @@ def find_leaks(
 
     The chance p of a distance d is the share of 3,000 training samples that have
     another training sample at a distance of at most d. Below the smallest distances, it
-    is extrapolated by a power of d. A pair is listed if :math:`p \, n_{test} \leq 0.01`,
+    is extrapolated by a power of d. A pair is listed if :math:`p n_{test} \leq 0.01`,
     or if at least twice as many test samples are as near as expected by chance, by a
     binomial test at the level of 1 %. In the second case, up to 1 % of the test samples
     are listed by chance; `n_expected` estimates how many. The method is our own. Images
