@@ -61,8 +61,7 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         where most errors are.
 
     per_class : bool, default=True
-        Whether the quantile is taken for each predicted class, so that the same share
-        of each class is rejected. False takes one quantile of all rows.
+        Whether the same share of each predicted class is rejected, or of all rows.
 
     cv : int, cross-validation generator or iterable, default=None
         Folds that give the held-out rows, as in
@@ -71,9 +70,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         `groups` of a splitter of groups.
 
     reject_label : int, float or str, default=None
-        Label that `predict` returns for rejected rows. It must have the type of the
-        classes and must not be one of them. If None, `predict` returns the
-        predicted class of all rows, and `accept` tells which rows are accepted.
+        Label that `predict` returns for rejected rows, of the type of the classes but
+        none of them. None returns the predicted class of all rows.
 
     Attributes
     ----------
@@ -278,9 +276,8 @@ class RejectingClassifier(ClassifierMixin, MetaEstimatorMixin, KMExBaseEstimator
         -------
         ndarray of shape (n_samples,), dtype=float64
             Share of the held-out rows of the predicted class whose score is at most
-            that of the row, in (0, 1]. Rows count by weight, and the row itself counts
-            as one more with weight 1. A low value means that the
-            row is unlike them.
+            that of the row, in (0, 1]; low for a row unlike them. Rows count by weight,
+            and the row itself counts as one more with weight 1.
         """
         _, scores, codes = self._predict_and_score(X)
         found = np.empty(len(scores))

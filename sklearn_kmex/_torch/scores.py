@@ -348,19 +348,12 @@ class Lead:
         with torch.no_grad():
             known = [points[one] for one in self.ids.T]
             others = known if len(known) > 1 else [points[self._nearest_other(Z)]]
-        return torch.stack(
-            [
-                torch.stack(
-                    [
-                        part(2 * (a - b), rows - (a + b) / 2)
-                        for b in others
-                        if b is not a
-                    ]
-                ).mean(dim=0)
-                for a in known
-            ],
-            dim=1,
-        )
+        maps = []
+        for a in known:
+            rest = [b for b in others if b is not a]
+            parts = [part(2 * (a - b), rows - (a + b) / 2) for b in rest]
+            maps.append(torch.stack(parts).mean(dim=0))
+        return torch.stack(maps, dim=1)
 
     def _nearest_other(self, Z: Tensor) -> Tensor:
         everything = torch.arange(len(self.prototypes.points), device=self.ids.device)

@@ -45,10 +45,10 @@ def forget_rows(
 
     The prototype that a row belongs to becomes the mean of its other members. The
     result is that of k-means from the same prototypes on the rows that remain, as long
-    as no other row changes hands. A prototype without members left is dropped. Counts,
-    `inertia_`, and the weights that follow them, are those of the rows that remain. The
-    encoder, the temperature, the map of a Mahalanobis metric and the results of a
-    search do not change.
+    as no other row moves to another prototype. A prototype without members left is
+    dropped. Counts, `inertia_`, and the weights that follow them, are those of the rows
+    that remain. The encoder, the temperature, the map of a Mahalanobis metric and the
+    results of a search do not change.
 
     Read more in the :ref:`User Guide <forget>`.
 
@@ -85,9 +85,9 @@ def forget_rows(
         rows.
 
     settle : bool, default=False
-        Whether k-means goes on from the moved prototypes until no row of `X_train`
-        changes hands, at most `max_iter` steps. This may take as long as a fit, and
-        moves other prototypes, too.
+        Whether k-means continues from the moved prototypes until no row of `X_train`
+        moves to another prototype, for at most `max_iter` steps. This may take as long
+        as a fit, and moves other prototypes, too.
 
     reason : str, default=None
         Reason for the edit, for the log.

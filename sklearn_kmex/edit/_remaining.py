@@ -1,4 +1,4 @@
-"""The training rows that remain: which represent prototypes, and which change hands."""
+"""The training rows that remain: which represent prototypes, and which move."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -74,9 +74,9 @@ def read_remaining(
 
 
 def settled(sem: KMExClassifier, state: State, rest: Remaining) -> State:
-    """Move prototypes by k-means until no row changes hands, at most `max_iter` times.
+    """Move prototypes by k-means until no row moves to another one.
 
-    Prototypes that lose all members are left out.
+    At most `max_iter` steps are taken. Prototypes that lose all members are left out.
     """
     of = np.searchsorted(sem.classes_, state.labels)
     means = state.vectors.astype(np.float64)

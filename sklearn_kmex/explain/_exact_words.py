@@ -15,7 +15,14 @@ from sklearn_kmex.explain._absent import Expected, column_words, expected_words
 from sklearn_kmex.explain._probe import row_lengths, rows_of
 from sklearn_kmex.explain._read_terms import terms_of
 from sklearn_kmex.explain._scores import Asked, Linear, linear_score
-from sklearn_kmex.explain._spans import Span, merged, overlapping, trace, words_in
+from sklearn_kmex.explain._spans import (
+    Span,
+    merged,
+    overlapping,
+    taken_back,
+    trace,
+    words_in,
+)
 from sklearn_kmex.explain._terms import Term, Terms, divided_by_norm, pushed
 from sklearn_kmex.explain._text_words import Sharing, TextWords, as_spans
 from sklearn_kmex.explain._walk import forward, walk_back
@@ -206,13 +213,7 @@ class _Moved(NamedTuple):
         return self.back([(one + start, end + start) for one, end in spans])
 
     def back(self, spans: list[Span]) -> list[Span]:
-        if self.origin is None:
-            return spans
-        places = (
-            [one for one in self.origin[start:end] if one[0] < one[1]]
-            for start, end in spans
-        )
-        return [(some[0][0], some[-1][1]) for some in places if some]
+        return spans if self.origin is None else taken_back(spans, self.origin)
 
 
 def _absent(

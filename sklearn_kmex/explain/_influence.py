@@ -1,4 +1,4 @@
-"""influence: the training rows that hold a decision up, and those against it."""
+"""influence: the training rows that support decisions, and those that oppose them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def influence(
 
     The effect of a training row is how the margin of a sample would change if the model
     had been fitted without this row: if the prototype to which the row belongs were the
-    mean of its other members. It is exact as long as no other row changes hands, and
-    costs one product of samples and training rows.
+    mean of its other members. It is exact as long as no other row moves to another
+    prototype, and costs one product of samples and training rows.
 
     Read more in the :ref:`User Guide <influence>`.
 

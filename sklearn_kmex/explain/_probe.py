@@ -135,7 +135,7 @@ def _numbers(X: Any) -> NDArray[np.float64] | None:
     return values.astype(np.float64) if values.dtype.kind in "biuf" else None
 
 
-def _same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
+def is_same(found: NDArray, wanted: NDArray, dtype: Any) -> bool:
     """Compare to half the digits of the dtype of the output."""
     scale = np.abs(wanted).max(initial=0)
     eps = np.finfo(dtype).eps if np.issubdtype(dtype, np.floating) else 1e-15
@@ -159,7 +159,7 @@ def column_slopes(
         return None
     offset, slope = ends[0], ends[1] - ends[0]
     Z = rows_of(Z)
-    is_affine = _same(values[:, source] * slope + offset, Z, Z.dtype)
+    is_affine = is_same(values[:, source] * slope + offset, Z, Z.dtype)
     return (slope, offset) if is_affine else None
 
 
@@ -176,7 +176,7 @@ def affine_matrix(step: Any, X: Any, Z: Any) -> NDArray[np.float64] | None:
     try:
         offset = transform_silently(step, _like(X, np.zeros((1, n_in))))
         opposite = transform_silently(step, _like(X, -values[:ROWS_TRIED]))
-        if not _same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
+        if not is_same(2 * offset - opposite, Z[:ROWS_TRIED], Z.dtype):
             return None
         parts = [
             transform_silently(step, _unit_rows(X, rows)) - offset
@@ -185,7 +185,7 @@ def affine_matrix(step: Any, X: Any, Z: Any) -> NDArray[np.float64] | None:
     except Exception:  # not defined for these rows, so not affine
         return None
     matrix = np.concatenate(parts).T
-    return matrix if _same(values @ matrix.T + offset, Z, Z.dtype) else None
+    return matrix if is_same(values @ matrix.T + offset, Z, Z.dtype) else None
 
 
 def _like(X: Any, rows: NDArray) -> Any:

@@ -64,7 +64,7 @@ class Reader:
     def _read_words(self, text: str) -> Reading:
         processed, origin = self._process(text)
         found = [
-            (token, _taken_back(spans, origin))
+            (token, taken_back(spans, origin))
             for token, spans in self._tokens(processed)
             if token not in self.stop_words
         ]
@@ -94,7 +94,7 @@ class Reader:
         by_word = self.vectorizer.analyzer == "char_wb"
         grams = _grams_in_words if by_word else _grams
         for gram, span in grams(single, *self.vectorizer.ngram_range):
-            yield gram, _taken_back([span], origin)
+            yield gram, taken_back([span], origin)
 
     def _process(self, text: str) -> tuple[str, list[Span]]:
         """Preprocess a text; return it, and the origin of each of its characters."""
@@ -122,6 +122,14 @@ def trace(
     if len(parts[0]) * len(parts[1]) > MOST_COMPARED:
         return [(0, 0)] * len(processed)
     return _compared(*parts)
+
+
+def taken_back(spans: list[Span], origin: list[Span]) -> list[Span]:
+    """Map spans of a processed text to that of the user, without inserted ones."""
+    places = (
+        [one for one in origin[start:end] if one[0] < one[1]] for start, end in spans
+    )
+    return [(some[0][0], some[-1][1]) for some in places if some]
 
 
 def _compared(text: list[str], processed: list[str]) -> list[Span]:
@@ -210,14 +218,6 @@ def _grouped(found: Iterable[tuple[Any, list[Span]]]) -> dict[Any, list[list[Spa
     for name, spans in found:
         terms.setdefault(name, []).append(spans)
     return terms
-
-
-def _taken_back(spans: list[Span], origin: list[Span]) -> list[Span]:
-    """Take spans of a processed text back to the text of the user."""
-    places = (
-        [one for one in origin[start:end] if one[0] < one[1]] for start, end in spans
-    )
-    return [(some[0][0], some[-1][1]) for some in places if some]
 
 
 def _with_single_spaces(text: str) -> tuple[str, list[int]]:

@@ -185,7 +185,7 @@ def _is_mean(factor: NDArray, terms: Terms) -> bool:
 def is_sum(terms: Terms, Z: Any) -> bool:
     """Compare the sum of terms with embeddings, to half the digits of their dtype."""
     Z = _probe.rows_of(Z)
-    return Z.dtype.kind == "f" and _probe._same(
+    return Z.dtype.kind == "f" and _probe.is_same(
         _probe.rows_of(terms.total()), Z, Z.dtype
     )
 

@@ -14,6 +14,7 @@ from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import embed, uncached_steps
 from sklearn_kmex.embedding import TextEmbedder
+from sklearn_kmex.explain._spans import overlapping, words_in
 from sklearn_kmex.explain._target import layers_of
 from sklearn_kmex.utils import check_dependency
 
@@ -21,6 +22,10 @@ from sklearn_kmex.utils import check_dependency
 @dataclass(frozen=True)
 class TokenTable:
     """Similarity of two texts as a sum over pairs of their tokens.
+
+    It is returned by :func:`token_table`. The sum of `values` and `rest` is `product`.
+
+    Read more in the :ref:`User Guide <relevance_tokens>`.
 
     Parameters
     ----------
@@ -30,12 +35,15 @@ class TokenTable:
     index : int or None
         Row of the second text in `X_train`, where a list was given.
 
-    spans, other_spans : ndarray of shape (n_tokens, 2) and (n_other_tokens, 2)
+    spans : ndarray of shape (n_tokens, 2), dtype=intp
         First character of each token in its text, and that after its end. Both are
         equal for special tokens.
 
-    values : ndarray of shape (n_tokens, n_other_tokens)
-        What each pair of tokens contributes to the inner product, of float64.
+    other_spans : ndarray of shape (n_other_tokens, 2), dtype=intp
+        The same for the second text.
+
+    values : ndarray of shape (n_tokens, n_other_tokens), dtype=float64
+        What each pair of tokens contributes to the inner product.
 
     product : float
         Inner product of the two embeddings in the metric of the classifier: their
@@ -56,14 +64,18 @@ class TokenTable:
     --------
     >>> import numpy as np
     >>> from sklearn_kmex.explain import TokenTable
-    >>> spans, other_spans = np.array([[0, 1], [2, 5]]), np.array([[0, 4]])
-    >>> values = np.array([[0.1], [0.7]])
     >>> table = TokenTable(
-    ...     ("a cat", "cats"), None, spans, other_spans, values, 0.8, 0.0, 0.4
+    ...     texts=("free lunch", "lunch"),
+    ...     index=None,
+    ...     spans=np.array([[0, 4], [5, 10]]),
+    ...     other_spans=np.array([[0, 5]]),
+    ...     values=np.array([[0.1], [0.7]]),
+    ...     product=0.8,
+    ...     rest=0.0,
+    ...     squared_distance=0.4,
     ... )
-    >>> table.words()
-    (['a', 'cat'], ['cats'], array([[0.1],
-           [0.7]]))
+    >>> table.words()[:2]
+    (['free', 'lunch'], ['lunch'])
     """
 
     texts: tuple[str, str]
@@ -81,45 +93,27 @@ class TokenTable:
         Returns
         -------
         words, other_words : list of str
-            Words of the two texts: tokens that follow each other without a space.
-            Special tokens are left out.
+            Words of the two texts that have tokens, as :func:`words` finds them. A
+            token of several words is shared equally by them. Special tokens are left
+            out.
 
         values : ndarray of shape (n_words, n_other_words)
             What each pair of words contributes to the product.
         """
-        one, other = self.texts
-        rows, columns = _words(one, self.spans), _words(other, self.other_spans)
-        values = np.array(
-            [
-                [self.values[np.ix_(row, column)].sum() for column in columns]
-                for row in rows
-            ]
-        ).reshape(len(rows), len(columns))
-        return (
-            [_read(one, self.spans, row) for row in rows],
-            [_read(other, self.other_spans, column) for column in columns],
-            values,
-        )
+        rows, parts = _words(self.texts[0], self.spans)
+        columns, others = _words(self.texts[1], self.other_spans)
+        return rows, columns, parts @ self.values @ others.T
 
 
-def _words(text: str, spans: NDArray[np.intp]) -> list[list[int]]:
-    """Group tokens that follow each other without a space."""
-    found: list[list[int]] = []
-    end = -1
-    for place, (first, last) in enumerate(spans):
-        if first == last:
-            continue
-        is_inside = first <= end and text[first : first + 1].isalnum()
-        if is_inside and text[end - 1 : end].isalnum():
-            found[-1].append(place)
-        else:
-            found.append([place])
-        end = last
-    return found
-
-
-def _read(text: str, spans: NDArray[np.intp], places: list[int]) -> str:
-    return text[spans[places[0]][0] : spans[places[-1]][1]]
+def _words(text: str, spans: NDArray[np.intp]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return words, and the share of each in each token, (n_words, n_tokens)."""
+    words = words_in(text)
+    parts = np.zeros((len(words), len(spans)))
+    for token, (start, end) in enumerate(spans.tolist()):
+        places = list(overlapping((start, end), words))
+        parts[places, token] = 1 / max(len(places), 1)
+    known = np.flatnonzero(parts.any(axis=1)).tolist()
+    return [text[slice(*words[place])] for place in known], parts[known]
 
 
 def token_table(psem: Any, text: str, X_train: Any) -> TokenTable:

@@ -9,7 +9,7 @@ from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import Rule, rule_of
 from sklearn_kmex._model.steps import uncached_steps
 from sklearn_kmex.explain._scores import Asked
-from sklearn_kmex.explain._spans import trace, words_in
+from sklearn_kmex.explain._spans import taken_back, trace, words_in
 from sklearn_kmex.explain._target import layers_of
 from sklearn_kmex.explain._text_words import Sharing, TextWords, as_spans
 
@@ -64,13 +64,13 @@ def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> Tex
     number, or a dict of named numbers.
     """
     spans, relevance, rest = tokens
-    spans = [(int(start), int(end)) for start, end in np.asarray(spans).reshape(-1, 2)]
+    places = [[(int(start), int(end))] for start, end in np.reshape(spans, (-1, 2))]
     if processed != text:
         origin = trace(text, processed)
-        spans = [_moved(origin[start:end]) for start, end in spans]
+        places = [taken_back(span, origin) for span in places]
     sharing = Sharing(words_in(text))
-    for span, size in zip(spans, np.asarray(relevance).tolist(), strict=True):
-        sharing.add(UNLOCATED, size, [[span]])
+    for place, size in zip(places, np.asarray(relevance).tolist(), strict=True):
+        sharing.add(UNLOCATED, size, [place])
     named = dict(rest) if isinstance(rest, dict) else {REST: float(rest)}
     return TextWords(
         text,
@@ -81,8 +81,3 @@ def merge_tokens(text: str, processed: str, tokens: tuple[Any, Any, Any]) -> Tex
         {**{name: size for name, size in sharing.unplaced.items() if size}, **named},
         [],
     )
-
-
-def _moved(origin: list[tuple[int, int]]) -> tuple[int, int]:
-    known = [one for one in origin if one[0] < one[1]]
-    return (known[0][0], known[-1][1]) if known else (0, 0)

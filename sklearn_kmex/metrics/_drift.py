@@ -92,7 +92,7 @@ def drift(psem: Any, X_new: Any, X_ref: Any) -> Drift:
         prototypes : :class:`~sklearn.utils.Bunch`
             For each prototype: `prototype`, `prototype_class`, `n_ref` and `n_new`, the
             samples it decides; `difference` of their shares, new minus reference;
-            `low` and `high`, whose intervals hold together with a confidence of 95 %.
+            `low` and `high`, simultaneous intervals with a confidence of 95 %.
         gained, lost : ndarray, dtype=intp
             Prototypes whose interval is above or below 0, the largest change first.
         similarity, probability : :class:`~sklearn.utils.Bunch` or None
@@ -121,18 +121,32 @@ def drift(psem: Any, X_new: Any, X_ref: Any) -> Drift:
 
     Notes
     -----
-    Each test compares a table of two rows, new and reference samples, with tables that
-    have the same margins and are drawn at random, 2,000 for each test. The level is
-    thus exact for any number of samples and prototypes. The columns are the prototypes,
-    or 40 bins between quantiles of both sets. The statistic is the largest deviation,
-    in standard errors, of one column, or of the share below one edge, so that a change
-    of one prototype, or of a tail, is found.
+    Each test is a permutation test of a table of counts. Its two rows are the new and
+    the reference samples; its columns are the prototypes, or 40 bins between quantiles
+    of both sets. The table is compared with 2,000 random tables of the same margins, so
+    that the level holds for any number of samples and prototypes. With
+    :math:`n_j` new samples in column j, m new samples in all, and the share q_j of
+    column j in both sets, the statistic is
 
-    Samples are taken to be independent. Several images of one patient, or rows of one
-    day, are not: drift is then found too often. Take one of each.
+    .. math:: \max_j \frac{|n_j - m q_j|}{\max(1, \sigma_j)}
 
-    The tests tell that samples differ, not that the model is wrong about them. It takes
-    labels of some new samples to know that.
+    where :math:`\sigma_j` is the standard deviation of n_j among these tables. In the
+    tests of similarity and probability, the counts and shares are those of the columns
+    up to j. A change of a single prototype, or of a tail, is thus found. The p-value is
+    the share of tables, the given one included, with a statistic at least as large. The
+    p-values are adjusted for the number of tests [1]_. The intervals of `prototypes`
+    are computed as in :func:`group_scores`.
+
+    Samples are assumed to be independent. Several images of one patient, or rows of one
+    day, are not: drift is then found too often. Use one of each.
+
+    The tests show that samples differ, not that the model is wrong about them. This
+    takes labels of some new samples.
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure",
+       Scandinavian Journal of Statistics 6, 1979.
 
     Examples
     --------

@@ -58,9 +58,9 @@ def find_leaks(
 ) -> Leaks:
     r"""Find test samples that are copies, or nearly, of training samples.
 
-    Samples are compared by their embeddings and by their content. How near samples are
-    by chance is seen within the training set: in a table of few columns, many people
-    are equal, and equal rows are no leaks there.
+    Samples are compared by their embeddings and by their content. The training set
+    shows how near samples are by chance: in a table of few columns, many people have
+    equal rows, and these are not leaks.
 
     Read more in the :ref:`User Guide <leaks>`.
 
@@ -91,7 +91,7 @@ def find_leaks(
             "embedding"; `distance`; and `chance`, the share of training samples that
             are as near to another training sample, in [0, 1].
         n_expected : float
-            About how many of the pairs chance explains.
+            Expected number of pairs that are due to chance.
         equal : :class:`~sklearn.utils.Bunch`
             `test_share`, the share of test samples that are equal to a training sample,
             and `train_share`, the share of training samples that are equal to another,
@@ -121,10 +121,12 @@ def find_leaks(
     deviation; values that are not numbers differ by 0 or 1. Other data, such as texts,
     are compared by embedding.
 
-    A pair is named if, of 3,000 training samples, so few have another training sample
-    as near that all test samples together would give such a pair with a chance of 1 %,
-    or if more than twice as many test samples are as near as chance explains. In the
-    second case, up to 1 % of the test samples are named by chance: `n_expected`. Images
+    The chance p of a distance d is the share of 3,000 training samples that have
+    another training sample at a distance of at most d. Below the smallest distances, it
+    is extrapolated by a power of d. A pair is listed if :math:`p n_{test} \leq 0.01`,
+    or if at least twice as many test samples are as near as expected by chance, by a
+    binomial test at the level of 1 %. In the second case, up to 1 % of the test samples
+    are listed by chance; `n_expected` estimates how many. The method is our own. Images
     that were cropped, mirrored or rotated are found only if
     the embedding hardly changes.
 

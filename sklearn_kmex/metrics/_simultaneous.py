@@ -1,4 +1,4 @@
-"""Confidence intervals that hold together: exact for shares, also of small counts."""
+"""Simultaneous confidence intervals, also for shares of small counts."""
 
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ def difference_limits(
 
 
 def joint_level(correlation: NDArray, k: NDArray, n: NDArray) -> float:
-    """Find the error of each interval at which all hold with 95 % confidence.
+    """Find the error of each interval at which all hold with a confidence of 95 %.
 
     Parameters
     ----------

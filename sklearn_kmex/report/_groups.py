@@ -1,4 +1,4 @@
-"""How the model does for groups of samples, and who its prototypes are."""
+"""How the model does for groups of samples, and which groups its prototypes show."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple

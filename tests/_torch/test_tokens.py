@@ -21,7 +21,7 @@ from torch import nn
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.embedding import TextEmbedder
-from sklearn_kmex.explain import token_table
+from sklearn_kmex.explain import TokenTable, token_table
 from sklearn_kmex.explain._target import find_scores, layers_of
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "win", "free", "prize", "see", "you", "a"]
@@ -212,6 +212,23 @@ def test_a_table_of_tokens_is_the_product_of_two_texts(metric):
     assert others == found.texts[1].split()
     special = found.values[[0, -1]].sum() + found.values[1:-1][:, [0, -1]].sum()
     assert_allclose(values.sum(), found.product - special, rtol=1e-9)
+
+
+def test_a_table_has_the_words_that_words_finds():
+    """Pieces of "don't" are one word; a word behind the last token is left out."""
+    table = TokenTable(
+        texts=("don't go now", "日本"),
+        index=None,
+        spans=np.array([[0, 0], [0, 3], [3, 4], [4, 5], [6, 8]]),
+        other_spans=np.array([[0, 2]]),
+        values=np.array([[7.0], [1], [2], [3], [4]]),
+        product=17.0,
+        rest=0.0,
+        squared_distance=1.0,
+    )
+    words, others, values = table.words()
+    assert (words, others) == (["don't", "go"], ["日", "本"])
+    assert_allclose(values, [[3, 3], [2, 2]])
 
 
 def test_a_table_of_tokens_needs_their_mean():
