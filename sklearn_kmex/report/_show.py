@@ -83,6 +83,8 @@ def all_cards(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield case
         yield from case["evidence"]
         yield from case["members"]
+        for some in (case["influence"] or {}).values():
+            yield from some
 
 
 def shown_rows(content: dict[str, Any], side: str) -> Iterator[tuple[dict, int]]:
