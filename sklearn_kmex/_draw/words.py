@@ -174,6 +174,11 @@ def html_words(marked: MarkedText) -> str:
     )
 
 
+def html_part(marked: MarkedText, length: int) -> str:
+    """Write the most relevant part of a text with its words marked."""
+    return _html_text(marked, *most_relevant_part(marked, length))
+
+
 def html_list(marked: MarkedText) -> str:
     """List the most relevant words with their numbers, also for screen readers."""
     parts = "; ".join(

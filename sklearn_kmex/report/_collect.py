@@ -21,6 +21,7 @@ from sklearn_kmex.report._cases import case_cards, choose_cases
 from sklearn_kmex.report._edits import describe_edits
 from sklearn_kmex.report._estimates import share
 from sklearn_kmex.report._findings import TrainingSet, find_problems, suspect_labels
+from sklearn_kmex.report._influence import add_influence
 from sklearn_kmex.report._known import known_rows
 from sklearn_kmex.report._likeness import describe_examples, member_cards
 from sklearn_kmex.report._novelty import novelty
@@ -120,6 +121,7 @@ def collect(
     members = member_cards(find_sem(psem), answers, training_set, rows)
     known = known_rows(psem, answers, training_set)
     content["cases"] = case_cards(answers, chosen, explanation, names, members, known)
+    add_influence(content["cases"], find_sem(psem), answers, training_set, names)
     content["first"] = choose_first(content)
     show_samples(
         content, psem, samples, training, answers, explanation, feature_names, columns

@@ -180,6 +180,23 @@ def group_warnings(groups: dict[str, Any] | None) -> Iterator[Finding]:
         )
 
 
+def worst_group(groups: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the scores of the group of the lowest accuracy, if that is clearly lower.
+
+    It is the lowest of the groups whose accuracy is lower than that of all other
+    samples by more than chance explains.
+    """
+    measures = [] if groups is None else groups["measures"]
+    low = [
+        row
+        for one in measures
+        if one["measure"] == "accuracy"
+        for row in one["scores"]
+        if is_apart(row, -1)
+    ]
+    return min(low, key=lambda row: row["value"], default=None)
+
+
 def is_apart(row: dict[str, Any], sign: int) -> bool:
     """Return whether the difference of a group is clear of 0 in a direction."""
     end = row["difference_low" if sign > 0 else "difference_high"]

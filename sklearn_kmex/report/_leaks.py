@@ -32,6 +32,7 @@ def describe_leaks(
     )
     pairs, few = found.pairs, slice(N_PAIRS)
     columns = ("test_row", "train_row", "kind", "found_by", "chance")
+    listed = zip(*(pairs[name][few].tolist() for name in columns), strict=True)
     return {
         "n_leaks": len(pairs.test_row),
         "n_equal": int(np.sum(pairs.kind == "equal")),
@@ -39,10 +40,12 @@ def describe_leaks(
         "equal_samples": found.equal.test_share,
         "equal_training": found.equal.train_share,
         "pairs": [
-            dict(zip(columns, row, strict=True))
-            for row in zip(
-                *(pairs[name][few].tolist() for name in columns), strict=True
-            )
+            {
+                **dict(zip(columns, row, strict=True)),
+                "test_id": samples.id(row[0]),
+                "train_id": training.samples.id(row[1]),
+            }
+            for row in listed
         ],
     }
 

@@ -21,7 +21,8 @@ from sklearn_kmex._draw.shapes import picture_note, stretched
 from sklearn_kmex.report._text import as_name
 from sklearn_kmex.utils import check_dependency
 
-BUDGET = 2_400_000  # bytes of all images on a page
+BUDGET = 2_400_000  # bytes of all images on a page, at most
+PAGE = 4_900_000  # bytes of a page, with images of 4 / 3 times their bytes
 N_TRIED = 50  # images from which the size of all is estimated
 # Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
@@ -164,12 +165,16 @@ def check_pictures(made: NDArray | None, n_rows: int) -> NDArray:
 
 
 def encode(
-    pictures: dict[str, NDArray], heat: dict[str, Heat], uses: Mapping[str, int]
+    pictures: dict[str, NDArray],
+    heat: dict[str, Heat],
+    uses: Mapping[str, int],
+    rest: int = 0,
 ) -> dict[str, str]:
     """Encode images as data URIs, with one scale for all, in the best size that fits.
 
     Relevance maps are drawn over the images of the same keys, with one scale for all.
-    `uses` counts how often the page shows each image.
+    `uses` counts how often the page shows each image; `rest` are the bytes of the page
+    without images.
     """
     if not pictures:
         return {}
@@ -182,23 +187,25 @@ def encode(
         if ground is not None:
             unit = in_unit_range(ground, *value_range([ground], Scale()))
         units[f"{key}-relevance"] = overlay(unit, relevance, largest)
-    files = best_files(units, uses)
+    files = best_files(units, uses, min(BUDGET, (PAGE - rest) * 3 // 4))
     return {key: data_uri(file) for key, file in files.items()}
 
 
-def best_files(units: dict[str, NDArray], uses: Mapping[str, int]) -> dict[str, bytes]:
+def best_files(
+    units: dict[str, NDArray], uses: Mapping[str, int], budget: int
+) -> dict[str, bytes]:
     """Write files in the first size that fits; a part is tried before all."""
     some = list(units)[:: -(-len(units) // N_TRIED)]
     for size, quality in SIZES:
         files = {key: as_file(units[key], size, quality) for key in some}
         rough = weight(files, uses) * len(units) / len(some)
-        if rough > 1.2 * BUDGET and (size, quality) != SIZES[-1]:
+        if rough > 1.2 * budget and (size, quality) != SIZES[-1]:
             continue
         files = {
             key: files.get(key) or as_file(unit, size, quality)
             for key, unit in units.items()
         }
-        if weight(files, uses) <= BUDGET:
+        if weight(files, uses) <= budget:
             break
     return files
 

@@ -12,13 +12,18 @@ from sklearn_kmex.report._findings import warnings_by_prototype
 from sklearn_kmex.report._known import Known
 from sklearn_kmex.report._text import as_number
 
-N_NEAREST = 3
+N_NEAREST = 3  # samples of each prototype
+MOST_NEAREST = 900  # of all prototypes together, if there are many
 
 
 def nearest_samples(answers: Answers) -> NDArray[np.intp]:
-    """Return rows of the most similar samples, (n_prototypes, few)."""
+    """Return rows of the most similar samples, (n_prototypes, few).
+
+    They are fewer if there are many prototypes, so that the page stays small.
+    """
     similar = answers.decision.similarities
-    few = min(N_NEAREST, len(similar))
+    n_each = max(1, MOST_NEAREST // similar.shape[1])
+    few = min(N_NEAREST, n_each, len(similar))
     rows = np.argpartition(-similar, few - 1, axis=0)[:few]
     found = np.take_along_axis(similar, rows, axis=0)
     order = np.argsort(-found, axis=0, kind="stable")

@@ -5,9 +5,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sklearn_kmex._draw.words import WORD_STYLE
-from sklearn_kmex.report import _text
-from sklearn_kmex.report._words import marked_text
+from sklearn_kmex._draw.words import LEGEND, WORD_STYLE
+from sklearn_kmex.report import _text, _words
 from sklearn_kmex.utils import check_dependency
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,10 +40,11 @@ def environment(**settings: Any) -> Any:
     helpers = ("are", "counted", "hits", "interval", "listed", "percent", "points")
     made.filters.update({name: getattr(_text, name) for name in helpers})
     made.filters["at"] = lambda place, some: some[place]
-    made.filters["marked_text"] = lambda found: jinja2.utils.markupsafe.Markup(
-        marked_text(found)
-    )
-    made.globals["word_style"] = jinja2.utils.markupsafe.Markup(WORD_STYLE)
+    safe = jinja2.utils.markupsafe.Markup
+    for name in ("marked_text", "marked_part"):
+        write = getattr(_words, name)
+        made.filters[name] = lambda *given, write=write: safe(write(*given))
+    made.globals |= {"word_style": safe(WORD_STYLE), "word_legend": LEGEND}
     return made
 
 

@@ -105,8 +105,10 @@ class SEMReport:
         samples.
 
     y_train : array-like of shape (n_train,), default=None
-        Labels of the training samples: those that may be wrong are then listed, and the
-        likeness of the training samples shown is measured.
+        Labels of the training samples: those that may be wrong are then listed, the
+        likeness of the training samples shown is measured, and the training samples
+        that support and oppose each decision most are shown, as
+        :func:`~sklearn_kmex.explain.influence`.
 
     train_images : array-like of shape (n_train, h, w[, channels]) or callable, \
             default=None
@@ -147,6 +149,7 @@ class SEMReport:
     sklearn_kmex.metrics.audit : Suspect labels and prototypes.
     sklearn_kmex.metrics.example_likeness_score : Likeness of what is shown.
     sklearn_kmex.explain.explain : The evidence for the decision on each sample.
+    sklearn_kmex.explain.influence : Training samples behind the decision on each.
 
     Notes
     -----

@@ -11,6 +11,7 @@ from sklearn_kmex.report._groups import (
     check_groups,
     describe_groups,
     group_warnings,
+    worst_group,
 )
 from sklearn_kmex.report._leaks import describe_leaks, leak_warnings
 from sklearn_kmex.report._pictures import SampleSet
@@ -62,6 +63,7 @@ def add_review(
 ) -> None:
     """Add a review to the content of a report, with its warnings and examples."""
     content.update(found)
+    content["first"]["group"] = worst_group(found["groups"])
     show_new(content, psem, new, samples, feature_names)
     sources = {
         "data": leak_warnings(found["leaks"]),

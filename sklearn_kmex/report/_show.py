@@ -28,6 +28,8 @@ from sklearn_kmex.report._text import as_text
 from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
+# Bytes of a page without images, about.
+PAGE, OF_PROTOTYPE, OF_CLASS = 300_000, 1_500, 1_000
 
 
 def show_samples(
@@ -83,6 +85,8 @@ def all_cards(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield case
         yield from case["evidence"]
         yield from case["members"]
+        for some in (case["influence"] or {}).values():
+            yield from some
 
 
 def shown_rows(content: dict[str, Any], side: str) -> Iterator[tuple[dict, int]]:
@@ -127,7 +131,9 @@ def show_pictures(
     heat = {}
     if explanation.relevance is not None:
         heat = show_heat(content["cases"], pictures, explanation, samples)
-    return encode(pictures, heat, uses)
+    n_classes = len(content["performance"]["classes"])
+    rest = OF_PROTOTYPE * len(content["prototypes"]) + OF_CLASS * n_classes
+    return encode(pictures, heat, uses, PAGE + rest)
 
 
 def first_pictures(content: dict[str, Any]) -> Iterator[str | None]:

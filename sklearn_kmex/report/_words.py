@@ -5,13 +5,21 @@ from typing import Any
 import numpy as np
 
 from sklearn_kmex._data.samples import sample
-from sklearn_kmex._draw.words import MarkedText, html_words, marked_of, part_of
+from sklearn_kmex._draw.words import (
+    MarkedText,
+    html_part,
+    html_words,
+    marked_of,
+    part_of,
+)
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex.exceptions import MissingDependencyError
 from sklearn_kmex.explain._words import words_without_sampling
 from sklearn_kmex.report._pictures import SampleSet
 
 LONGEST = 4000  # characters of a text
+SHORTEST = 200  # of those that the most relevant part of a text keeps
+ALL_TEXTS = 400_000  # characters of all texts together
 
 
 def show_words(
@@ -43,7 +51,8 @@ def show_words(
         return {}
     if found is None:
         return {}
-    return {key: as_data(marked_of(found, n)) for n, key in enumerate(texts)}
+    longest = min(LONGEST, max(SHORTEST, ALL_TEXTS // len(texts)))
+    return {key: as_data(marked_of(found, n), longest) for n, key in enumerate(texts)}
 
 
 def _names(content: dict[str, Any]) -> list[str]:
@@ -68,9 +77,9 @@ def _shown(content: dict[str, Any], side: str) -> list[tuple[int, str]]:
     return [(row, name) for row, name in rows if row is not None]
 
 
-def as_data(marked: MarkedText) -> dict[str, Any]:
-    """Describe a marked text as plain data."""
-    some = part_of(marked, LONGEST)
+def as_data(marked: MarkedText, longest: int) -> dict[str, Any]:
+    """Describe the most relevant part of a marked text as plain data."""
+    some = part_of(marked, longest)
     return {
         "text": some.text,
         "spans": np.asarray(some.spans).reshape(-1, 2).tolist(),
@@ -82,5 +91,15 @@ def as_data(marked: MarkedText) -> dict[str, Any]:
 
 def marked_text(found: dict[str, Any]) -> str:
     """Write a marked text as HTML."""
-    parts = (found[name] for name in ("text", "spans", "relevance", "not_said"))
-    return html_words(MarkedText(*parts))
+    return html_words(_marked(found))
+
+
+def marked_part(found: dict[str, Any], length: int) -> str:
+    """Write the most relevant part of a marked text as HTML."""
+    return html_part(_marked(found), length)
+
+
+def _marked(found: dict[str, Any]) -> MarkedText:
+    return MarkedText(
+        *(found[key] for key in ("text", "spans", "relevance", "not_said"))
+    )

@@ -169,7 +169,7 @@ def noise(n, side=64):
 
 
 def test_pictures_are_made_to_fit():
-    files = best_files(noise(300), {})
+    files = best_files(noise(300), {}, BUDGET)
     assert sum(map(len, files.values())) <= BUDGET
     assert kinds(files) == {"JPEG"}
     assert list(files) == list(map(str, range(300)))
@@ -178,8 +178,8 @@ def test_pictures_are_made_to_fit():
 
 
 def test_a_picture_counts_as_often_as_it_is_used():
-    once = best_files(noise(60), {})
-    often = best_files(noise(60), dict.fromkeys(map(str, range(60)), 20))
+    once = best_files(noise(60), {}, BUDGET)
+    often = best_files(noise(60), dict.fromkeys(map(str, range(60)), 20), BUDGET)
     assert (
         20 * sum(map(len, often.values())) <= BUDGET < 20 * sum(map(len, once.values()))
     )
@@ -188,20 +188,25 @@ def test_a_picture_counts_as_often_as_it_is_used():
 def test_few_pictures_that_mislead_are_tried_again(monkeypatch):
     # The images tried are plain, all others are noise.
     monkeypatch.setattr(_pictures, "N_TRIED", 2)
-    monkeypatch.setattr(_pictures, "BUDGET", 20_000)
     pictures = {str(i): np.zeros((64, 64, 3)) for i in range(8)}
     pictures |= {key: pictures.get(key, 0) for key in ("0", "4")}
     pictures |= {key: noise(8)[key] for key in "123567"}
-    files = best_files(pictures, {})
+    files = best_files(pictures, {}, 20_000)
     assert kinds(files) == {"JPEG"}
     assert sum(map(len, files.values())) <= 20_000
 
 
-def test_what_fits_no_size_is_written_in_the_smallest(monkeypatch):
-    monkeypatch.setattr(_pictures, "BUDGET", 10)
-    files = best_files(noise(3), {})
+def test_what_fits_no_size_is_written_in_the_smallest():
+    files = best_files(noise(3), {}, 10)
     sizes = {Image.open(BytesIO(data)).size for data in files.values()}
     assert (kinds(files), sizes) == ({"JPEG"}, {(24, 24)})
+
+
+def test_pictures_leave_room_for_the_rest_of_the_page():
+    pictures = noise(300)
+    page = sum(map(len, encode(pictures, {}, {}).values()))
+    less = sum(map(len, encode(pictures, {}, {}, rest=4_000_000).values()))
+    assert less <= 900_000 < page
 
 
 def test_files_of_all_kinds_of_pictures():

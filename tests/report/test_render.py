@@ -242,11 +242,15 @@ def noise_report(n_classes, n_prototypes):
     return SEMReport(psem, X[n:], y[n:], X_train=X[:n], y_train=y[:n])
 
 
-@pytest.mark.parametrize(("n_classes", "megabytes"), [(10, 5), (100, 8)])
-def test_pages_with_many_pictures_stay_small(n_classes, megabytes):
-    report = noise_report(n_classes, 10)
+@pytest.mark.parametrize(
+    ("n_classes", "n_prototypes", "n_nearest"), [(10, 10, 3), (10, 86, 1), (860, 1, 1)]
+)
+def test_pages_with_many_pictures_stay_small(n_classes, n_prototypes, n_nearest):
+    report = noise_report(n_classes, n_prototypes)
     html = report.to_html()
-    assert len(html.encode()) < megabytes * 1e6
+    assert len(html.encode()) < 5e6
     page = check_page(html)
-    # At least a training sample and three samples of each prototype.
-    assert len(page.all("img")) > 4 * 10 * n_classes
+    # At least a training sample and some samples of each prototype.
+    assert len(page.all("img")) > (1 + n_nearest) * n_prototypes * n_classes
+    nearest = {len(card["nearest"]) for card in report.to_dict()["prototypes"]}
+    assert nearest == {n_nearest}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import check_report
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier
@@ -109,3 +110,49 @@ def test_arguments_that_do_not_fit(iris, iris_psem):
         SEMReport(iris_psem, X_test, y_test, groups=y_test, groups_train=y_test)
     with pytest.raises(ValueError, match="X_new must hold at least two samples"):
         SEMReport(iris_psem, X_test, y_test, X_new=X_test[:1])
+
+
+def grouped_report(n_wrong):
+    """Report of 200 samples, of which the first half is a group with some errors."""
+    X = np.tile([[0.0], [10.0]], (100, 1))
+    y, shown = np.tile(["a", "b"], 100), np.tile(["a", "b"], 100)
+    shown[:n_wrong] = np.where(y[:n_wrong] == "a", "b", "a")
+    psem = KMExClassifier(1, temperature=1.0, random_state=0).fit(X, y)
+    groups = {"sex": np.repeat(["<i>f</i>", "m"], 100)}
+    return SEMReport(psem, X, shown, groups=groups)
+
+
+def test_the_first_page_names_a_group_that_is_clearly_worse():
+    content, page = check_report(grouped_report(30))
+    group = content["first"]["group"]
+    assert (group["group"], group["n_samples"]) == ("sex = <i>f</i>", 100)
+    assert group["value"] == pytest.approx(0.7)
+    assert group["low"] < 0.7 < group["high"]
+    assert group["difference_low"] < -0.3 < group["difference_high"] < 0
+    assert "Lowest accuracy: sex = <i>f</i>" in page.text
+    assert "70.0 % of 100 samples of this group" in page.text
+    assert "-30.0 percentage points compared to all other samples" in page.text
+
+
+def test_the_first_page_names_no_group_that_may_be_worse_by_chance():
+    content, page = check_report(grouped_report(2))
+    assert content["groups"]["measures"][0]["scores"][1]["difference"] < 0
+    assert content["first"]["group"] is None
+    assert "Lowest accuracy" not in page.text
+
+
+def test_leaks_are_listed_with_the_labels_of_the_index(iris):
+    X = np.random.RandomState(0).normal(size=(200, 6))
+    X[150:153] = X[:3]
+    y = X[:, 0] > 0
+    frame = type(iris[0])(X, index=[f"<b>{i}" for i in range(200)])
+    frame.columns = list("abcdef")
+    psem = KMExClassifier(2, random_state=0).fit(frame[:150], y[:150])
+    content, page = check_report(
+        SEMReport(psem, frame[150:], y[150:], X_train=frame[:150], y_train=y[:150])
+    )
+    pairs = content["leaks"]["pairs"]
+    assert {(one["test_id"], one["train_id"]) for one in pairs} == {
+        ("<b>150", "<b>0"), ("<b>151", "<b>1"), ("<b>152", "<b>2"),
+    }  # fmt: skip
+    assert "2 (id <b>152)2 (id <b>2)equal" in page.text
