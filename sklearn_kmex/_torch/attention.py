@@ -14,43 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def share(function: Callable[..., Tensor], *values: Tensor) -> Tensor:
-    """Call a function that is linear in each of its values, which share its relevance.
-
-    Each value gets an equal part of it, in proportion to its contributions.
-    """
-    return _Share.apply(function, *values)
-
-
 def softmax(values: Tensor, dim: int) -> Tensor:
     """Compute a softmax that passes relevance on by its Taylor expansion."""
     return Softmax.apply(values, dim)
-
-
-class _Share(torch.autograd.Function):
-    """Passes relevance R of y = f(x_1, ..., x_n) on as x_i df/dx_i (R / (n y))."""
-
-    @staticmethod
-    def forward(ctx: Any, function: Callable[..., Tensor], *values: Tensor) -> Tensor:
-        ctx.function = function
-        ctx.save_for_backward(*values)
-        return function(*values)
-
-    @staticmethod
-    def backward(ctx: Any, *relevance: Tensor) -> Any:
-        values = [value.detach().requires_grad_() for value in ctx.saved_tensors]
-        with torch.enable_grad():
-            result = ctx.function(*values)
-        ratios = _divide(relevance[0], len(values) * result.detach())
-        slopes = torch.autograd.grad(result, values, ratios)
-        parts = [v.detach() * s for v, s in zip(values, slopes, strict=True)]
-        return None, *parts
-
-
-def _divide(relevance: Tensor, values: Tensor) -> Tensor:
-    """Divide relevance by values; give none of it to those that are zero."""
-    zero = values.abs() <= torch.finfo(values.dtype).tiny
-    return torch.where(zero, 0, relevance / torch.where(zero, 1, values))
 
 
 class Softmax(torch.autograd.Function):
@@ -164,8 +130,9 @@ def normalize(
 
 
 def _standardize(values: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
-    variance = values.var(axes, unbiased=False, keepdim=True).add(eps)
-    return (values - values.mean(axes, keepdim=True)) * variance.rsqrt().detach()
+    centred = values - values.mean(axes, keepdim=True)
+    variance = centred.detach().square().mean(axes, keepdim=True)
+    return centred * variance.add_(eps).rsqrt_()
 
 
 def _affine(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

@@ -40,13 +40,12 @@ MATRIX_PRODUCTS = {"addmm", "baddbmm", "bmm", "einsum", "matmul", "rmatmul"}
 ATTENTION = {"multi_head_attention_forward", "scaled_dot_product_attention", "softmax"}
 LENGTHS = {"linalg_vector_norm", "norm", "std"}
 RATIOS = {"div", "divide", "truediv"}
-SCALES = ADDS | PRODUCTS | RATIOS | {"neg", "rsub"}
 KINDS = {
     name: kind
     for kind, names in {
-        "activation": ACTIVATIONS,
+        "pass": ACTIVATIONS | PRODUCTS | RATIOS | {"neg"},
         "mean": MEANS,
-        "scale": SCALES,
+        "sum": ADDS | {"rsub"},
         "linear": LENGTHS | MATRIX_PRODUCTS | {"linear"},
     }.items()
     for name in names
@@ -115,9 +114,15 @@ def is_softmax(values: Tensor) -> bool:
 def _origin(values: Tensor) -> str:
     """Return the name of the function that computed values, before they were moved."""
     node: Any = values.grad_fn
-    while type(node).__name__.startswith(PASSED):
+    while (name := _name(node)).startswith(PASSED):
         node = node.next_functions[0][0]
-    return type(node).__name__
+    return name
+
+
+def _name(node: Any) -> str:
+    """Return the name of a step of the graph; that of a function under a rule."""
+    run = getattr(node, "run", None)
+    return type(node if run is None else run.result.grad_fn).__name__
 
 
 def depends_on_input(value: Any) -> bool:

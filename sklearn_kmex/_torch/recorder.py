@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from zennit.core import BasicHook, Hook
 from zennit.types import Activation, AvgPool, BatchNorm, Linear
 
-from sklearn_kmex._torch.attention import NORMS, opened, share, softmax
+from sklearn_kmex._torch.attention import NORMS, opened, softmax
 from sklearn_kmex._torch.encoder import NO_GRADIENTS
 from sklearn_kmex._torch.functions import (
     ADDS,
@@ -31,7 +31,7 @@ from sklearn_kmex._torch.functions import (
     to_positional,
 )
 from sklearn_kmex._torch.nested import tensors_in
-from sklearn_kmex._torch.rules import RULES
+from sklearn_kmex._torch.rules import run_under
 
 # Kinds of constants that get a share of the relevance.
 CONSTANTS = ("positions", "tokens")
@@ -40,14 +40,6 @@ INSTEAD = (
     'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or '
     '"occlusion", or concept_maps.'
 )
-
-
-class FunctionLayer(nn.Module):
-    """A function as a layer, for which rules can be registered."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.forward = function
 
 
 class Recorder(TorchFunctionMode):
@@ -61,7 +53,6 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.kind = type(module).__name__
         self.fixed_attention = fixed_attention
-        self.rules: list[Hook] = []
         self.constants: list[tuple[str, Tensor]] = []
         self.start()
 
@@ -70,9 +61,6 @@ class Recorder(TorchFunctionMode):
         self.inside = 0
         self.running: list[str] = []
         self.ran: Counter[str] = Counter()
-        for rule in self.rules:
-            rule.remove()
-        self.rules.clear()
         self.constants.clear()
 
     def __torch_function__(
@@ -133,7 +121,7 @@ class Recorder(TorchFunctionMode):
             return softmax(args[0], kwargs.get("dim", *args[1:2]))
         if name in NORMS and places == [0]:
             norm = partial(NORMS[name], **kwargs)
-            return self.call("linear", lambda x: norm(x, *args[1:]), args[0])
+            return run_under("linear", lambda x: norm(x, *args[1:]), args[0])
         if name not in KINDS or len(places) > 2:
             return None
         if kwargs.get("inplace"):
@@ -143,7 +131,7 @@ class Recorder(TorchFunctionMode):
         if len(places) == 2:
             return self.call_pair(name, pure, *values)
         is_divisor = name in RATIOS and places != [0]
-        return self.call("activation" if is_divisor else KINDS[name], pure, *values)
+        return run_under("pass" if is_divisor else KINDS[name], pure, *values)
 
     def call_pair(
         self, name: str, function: Callable, one: Tensor, other: Tensor
@@ -152,12 +140,11 @@ class Recorder(TorchFunctionMode):
         if name in MATRIX_PRODUCTS:
             return self.multiply_matrices(function, one, other)
         if name in RATIOS:  # the divisor is a scale, which is held fixed
-            return self.call("activation", lambda x: x / other.detach(), one)
+            return run_under("pass", lambda x: x / other.detach(), one)
         if name in PRODUCTS:
             return self.multiply(one, other)
         if name in ADDS:
-            pair = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
-            return self.call("sum", lambda x: function(*x.unbind(-1)), pair)
+            return run_under("sum", function, one, other)
         return None
 
     def multiply_matrices(
@@ -165,29 +152,18 @@ class Recorder(TorchFunctionMode):
     ) -> Tensor:
         """Give half to each factor, or all to the one that attention weights."""
         if self.fixed_attention and is_softmax(one):
-            return share(lambda x: function(one.detach(), x), other)
+            return run_under("factors", lambda x: function(one.detach(), x), other)
         if self.fixed_attention and is_softmax(other):
-            return share(lambda x: function(x, other.detach()), one)
-        return share(function, one, other)
+            return run_under("factors", lambda x: function(x, other.detach()), one)
+        return run_under("factors", function, one, other)
 
     def multiply(self, one: Tensor, other: Tensor) -> Tensor:
         """Multiply two values: a gate is held fixed, else each gets half."""
         size = torch.broadcast_shapes(one.shape, other.shape)
         gate, signal = sorted((one, other), key=lambda x: is_signal(x, size))
         if is_signal(gate, size) == is_signal(signal, size):
-            pair = torch.stack(torch.broadcast_tensors(one, other), dim=-1)
-            return self.call("product", lambda x: x.prod(-1), pair)
-        return self.call("activation", lambda x: x * gate.detach(), signal)
-
-    def call(self, kind: str, function: Callable, values: Tensor) -> Tensor:
-        """Call a function of one value under the rule of its kind."""
-        layer, rule = FunctionLayer(function), RULES[kind]()
-        rule.register(layer)
-        self.rules.append(rule)
-        self.inside += 1
-        result = layer(values)
-        self.inside -= 1
-        return result
+            return run_under("pass", torch.mul, one, other)
+        return run_under("pass", lambda x: x * gate.detach(), signal)
 
     def position(self) -> str:
         """Describe where the pass is."""

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from zennit.composites import LayerMapComposite
-from zennit.core import BasicHook, Composite, Hook, ParamMod, stabilize
-from zennit.rules import Epsilon, Flat, NoMod, Norm, Pass
+from zennit.core import BasicHook, Composite, Hook, ParamMod
+from zennit.rules import Flat, Pass
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
 
@@ -16,13 +16,16 @@ def relative(values: Tensor) -> Tensor:
 
     A constant would absorb relevance in layers with values as small as it.
     """
-    return stabilize(values, _small(values) + torch.finfo(values.dtype).tiny)
+    least = _small(values) + torch.finfo(values.dtype).tiny
+    return torch.where(values < 0, -least, least).add_(values)
 
 
 def _small(values: Tensor) -> Tensor:
     """Return the size of values that are taken as zero."""
-    size = values.abs().mean(dim=tuple(range(1, values.ndim)), keepdim=True)
-    return (1e-10 if values.dtype == torch.float64 else 1e-6) * size
+    axes = tuple(range(1, values.ndim))
+    total = torch.linalg.vector_norm(values, 1, axes, keepdim=True)
+    share = 1e-10 if values.dtype == torch.float64 else 1e-6
+    return total * (share * total.numel() / max(1, values.numel()))
 
 
 class Part(NamedTuple):
@@ -87,30 +90,6 @@ class Shares(BasicHook):
         return (total,)
 
 
-class Split(Hook):
-    """Shares relevance by a function of the layer, its input and the relevance."""
-
-    def __init__(self, share: Otherwise) -> None:
-        super().__init__()
-        self.share = share
-
-    def copy(self) -> "Split":
-        return Split(self.share)
-
-    def backward(self, module: nn.Module, grad_input: Any, grad_output: Any) -> Any:
-        return (self.share(module, grad_input[0], grad_output[0]),)
-
-
-def halves(module: nn.Module, values: Tensor, relevance: Tensor) -> Tensor:
-    """Give half of the relevance to each of two values that are stacked."""
-    return (relevance / 2)[..., None].expand_as(values)
-
-
-def as_it_is(module: nn.Module, values: Tensor, relevance: Tensor) -> Tensor:
-    """Pass relevance on, summed over axes along which values were repeated."""
-    return relevance.sum_to_size(values.shape)
-
-
 def evenly(module: nn.Module, values: Tensor, relevance: Tensor) -> Tensor:
     """Share relevance evenly over the inputs that an output is computed from."""
     return FLAT.share(module, values, relevance)[0]
@@ -129,20 +108,130 @@ UP, DOWN = _clamped(0, None), _clamped(None, 0)
 FLAT = Part(1, [(torch.ones_like, _weights(lambda weight, _: torch.ones_like(weight)))])
 POSITIVE = [(UP, _weights(UP)), (DOWN, _weights(DOWN))]
 NEGATIVE = [(UP, _weights(DOWN)), (DOWN, _weights(UP))]
-VALUES = [Part(1, [(torch.clone, NoMod(param_keys=[]))])]
-RULES: dict[str, Callable[[], Hook]] = {
-    "activation": lambda: Split(as_it_is),
-    "mean": lambda: Shares(VALUES, evenly),
-    "scale": lambda: Shares(VALUES, as_it_is),
-    "sum": lambda: Shares(VALUES, halves),
-    "product": lambda: Split(halves),
-    "linear": lambda: Norm(relative),
+class Run(NamedTuple):
+    """A function that ran on values, and the graph by which it did."""
+
+    function: Callable[..., Tensor]
+    values: Sequence[Tensor]
+    result: Tensor
+
+    def in_proportion(self, ratios: Tensor) -> list[Tensor]:
+        """Return what each value contributes to the result, times ratios."""
+        slopes = torch.autograd.grad(
+            self.result, self.values, ratios, retain_graph=True, materialize_grads=True
+        )
+        return [one.detach() * s for one, s in zip(self.values, slopes, strict=True)]
+
+
+# How a function shares the relevance of its result among its values.
+Rule = Callable[[Run, Tensor], Sequence[Tensor]]
+
+
+def run_under(rule: str, function: Callable, *values: Tensor) -> Tensor:
+    """Run a function once, whose values share relevance by one of the `RULES`."""
+    return _Ruled.apply(RULES[rule], function, *values)
+
+
+class _Ruled(torch.autograd.Function):
+    """Runs a function with a graph of its own, which serves all backward passes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, rule: Rule, function: Callable[..., Tensor], *values: Tensor
+    ) -> Tensor:
+        inputs = [value.detach().requires_grad_() for value in values]
+        with torch.enable_grad():
+            result = function(*inputs)
+        ctx.rule, ctx.run = rule, Run(function, inputs, result)
+        ctx.save_for_backward(*values)  # raises an error if one of them is changed
+        return result.detach().clone()  # which may be changed
+
+    @staticmethod
+    def backward(ctx: Any, *relevance: Tensor) -> Any:
+        _ = ctx.saved_tensors
+        return None, None, *ctx.rule(ctx.run, relevance[0])
+
+
+def _by_epsilon(run: Run, relevance: Tensor) -> list[Tensor]:
+    return run.in_proportion(relevance / relative(run.result.detach()))
+
+
+def _equally(run: Run, relevance: Tensor) -> list[Tensor]:
+    """Share relevance equally among factors, and then in proportion."""
+    result = len(run.values) * run.result.detach()
+    zero = result.abs() <= torch.finfo(result.dtype).tiny
+    return run.in_proportion((relevance / result).masked_fill_(zero, 0))
+
+
+def _in_proportion_or(otherwise: Rule) -> Rule:
+    """Share relevance in proportion; by another rule where the result is zero."""
+
+    def rule(run: Run, relevance: Tensor) -> Sequence[Tensor]:
+        result = run.result.detach()
+        zero = result.abs() <= _small(result)
+        parts = run.in_proportion((relevance / result).masked_fill_(zero, 0))
+        rest = relevance.where(zero, 0)
+        if not rest.any():
+            return parts
+        others = otherwise(run, rest)
+        return [part + other for part, other in zip(parts, others, strict=True)]
+
+    return rule
+
+
+def _each(run: Run, relevance: Tensor) -> list[Tensor]:
+    """Give each value as much, summed over axes along which it was repeated."""
+    share = relevance / len(run.values)
+    return [share.sum_to_size(one.shape) for one in run.values]
+
+
+def _evenly(run: Run, relevance: Tensor) -> list[Tensor]:
+    return [evenly(FunctionLayer(run.function), run.values[0].detach(), relevance)]
+
+
+class FunctionLayer(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.forward = function
+
+
+RULES: dict[str, Rule] = {
+    "pass": _each,  # of one value, or of a product of two
+    "linear": _by_epsilon,
+    "factors": _equally,
+    "mean": _in_proportion_or(_evenly),
+    "sum": _in_proportion_or(_each),
 }
+
+
+class AtLayer(Hook):
+    """Runs a layer under one of the `RULES`."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def copy(self) -> "AtLayer":
+        return AtLayer(self.rule)
+
+    def register(self, module: Any) -> Any:
+        self.module, forward = module, module.forward
+        module.forward = lambda values, *args: run_under(
+            self.rule, lambda x: forward(x, *args), values
+        )
+        return self
+
+    def remove(self) -> None:
+        vars(self.module).pop("forward", None)
+
+
 # Biases of convolutions get no relevance, since batch norms folded into them could get
 # nearly all of it. If the contributions to an output have one sign only, they get all
 # its relevance. Linear layers follow the epsilon rule.
 CONVOLUTIONS: dict[str, Callable[[], Hook]] = {
-    "epsilon": lambda: Epsilon(relative),
+    "epsilon": lambda: AtLayer("linear"),
     "epsilon_plus": lambda: Shares([Part(1, POSITIVE), Part(0, NEGATIVE)], evenly),
     "epsilon_alpha2_beta1": lambda: Shares(
         [Part(-1, NEGATIVE), Part(2, POSITIVE), Part(0, NEGATIVE)], evenly
@@ -176,9 +265,9 @@ def layer_rules(name: str) -> Composite:
     return LayerMapComposite(
         [
             ((nn.MultiheadAttention,), None),  # its function is opened
-            ((AvgPool,), RULES["mean"]()),
+            ((AvgPool,), AtLayer("mean")),
             ((Activation, BatchNorm), Pass()),
             ((Convolution,), CONVOLUTIONS[name]()),
-            ((nn.Linear,), Epsilon(relative)),
+            ((nn.Linear,), AtLayer("linear")),
         ]
     )
