@@ -108,6 +108,8 @@ UP, DOWN = _clamped(0, None), _clamped(None, 0)
 FLAT = Part(1, [(torch.ones_like, _weights(lambda weight, _: torch.ones_like(weight)))])
 POSITIVE = [(UP, _weights(UP)), (DOWN, _weights(DOWN))]
 NEGATIVE = [(UP, _weights(DOWN)), (DOWN, _weights(UP))]
+
+
 class Run(NamedTuple):
     """A function that ran on values, and the graph by which it did."""
 
