@@ -22,6 +22,7 @@ N_PROTOTYPES = 5  # whose examples are shown
 N_COLUMNS = 8
 N_ROWS = 5_000  # by which columns are compared
 LONGEST = 400  # characters of a text
+BUDGET = 300_000  # bytes of images
 NAMES = {
     "usage": "use of prototypes",
     "similarity": "similarity to the nearest prototype",
@@ -97,7 +98,7 @@ def show_new(
     if pictures is not None:
         keys = [f"new-{row}" for row in rows]
         found = dict(zip(keys, pictures, strict=True))
-        content["pictures"] |= encode(found, {}, dict.fromkeys(keys, 1))
+        content["pictures"] |= encode(found, {}, {}, BUDGET)
         for card in cards:
             card["picture"] = f"new-{card['row']}"
         return

@@ -22,7 +22,6 @@ from sklearn_kmex.report._text import as_name
 from sklearn_kmex.utils import check_dependency
 
 BUDGET = 2_400_000  # bytes of all images on a page, at most
-PAGE = 4_900_000  # bytes of a page, with images of 4 / 3 times their bytes
 N_TRIED = 50  # images from which the size of all is estimated
 # Tried in turn until the images fit: longest side, and quality of JPEG or None for PNG.
 SIZES = (
@@ -168,13 +167,12 @@ def encode(
     pictures: dict[str, NDArray],
     heat: dict[str, Heat],
     uses: Mapping[str, int],
-    rest: int = 0,
+    budget: int = BUDGET,
 ) -> dict[str, str]:
     """Encode images as data URIs, with one scale for all, in the best size that fits.
 
     Relevance maps are drawn over the images of the same keys, with one scale for all.
-    `uses` counts how often the page shows each image; `rest` are the bytes of the page
-    without images.
+    `uses` counts how often the page shows each image, `budget` are the bytes of all.
     """
     if not pictures:
         return {}
@@ -187,7 +185,7 @@ def encode(
         if ground is not None:
             unit = in_unit_range(ground, *value_range([ground], Scale()))
         units[f"{key}-relevance"] = overlay(unit, relevance, largest)
-    files = best_files(units, uses, min(BUDGET, (PAGE - rest) * 3 // 4))
+    files = best_files(units, uses, budget)
     return {key: data_uri(file) for key, file in files.items()}
 
 

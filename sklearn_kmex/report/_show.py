@@ -14,7 +14,7 @@ from sklearn_kmex.explain import Explanation, contrast
 from sklearn_kmex.inspection._examples import prototypes_in_columns
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._cases import contributions
-from sklearn_kmex.report._pictures import Heat, SampleSet, encode
+from sklearn_kmex.report._pictures import BUDGET, Heat, SampleSet, encode
 from sklearn_kmex.report._table import (
     Table,
     as_table,
@@ -28,8 +28,9 @@ from sklearn_kmex.report._text import as_text
 from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
-# Bytes of a page without images, about.
-PAGE, OF_PROTOTYPE, OF_CLASS = 300_000, 1_500, 1_000
+# Bytes of a page, of a page without images and prototypes but with examples of new
+# samples, and of what it says about each prototype and class.
+PAGE, REST, OF_PROTOTYPE, OF_CLASS = 4_900_000, 700_000, 1_500, 1_000
 
 
 def show_samples(
@@ -131,9 +132,14 @@ def show_pictures(
     heat = {}
     if explanation.relevance is not None:
         heat = show_heat(content["cases"], pictures, explanation, samples)
-    n_classes = len(content["performance"]["classes"])
-    rest = OF_PROTOTYPE * len(content["prototypes"]) + OF_CLASS * n_classes
-    return encode(pictures, heat, uses, PAGE + rest)
+    return encode(pictures, heat, uses, budget_of(content))
+
+
+def budget_of(content: dict[str, Any]) -> int:
+    """Return the bytes that images may have; on the page they have a third more."""
+    of_prototypes = OF_PROTOTYPE * len(content["prototypes"])
+    of_classes = OF_CLASS * len(content["performance"]["classes"])
+    return min(BUDGET, (PAGE - REST - of_prototypes - of_classes) * 3 // 4)
 
 
 def first_pictures(content: dict[str, Any]) -> Iterator[str | None]:

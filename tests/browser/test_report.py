@@ -72,6 +72,28 @@ def texts():
     return SEMReport(psem.fit(X, y), X.tolist(), y, X_train=X.tolist(), y_train=y)
 
 
+def review():
+    """Groups, one of them clearly worse, drift, influence, and samples that leaked."""
+    X, y = load_digits(return_X_y=True, as_frame=True)
+    X.index = [f"case {i}" for i in X.index]
+    train, test = slice(0, 1_200), slice(1_190, None)
+    psem = KMExClassifier(3, random_state=0).fit(X[train], y[train])
+    new = (X[test] + np.random.RandomState(0).normal(0, 4, X[test].shape)).clip(0, 16)
+    wrong = psem.predict(X[test]) != y[test].to_numpy()
+    site = np.where(wrong | (np.arange(len(wrong)) % 3 == 0), "north", "south")
+    return SEMReport(
+        psem,
+        X[test],
+        y[test],
+        image_shape=(8, 8),
+        X_train=X[train],
+        y_train=y[train],
+        groups={"site": site},
+        groups_train={"site": np.where(np.arange(1_200) % 3, "south", "north")},
+        X_new=new,
+    )
+
+
 def hostile():
     rng = np.random.RandomState(0)
     y = np.arange(60) % len(HOSTILE)
@@ -88,7 +110,7 @@ OPEN = """document.querySelectorAll('details:not(.zoom)').forEach(
 
 @pytest.fixture(scope="module")
 def reports():
-    made = {f.__name__: f() for f in (pictures, table, texts, hostile)}
+    made = {f.__name__: f() for f in (pictures, table, texts, hostile, review)}
     return {name: report.to_html() for name, report in made.items()}
 
 
@@ -117,6 +139,34 @@ def test_all_of_it_can_be_read_without_scripts(open_page, reports, name, width):
     assert page.tab.locator("button").count() == 0
     page.tab.get_by_role("link", name="Decisions", exact=True).first.click()
     assert page.tab.url.endswith("-decisions")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_review_is_without_faults(open_page, reports, width, dark):
+    page = open_page(reports["review"], width=width, dark=dark)
+    for part in [*PARTS, "Groups", "New samples"]:
+        page.tab.get_by_role("tab", name=part, exact=True).click()
+        assert parts(page) == [part]
+        page.tab.evaluate(OPEN)
+        assert page.faults() == []
+
+
+def test_a_review_answers_who_and_why(open_page, reports):
+    page = open_page(reports["review"])
+    assert "Lowest accuracy: site = north" in page.text()
+    page.tab.get_by_role("tab", name="New samples", exact=True).click()
+    assert "They differ" in page.text()
+    page.tab.get_by_role("tab", name="Decisions", exact=True).click()
+    case = page.tab.locator(".case:visible").first
+    assert case.get_by_text("support this decision most").count() == 1
+    picture = case.locator(".sides .zoom img").first
+    assert "which supports the decision" in picture.get_attribute("alt")
+    small = picture.bounding_box()["width"]
+    picture.click()
+    assert picture.bounding_box()["width"] > 5 * small
+    picture.click()
+    assert "(id case " in case.locator(".sides li").first.inner_text()
 
 
 def test_tabs_by_keys(open_page, reports):

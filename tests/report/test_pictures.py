@@ -21,6 +21,7 @@ from sklearn_kmex.report._pictures import (
     encode,
     overlay,
 )
+from sklearn_kmex.report._show import budget_of
 
 FLAT = np.arange(4 * 12).reshape(4, 12)
 Y = [0, 1, 0, 1]
@@ -203,10 +204,15 @@ def test_what_fits_no_size_is_written_in_the_smallest():
 
 
 def test_pictures_leave_room_for_the_rest_of_the_page():
-    pictures = noise(300)
-    page = sum(map(len, encode(pictures, {}, {}).values()))
-    less = sum(map(len, encode(pictures, {}, {}, rest=4_000_000).values()))
-    assert less <= 900_000 < page
+    def budget(n_prototypes, n_classes):
+        classes = {"classes": [None] * n_classes}
+        prototypes = [None] * n_prototypes
+        return budget_of({"prototypes": prototypes, "performance": classes})
+
+    assert budget(50, 10) == BUDGET
+    for n_prototypes, n_classes in ((860, 10), (860, 860)):
+        rest = 1_500 * n_prototypes + 1_000 * n_classes
+        assert 4 / 3 * budget(n_prototypes, n_classes) + rest < 4.3e6
 
 
 def test_files_of_all_kinds_of_pictures():

@@ -8,7 +8,7 @@ import pytest
 from pages import check_report
 
 import sklearn_kmex
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.report import SEMReport
 from sklearn_kmex.report._drift import changed_columns
 from sklearn_kmex.report._leaks import leak_warnings
@@ -156,3 +156,17 @@ def test_leaks_are_listed_with_the_labels_of_the_index(iris):
         ("<b>150", "<b>0"), ("<b>151", "<b>1"), ("<b>152", "<b>2"),
     }  # fmt: skip
     assert "2 (id <b>152)2 (id <b>2)equal" in page.text
+
+
+def test_examples_of_new_images_stay_small():
+    rng = np.random.RandomState(0)
+    X, new = (rng.randint(0, 256, (40, 224, 224, 3), np.uint8) for _ in range(2))
+    y = np.tile(["a", "b"], 20)
+    X[y == "b"] //= 4
+    psem = make_kmex(lambda X: np.asarray(X)[:, 0, :4, 0].astype(float), n_prototypes=1)
+    psem.fit(X, y)
+    content = SEMReport(psem, X, y, black_box=None, X_new=new).to_dict()
+    pictures = content["pictures"].items()
+    sizes = [len(uri) for key, uri in pictures if key.startswith("new-")]
+    assert len(sizes) > 4
+    assert sum(sizes) < 410_000
