@@ -1,5 +1,7 @@
 """How similar two texts are, by pairs of their tokens."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
