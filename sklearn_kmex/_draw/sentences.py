@@ -16,6 +16,7 @@ from sklearn_kmex._draw.influence import InfluenceLike, effects_of
 from sklearn_kmex._draw.terminal import listed_items, text_of
 
 N_LARGEST = 3  # columns or rows on each side
+N_DIFFERENCES = 10  # of groups
 
 
 def explanation_lines(explanation: ExplanationLike, i: int) -> list[str]:
@@ -163,6 +164,70 @@ def _suspects(found: Any) -> list[str]:
     return [
         f"row {row} (label {text_of(label)}, more like {text_of(other)})"
         for row, label, other in zip(*columns, strict=True)
+    ]
+
+
+def groups_lines(found: Any) -> list[str]:
+    """Say which groups differ from all other samples, and which are not measured."""
+    scores = found.scores
+    apart = (scores.difference_low > 0) | (scores.difference_high < 0)
+    lines = [
+        f"{text_of(scores.group[i])}: {_measure(scores, i)} {scores.value[i]:.3g}, "
+        f"{scores.difference[i]:+.3g} compared with all other samples (95 % interval "
+        f"{scores.difference_low[i]:+.3g} to {scores.difference_high[i]:+.3g})."
+        for i in np.flatnonzero(apart)[:N_DIFFERENCES]
+    ]
+    lines = lines or ["No group differs from all other samples by more than chance."]
+    if (n_more := np.count_nonzero(apart) - N_DIFFERENCES) > 0:
+        lines.append(f"{n_more:,} more differences; see frame().")
+    listed = {
+        "Too small": found.too_small.group,
+        "No prototype stands for": found.unrepresented,
+    }
+    others = [f"{k}: {listed_items(some)}." for k, some in listed.items() if len(some)]
+    return ["Groups", *lines, *others]
+
+
+def _measure(scores: Any, i: int) -> str:
+    """Name the measure of a row of scores, and its class."""
+    label = scores.label[i]
+    of_class = "" if label is None else f" of class {text_of(label)}"
+    return f"{scores.measure[i].replace('_', ' ')}{of_class}"
+
+
+def leaks_lines(found: Any) -> list[str]:
+    """Say which test samples are copies of training samples."""
+    pairs = found.pairs
+    columns = (pairs.test_row, pairs.train_row, pairs.kind)
+    what = [
+        f"row {row} ({kind} to training row {other})"
+        for row, other, kind in zip(*columns, strict=True)
+    ]
+    if not what:
+        return ["Leaks", "No copies of training samples were found in the test set."]
+    return [
+        "Leaks",
+        f"Test samples that are copies of training samples ({len(what):,}, of which "
+        f"about {found.n_expected:,.0f} by chance): {listed_items(what)}.",
+    ]
+
+
+def drift_lines(found: Any) -> list[str]:
+    """Say whether new samples differ, in what, and which prototypes they use."""
+    tests = ", ".join(
+        f"{what} {p_value:.3g}"
+        for what, p_value in zip(found.tests.what, found.tests.p_value, strict=True)
+    )
+    differ = "differ" if found.drifted else "do not differ"
+    listed = {
+        "Prototypes that decide a larger share": found.gained,
+        "Prototypes that decide a smaller share": found.lost,
+        "Rows least similar to any prototype": found.unfamiliar,
+    }
+    return [
+        f"Drift: the new samples {differ} from the reference.",
+        f"Adjusted p-values: {tests}.",
+        *[f"{k}: {listed_items(some)}." for k, some in listed.items() if len(some)],
     ]
 
 

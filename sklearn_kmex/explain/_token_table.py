@@ -117,7 +117,7 @@ def _words(text: str, spans: NDArray[np.intp]) -> tuple[list[str], NDArray[np.fl
 
 
 def token_table(psem: Any, text: str, X_train: Any) -> TokenTable:
-    """Compute which pairs of tokens make a text similar to its closest training text.
+    r"""Compute which pairs of tokens make a text similar to its closest training text.
 
     For an encoder whose embedding is the mean of the vectors of its tokens, the inner
     product of two embeddings is exactly the sum over all pairs of tokens. So is their
@@ -160,6 +160,11 @@ def token_table(psem: Any, text: str, X_train: Any) -> TokenTable:
 
     Notes
     -----
+    With the vectors :math:`t_i` of n tokens and :math:`u_j` of m tokens, mapped as the
+    steps after the embedder and the metric map embeddings, the value of a pair is
+    :math:`t_i^\top u_j / (n m)`, divided by the lengths of both embeddings where a
+    `Normalizer` or a cosine metric divides by them.
+
     With attention, the vector of a token depends on the tokens around it: the table
     is exact, but a token stands for itself in its context.
 

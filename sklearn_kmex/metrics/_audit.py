@@ -121,10 +121,10 @@ def audit(
         suspect_rows : ndarray of shape (n_suspect,), dtype=intp
             Rows of X with suspect labels, the most suspect one first.
         n_excess : int
-            How many of the labels with a positive suspicion are more than errors of the
-            model explain; these are the first of `suspect_rows` to look at. A model
-            that is right for 65 % of the samples finds more than a third of all labels
-            suspect, although they are correct.
+            Number of labels with a positive suspicion beyond those that errors of the
+            model explain. Look at so many of the first `suspect_rows`. With an accuracy
+            of 65 %, more than a third of all labels are suspect, even if all are
+            correct.
         suspicion : ndarray of shape (n_suspect,)
             Suspicion of these samples: the largest similarity to a prototype of another
             class minus the largest similarity to one of the own class, without outvoted
@@ -190,13 +190,15 @@ def audit(
     are compared, not counts, so that small classes are not outvoted because of their
     size. With a single class, suspicion is minus infinity.
 
-    Errors of the model explain as many suspect labels as its `error_rate`, if it is
-    given. If the model has a `temperature_`, they also explain, at each level of
-    suspicion, twice as many as would be expected if labels were drawn
-    with its probabilities.
-    `n_excess` is the larger of the two numbers that are left, each less three standard
-    deviations of chance. It is a cautious estimate of the number of wrong labels: wrong
-    labels that make the model less certain explain themselves in part.
+    `n_excess` is the largest value of
+
+    .. math:: n(c) - e(c) - 3 \sqrt{e(c)}
+
+    or 0, where n(c) is the number of labels more suspect than c, and e(c) the number
+    that errors of the model explain. With `error_rate`, e(0) is this share of X. If the
+    model has a `temperature_`, e(c) at 100 levels c is also twice the number expected
+    if labels were drawn with its probabilities. This is a cautious estimate of the
+    number of wrong labels: those that make the model less certain increase e(c).
 
     With too few prototypes, unusual samples of a class are more similar to another
     class, and wrong labels are hard to find among them. The method is not part of the

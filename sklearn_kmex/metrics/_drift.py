@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
 from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._draw.sentences import drift_lines
+from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
@@ -45,6 +47,9 @@ class Drift(Bunch):
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
         return pandas.DataFrame(dict(self.prototypes))
+
+    def __str__(self) -> str:
+        return paragraphs([drift_lines(self)])
 
 
 class Use(NamedTuple):

@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
 from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._draw.sentences import groups_lines
+from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._fit.validation import check_weights
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.labels import class_codes
@@ -53,6 +55,9 @@ class GroupScores(Bunch):
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
         return pandas.DataFrame(dict(self.scores))
+
+    def __str__(self) -> str:
+        return paragraphs([groups_lines(self)])
 
 
 class Outcomes(NamedTuple):

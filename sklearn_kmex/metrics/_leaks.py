@@ -10,6 +10,8 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.samples import as_samples, len_of
+from sklearn_kmex._draw.sentences import leaks_lines
+from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.metrics._leak_chance import chances, claim
@@ -47,6 +49,9 @@ class Leaks(Bunch):
         """
         pandas = check_dependency("pandas", caller="frame", extra="all")
         return pandas.DataFrame(dict(self.pairs))
+
+    def __str__(self) -> str:
+        return paragraphs([leaks_lines(self)])
 
 
 def find_leaks(

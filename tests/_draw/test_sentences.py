@@ -15,7 +15,7 @@ from sklearn_kmex.explain import (
     explain,
     influence,
 )
-from sklearn_kmex.metrics import audit
+from sklearn_kmex.metrics import audit, drift, find_leaks, group_scores
 from sklearn_kmex.report import SEMReport
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
@@ -146,3 +146,40 @@ def test_a_report_says_its_main_results(few):
         assert joined(f"- {warning['text']}") in text
     assert max(map(len, str(report).splitlines())) <= 80
     assert repr(report).startswith("SEMReport(KMExClassifier, n_samples=")
+
+
+def test_groups_that_differ_are_printed():
+    rows, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, random_state=0).fit(rows[::2], y[::2])
+    correct = psem.predict(rows) == y
+    found = group_scores(
+        psem, rows, y, {"ok": correct}, measures=["accuracy"], min_size=1
+    )
+    text = joined(str(found))
+    assert text.startswith("Groups ok = False: accuracy 0, -1 compared with all other")
+    rest = group_scores(psem, rows, y, {"ok": correct}, min_size=len(rows))
+    assert "No group differs from all other samples" in str(rest)
+    assert "Too small: ok = False, ok = True." in str(rest)
+
+
+def test_leaks_are_printed():
+    rng = np.random.RandomState(0)
+    rows, y = rng.normal(size=(300, 6)), np.arange(300) % 2
+    psem = KMExClassifier(2, random_state=0).fit(rows[:200], y[:200])
+    assert "No copies of training samples" in str(
+        find_leaks(psem, rows[:200], rows[200:])
+    )
+    found = find_leaks(psem, rows[:200], np.vstack([rows[200:], rows[7:8]]))
+    text = joined(str(found))
+    assert "(1, of which about 0 by chance)" in text
+    assert "row 100 (equal to training row 7)." in text
+
+
+def test_drift_is_printed():
+    rows, y = load_iris(return_X_y=True)
+    psem = KMExClassifier(2, random_state=0).fit(rows[::3], y[::3])
+    assert "the new samples do not differ" in str(drift(psem, rows[1::3], rows[2::3]))
+    text = str(drift(psem, rows[1::3] + np.eye(4)[2], rows[2::3]))
+    assert text.startswith("Drift: the new samples differ from the reference.")
+    assert "Adjusted p-values: usage 0." in text
+    assert "Rows least similar to any prototype: " in text
