@@ -51,8 +51,9 @@ LEAST_SHARE = 0.02
 # So many counts are not all compared with every metric and rule; those are left out
 # that are worse by so many standard errors with two of the counts.
 MANY, CLEARLY = 5, 2
-# Shrinkage of the covariance that is compared with that of Ledoit and Wolf.
-MUCH = 0.6
+# Shrinkage of the covariance that is compared with that of Ledoit and Wolf, if a fold
+# has fewer training rows for each feature.
+MUCH, FEW_ROWS = 0.6, 4
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
 # Usual inverse temperature, in the unit of scores.
@@ -187,13 +188,10 @@ class Search(NamedTuple):
     def _measure(self, training: Training, name: str, paths: Any) -> Measured:
         """Return a metric in each fold, with the shrinkage that decides better.
 
-        Much shrinkage has to be clearly better than that of Ledoit and Wolf, with the
-        first rule and count.
+        They are compared with the first rule and count. The other one must be clearly
+        better than that of Ledoit and Wolf.
         """
-        given = self.estimator.shrinkage
-        compared = [given]
-        if given == "auto" and Metric(name).mapped:
-            compared.append(MUCH)
+        compared = self._shrinkages(name)
         of_folds = [
             fold_metrics(training, split, name, compared) for split in self.splits
         ]
@@ -208,7 +206,15 @@ class Search(NamedTuple):
         ]
         means = self.fold_means(tried).mean(axis=1)
         errors = self.margin(self.standard_errors(tried, tried[1]), means[1])
-        return others[0] if means[1] - means[0] > errors[0] else usual
+        return others[0] if means[1] - means[0] > CLEARLY * errors[0] else usual
+
+    def _shrinkages(self, metric: str) -> list[float | str]:
+        """Return the shrinkages to compare for a metric."""
+        given = self.estimator.shrinkage
+        n_rows = min(sum(map(len, split.groups)) for split in self.splits)
+        few = n_rows < FEW_ROWS * self.training.X.shape[1]
+        unsure = given == "auto" and Metric(metric).mapped and few
+        return [given, MUCH] if unsure else [given]
 
     def _try_metric(
         self,

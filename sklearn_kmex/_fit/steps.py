@@ -67,6 +67,7 @@ class FitSteps(PrototypePredictor):
 
     _scatter: tuple[NDArray[np.float64], float]
     _temperature_rows: float
+    shrinkage_: float | None
 
     @property
     def prototype_weights_(self) -> NDArray[np.float64]:
