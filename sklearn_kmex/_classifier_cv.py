@@ -71,7 +71,9 @@ class KMExClassifierCV(KMExClassifier):
         features.
 
     shrinkage : float in [0, 1] or "auto", default="auto"
-        Shrinkage of the covariance of "mahalanobis", as in `KMExClassifier`.
+        Shrinkage of the covariance of "mahalanobis". "auto" is that of Ledoit and
+        Wolf, or 0.6 if there are few rows and it is clearly better on those held out,
+        as in `KMExClassifier`.
 
     similarity : {"auto", "log", "gaussian"}, default="auto"
         Similarity of a sample to a prototype, as in `KMExClassifier`.
@@ -156,6 +158,10 @@ class KMExClassifierCV(KMExClassifier):
 
     metric_ : str
         The chosen metric.
+
+    shrinkage_ : float or None
+        Share by which the correlations of the covariance are shrunk. None for metrics
+        without a covariance.
 
     similarity_ : str
         The chosen similarity.

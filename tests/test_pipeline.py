@@ -105,6 +105,7 @@ def test_all_that_is_not_given_is_chosen(blobs):
     assert psem.best_params_ == {
         "n_prototypes": psem.n_prototypes_[0],
         **{name: getattr(psem, f"{name}_") for name in CHOSEN[1:]},
+        "shrinkage": "auto",
     }
 
 

@@ -168,7 +168,7 @@ def fewest(
 
 def _params(one: Tried, numbers: Sequence[Any]) -> dict[str, Any]:
     place, *others = one.candidate
-    names = ("metric", *PARAMETERS)
+    names = ("metric", *PARAMETERS, "shrinkage")
     return {"n_prototypes": numbers[place], **dict(zip(names, others, strict=True))}
 
 

@@ -114,17 +114,18 @@ def standard_deviations(covariance: NDArray) -> NDArray[np.float64]:
 
 
 def metric_maps(
-    scatters: Sequence[Scatter], shrinkage: float | str
+    scatters: Sequence[Scatter], shrinkage: float
 ) -> list[NDArray[np.float64]]:
-    """Return the map of each scatter, all with the shrinkage of the first.
+    """Return the map of each scatter.
 
     A scatter without variance gets the first map.
     """
     least = 1e-12 * np.trace(scatters[0].products)
-    share = scatters[0].shrinkage(shrinkage)
-    first = metric_map(scatters[0].covariance(share))
+    first = metric_map(scatters[0].covariance(shrinkage))
     return [first] + [
-        metric_map(one.covariance(share)) if np.trace(one.products) > least else first
+        metric_map(one.covariance(shrinkage))
+        if np.trace(one.products) > least
+        else first
         for one in scatters[1:]
     ]
 

@@ -223,13 +223,14 @@ def _paths(
     return [[Members(p.vectors, p.counts) for p in path] for path, _ in found]
 
 
-def fold_metric(
-    training: Training, split: Split, metric: str, shrinkage: float | str
-) -> Metric:
-    """Return the metric of the training rows of a fold."""
+def fold_metrics(
+    training: Training, split: Split, metric: str, shrinkages: Sequence[float | str]
+) -> list[Metric]:
+    """Return the metric of the training rows of a fold for each shrinkage."""
     found = Metric(metric)
     if not found.mapped:
-        return found
+        return [found] * len(shrinkages)
     groups = [(rows, training.weights[rows]) for rows in split.groups]
     scatter = scatter_of(training, groups)
-    return found._replace(map=metric_map(scatter.covariance(shrinkage)))
+    covariances = map(scatter.covariance, shrinkages)
+    return [found._replace(map=metric_map(one)) for one in covariances]

@@ -1,6 +1,7 @@
 """The comparison of settings by the held-out rows of folds."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,11 +12,20 @@ from sklearn_kmex._data.arrays import group_starts
 from sklearn_kmex._data.chunked import is_dask
 from sklearn_kmex._data.jobs import subtask
 from sklearn_kmex._data.rows import Training, gather
+from sklearn_kmex._fit.candidates import (
+    PARAMETERS,
+    RULES,
+    Candidate,
+    as_text,
+    distinct,
+    needs_all,
+    with_given,
+)
 from sklearn_kmex._fit.compared_fold import ComparedFold
 from sklearn_kmex._fit.folds import (
     Split,
     fit_paths,
-    fold_metric,
+    fold_metrics,
     in_space,
     open_splits,
 )
@@ -35,20 +45,15 @@ from sklearn_kmex._model.metric import METRICS, Metric, has_direction
 from sklearn_kmex._model.rule import prototype_weights
 from sklearn_kmex._model.similarity import relative_similarities
 
-# How prototypes decide: similarity, aggregation and priors, the paper's first. Others
-# are not needed: they are as good or worse on all data sets of the guide.
-PARAMETERS = ("similarity", "aggregation", "priors")
-RULES = (
-    ("log", "max", "uniform"),
-    ("gaussian", "sum", "uniform"),
-    ("gaussian", "sum", "prototype"),
-)
 # Differences of a log-loss that do not matter, as a share of it. With the probabilities
 # of a teacher as targets, standard errors are smaller.
 LEAST_SHARE = 0.02
 # So many counts are not all compared with every metric and rule; those are left out
 # that are worse by so many standard errors with two of the counts.
 MANY, CLEARLY = 5, 2
+# Shrinkage of the covariance that is compared with that of Ledoit and Wolf, if a fold
+# has fewer training rows for each feature.
+MUCH, FEW_ROWS = 0.6, 4
 # Held-out rows that are scored, of all folds.
 SCORED_ROWS = 3_000
 # Usual inverse temperature, in the unit of scores.
@@ -57,27 +62,12 @@ START = 12.0
 COVARIANCE_FEATURES = 4_096
 
 
-class Candidate(NamedTuple):
-    """A setting of the parameters that are chosen."""
+class Measured(NamedTuple):
+    """A metric in each fold."""
 
-    place: int  # of the count, in the candidates of each class
-    metric: str
-    similarity: str
-    aggregation: str
-    priors: Any
-
-    def family(self) -> tuple[str, str, str]:
-        """Return what is the same for settings that differ little."""
-        return self.metric, self.similarity, _text(self.priors)
-
-    def departures(self) -> int:
-        """Return how many parameters are not as in the paper."""
-        return self.differences(Candidate(self.place, "euclidean", *RULES[0]))
-
-    def differences(self, other: "Candidate") -> int:
-        """Return in how many parameters two candidates differ."""
-        pairs = zip(self, other, strict=True)
-        return sum(_text(ours) != _text(theirs) for ours, theirs in pairs)
+    name: str
+    shrinkage: float | str
+    folds: list[Metric]
 
 
 class Tried(NamedTuple):
@@ -117,7 +107,7 @@ class Search(NamedTuple):
     def _run(self) -> tuple[list[Tried], list[str]]:
         tried: list[Tried] = []
         failures: list[str] = []
-        measures: dict[str, list[Metric]] = {}  # the metrics of the folds
+        measures: dict[str, Measured] = {}
         spaces: dict[bool, Training] = {}
         left = dict.fromkeys(self.metrics, self.rules)
         for places in self._stages():
@@ -131,13 +121,10 @@ class Search(NamedTuple):
                     if unit not in paths:
                         paths[unit] = fit_paths(spaces[unit], self.splits, plans)
                     if metric not in measures:
-                        measures[metric] = self._fold_metrics(spaces[unit], metric)
-                    each = (self.splits, self.targets, measures[metric], paths[unit])
-                    folds = [
-                        ComparedFold.of(spaces[unit], *fold)
-                        for fold in zip(*each, strict=True)
-                    ]
-                    tried.extend(self._try_metric(metric, rules, folds, places))
+                        known = spaces[unit], metric, paths[unit]
+                        measures[metric] = self._measure(*known)
+                    known = spaces[unit], measures[metric], paths[unit]
+                    tried.extend(self._try_metric(*known, rules, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
             left = self._left(tried)
@@ -198,33 +185,64 @@ class Search(NamedTuple):
         """Return the held-out rows of all folds."""
         return np.concatenate([split.held_out for split in self.splits])
 
-    def _fold_metrics(self, training: Training, name: str) -> list[Metric]:
-        shrinkage = self.estimator.shrinkage
-        return [fold_metric(training, split, name, shrinkage) for split in self.splits]
+    def _measure(self, training: Training, name: str, paths: Any) -> Measured:
+        """Return a metric in each fold, with the shrinkage that decides better.
+
+        They are compared with the first rule and count. The other one must be clearly
+        better than that of Ledoit and Wolf.
+        """
+        compared = self._shrinkages(name)
+        of_folds = [
+            fold_metrics(training, split, name, compared) for split in self.splits
+        ]
+        by_shrinkage = map(list, zip(*of_folds, strict=True))
+        usual, *others = map(partial(Measured, name), compared, by_shrinkage)
+        if not others:
+            return usual
+        few = [[path[:1] for path in of_fold] for of_fold in paths]
+        tried = [
+            next(self._try_metric(training, one, few, self.rules[:1], [0]))
+            for one in (usual, *others)
+        ]
+        means = self.fold_means(tried).mean(axis=1)
+        errors = self.margin(self.standard_errors(tried, tried[1]), means[1])
+        return others[0] if means[1] - means[0] > CLEARLY * errors[0] else usual
+
+    def _shrinkages(self, metric: str) -> list[float | str]:
+        """Return the shrinkages to compare for a metric."""
+        given = self.estimator.shrinkage
+        n_rows = min(sum(map(len, split.groups)) for split in self.splits)
+        few = n_rows < FEW_ROWS * self.training.X.shape[1]
+        unsure = given == "auto" and Metric(metric).mapped and few
+        return [given, MUCH] if unsure else [given]
 
     def _try_metric(
         self,
-        metric: str,
+        training: Training,
+        measured: Measured,
+        paths: Sequence[Sequence[Sequence[Members]]],
         rules: Sequence[tuple[str, str, Any]],
-        folds: Sequence[ComparedFold],
         places: Sequence[int],
     ) -> Iterator[Tried]:
         """Score candidates of a metric; distances are computed once a count.
 
         The temperature of a rule is looked for near that of the rule or count before.
+        `places` are those of the counts of `paths`.
         """
+        each = (self.splits, self.targets, measured.folds, paths)
+        folds = [ComparedFold.of(training, *fold) for fold in zip(*each, strict=True)]
         near: dict[Any, float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
             stacks = stacks_of(compared)
-            distinct = _distinct(rules) if single else rules
-            for similarity in dict.fromkeys(rule[0] for rule in distinct):
-                own = [rule for rule in distinct if rule[0] == similarity]
-                whole = not single and any(map(_needs_all, own))
+            different = distinct(rules) if single else rules
+            for similarity in dict.fromkeys(rule[0] for rule in different):
+                own = [rule for rule in different if rule[0] == similarity]
+                whole = not single and any(map(needs_all, own))
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
-                    setting = Candidate(place, metric, *rule)
+                    setting = Candidate(place, measured.name, *rule, measured.shrinkage)
                     before = near.get(setting.family(), near.get(similarity))
                     one = self._score(setting, compared, similar, before)
                     near[setting.family()] = near[similarity] = one.temperature
@@ -332,8 +350,8 @@ def open_search(
     opened = open_splits(training, splits, SCORED_ROWS)
     metrics = _metrics(estimator.metric, training.X)
     given = [getattr(estimator, name) for name in PARAMETERS]
-    all_rules = [_with_given(rule, given) for rule in RULES]
-    rules = list({tuple(map(_text, rule)): rule for rule in all_rules}.values())
+    all_rules = [with_given(rule, given) for rule in RULES]
+    rules = list({tuple(map(as_text, rule)): rule for rule in all_rules}.values())
     how = (scoring, tolerance)
     targets = [_targets(estimator.teacher, training, split) for split in opened]
     return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
@@ -345,32 +363,6 @@ def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
         return None
     rows = gather(training.X, split.held_out)
     return targets_of(teacher, training.classes, split.present, rows)
-
-
-def _with_given(rule: Sequence[Any], given: Sequence[Any]) -> tuple[str, str, Any]:
-    """Replace the parameters of a rule that are given."""
-    pairs = zip(rule, given, strict=True)
-    similarity, aggregation, priors = (
-        ours if _text(fixed) == "auto" else fixed for ours, fixed in pairs
-    )
-    return similarity, aggregation, priors
-
-
-def _distinct(rules: Sequence[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
-    """Drop rules that are equal to others with one prototype of each class."""
-    plainest = {(rule[0], _text(rule[2])): rule for rule in reversed(rules)}
-    return list(plainest.values())[::-1]
-
-
-def _needs_all(rule: tuple[str, str, Any]) -> bool:
-    """Return whether more than the nearest prototype of a class may decide."""
-    _, aggregation, priors = rule
-    return aggregation == "sum" or _text(priors) == "prototype"
-
-
-def _text(value: Any) -> str:
-    """Return a parameter as a text, so that arrays can be compared."""
-    return value if isinstance(value, str) else repr(value)
 
 
 def _metrics(given: str, X: Any) -> list[str]:

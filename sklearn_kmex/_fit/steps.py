@@ -52,8 +52,9 @@ FITTED_ARRAYS = (
     "_member_means",
     "_nearest_rows",
 )
-# Parameters of how prototypes decide.
+# Parameters of how prototypes decide, and those that "auto" chooses with them.
 RULE = ("metric", "similarity", "aggregation", "priors")
+CHOSEN = (*RULE, "shrinkage")
 
 # Seeds are less than this.
 MOST_SEED = np.iinfo(np.int32).max
@@ -66,6 +67,7 @@ class FitSteps(PrototypePredictor):
 
     _scatter: tuple[NDArray[np.float64], float]
     _temperature_rows: float
+    shrinkage_: float | None
 
     @property
     def prototype_weights_(self) -> NDArray[np.float64]:
@@ -79,7 +81,7 @@ class FitSteps(PrototypePredictor):
         """Set the fitted attributes of how prototypes decide to the parameters."""
         if Metric(self.metric).mapped:
             check_features(X)
-        for name in RULE:
+        for name in CHOSEN:
             setattr(self, f"{name}_", getattr(self, name))
 
     def _choose(self, training: Training) -> list[int]:
@@ -103,7 +105,7 @@ class FitSteps(PrototypePredictor):
         """Set what was chosen, and return the counts of the classes."""
         self.cv_results_, self.best_index_ = chosen.results, chosen.place
         self.best_params_, self.temperature_ = chosen.params, chosen.temperature
-        for name in RULE:
+        for name in CHOSEN:
             setattr(self, f"{name}_", chosen.params[name])
         return chosen.counts
 
@@ -177,6 +179,7 @@ class FitSteps(PrototypePredictor):
         """Set the map of the metric; return the metric without each fold's rows."""
         self.metric_map_, metric = None, Metric(self.metric_)
         if not metric.mapped:
+            self.shrinkage_ = None
             return [metric] * N_FOLDS
         whole, left = fit_scatters(training, folds, self.random_state)
         if known is not None and any(known):
@@ -184,7 +187,8 @@ class FitSteps(PrototypePredictor):
             old = known_scatter(products, fourth, known)
             whole, left = old.merge(whole), [old.merge(part) for part in left]
         self._scatter = whole.products, whole.fourth
-        self.metric_map_, *maps = metric_maps([whole, *left], self.shrinkage)
+        self.shrinkage_ = whole.shrinkage(self.shrinkage_)
+        self.metric_map_, *maps = metric_maps([whole, *left], self.shrinkage_)
         return [metric._replace(map=of_fold) for of_fold in maps]
 
     def _set_temperature(

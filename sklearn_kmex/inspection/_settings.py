@@ -206,12 +206,15 @@ class SearchDisplay:
 
     def _texts(self) -> list[str]:
         """Name each line by the parameters that differ, and its best number."""
-        names = list(self.settings[0])
+        names = [name for name in self.settings[0] if name != "shrinkage"]
         differ = [n for n in names if len({str(s[n]) for s in self.settings}) > 1]
-        return [
-            ", ".join([*(str(one[name]) for name in differ or names), _number(number)])
-            for one, number in zip(self.settings, self.n_prototypes, strict=True)
-        ]
+        texts = []
+        for one, number in zip(self.settings, self.n_prototypes, strict=True):
+            parts = [str(one[name]) for name in differ or names]
+            if "mahalanobis" in one["metric"] and one["shrinkage"] != "auto":
+                parts.append(f"shrinkage {one['shrinkage']:g}")
+            texts.append(", ".join([*parts, _number(number)]))
+        return texts
 
     def frame(self) -> Any:
         """Return the settings as a pandas DataFrame, best first.

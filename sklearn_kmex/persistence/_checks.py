@@ -106,8 +106,11 @@ def _check_rule(kmex: KMExClassifier) -> dict[str, bool]:
         products, fourth = kmex._scatter
         valid["metric_map_"] = _is_finite(np.asarray(kmex.metric_map_), square)
         valid["_scatter"] = _is_finite(products, square) and 0 <= fourth < np.inf
+        share = kmex.shrinkage_
+        valid["shrinkage_"] = isinstance(share, float) and 0 <= share <= 1
     else:
         valid["metric_map_"] = kmex.metric_map_ is None
+        valid["shrinkage_"] = kmex.shrinkage_ is None
     return valid
 
 
@@ -115,7 +118,7 @@ def _check_search(kmex: KMExClassifier) -> dict[str, bool]:
     """Return which results of a search are valid."""
     results, index = dict(kmex.cv_results_), kmex.best_index_
     params = results.pop("params")
-    names = ["n_prototypes", *(name[:-1] for name in CHOICES)]
+    names = ["n_prototypes", *(name[:-1] for name in CHOICES), "shrinkage"]
     columns = {f"param_{name}" for name in names} | {"mean_test_score", "accepted"}
     return {
         "cv_results_": columns <= set(results)

@@ -12,7 +12,7 @@ from sklearn_kmex.persistence._refusal import Refusal
 
 # Parameters and attributes that all models of schema 1 would have had.
 PARAMETERS = {"metric": "euclidean", "shrinkage": "auto", "teacher": None}
-ATTRIBUTES = {"metric_": "euclidean", "metric_map_": None}
+ATTRIBUTES = {"metric_": "euclidean", "metric_map_": None, "shrinkage_": None}
 # Of other estimators, parameters that came later, and what they did without them.
 LATER: dict[str, dict[str, Any]] = {
     "EmbeddingPipeline": {"black_box": None, "classes": None},
@@ -79,7 +79,7 @@ def _update_search(model: Any, wanted: float) -> None:
     Standard errors, which were those of the best candidate alone, become nan.
     """
     scores = dict(model.cv_results_)
-    rule = {name: getattr(model, f"{name}_") for name in RULE}
+    rule = {name: getattr(model, f"{name}_") for name in RULE} | {"shrinkage": "auto"}
     params = [{"n_prototypes": n, **rule} for n in scores.pop("n_prototypes").tolist()]
     means = scores["mean_test_score"]
     columns = {f"param_{name}": np.empty(len(params), object) for name in params[0]}

@@ -49,6 +49,10 @@ WEIGHTS = {
     "given": "A prototype is weighted by the probability of its class before a sample "
     "is seen, as given by the user.",
 }
+SHRUNK = (
+    "The correlations of the embeddings within a class were estimated from the "
+    "training samples, and shrunk towards 0 by {share:.0%}."
+)
 MEASURES = {
     "neg_log_loss": "log loss",
     "accuracy": "accuracy",
@@ -63,6 +67,7 @@ def describe_rule(sem: Any) -> dict[str, Any] | None:
     rule, priors = rule_of(sem), getattr(sem, "priors_", "uniform")
     return {
         "metric": rule.metric.name,
+        "shrinkage": getattr(sem, "shrinkage_", None),
         "similarity": rule.similarity,
         "aggregation": rule.aggregation,
         "priors": priors if isinstance(priors, str) else "given",
@@ -75,6 +80,8 @@ def describe_rule(sem: Any) -> dict[str, Any] | None:
 def rule_sentences(rule: Rule, priors: Any, sem: Any) -> Iterator[str]:
     """Describe the rule, one step after the other."""
     yield METRICS[rule.metric.name]
+    if rule.metric.mapped:
+        yield SHRUNK.format(share=sem.shrinkage_)
     yield SIMILARITIES[rule.similarity].format(
         epsilon=rule.epsilon, most=-np.log(rule.epsilon)
     )

@@ -87,3 +87,46 @@ def test_the_temperature_of_the_choice_is_that_of_a_fit(digits):
     assert_allclose(chosen.temperature_, fitted.temperature_, rtol=0.1)
     given = KMExClassifierCV([5], temperature=0.5, **paper).fit(X[:300], y[:300])
     assert given.temperature_ == 0.5
+
+
+def factor(n_rows, seed, n_features=100):
+    """Rows with one strong common factor, and classes that differ in many features."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_rows) % 2
+    X = rng.normal(size=(n_rows, n_features))
+    X += 0.6 * rng.normal(size=(n_rows, 1)) * rng.normal(size=n_features)
+    X[:, :20] += 0.45 * (2 * y[:, np.newaxis] - 1)
+    return X, y
+
+
+COVARIANCE = {"metric": "mahalanobis", "random_state": 0}
+
+
+def test_more_shrinkage_is_used_where_it_is_clearly_better():
+    X, y = factor(200, 1)
+    psem = KMExClassifierCV([1, 2], cv=3, **COVARIANCE).fit(X, y)
+    assert psem.shrinkage_ == psem.best_params_["shrinkage"] == 0.6
+    assert set(psem.cv_results_["param_shrinkage"]) == {0.6}
+    usual = KMExClassifier(1, **COVARIANCE).fit(X, y)
+    assert 0 < usual.shrinkage_ < 0.3
+    X_new, y_new = factor(2000, 1)
+    assert psem.score(X_new, y_new) > usual.score(X_new, y_new) + 0.005
+    again = KMExClassifier(**psem.best_params_, random_state=0).fit(X, y)
+    assert_allclose(again.metric_map_, psem.metric_map_)
+
+
+def test_the_usual_shrinkage_stays_if_no_other_is_clearly_better():
+    X, y = factor(200, 2)
+    psem = KMExClassifierCV([1, 2], cv=3, **COVARIANCE).fit(X, y)
+    assert psem.best_params_["shrinkage"] == "auto"
+    assert psem.shrinkage_ == KMExClassifier(1, **COVARIANCE).fit(X, y).shrinkage_
+
+
+def test_shrinkages_are_not_compared_if_rows_are_many_or_one_is_given():
+    X, y = factor(900, 0)
+    for n_rows, given in ((900, "auto"), (200, 0.1)):
+        psem = KMExClassifierCV([1], cv=3, shrinkage=given, **COVARIANCE)
+        psem.fit(X[:n_rows], y[:n_rows])
+        assert psem.best_params_["shrinkage"] == given
+    assert psem.shrinkage_ == 0.1
+    assert KMExClassifierCV([1], metric="cosine").fit(X, y).shrinkage_ is None

@@ -12,7 +12,7 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 draw = SearchDisplay.from_estimator
-NAMES = ["metric", "similarity", "aggregation", "priors"]
+NAMES = ["metric", "similarity", "aggregation", "priors", "shrinkage"]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,15 @@ def test_a_single_setting_is_named_in_full(blobs):
     psem = KMExClassifierCV([1, 2], cv=2, priors="class", **rule, random_state=0)
     (name,) = draw(psem.fit(*blobs)).ax_.get_yticklabels()
     assert name.get_text().startswith("cosine, log, max, class, ")
+
+
+def test_lines_name_the_shrinkage_of_a_covariance(blobs):
+    psem = KMExClassifierCV([1, 2], cv=2, shrinkage=0.25, random_state=0).fit(*blobs)
+    display = draw(psem)
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    mapped = ["mahalanobis" in one["metric"] for one in display.settings]
+    assert [", shrinkage 0.25, " in name for name in names] == mapped
+    assert len(set(mapped)) == 2
 
 
 def test_a_classifier_that_compared_nothing(blobs):

@@ -490,6 +490,8 @@ def chosen():
         ("_scatter", (np.eye(2), np.inf)),
         ("_scatter", (np.eye(2), -1.0)),
         ("_scatter", None),
+        ("shrinkage_", None),
+        ("shrinkage_", 1.5),
         ("best_index_", 99),
         ("best_index_", "0"),
         ("best_params_", {"n_prototypes": 7}),

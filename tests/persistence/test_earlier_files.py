@@ -95,6 +95,7 @@ ABSENT = {
     "shrinkage",
     "teacher",
     "metric_map_",
+    "shrinkage_",
     *(f"{name}_" for name in RULE),
 }
 
@@ -202,6 +203,7 @@ def test_an_earlier_search_keeps_its_settings_and_results():
         "similarity": "log",
         "aggregation": "max",
         "priors": "uniform",
+        "shrinkage": "auto",
     }
     assert set(psem.cv_results_) == set(_fitted_search().cv_results_)
 

@@ -49,6 +49,17 @@ def test_each_metric_has_words_of_its_own(blobs, metric):
     assert "temperature, 2, which was given" in said
 
 
+def test_shrinkage(blobs):
+    X, y = blobs
+    settings = {"shrinkage": 0.25, "n_prototypes": 1, "random_state": 0}
+    psem = KMExClassifier(metric="mahalanobis", **settings).fit(X, y)
+    assert describe_rule(psem)["shrinkage"] == 0.25
+    assert "shrunk towards 0 by 25%" in texts(psem)
+    plain = KMExClassifier(**settings).fit(X, y)
+    assert describe_rule(plain)["shrinkage"] is None
+    assert "shrunk" not in texts(plain)
+
+
 def test_weights(blobs):
     X, y = blobs
     X, y = X[y < 2], y[y < 2]
