@@ -75,17 +75,20 @@ class BlackBox:
         self.answers.append(scores.argmax(axis=1))
         return Z
 
-    def codes(self, predicted: NDArray[np.intp]) -> NDArray[np.intp]:
+    def codes(
+        self, expected: NDArray[np.intp], whose: str = "the model"
+    ) -> NDArray[np.intp]:
         """Return the class codes that it predicts, -1 for a class unknown to psem.
 
-        `predicted` are those of the model, by which the order of outputs is checked.
+        `expected` are class codes of the samples, by which the order of outputs is
+        checked: labels, or those that the model predicts. `whose` names them.
         """
         answers = np.concatenate(self.answers)
         if self.model is None:
             match = match_outputs(self._known(), self.n_outputs, self.labels)
         else:
             answers, match = self._outputs_of_labels(answers)
-        self.doubt = check_match(match, answers, predicted)
+        self.doubt = check_match(match, answers, expected, whose)
         return match.places[answers]
 
     def _known(self) -> Any:

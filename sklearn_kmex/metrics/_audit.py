@@ -186,7 +186,8 @@ def audit(
     .. math:: \text{suspicion}_i = \max_{k \in K, c(k) \ne y_i} s(i, k)
         - \max_{k \in K, c(k) = y_i} s(i, k)
 
-    If all prototypes of a class are outvoted, all of them are kept. Shares of classes
+    If the prototypes of more than a third of a class, or all of a class, are outvoted,
+    all of them are kept, because the classes overlap. Shares of classes
     are compared, not counts, so that small classes are not outvoted because of their
     size. With a single class, suspicion is minus infinity.
 

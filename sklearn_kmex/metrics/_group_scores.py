@@ -23,7 +23,7 @@ from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
 from sklearn_kmex.metrics._group_estimates import Measure, estimate
-from sklearn_kmex.metrics._grouping import Group, make_groups
+from sklearn_kmex.metrics._grouping import Group, check_same_attributes, make_groups
 from sklearn_kmex.metrics._representation import represent
 from sklearn_kmex.utils import check_dependency
 
@@ -249,6 +249,7 @@ def group_scores(
     wanted = _wanted(measures)
     in_training = None
     if groups_train is not None:
+        check_same_attributes(groups, groups_train)
         in_training = represent(psem, groups_train, X_train, y_train, crossings)
     Z = embed(psem, X)
     decision, proba = decide(psem, Z), class_probabilities(sem, Z)

@@ -56,6 +56,18 @@ def _crossed(
             )
 
 
+def check_same_attributes(groups: Any, groups_train: Any) -> None:
+    """Refuse groups of training samples by other attributes."""
+    known, given = (
+        list(columns_of(some, name))
+        for some, name in ((groups, "groups"), (groups_train, "groups_train"))
+    )
+    if set(known) != set(given):
+        raise ValueError(
+            f"groups_train must have the attributes of groups, {known}; got {given}."
+        )
+
+
 def columns_of(groups: Any, name: str) -> dict[str, Any]:
     """Return attributes by name, of a frame, a dict, a Series or an array."""
     if hasattr(groups, "columns"):
@@ -64,7 +76,13 @@ def columns_of(groups: Any, name: str) -> dict[str, Any]:
         columns = {str(key): column for key, column in groups.items()}
     else:
         label = getattr(groups, "name", None)
-        array = np.asarray(as_array(groups))
+        try:
+            array = np.asarray(as_array(groups))
+        except ValueError as error:  # rows of several lengths
+            raise ValueError(
+                f"{name} must have the same number of attributes for each sample; got "
+                f"{type(groups).__name__} with rows of several lengths."
+            ) from error
         if array.ndim == 2:
             columns = {f"group {j}": column for j, column in enumerate(array.T)}
         else:
@@ -83,6 +101,12 @@ def _by_value(
         raise ValueError(
             f"{name} must have one value for each of the {n_samples} samples; got an "
             f"array of shape {cells.shape} for {attribute!r}."
+        )
+    several = next((cell for cell in cells if np.ndim(cell)), None)
+    if several is not None:
+        raise ValueError(
+            f"{name} must have one value for each sample; got {several!r} of "
+            f"{attribute!r}. Give each its own attribute."
         )
     missing = np.array([_is_missing(cell) for cell in cells], dtype=bool)
     codes, values = _encode(cells[~missing], column)
@@ -105,8 +129,9 @@ def _encode(cells: NDArray, column: Any) -> tuple[NDArray[np.intp], list[str]]:
     """Return codes and texts of values: in their order, or that of their categories."""
     texts = np.array([str(cell) for cell in cells], dtype=object)
     distinct = dict(zip(texts, cells, strict=True))
-    if hasattr(column, "cat") and hasattr(column.cat, "categories"):  # of pandas
-        values = [text for text in map(str, column.cat.categories) if text in distinct]
+    categories = getattr(getattr(column, "cat", column), "categories", None)  # pandas
+    if categories is not None:
+        values = [text for text in map(str, categories) if text in distinct]
     else:
         try:
             values = sorted(distinct, key=distinct.__getitem__)

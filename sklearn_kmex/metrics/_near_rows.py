@@ -231,6 +231,11 @@ def as_columns(X_train: Any, X_test: Any) -> tuple[Columns, Columns] | None:
     tables = [one for X in (X_train, X_test) if (one := _as_table(X)) is not None]
     if len(tables) < 2:
         return None
+    if tables[0].shape[1] != tables[1].shape[1]:
+        raise ValueError(
+            "X_test must have the columns of X_train; got "
+            f"{tables[1].shape[1]} instead of {tables[0].shape[1]} columns."
+        )
     n_train, numbers, codes = len(tables[0]), [], []
     for column in np.concatenate(tables).T:
         try:

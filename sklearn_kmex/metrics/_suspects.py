@@ -12,6 +12,7 @@ from sklearn_kmex._data.arrays import BLOCK_ELEMENTS
 
 N_CUTS = 100
 DEVIATIONS = 3.0  # by which chance may exceed the expected number
+LARGEST_LOSS = 1 / 3  # share of a class whose prototypes may be outvoted
 DOUBT = 2.0  # factor by which probabilities of rare labels may be too small
 
 
@@ -25,15 +26,21 @@ class Reference(NamedTuple):
 
 
 def find_outvoted(reference: Reference, winners: NDArray) -> NDArray[np.bool_]:
-    """Mark prototypes that attract a larger share of another class."""
+    """Mark prototypes that attract a larger share of another class.
+
+    Those of wrong labels attract few samples of their class. Where classes overlap,
+    prototypes of many samples are outvoted by chance, so that none of the class counts.
+    """
     _, codes, owners, classes = reference
     shape = len(owners), len(classes)
     cells = np.ravel_multi_index((winners, codes), shape)
     votes = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
     shares = votes / np.maximum(votes.sum(axis=0), 1)
     lost = shares[np.arange(len(owners)), owners] < shares.max(axis=1)
-    kept = np.bincount(owners[~lost], minlength=len(classes))
-    return lost & (kept[owners] > 0)
+    n_lost = np.bincount(owners, lost * votes[np.arange(len(owners)), owners])
+    some_left = np.bincount(owners[~lost], minlength=len(classes)) > 0
+    few = some_left & (n_lost <= LARGEST_LOSS * votes.sum(axis=0))
+    return lost & few[owners]
 
 
 def find_suspects(

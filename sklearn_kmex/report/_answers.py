@@ -67,12 +67,12 @@ def evaluate(
     Z, doubt = embed_and_ask(psem, X, asked, bar)
     decision = decide(psem, Z)
     everywhere = np.full(decision.similarities.shape, True)
-    codes = None
+    labels, codes = class_codes(decision.classes, y), None
     if asked is not None and asked.answers and doubt is None:
-        codes, doubt = codes_or_reason(asked, decision.predicted)
+        codes, doubt = codes_or_reason(asked, labels)
     return Answers(
         decision,
-        class_codes(decision.classes, y),
+        labels,
         decision.most_similar(everywhere),
         decision.similarities.max(axis=1),
         class_probabilities(sem, Z),
@@ -103,11 +103,11 @@ def embed_and_ask(
 
 
 def codes_or_reason(
-    asked: BlackBox, predicted: NDArray[np.intp]
+    asked: BlackBox, labels: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp] | None, str | None]:
     """Return the class codes that a black box predicts, or why they are unknown."""
     try:
-        codes = asked.codes(predicted)
+        codes = asked.codes(labels, "the labels")
     except BlackBoxError as error:
         return None, str(error)
     return codes, asked.doubt

@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex.metrics._group_scores import Outcomes, score_groups
-from sklearn_kmex.metrics._grouping import make_groups
+from sklearn_kmex.metrics._grouping import check_same_attributes, make_groups
 from sklearn_kmex.metrics._representation import describe as represent
 from sklearn_kmex.metrics._representation import nearest_rows
 from sklearn_kmex.report._answers import Answers
@@ -72,6 +72,8 @@ def check_groups(groups: Attributes, n_samples: int, n_train: int | None) -> Non
         return
     if n_train is None:
         raise ValueError("groups_train needs X_train; got None.")
+    if groups.samples is not None:
+        check_same_attributes(groups.samples, groups.training)
     make_groups(groups.training, n_train, 1, "groups_train")
 
 

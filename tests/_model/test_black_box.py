@@ -206,3 +206,10 @@ def test_steps_after_the_embedder_run_once():
     model = LogisticRegression(max_iter=500).fit(X, CODES)
     assert fidelity_scorer(psem, X) > 0.85
     assert sem_scorers(model)["fidelity"](psem, X, CODES) > 0.85
+
+
+def test_a_black_box_is_not_doubted_for_the_errors_of_the_model():
+    psem = KMExClassifier(2, random_state=0).fit(X, np.array([0, 2, 1])[CODES])
+    found = SEMReport(psem, X, CODES, black_box=forest(CODES)).to_dict()["performance"]
+    assert found["black_box"]["agreement"]["value"] < 0.5
+    assert found["black_box_doubt"] is None

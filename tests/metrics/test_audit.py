@@ -506,3 +506,15 @@ def test_without_a_temperature_only_the_error_rate_explains(mislabelled):
     other = Prototypes(psem.prototypes_, psem.prototype_classes_)
     assert audit(other, X, labels).n_excess == 0
     assert audit(other, X, labels, error_rate=1 - score).n_excess > 0
+
+
+def test_classes_that_overlap_are_no_wrong_labels():
+    # Nearly all rows of both classes are at 0: by chance a larger share of class 1.
+    model = Prototypes([[0], [50], [0.1], [60]], [0, 0, 1, 1])
+    model.temperature_ = 1.0
+    X = np.repeat(column(0, 50, 0, 60), [145, 6, 155, 4], axis=0)
+    found = audit(model, X, np.repeat([0, 1], [151, 159]), error_rate=0.5)
+    assert_array_equal(found.outvoted_prototypes, [])
+    assert_array_equal(found.suspect_labels, np.ones(155))
+    assert_allclose(found.suspicion, 0.1)
+    assert found.n_excess == 0

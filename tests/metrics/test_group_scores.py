@@ -282,3 +282,22 @@ def test_intervals_hold_together(n_rows, rate):
     shares = np.mean(held, axis=0)
     assert (shares >= 0.93).all(), shares
     assert (shares <= 0.97).all(), shares
+
+
+def test_groups_that_do_not_fit_are_named():
+    cells = np.empty(6, dtype=object)
+    cells[:] = [("f", "g")] * 6
+    with pytest.raises(ValueError, match=r"one value for each sample; got .* of 'sex'"):
+        by_hand({"sex": cells})
+    with pytest.raises(ValueError, match="attributes for each sample; got list with"):
+        by_hand([["f"]] * 5 + [["f", "m"]])
+    given = {"groups_train": {"race": ["a"]}, "X_train": [[0]]}
+    with pytest.raises(ValueError, match=r"of groups, \['sex'\]; got \['race'\]"):
+        by_hand({"sex": list("fffmmm")}, **given)
+
+
+def test_bare_categories_keep_their_order():
+    pandas = pytest.importorskip("pandas")
+    sizes = pandas.Categorical(["small", "large"] * 3, ["small", "large", "none"])
+    names = by_hand({"size": sizes}).groups.group.tolist()
+    assert names == ["all samples", "size = small", "size = large"]

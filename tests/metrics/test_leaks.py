@@ -184,3 +184,10 @@ def test_few_rows_and_frame(psem, images):
         "test_row", "train_row", "kind", "found_by", "distance", "chance",
     ]  # fmt: skip
     assert table["train_row"].tolist() == [0]
+
+
+def test_tables_of_other_columns_are_refused():
+    X = np.random.RandomState(0).normal(size=(60, 4))
+    psem = KMExClassifier(1).fit(X, np.arange(60) % 2)
+    with pytest.raises(ValueError, match="columns of X_train; got 3 instead of 4"):
+        find_leaks(psem, X, X[:, :3])
