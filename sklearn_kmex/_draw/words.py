@@ -51,6 +51,9 @@ class MarkedText(NamedTuple):
     absent: dict[str, float] | None = None
     label: str = ""  # class that positive values support
 
+    def __str__(self) -> str:
+        return line_of(self) or self.text
+
 
 class Piece(NamedTuple):
     """A part of a text, and its relevance: 0 if it is not marked."""

@@ -12,7 +12,19 @@ def merge(means: NDArray, weights: NDArray, count: int) -> NDArray[np.float64]:
     least `count` means.
     """
     means, weights = means.astype(np.float64), weights.astype(np.float64)
-    squared = ((means[:, :, np.newaxis] - means[:, np.newaxis]) ** 2).sum(axis=3)
+    columns = means.any(axis=(0, 1))  # of words that no text of a class has, it is 0
+    if not columns.all():
+        kept = merge(means[..., columns], weights, count)
+        found = np.zeros((len(kept), count, means.shape[2]))
+        found[..., columns] = kept
+        return found
+    squared = np.stack(
+        [
+            ((means - one[:, np.newaxis]) ** 2).sum(axis=2)
+            for one in means.swapaxes(0, 1)
+        ],
+        axis=1,
+    )
     while len(going := np.flatnonzero((weights > 0).sum(axis=1) > count)):
         one, other = _cheapest(squared[going], weights[going])
         both = weights[going, one] + weights[going, other]

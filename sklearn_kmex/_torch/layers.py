@@ -225,7 +225,7 @@ class Capture:
         layer = module.get_submodule(tap.layer)
         if tap.side == "input":
             hook = layer.register_forward_pre_hook(
-                lambda _, args: self.seen.append(args[0])
+                lambda _, args: self.seen.append(args[0]), prepend=True
             )
         else:
             hook = layer.register_forward_hook(

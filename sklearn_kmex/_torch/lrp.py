@@ -14,7 +14,7 @@ from sklearn_kmex._torch.functions import ATTENTION
 from sklearn_kmex._torch.gradients import Method
 from sklearn_kmex._torch.kinds import scripted_in
 from sklearn_kmex._torch.layers import first_layer, first_reads_all
-from sklearn_kmex._torch.recorder import INSTEAD, Recorder
+from sklearn_kmex._torch.recorder import INSTEAD, NoRuleError, Recorder
 from sklearn_kmex._torch.rules import CONVOLUTIONS, FIRST_RULES, layer_rules
 from sklearn_kmex._torch.speed import fold_norms
 
@@ -31,7 +31,7 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
     for name, part in twin.named_modules():
         _remove_parametrizations(part)
         if isinstance(part, Linear) and "weight" not in part._parameters:
-            raise ValueError(
+            raise NoRuleError(
                 f"LRP requires layers that store their weights; {name!r} computes "
                 f"them. {INSTEAD}"
             )
@@ -45,7 +45,7 @@ def prepare(twin: nn.Module, layer: str | None) -> None:
 def _refuse_scripts(twin: nn.Module) -> None:
     """Raise an error for modules that torch.jit scripted."""
     for name, _ in scripted_in(twin):
-        raise ValueError(
+        raise NoRuleError(
             f"LRP does not support the scripted {name or 'module'!r}. {INSTEAD}"
         )
 

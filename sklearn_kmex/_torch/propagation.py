@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklearn_kmex._torch.recorder import CONSTANTS, INSTEAD, Recorder
+from sklearn_kmex._torch.recorder import CONSTANTS, INSTEAD, NoRuleError, Recorder
 from sklearn_kmex._torch.scores import Score
 
 
@@ -24,7 +24,7 @@ class Check:
         share = max(1e-3, 4 * torch.finfo(Z.dtype).eps)
         tolerance = share * (1 + expected.abs().max())
         if not (Z[:1] - expected).abs().max() <= tolerance:
-            raise ValueError(
+            raise NoRuleError(
                 f"LRP does not support {type(self.unchanged.twin).__name__}: its rules "
                 "change the embedding, for example because a function changes its "
                 f"input in place. {INSTEAD}"
@@ -52,6 +52,7 @@ class Propagation:
         if len(self.axes) != len(self.recorder.constants):
             self.find_axes(X.detach()[:1])
             Z = self._run(X)
+            self._check_number(len(self.axes), len(self.recorder.constants))
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
         maps, *others = (torch.stack(part, 1) for part in zip(*found, strict=True))
@@ -70,10 +71,19 @@ class Propagation:
         for n_samples in (2, 3):
             self._run(one.repeat_interleave(n_samples, 0).requires_grad_())
             sizes.append([leaf.shape for _, leaf in self.recorder.constants])
+        self._check_number(*map(len, sizes))
         self.axes = [
             next((axis for axis, size in enumerate(few) if size != more[axis]), 0)
             for few, more in zip(*sizes, strict=True)
         ]
+
+    def _check_number(self, one: int, other: int) -> None:
+        """Refuse a network whose constants depend on the number of samples."""
+        if one != other:
+            raise NoRuleError(
+                f"LRP does not support {type(self.encoder.twin).__name__}: the number "
+                f"of constants it adds depends on that of the samples. {INSTEAD}"
+            )
 
     def _share(self, Z: Tensor, X: Tensor, relevance: Tensor) -> list[Tensor]:
         """Propagate relevance to the input, and sum that of each kind of constants."""

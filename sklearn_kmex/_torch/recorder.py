@@ -42,6 +42,10 @@ INSTEAD = (
 )
 
 
+class NoRuleError(ValueError):
+    """Error of a network with a part that LRP has no rule for."""
+
+
 class Recorder(TorchFunctionMode):
     """Applies a rule to each function that a forward pass calls outside of layers.
 
@@ -81,7 +85,7 @@ class Recorder(TorchFunctionMode):
                 return steps(*args, **kwargs)
         result = function(*args, **kwargs)
         if any(map(depends_on_input, tensors_in(result))):
-            raise ValueError(
+            raise NoRuleError(
                 f"LRP has no rule for {name}, called in {self.position()} of "
                 f"{self.kind}. {INSTEAD}"
             )
@@ -175,10 +179,10 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         """Note that the pass enters a layer."""
         if any(map(depends_on_input, args)) and not torch.is_grad_enabled():
-            raise ValueError(f"{self.kind} {NO_GRADIENTS}")
+            raise NoRuleError(f"{self.kind} {NO_GRADIENTS}")
         self.ran[name] += 1
         if isinstance(rule, BasicHook) and self.ran[name] > 1:
-            raise ValueError(
+            raise NoRuleError(
                 f"LRP requires each layer to run once; {name!r} of {self.kind} ran "
                 f"again. {INSTEAD}"
             )

@@ -73,16 +73,20 @@ class TextEncoder(nn.Module):
         values = pool_tokens(values, inputs["attention_mask"], self.reading.pooling)
         return values[:, : self.width], output
 
-    def token_vectors(self) -> Any:
-        """Return the layer that looks up the vectors of `input_ids`."""
+    def token_vectors(self) -> list[Any]:
+        """Return the layers that look up the vectors of `input_ids`.
+
+        There are several if they share their weights, as in T5.
+        """
         inner: Any = self.twin
         inner = inner[0] if is_sentence_transformer(inner) else inner
-        if isinstance(inner, TokenMean):
-            return inner.embedding
         inner = getattr(inner, "auto_model", inner)
+        tables = [one for one in inner.modules() if isinstance(one, nn.Embedding)]
         if hasattr(inner, "get_input_embeddings"):
-            return inner.get_input_embeddings()
-        return next(one for one in inner.modules() if isinstance(one, nn.Embedding))
+            first = inner.get_input_embeddings()
+            place = first.weight.data_ptr()
+            return [one for one in tables if one.weight.data_ptr() == place] or [first]
+        return tables[:1]
 
 
 def is_sentence_transformer(model: Any) -> bool:

@@ -17,6 +17,7 @@ from sklearn_kmex._torch.gradients import Method, ScoredEncoder
 from sklearn_kmex._torch.lrp import make_composite, with_rules
 from sklearn_kmex._torch.lrp import prepare as prepare_for_rules
 from sklearn_kmex._torch.propagation import Check, Propagation
+from sklearn_kmex._torch.recorder import NoRuleError
 from sklearn_kmex._torch.run import first_parameter
 from sklearn_kmex._torch.scores import Score, Target
 from sklearn_kmex._torch.texts import (
@@ -76,7 +77,7 @@ class TokenEncoder(nn.Module):
         """Return the vectors of tokens, whose ids are those of the next passes."""
         self.inputs = inputs
         with torch.no_grad():
-            return self.encoder.token_vectors()(inputs["input_ids"])
+            return self.encoder.token_vectors()[0](inputs["input_ids"])
 
     def forward(self, vectors: Tensor) -> Tensor:
         inputs, runs = self.inputs, []
@@ -87,18 +88,21 @@ class TokenEncoder(nn.Module):
             runs.append(found.shape)
             return vectors
 
-        hook = self.encoder.token_vectors().register_forward_hook(replace)
+        tables = self.encoder.token_vectors()
+        hooks = [one.register_forward_hook(replace) for one in tables]
         try:
             Z = self.encoder(inputs)
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
         if runs != [vectors.shape]:
-            raise ValueError(
+            raise NoRuleError(
                 f"{type(self.twin).__name__} must look up its tokens once in a forward "
-                f"pass, to have relevance of tokens; it does so {len(runs)} times."
+                f"pass, to have relevance of tokens; it does so {len(runs)} times. Use "
+                "words with method='sampling'."
             )
         if torch.is_grad_enabled() and not Z.requires_grad:
-            raise ValueError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
+            raise NoRuleError(f"{type(self.twin).__name__} {NO_GRADIENTS}")
         return Z
 
 
@@ -154,13 +158,23 @@ def _make_explainer(
 ) -> Callable[[Tensor, Score], Sequence[Tensor]]:
     """Return a function that explains a batch; the stack removes its hooks."""
     if not method.is_lrp:
-        return lambda X, score: maps_by_score(ScoredEncoder(encoder, score), X, method)
+        return lambda X, score: _by_gradients(encoder, X, score, method)
     prepare_for_rules(encoder.twin, None)
     composite = make_composite(method.name, None, encoder.twin, lambda: None)
     rules = with_rules(encoder.twin, composite, "_cp" in method.name)
     recorder = stack.enter_context(rules)
     unchanged = TokenEncoder(_ready(make_encoder(), texts))
     return Propagation(encoder, recorder, TokenCheck(unchanged, encoder))
+
+
+def _by_gradients(
+    encoder: TokenEncoder, X: Tensor, score: Score, method: Method
+) -> Sequence[Tensor]:
+    """Make maps by gradients; what they leave of the scores is no constant."""
+    maps, zeros, *others = maps_by_score(ScoredEncoder(encoder, score), X, method)
+    with torch.no_grad():
+        values = score.values(encoder(X))
+    return [maps, values.to(zeros), *others]
 
 
 class TokenCheck(Check):

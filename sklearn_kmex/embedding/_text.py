@@ -222,19 +222,27 @@ class TextEmbedder(TorchModelEmbedder):
 
     def _attribute_tokens(
         self, texts: Any, scores: Any, method: str | None
-    ) -> list[TokenRelevance]:
+    ) -> list[TokenRelevance] | None:
         """Explain scores of texts by their tokens; `scores` has the fields of Target.
 
         The rule by which relevance is assigned to the embedding is that of the model.
+        The result is None if no method is named, and the model has none.
         """
         from sklearn_kmex._torch.gradients import Method
+        from sklearn_kmex._torch.recorder import NoRuleError
         from sklearn_kmex._torch.scores import Target
         from sklearn_kmex._torch.tokens import check_method, explain_tokens
 
         how = Method(check_method(method))
         target = Target(*scores)._replace(rule=None)
         tokens = self._encode(texts)
-        maps = explain_tokens(self._text_encoder, self._batched(tokens), target, how)
+        encoder, batched = self._text_encoder, self._batched(tokens)
+        try:
+            maps = explain_tokens(encoder, batched, target, how)
+        except NoRuleError:
+            if method is None:
+                return None
+            raise
         rows = zip(tokens.offsets, maps, strict=True)
         return [TokenRelevance.of(*row) for row in rows]
 

@@ -242,7 +242,7 @@ def limit_of(max_length: int | None, model: Any, tokenizer: Any) -> int | None:
         own["max_length"] if own else None,
         _n_positions(model),
     )
-    return min((int(one) for one in known if one and one < LONGEST), default=None)
+    return min((int(one) for one in known if one and 0 < one < LONGEST), default=None)
 
 
 def _n_positions(model: Any) -> int | None:
@@ -252,7 +252,7 @@ def _n_positions(model: Any) -> int | None:
     """
     config = getattr(model, "config", None)
     most = getattr(config, "max_position_embeddings", None)
-    if not isinstance(most, int):
+    if not isinstance(most, int) or most < 1:
         return None
     inner = getattr(getattr(model, "base_model", model), "embeddings", None)
     padding = getattr(getattr(inner, "position_embeddings", None), "padding_idx", None)

@@ -1,5 +1,6 @@
 """Shapley values of the words of a text, for any model of texts."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.samples import chunks
 from sklearn_kmex._model.steps import run_steps
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain._exact_words import TextModel
 from sklearn_kmex.explain._probe import rows_of
 from sklearn_kmex.explain._sampling import N_PAIRS
@@ -20,11 +22,16 @@ EMPTY = "text without words"
 
 
 def sampled_words(model: TextModel, X: list[str], asked: Asked) -> list[TextWords]:
-    """Split the scores of texts over their words, by leaving words out."""
-    return [
-        _sampled(text, _scorer(model, asked.take(slice(row, row + 1))))
-        for row, text in enumerate(X)
-    ]
+    """Split the scores of texts over their words, by leaving words out.
+
+    Warnings of the embedder, such as those of long texts, were given for the texts.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KMExWarning)
+        return [
+            _sampled(text, _scorer(model, asked.take(slice(row, row + 1))))
+            for row, text in enumerate(X)
+        ]
 
 
 def _scorer(model: TextModel, asked: Asked) -> Callable[[list[str]], NDArray]:

@@ -35,8 +35,11 @@ class TokenScores(NamedTuple):
 
 def token_words(
     psem: Any, place: int, X: list[str], asked: Asked, method: str | None
-) -> tuple[list[TextWords], str]:
-    """Split the scores of texts over their words, by the tokens of an embedder."""
+) -> tuple[list[TextWords], str] | None:
+    """Split the scores of texts over their words, by the tokens of an embedder.
+
+    The result is None if its network has no relevance of tokens.
+    """
     steps = [step for _, step in uncached_steps(psem)]
     texts = X
     for step in steps[:place]:
@@ -52,6 +55,8 @@ def token_words(
         layers_of(after, embedder.transform(texts) if after else None),
     )
     found = embedder._attribute_tokens(texts, scores, method)
+    if found is None:
+        return None
     rows = zip(X, texts, found, strict=True)
     return [merge_tokens(*row) for row in rows], method or TOKENS
 

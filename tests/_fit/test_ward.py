@@ -1,5 +1,7 @@
 """merge: the means of many problems, merged by the least increase of inertia."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -32,3 +34,16 @@ def test_means_of_weight_one_are_merged_as_by_scipy(count):
         group = fcluster(ward(own), count, "maxclust")
         wanted = [own[group == g].mean(axis=0) for g in np.unique(group)]
         assert_allclose(np.sort(merged, axis=0), np.sort(wanted, axis=0))
+
+
+def test_columns_that_no_mean_has_take_no_memory():
+    narrow = np.random.RandomState(0).normal(size=(2, 12, 3))
+    wide = np.zeros((2, 12, 2**16))  # all pairs together would take 150 MB
+    wide[..., [5, 70, 60_000]] = narrow
+    tracemalloc.start()
+    found = merge(wide, np.ones((2, 12)), 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * wide.nbytes
+    assert_array_equal(found[..., [5, 70, 60_000]], merge(narrow, np.ones((2, 12)), 3))
+    assert np.count_nonzero(found) == 2 * 3 * 3

@@ -21,8 +21,10 @@ from torch import nn
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex.embedding import TextEmbedder
-from sklearn_kmex.explain import TokenTable, token_table
+from sklearn_kmex.exceptions import KMExWarning
+from sklearn_kmex.explain import TokenTable, token_table, words
 from sklearn_kmex.explain._target import find_scores, layers_of
+from sklearn_kmex.explain._words import words_without_sampling
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "win", "free", "prize", "see", "you", "a"]
 TEXTS = [
@@ -53,13 +55,13 @@ DISTILLED = {
 
 
 def tokenizer_of_words():
-    words = Tokenizer(WordLevel(dict(zip(WORDS, range(10), strict=True)), "[UNK]"))
-    words.pre_tokenizer = Whitespace()
-    words.post_processor = TemplateProcessing(
+    table = Tokenizer(WordLevel(dict(zip(WORDS, range(10), strict=True)), "[UNK]"))
+    table.pre_tokenizer = Whitespace()
+    table.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words,
+        tokenizer_object=table,
         pad_token="[PAD]",
         unk_token="[UNK]",
         cls_token="[CLS]",
@@ -137,8 +139,8 @@ def test_tokens_and_the_rest_are_the_score(method):
         assert_allclose([total(one) for one in found], scores, rtol=1e-5)
         assert all(one.rest["biases"] != 0 for one in found)
     for text, one in zip(TEXTS, found, strict=True):
-        words = [text[start:end] for start, end in one.spans]
-        assert words == ["", *text.split(), ""]
+        own = [text[start:end] for start, end in one.spans]
+        assert own == ["", *text.split(), ""]
         assert_array_equal(one.relevance[[0, -1]], 0)
 
 
@@ -183,6 +185,77 @@ def test_the_model_stays_as_it_was_and_threads_do_not_meet():
     assert not any(part._forward_hooks for part in network.modules())
 
 
+CLASSIFIERS = {
+    "bert": lambda: transformers.BertConfig(**SIZES),
+    "roberta": lambda: transformers.RobertaConfig(**SIZES, pad_token_id=0),
+    "distilbert": lambda: transformers.DistilBertConfig(**DISTILLED),
+    "electra": lambda: transformers.ElectraConfig(**SIZES, embedding_size=8),
+    "gpt2": lambda: transformers.GPT2Config(
+        vocab_size=10, n_embd=12, n_layer=1, n_head=2, n_positions=20, pad_token_id=0
+    ),
+}
+
+
+def is_score(psem, found):
+    """Whether the parts of each text sum to its largest similarity."""
+    parts = [
+        one.sum() + rest for one, rest in zip(found.relevance, found.rest, strict=True)
+    ]
+    assert_allclose(parts, psem.transform(TEXTS).max(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_a_classifier_of_texts_has_relevance_of_words(kind):
+    torch.manual_seed(0)
+    auto = transformers.AutoModelForSequenceClassification
+    psem = psem_of(auto.from_config(CLASSIFIERS[kind]()).eval())
+    found = words(psem, TEXTS, target="class")
+    assert found.method == "relevance of tokens"
+    assert all(relevance.any() for relevance in found.relevance)
+    is_score(psem, found)
+
+
+def test_tables_of_tokens_that_share_their_weights():
+    """T5 adds biases of positions that LRP does not know."""
+    torch.manual_seed(0)
+    config = transformers.T5Config(
+        vocab_size=10, d_model=12, d_kv=6, d_ff=16, num_layers=2, num_heads=2
+    )
+    psem = psem_of(transformers.T5EncoderModel(config).eval())
+    found = words(psem, TEXTS, target="class", method="gradient_x_input")
+    assert all(relevance.any() for relevance in found.relevance)
+    is_score(psem, found)
+    assert words(psem, TEXTS).method == "sampling"
+    with pytest.raises(ValueError, match="LRP does not support T5EncoderModel"):
+        words(psem, TEXTS, method="epsilon")
+
+
+@pytest.mark.parametrize("target", ["class", "margin", "similarity"])
+def test_gradients_explain_the_score_of_the_rules(target):
+    psem = psem_of(network_of("bert", biases=True))
+    expected = words(psem, TEXTS, target=target).score
+    found = words(psem, TEXTS, target=target, method="gradient_x_input").score
+    assert expected.all()
+    assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_words_of_a_network_without_rules_are_sampled():
+    """ALBERT runs its layers several times; texts are longer than it reads."""
+    torch.manual_seed(0)
+    config = transformers.AlbertConfig(**SIZES | {"embedding_size": 8})
+    with pytest.warns(KMExWarning, match="truncated"):
+        psem = psem_of(transformers.AlbertModel(config).eval(), max_length=4)
+    with pytest.warns(KMExWarning, match="truncated") as caught:
+        found = words(psem, TEXTS, target="class")
+    assert {str(one.message).split(": ")[-1] for one in caught} == {"3 of 6."}
+    assert found.method == "sampling"
+    assert all(relevance.any() for relevance in found.relevance)
+    short = ["win a", "a"]
+    assert words_without_sampling(psem, short, np.array(LABELS[:2])) is None
+    with pytest.raises(ValueError, match="each layer to run once"):
+        words(psem, short, method="epsilon")
+
+
 def test_methods_that_read_no_tokens_are_refused():
     psem = psem_of(network_of("bert"))
     with pytest.raises(ValueError, match=r"method must be None or one of.*'occlusion'"):
@@ -207,8 +280,8 @@ def test_a_table_of_tokens_is_the_product_of_two_texts(metric):
     assert_allclose(
         found.squared_distance, ((rows[0] - rows[1]) ** 2).sum(), rtol=1e-4, atol=1e-9
     )
-    words, others, values = found.words()
-    assert words == ["win", "a", "prize"]
+    own, others, values = found.words()
+    assert own == ["win", "a", "prize"]
     assert others == found.texts[1].split()
     special = found.values[[0, -1]].sum() + found.values[1:-1][:, [0, -1]].sum()
     assert_allclose(values.sum(), found.product - special, rtol=1e-9)

@@ -196,6 +196,16 @@ def test_positions_of_roberta_begin_after_the_padding(tokenizer):
         TextEmbedder(model, tokenizer).transform(["win " * 100])
 
 
+def test_a_model_without_limit_truncates_nothing(tokenizer):
+    torch.manual_seed(0)
+    config = transformers.XLNetConfig(
+        vocab_size=SIZES["vocab_size"], d_model=12, n_layer=1, n_head=2, d_inner=16
+    )
+    model = transformers.XLNetModel(config)
+    assert config.max_position_embeddings == -1
+    assert TextEmbedder(model, tokenizer).transform(["win " * 100]).shape == (1, 12)
+
+
 def test_tokens_are_at_characters_of_the_text(encoder, tokenizer):
     embedder = TextEmbedder(encoder, tokenizer)
     texts = ["  win \U0001f600free", "", "see\n you"]
@@ -216,7 +226,8 @@ def test_the_network_can_be_run_on_vectors_of_tokens(encoder, tokenizer):
     embedder = TextEmbedder(encoder, tokenizer)
     tokens, module = embedder._encode(["win a prize", "a"]), embedder._text_encoder()
     inputs = texts.padded(tokens.columns, [0, 1], tokenizer)
-    vectors = module.token_vectors()(inputs["input_ids"]).detach().requires_grad_()
+    vectors = module.token_vectors()[0](inputs["input_ids"]).detach()
+    vectors.requires_grad_()
     del inputs["input_ids"]
     Z = module({**inputs, "inputs_embeds": vectors})
     expected = embedder.transform(["win a prize", "a"])

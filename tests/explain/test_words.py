@@ -511,3 +511,11 @@ def test_reasons_name_words(lsa):
     reasons = words(lsa, ["a prize after lunch", ""]).reasons(1)
     assert reasons[0].startswith("similar to 0 in “prize”")
     assert "not said: “prize”" in reasons[1] or "not said: “home”" in reasons[1]
+
+
+def test_words_are_printed_with_what_they_add():
+    texts, y = ["free prize", "at home"], ["spam", "ham"]
+    psem = make_pipeline(CountVectorizer(), KMExClassifier(1)).fit(texts, y)
+    assert "Words: for: “at” +2, “home” +2; against: “prize” -2" in str(
+        words(psem, ["a prize at my home"])
+    )
