@@ -20,7 +20,7 @@ from sklearn_kmex.explain._explanation import Explanation
 from sklearn_kmex.explain._maps import explained_maps
 from sklearn_kmex.explain._members import most_alike_members
 from sklearn_kmex.explain._word_records import as_objects
-from sklearn_kmex.explain._words import words
+from sklearn_kmex.explain._words import texts_or_samples, words
 
 TRAINING_ROWS, HELD_OUT_ROWS = "training rows", "held-out rows"
 
@@ -136,7 +136,9 @@ def explain(
     array([[ 0, 10]])
     """
     psem = of_one_state(psem)
-    sem, X = find_sem(psem), as_samples(X)
+    sem, X = find_sem(psem), texts_or_samples(psem, X)
+    if X_train is not None:
+        X_train = texts_or_samples(psem, X_train)
     Z = embed(psem, X)
     found = decide(psem, Z)
     order = np.argsort(-found.similarities, axis=1, kind="stable")[:, :n_prototypes]

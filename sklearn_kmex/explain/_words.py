@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from sklearn_kmex._compat import Interval, StrOptions, validate_params
 from sklearn_kmex._data.samples import as_samples
@@ -229,6 +230,19 @@ def _texts_or_table(psem: Any, X: Any) -> Any:
     return as_texts(_decoded(first, X))
 
 
+def texts_or_samples(psem: Any, X: Any) -> Any:
+    """Return a list of texts for a vectorizer of scikit-learn, and samples otherwise.
+
+    A vectorizer with an analyzer or preprocessor may take something else than texts.
+    """
+    first = next((step for _, step in steps_before(psem)), None)
+    if not isinstance(first, CountVectorizer | HashingVectorizer):
+        return as_samples(X)
+    if callable(first.analyzer) or first.preprocessor or first.input != "content":
+        return as_samples(X)
+    return as_texts(_decoded(first, X))
+
+
 def _is_column(X: Any) -> bool:
     shape = X.shape
     return len(shape) == 2 and shape[1] == 1
@@ -236,6 +250,8 @@ def _is_column(X: Any) -> bool:
 
 def _decoded(step: Any, X: Any) -> Any:
     """Decode texts in bytes as a vectorizer does."""
+    if isinstance(X, np.ndarray) and _is_column(X):
+        X = X[:, 0]
     if isinstance(X, list | tuple | np.ndarray) and hasattr(step, "decode"):
         return [step.decode(one) if isinstance(one, bytes) else one for one in X]
     return X

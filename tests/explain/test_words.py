@@ -29,7 +29,7 @@ from sklearn.preprocessing import (
 )
 
 from sklearn_kmex import KMExClassifier, make_kmex
-from sklearn_kmex.explain import Words, contrast, words
+from sklearn_kmex.explain import Words, contrast, explain, words
 
 FILLER = [
     "the",
@@ -519,3 +519,22 @@ def test_words_are_printed_with_what_they_add():
     assert "Words: for: “at” +2, “home” +2; against: “prize” -2" in str(
         words(psem, ["a prize at my home"])
     )
+
+
+@pytest.mark.parametrize("is_converted", [False, True])
+def test_explain_reads_columns_of_texts_as_words_does(is_converted):
+    texts, y = ["free prize", "at home", "no prize"], ["spam", "ham", "spam"]
+    psem = make_pipeline(CountVectorizer(), KMExClassifier(1)).fit(texts, y)
+    if is_converted:
+        model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, y)
+        psem = make_kmex(model, n_prototypes=1, metric="euclidean").fit(texts, y)
+    found = explain(psem, texts, X_train=texts, reasons=True)
+    as_bytes = [text.encode() for text in texts]
+    frame = pd.DataFrame({"text": texts})
+    for X in (as_bytes, tuple(as_bytes), np.array(texts)[:, np.newaxis], frame):
+        again = explain(psem, X, X_train=X, reasons=True)
+        assert again.reasons.tolist() == found.reasons.tolist()
+        assert again.examples.tolist() == found.examples.tolist()
+    for missing in (None, np.nan, 3):
+        with pytest.raises(ValueError, match="X must hold texts; row 1 holds"):
+            explain(psem, ["a prize", missing])
