@@ -35,7 +35,7 @@ from sklearn_kmex._torch.lrp import (
     with_input_rule,
     with_rules,
 )
-from sklearn_kmex._torch.propagation import Check, Propagation
+from sklearn_kmex._torch.propagation import Propagation
 from sklearn_kmex._torch.run import first_parameter, first_sample
 from sklearn_kmex._torch.scores import Linear, Output, Score, Target
 
@@ -154,12 +154,12 @@ def _attribute(
     sample = next(float_batches(twin, first_sample(X), quiet))
     tap = tap_of(twin, network.layer, network, X)
     encoder = Encoder(copy_to_explain(network, X), tap, network.pooling)
-    names = names_called(lambda: encoder(sample))
+    names, expected = names_called(lambda: encoder(sample))
     method = with_input_rule(method, twin, trial, names, is_table=sample.ndim == 2)
     method = broadcast_settings(method, sample.shape[1:])
     score, start, found = score_of(twin, names), 0, []
     with ExitStack() as stack:
-        explain = _make_explainer(twin, tap, network, X, method, stack)
+        explain = _make_explainer(twin, tap, network, X, method, expected, stack)
         for batch in float_batches(twin, X, network.settings):
             rows = slice(start, start + len(batch))
             maps = explain(batch, score.take(rows))
@@ -186,6 +186,7 @@ def _make_explainer(
     network: Network,
     X: Any,
     method: Method,
+    expected: Tensor,
     stack: ExitStack,
 ) -> Callable[[Tensor, Score], Sequence[Tensor]]:
     """Return a function that explains a batch; the stack removes its hooks.
@@ -203,8 +204,7 @@ def _make_explainer(
         composite = make_composite(composite, method.bounds, twin, trial)
     recorder = stack.enter_context(with_rules(twin, composite, fixed_attention))
     encoder = Encoder(twin, tap, network.pooling)
-    unchanged = Encoder(copy_to_explain(network, X), tap, network.pooling)
-    return Propagation(encoder, recorder, Check(unchanged))
+    return Propagation(encoder, recorder, expected)
 
 
 def maps_by_score(scored: ScoredEncoder, X: Tensor, method: Method) -> Sequence[Tensor]:

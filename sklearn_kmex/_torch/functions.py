@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 # Functions by what they do with values that depend on the input. Names are without
@@ -146,7 +147,8 @@ def not_in_place(function: Any) -> Any:
     """Return the variant of a function that does not change its input."""
     name = function.__name__
     if name.endswith("_") and not name.startswith("__"):
-        return getattr(torch.Tensor, name[:-1], function)
+        other = getattr(functional, name[:-1], function)
+        return getattr(torch.Tensor, name[:-1], other)
     return function
 
 
@@ -164,8 +166,11 @@ class _Calls(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def names_called(run: Callable[[], Any]) -> set[str]:
-    """Return the names of the functions of torch that a function calls."""
+def names_called(run: Callable[[], Any]) -> tuple[set[str], Any]:
+    """Return the names of the functions of torch that a function calls, and its result.
+
+    They are called without gradients.
+    """
     with _Calls() as calls, torch.no_grad():
-        run()
-    return calls.names
+        result = run()
+    return calls.names, result

@@ -1,7 +1,6 @@
 """LRP of a batch: one forward pass under rules, and one backward pass for each map."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,49 +9,26 @@ from sklearn_kmex._torch.recorder import CONSTANTS, INSTEAD, NoRuleError, Record
 from sklearn_kmex._torch.scores import Score
 
 
-class Check:
-    """Compares the embedding under rules with that of the module, once."""
-
-    def __init__(self, unchanged: Any) -> None:
-        self.unchanged: Any = unchanged
-
-    def __call__(self, X: Tensor, Z: Tensor) -> None:
-        if self.unchanged is None:
-            return
-        with torch.no_grad():
-            expected = self.unchanged(X[:1])
-        share = max(1e-3, 4 * torch.finfo(Z.dtype).eps)
-        tolerance = share * (1 + expected.abs().max())
-        if not (Z[:1] - expected).abs().max() <= tolerance:
-            raise NoRuleError(
-                f"LRP does not support {type(self.unchanged.twin).__name__}: its rules "
-                "change the embedding, for example because a function changes its "
-                f"input in place. {INSTEAD}"
-            )
-        self.unchanged = None
-
-
 class Propagation:
-    """Propagates the relevance of an embedding to the input, and to constants."""
+    """Propagates the relevance of an embedding to the input, and to constants.
 
-    def __init__(self, encoder: nn.Module, recorder: Recorder, check: Check) -> None:
+    `expected` is the embedding of the first sample without rules, which it must keep.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, recorder: Recorder, expected: Tensor
+    ) -> None:
         self.encoder = encoder
         self.recorder = recorder
-        self.check = check
+        self.expected: Tensor | None = expected
         self.axes: list[int] = []  # of the samples, for each constant
 
     def __call__(self, X: Tensor, score: Score) -> Sequence[Tensor]:
         """Return maps, the score and its constant part, and other shares."""
-        X.requires_grad_()
-        Z = self._run(X)
-        self.check(X, Z.detach())
+        Z = self._embed(X.requires_grad_())
         with torch.no_grad():
             relevance = score.relevance(Z.detach()).to(Z)
             values = score.values(Z.detach())
-        if len(self.axes) != len(self.recorder.constants):
-            self.find_axes(X.detach()[:1])
-            Z = self._run(X)
-            self._check_number(len(self.axes), len(self.recorder.constants))
         found = [self._share(Z, X, one) for one in relevance.unbind(1)]
         self.recorder.start()
         maps, *others = (torch.stack(part, 1) for part in zip(*found, strict=True))
@@ -65,24 +41,45 @@ class Propagation:
         with self.recorder:
             return self.encoder(X)
 
-    def find_axes(self, one: Tensor) -> None:
-        """Find the axis of constants that grows with the number of samples."""
-        sizes = []
-        for n_samples in (2, 3):
-            self._run(one.repeat_interleave(n_samples, 0).requires_grad_())
-            sizes.append([leaf.shape for _, leaf in self.recorder.constants])
-        self._check_number(*map(len, sizes))
+    def _embed(self, X: Tensor) -> Tensor:
+        """Embed a batch; find the axis of constants that grows with its size."""
+        if self.expected is None:
+            Z = self._run(X)
+            if len(self.axes) == len(self.recorder.constants):
+                return Z
+        n_copies = 2 if len(X) > 2 else 3
+        copies = X.detach()[:1].repeat_interleave(n_copies, 0)
+        self._check(self._run(copies.requires_grad_()).detach())
+        few = [leaf.shape for _, leaf in self.recorder.constants]
+        Z = self._run(X)
+        many = [leaf.shape for _, leaf in self.recorder.constants]
+        self._check_number(len(few), len(many))
         self.axes = [
-            next((axis for axis, size in enumerate(few) if size != more[axis]), 0)
-            for few, more in zip(*sizes, strict=True)
+            next((axis for axis, size in enumerate(one) if size != other[axis]), 0)
+            for one, other in zip(few, many, strict=True)
         ]
+        return Z
+
+    def _check(self, Z: Tensor) -> None:
+        """Compare the embedding of the first sample with that without rules, once."""
+        if self.expected is None:
+            return
+        share = max(1e-3, 4 * torch.finfo(Z.dtype).eps)
+        tolerance = share * (1 + self.expected.abs().max())
+        if not (Z[:1] - self.expected).abs().max() <= tolerance:
+            raise NoRuleError(
+                f"LRP does not support {self.recorder.kind}: its rules "
+                "change the embedding, for example because a function changes its "
+                f"input in place. {INSTEAD}"
+            )
+        self.expected = None
 
     def _check_number(self, one: int, other: int) -> None:
         """Refuse a network whose constants depend on the number of samples."""
         if one != other:
             raise NoRuleError(
-                f"LRP does not support {type(self.encoder.twin).__name__}: the number "
-                f"of constants it adds depends on that of the samples. {INSTEAD}"
+                f"LRP does not support {self.recorder.kind}: the number of constants "
+                f"it adds depends on that of the samples. {INSTEAD}"
             )
 
     def _share(self, Z: Tensor, X: Tensor, relevance: Tensor) -> list[Tensor]:

@@ -17,7 +17,7 @@ def relative(values: Tensor) -> Tensor:
     A constant would absorb relevance in layers with values as small as it.
     """
     least = _small(values) + torch.finfo(values.dtype).tiny
-    return torch.where(values < 0, -least, least).add_(values)
+    return torch.copysign(least, values).add_(values)
 
 
 def _small(values: Tensor) -> Tensor:
@@ -145,12 +145,18 @@ class _Ruled(torch.autograd.Function):
         with torch.enable_grad():
             result = function(*inputs)
         ctx.rule, ctx.run = rule, Run(function, inputs, result)
-        ctx.save_for_backward(*values)  # raises an error if one of them is changed
-        return result.detach().clone()  # which may be changed
+        ctx.versions = [value._version for value in values]
+        return result.detach().clone()  # it may be changed in place
 
     @staticmethod
     def backward(ctx: Any, *relevance: Tensor) -> Any:
-        _ = ctx.saved_tensors
+        if ctx.versions != [value._version for value in ctx.run.values]:
+            raise ValueError(
+                "LRP needs the values that functions get; the network changes a value "
+                "in place that it has used before. Write the change as a new value, or "
+                'use method="gradient_x_input", "integrated_gradients", "smoothgrad" '
+                'or "occlusion".'
+            )
         return None, None, *ctx.rule(ctx.run, relevance[0])
 
 

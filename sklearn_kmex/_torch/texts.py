@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sklearn_kmex._data.samples import RowsError, chunks
+from sklearn_kmex._data.samples import RowsError
 from sklearn_kmex._torch.batches import call
 from sklearn_kmex._torch.layers import Capture, Tap, name_tap, scores_of_linear
 from sklearn_kmex._torch.outputs import ScoreReader
@@ -183,6 +183,23 @@ def padded(
     return batch
 
 
+def rows_by_length(
+    columns: Mapping[str, list[list[int]]], batch_size: int
+) -> Iterator[list[int]]:
+    """Yield rows of batches, the longest texts first.
+
+    A batch also ends where texts are so short that a third would be padding.
+    """
+    lengths = np.array([len(ids) for ids in columns["input_ids"]])
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        rows = order[start : start + batch_size]
+        n_similar = np.count_nonzero(3 * lengths[rows] >= 2 * lengths[rows[0]])
+        yield rows[:n_similar].tolist()
+        start += n_similar
+
+
 def embed_texts(
     encoder: TextEncoder,
     columns: Mapping[str, list[list[int]]],
@@ -194,10 +211,10 @@ def embed_texts(
 
     The output of the model is returned too if `read` is given.
     """
-    lengths = np.array([len(ids) for ids in columns["input_ids"]])
-    order = np.argsort(-lengths, kind="stable")
+    order: list[int] = []
     parts, outputs = [], []
-    for rows in chunks(order.tolist(), batch_size):
+    for rows in rows_by_length(columns, batch_size):
+        order += rows
         inputs = to_device(padded(columns, rows, tokenizer), encoder.twin)
         with torch.no_grad(), clear_errors(encoder.twin, inputs):
             values, output = encoder.run(inputs)

@@ -9,14 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sklearn_kmex._data.samples import chunks
 from sklearn_kmex._torch.attribution import Maps, check_finite, maps_by_score
 from sklearn_kmex._torch.encoder import HALF, NO_GRADIENTS, in_float32
 from sklearn_kmex._torch.functions import names_called
 from sklearn_kmex._torch.gradients import Method, ScoredEncoder
 from sklearn_kmex._torch.lrp import make_composite, with_rules
 from sklearn_kmex._torch.lrp import prepare as prepare_for_rules
-from sklearn_kmex._torch.propagation import Check, Propagation
+from sklearn_kmex._torch.propagation import Propagation
 from sklearn_kmex._torch.recorder import NoRuleError
 from sklearn_kmex._torch.run import first_parameter
 from sklearn_kmex._torch.scores import Score, Target
@@ -24,6 +23,7 @@ from sklearn_kmex._torch.texts import (
     TOKEN_VECTORS,
     TextEncoder,
     padded,
+    rows_by_length,
     run_model,
     to_device,
 )
@@ -54,9 +54,7 @@ class Texts(NamedTuple):
         self, twin: nn.Module
     ) -> Iterator[tuple[Sequence[int], dict[str, Tensor]]]:
         """Yield rows and their tokens as tensors, the longest texts first."""
-        lengths = np.array([len(ids) for ids in self.columns["input_ids"]])
-        order: Any = np.argsort(-lengths, kind="stable")
-        for rows in chunks(order, self.batch_size):
+        for rows in rows_by_length(self.columns, self.batch_size):
             yield rows, to_device(padded(self.columns, rows, self.tokenizer), twin)
 
 
@@ -121,15 +119,13 @@ def explain_tokens(
     Values are of shape (n_maps, n_tokens), the other parts (n_maps,).
     """
     encoder = TokenEncoder(_ready(make_encoder(), texts))
-    inputs = padded(texts.columns, [0], texts.tokenizer)
-    first = encoder.look_up(to_device(inputs, encoder.twin))
-    names = names_called(lambda: encoder(first))
+    _, inputs = next(texts._replace(batch_size=1).batches(encoder.twin))
+    first = encoder.look_up(inputs)
+    names, expected = names_called(lambda: encoder(first))
     score = target.score(first_parameter(encoder.twin), names)
     found: list[Any] = [None] * len(texts.columns["input_ids"])
     with ExitStack() as stack:
-        explain = _make_explainer(encoder, make_encoder, texts, method, stack)
-        if isinstance(explain, Propagation):
-            explain.find_axes(first)
+        explain = _make_explainer(encoder, method, expected, stack)
         for rows, inputs in texts.batches(encoder.twin):
             parts = explain(encoder.look_up(inputs), score.take(rows))
             values, *others = (part.detach().cpu().numpy() for part in parts)
@@ -150,11 +146,7 @@ def _ready(encoder: TextEncoder, texts: Texts) -> TextEncoder:
 
 
 def _make_explainer(
-    encoder: TokenEncoder,
-    make_encoder: Callable[[], TextEncoder],
-    texts: Texts,
-    method: Method,
-    stack: ExitStack,
+    encoder: TokenEncoder, method: Method, expected: Tensor, stack: ExitStack
 ) -> Callable[[Tensor, Score], Sequence[Tensor]]:
     """Return a function that explains a batch; the stack removes its hooks."""
     if not method.is_lrp:
@@ -163,8 +155,7 @@ def _make_explainer(
     composite = make_composite(method.name, None, encoder.twin, lambda: None)
     rules = with_rules(encoder.twin, composite, "_cp" in method.name)
     recorder = stack.enter_context(rules)
-    unchanged = TokenEncoder(_ready(make_encoder(), texts))
-    return Propagation(encoder, recorder, TokenCheck(unchanged, encoder))
+    return Propagation(encoder, recorder, expected)
 
 
 def _by_gradients(
@@ -175,19 +166,6 @@ def _by_gradients(
     with torch.no_grad():
         values = score.values(encoder(X))
     return [maps, values.to(zeros), *others]
-
-
-class TokenCheck(Check):
-    """Compares the embedding of the first text under rules with that of the model."""
-
-    def __init__(self, unchanged: TokenEncoder, encoder: TokenEncoder) -> None:
-        super().__init__(unchanged)
-        self.encoder = encoder
-
-    def __call__(self, X: Tensor, Z: Tensor) -> None:
-        if self.unchanged is not None:
-            self.unchanged.inputs = self.encoder.inputs
-        super().__call__(X, Z)
 
 
 def contributions(encoder: TextEncoder, texts: Texts) -> list[NDArray[np.float64]]:

@@ -1,5 +1,6 @@
 """LRP conserves relevance for any forward pass that it supports, or raises an error."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -329,6 +330,44 @@ def test_means_of_channels_that_are_zero_share_evenly():
     assert_allclose(found, score / 64, rtol=1e-3)
 
 
+class TwoEqual(networks.Written):
+    def __init__(self):
+        super().__init__()
+        self.conv3 = copy.deepcopy(self.conv2)
+
+    def between(self, X):
+        return torch.relu(self.conv3(torch.relu(self.conv2(torch.relu(X)))))
+
+
+def test_a_layer_may_run_twice_by_the_epsilon_rule():
+    once, twice = (
+        relevance(psem_of(seeded(kind)), X, method="epsilon")
+        for kind in (TwoEqual, networks.Twice)
+    )
+    assert_allclose(twice, once, rtol=1e-4, atol=1e-4 * np.abs(once).max())
+
+
+class ChangesWhatItUsed(nn.Module):
+    """Changes a value in place that a layer has used."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 1)
+        self.hidden, self.head = nn.Linear(64, 4), nn.Linear(4, 2)
+
+    def forward(self, X):
+        values = self.conv(X).flatten(1)
+        result = self.hidden(values)
+        values.add_(1)
+        return self.head(result)
+
+
+def test_a_value_changed_after_its_use_is_an_error():
+    psem = psem_of(seeded(ChangesWhatItUsed))
+    with pytest.raises(ValueError, match="changes a value in place that"):
+        relevance(psem, X, method="epsilon")
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -340,7 +379,7 @@ def test_means_of_channels_that_are_zero_share_evenly():
 def test_error_without_a_rule_names_the_methods_that_work(kind, message):
     psem = psem_of(seeded(kind))
     remedy = 'Use method="gradient_x_input", "integrated_gradients", "smoothgrad" or'
-    for method in ("epsilon", "epsilon_plus_flat"):
+    for method in ("epsilon_plus", "epsilon_plus_flat"):
         with pytest.raises(ValueError, match=f"{message}.*{remedy}"):
             relevance(psem, X, method=method)
     for method in OTHERS:
