@@ -179,12 +179,11 @@ def encode(
     check_dependency("PIL.Image", caller="SEMReport", extra="report")
     ends = value_range(list(pictures.values()), Scale())
     units = {key: in_unit_range(picture, *ends) for key, picture in pictures.items()}
-    largest = max((float(np.abs(one.values).max()) for one in heat.values()), default=0)
     for key, (relevance, ground) in heat.items():
         unit = units[key]
         if ground is not None:
             unit = in_unit_range(ground, *value_range([ground], Scale()))
-        units[f"{key}-relevance"] = overlay(unit, relevance, largest)
+        units[f"{key}-relevance"] = overlay(unit, relevance)
     files = best_files(units, uses, budget)
     return {key: data_uri(file) for key, file in files.items()}
 
@@ -212,11 +211,15 @@ def weight(files: dict[str, bytes], uses: Mapping[str, int]) -> int:
     return sum(len(data) * uses.get(key, 1) for key, data in files.items())
 
 
-def overlay(picture: NDArray, heat: NDArray, largest: float) -> NDArray[np.float64]:
-    """Draw positive relevance in red and negative in blue over a grey image."""
+def overlay(picture: NDArray, heat: NDArray) -> NDArray[np.float64]:
+    """Draw positive relevance in red and negative in blue over a grey image.
+
+    Each map has its own scale: those of unusual samples may be a thousand times as
+    strong as all others.
+    """
     colormaps = check_dependency("matplotlib", caller="SEMReport", extra="report")
     grey = picture[..., :3].mean(axis=-1) if picture.ndim == 3 else picture
-    heat = stretched(heat, grey.shape)
-    colours = colormaps.colormaps["RdBu_r"]((heat / (largest or 1) + 1) / 2)[..., :3]
-    strength = 0.75 * np.abs(heat / (largest or 1))[..., np.newaxis] ** 0.5
+    heat = stretched(heat / (np.abs(heat).max() or 1), grey.shape)
+    colours = colormaps.colormaps["RdBu_r"]((heat + 1) / 2)[..., :3]
+    strength = 0.75 * np.abs(heat)[..., np.newaxis] ** 0.5
     return (1 - strength) * grey[..., np.newaxis] + strength * colours

@@ -131,19 +131,18 @@ def columns_note(
 ) -> str:
     """Say which columns are shown, and which are not."""
     hidden = np.setdiff1d(np.arange(len(names)), columns)
-    after = f", after {n_wanted} that were asked for" if n_wanted else ""
-    order = (
-        f"Columns are ordered by what they contribute to the decisions shown{after}."
-    )
+    first = f"first the {n_wanted} asked for, then " if n_wanted else ""
     if not len(hidden):
-        return order if by_contribution else ""
+        order = "Columns are ordered by what they contribute to the decisions shown"
+        first = f", after the {n_wanted} asked for" if n_wanted else ""
+        return f"{order}{first}." if by_contribution else ""
     some = ", ".join(as_name(names[place]) for place in hidden[:N_HIDDEN])
     more = f" and {len(hidden) - N_HIDDEN:,} more" if len(hidden) > N_HIDDEN else ""
-    which = "that contribute most to the decisions shown, these first"
+    which = "those that contribute most to the decisions shown"
     if not by_contribution:
-        which = "in which prototypes differ most"
+        which = "those in which prototypes differ most"
     return (
-        f"Of {len(names):,} columns, the {len(columns)} are shown {which}{after}; not "
+        f"{len(columns)} of {len(names):,} columns are shown: {first}{which}. Not "
         f"shown: {some}{more}."
     )
 

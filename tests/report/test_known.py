@@ -30,6 +30,10 @@ def test_samples_are_compared_with_training_rows_of_the_class(iris_report, iris_
             )
     page = iris_report.to_html()
     assert " of training samples of this class" in page
+    # Typicality is that of the nearest prototype of the predicted class only.
+    cards = page.split('class="case item"')[1:]
+    counts = [one.split("</section>")[0].count("more similar than") for one in cards]
+    assert counts == [1] * len(content["cases"])
     assert "Weight" not in page
     stands = [card["n_training_rows"] for card in content["prototypes"]]
     assert stands == iris_psem.prototype_counts_.astype(int).tolist()

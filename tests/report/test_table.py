@@ -190,11 +190,11 @@ def test_columns_that_contribute_most_come_first_and_others_are_named():
     assert len(columns) == 12
     names = [f"c{place}" for place in range(15)]
     assert columns_note(names, columns, True) == (
-        "Of 15 columns, the 12 are shown that contribute most to the decisions shown, "
-        "these first; not shown: c12, c13, c14."
+        "12 of 15 columns are shown: those that contribute most to the decisions "
+        "shown. Not shown: c12, c13, c14."
     )
     assert "in which prototypes differ most" in columns_note(names, columns, False)
-    assert "after 2 that were asked for" in columns_note(names, columns, True, 2)
+    assert "first the 2 asked for, then those" in columns_note(names, columns, True, 2)
     assert columns_note(names[:2], np.array([1, 0]), False) == ""
     assert "ordered by what they contribute" in columns_note(names[:1], [0], True)
     many = columns_note([f"c{place}" for place in range(1000)], columns, True)
