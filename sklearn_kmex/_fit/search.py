@@ -121,8 +121,9 @@ class Search(NamedTuple):
                     if unit not in paths:
                         paths[unit] = fit_paths(spaces[unit], self.splits, plans)
                     if metric not in measures:
-                        known = spaces[unit], metric, paths[unit]
-                        measures[metric] = self._measure(*known)
+                        measures[metric] = self._measure(
+                            spaces[unit], metric, paths[unit]
+                        )
                     known = spaces[unit], measures[metric], paths[unit]
                     tried.extend(self._try_metric(*known, rules, places))
                 except ValueError as error:

@@ -67,7 +67,7 @@ class FitSteps(PrototypePredictor):
 
     _scatter: tuple[NDArray[np.float64], float]
     _temperature_rows: float
-    shrinkage_: float | None
+    shrinkage_: Any  # a parameter until the metric is set
 
     @property
     def prototype_weights_(self) -> NDArray[np.float64]:
@@ -178,8 +178,8 @@ class FitSteps(PrototypePredictor):
     ) -> list[Metric]:
         """Set the map of the metric; return the metric without each fold's rows."""
         self.metric_map_, metric = None, Metric(self.metric_)
+        chosen, self.shrinkage_ = self.shrinkage_, None
         if not metric.mapped:
-            self.shrinkage_ = None
             return [metric] * N_FOLDS
         whole, left = fit_scatters(training, folds, self.random_state)
         if known is not None and any(known):
@@ -187,8 +187,8 @@ class FitSteps(PrototypePredictor):
             old = known_scatter(products, fourth, known)
             whole, left = old.merge(whole), [old.merge(part) for part in left]
         self._scatter = whole.products, whole.fourth
-        self.shrinkage_ = whole.shrinkage(self.shrinkage_)
-        self.metric_map_, *maps = metric_maps([whole, *left], self.shrinkage_)
+        self.shrinkage_ = share = whole.shrinkage(chosen)
+        self.metric_map_, *maps = metric_maps([whole, *left], share)
         return [metric._replace(map=of_fold) for of_fold in maps]
 
     def _set_temperature(
