@@ -195,7 +195,7 @@ def rows_by_length(
     start = 0
     while start < len(order):
         rows = order[start : start + batch_size]
-        n_similar = np.count_nonzero(3 * lengths[rows] >= 2 * lengths[rows[0]])
+        n_similar = int(np.count_nonzero(3 * lengths[rows] >= 2 * lengths[rows[0]]))
         yield rows[:n_similar].tolist()
         start += n_similar
 
