@@ -195,9 +195,9 @@ def rows_by_length(
     start = 0
     while start < len(order):
         rows = order[start : start + batch_size]
-        n_similar = int(np.count_nonzero(3 * lengths[rows] >= 2 * lengths[rows[0]]))
-        yield rows[:n_similar].tolist()
-        start += n_similar
+        is_similar = 3 * lengths[rows] >= 2 * lengths[rows[0]]
+        yield rows[is_similar].tolist()
+        start += int(is_similar.sum())
 
 
 def embed_texts(
