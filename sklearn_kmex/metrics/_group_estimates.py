@@ -41,7 +41,7 @@ class Cells(NamedTuple):
 
 
 class Estimates(NamedTuple):
-    """Means and their difference to the rest, with intervals that hold together."""
+    """Means and their difference to the rest, with simultaneous intervals."""
 
     mean: NDArray[np.float64]
     limits: Limits
@@ -140,7 +140,7 @@ def _level(
     correlation: NDArray,
     differences: bool = False,
 ) -> float:
-    """Find the error of each interval at which all hold together."""
+    """Find the error of each interval at which all are right."""
     successes = np.full(cells.mean.shape, np.nan)
     trials = successes.copy()
     if not differences:
