@@ -20,7 +20,8 @@ PYTEST := python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadscope
 CONTRACT := tests/test_common.py tests/test_classifier.py tests/test_classifier_cv.py \
 	tests/test_pipeline.py tests/metrics
 # What reads texts, with the encoders of the dependency group text.
-TEXT := tests/embedding/test_text.py tests/embedding/test_sentences.py
+TEXT := tests/embedding/test_text.py tests/embedding/test_sentences.py \
+	tests/_torch/test_sentence_tokens.py
 # What decides: every line and branch of it is tested.
 CORE := */_classifier.py,*/_fit/*,*/_model/*,*/_data/*
 

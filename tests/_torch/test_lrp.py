@@ -18,6 +18,7 @@ from zennit.composites import EpsilonGammaBox, EpsilonPlus
 from zennit.rules import Epsilon
 
 from sklearn_kmex import make_kmex
+from sklearn_kmex._torch.rules import run_under
 from sklearn_kmex.explain import black_box_relevance, relevance
 
 X = images(6, seed=1)
@@ -345,6 +346,22 @@ def test_a_layer_may_run_twice_by_the_epsilon_rule():
         for kind in (TwoEqual, networks.Twice)
     )
     assert_allclose(twice, once, rtol=1e-4, atol=1e-4 * np.abs(once).max())
+
+
+def test_backward_passes_do_not_run_a_function_again():
+    runs = []
+
+    def twice(values):
+        runs.append(values)
+        return 2 * values
+
+    values = torch.ones(3, 2, requires_grad=True)
+    result = run_under("linear", twice, values)
+    for size in (1.0, 5.0):
+        given = torch.full((3, 2), size)
+        (found,) = torch.autograd.grad(result, values, given, retain_graph=True)
+        assert_allclose(found, given, rtol=1e-5)
+    assert len(runs) == 1
 
 
 class ChangesWhatItUsed(nn.Module):

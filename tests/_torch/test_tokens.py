@@ -20,6 +20,7 @@ from tokenizers.processors import TemplateProcessing
 from torch import nn
 
 from sklearn_kmex import KMExClassifier
+from sklearn_kmex._torch.texts import rows_by_length
 from sklearn_kmex.embedding import TextEmbedder
 from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain import TokenTable, token_table, words
@@ -312,3 +313,9 @@ def test_a_table_of_tokens_needs_their_mean():
         token_table(psem, "win a", "see you")
     with pytest.raises(TypeError, match="text must be a str; got list"):
         token_table(psem, ["win a"], "see you")
+
+
+def test_batches_hold_texts_of_similar_length():
+    columns = {"input_ids": [[1] * n for n in (2, 9, 8, 3, 6, 0)]}
+    assert list(rows_by_length(columns, 3)) == [[1, 2, 4], [3, 0], [5]]
+    assert list(rows_by_length(columns, 2)) == [[1, 2], [4], [3, 0], [5]]
