@@ -1,5 +1,6 @@
 """Run a model of texts on tokens, and read its embeddings."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -78,9 +79,7 @@ class TextEncoder(nn.Module):
 
         There are several if they share their weights, as in T5.
         """
-        inner: Any = self.twin
-        inner = inner[0] if is_sentence_transformer(inner) else inner
-        inner = getattr(inner, "auto_model", inner)
+        inner: Any = network_in(self.twin)
         tables = [one for one in inner.modules() if isinstance(one, nn.Embedding)]
         if hasattr(inner, "get_input_embeddings"):
             first = inner.get_input_embeddings()
@@ -92,6 +91,21 @@ class TextEncoder(nn.Module):
 def is_sentence_transformer(model: Any) -> bool:
     """Recognize a SentenceTransformer without importing it."""
     return any(one.__name__ == "SentenceTransformer" for one in type(model).__mro__)
+
+
+def network_in(model: nn.Module) -> nn.Module:
+    """Return the network inside a SentenceTransformer, or the model itself."""
+    inner: Any = model
+    inner = inner[0] if is_sentence_transformer(inner) else inner
+    return getattr(inner, "auto_model", inner)
+
+
+def takes_mask(model: nn.Module) -> bool:
+    """Tell whether a model can leave padding out, as FNet cannot."""
+    inner = network_in(model)
+    if is_sentence_transformer(model) and not hasattr(inner, "config"):
+        return True  # a mean of static vectors
+    return "attention_mask" in inspect.signature(inner.forward).parameters
 
 
 def run_model(twin: nn.Module, inputs: dict[str, Any]) -> Any:
@@ -166,36 +180,42 @@ def to_device(inputs: dict[str, Tensor], twin: nn.Module) -> dict[str, Tensor]:
 def padded(
     columns: Mapping[str, list[list[int]]], rows: Any, tokenizer: Any
 ) -> dict[str, Tensor]:
-    """Return the tokens of some texts as tensors of one length."""
+    """Return the tokens of some texts as tensors of one length.
+
+    Texts are padded on the right, whatever the tokenizer does: on the left, padding
+    moves the positions of tokens in many models.
+    """
     width = max(1, *(len(columns["input_ids"][row]) for row in rows))
     fill = {
         "input_ids": getattr(tokenizer, "pad_token_id", None) or 0,
         "token_type_ids": getattr(tokenizer, "pad_token_type_id", 0),
     }
-    left = getattr(tokenizer, "padding_side", "right") == "left"
     batch = {}
     for name, lists in columns.items():
         values = np.full((len(rows), width), fill.get(name, 0), dtype=np.int64)
         for place, row in enumerate(rows):
             ids = lists[row]
-            values[place, width - len(ids) if left else 0 :][: len(ids)] = ids
+            values[place, : len(ids)] = ids
         batch[name] = torch.from_numpy(values)
     return batch
 
 
 def rows_by_length(
-    columns: Mapping[str, list[list[int]]], batch_size: int
+    columns: Mapping[str, list[list[int]]], batch_size: int, is_padded: bool = True
 ) -> Iterator[list[int]]:
     """Yield rows of batches, the longest texts first.
 
-    A batch also ends where texts are so short that a third would be padding.
+    A batch also ends where texts are so short that a third would be padding, or any of
+    it if texts may not be padded.
     """
     lengths = np.array([len(ids) for ids in columns["input_ids"]])
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         rows = order[start : start + batch_size]
-        is_similar = 3 * lengths[rows] >= 2 * lengths[rows[0]]
+        is_similar = lengths[rows] == lengths[rows[0]]
+        if is_padded:
+            is_similar = 3 * lengths[rows] >= 2 * lengths[rows[0]]
         yield rows[is_similar].tolist()
         start += int(is_similar.sum())
 
@@ -213,7 +233,7 @@ def embed_texts(
     """
     order: list[int] = []
     parts, outputs = [], []
-    for rows in rows_by_length(columns, batch_size):
+    for rows in rows_by_length(columns, batch_size, takes_mask(encoder.twin)):
         order += rows
         inputs = to_device(padded(columns, rows, tokenizer), encoder.twin)
         with torch.no_grad(), clear_errors(encoder.twin, inputs):

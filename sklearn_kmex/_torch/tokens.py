@@ -25,6 +25,7 @@ from sklearn_kmex._torch.texts import (
     padded,
     rows_by_length,
     run_model,
+    takes_mask,
     to_device,
 )
 
@@ -54,7 +55,8 @@ class Texts(NamedTuple):
         self, twin: nn.Module
     ) -> Iterator[tuple[Sequence[int], dict[str, Tensor]]]:
         """Yield rows and their tokens as tensors, the longest texts first."""
-        for rows in rows_by_length(self.columns, self.batch_size):
+        is_padded = takes_mask(twin)
+        for rows in rows_by_length(self.columns, self.batch_size, is_padded):
             yield rows, to_device(padded(self.columns, rows, self.tokenizer), twin)
 
 
