@@ -146,7 +146,8 @@ def on_texts(name, n_train, n_texts):
 
 def speed(n_runs, n_texts=64):
     """Processor time of texts explained together, and one by one by autolrp."""
-    train, labels, texts = load("questions", 200, n_texts)
+    n_train = 200
+    train, labels, texts = load("questions", n_train, n_texts)
     embedder = TextEmbedder(load_model(device="cpu"), batch_size=n_texts)
     classifier = KMExClassifier(3, metric="cosine", random_state=0)
     psem = make_pipeline(embedder, classifier).fit(train, labels)
@@ -169,7 +170,8 @@ def speed(n_runs, n_texts=64):
     medians = {name: float(np.median(found)) for name, found in times.items()}
     ratios = {name: medians[name] / medians["ours"] for name in runs}
     print("speed", medians, ratios, flush=True)
-    return {"seconds": medians, "ratio": ratios}
+    settings = {"train": n_train, "texts": n_texts, "runs": n_runs}
+    return {"settings": settings, "seconds": medians, "ratio": ratios}
 
 
 class VisionTransformer(nn.Module):
