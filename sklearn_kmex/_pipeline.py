@@ -140,7 +140,7 @@ def make_kmex(
     >>> kmex.prototypes_.shape
     (6, 2)
     >>> sorted(kmex.best_params_)
-    ['aggregation', 'metric', 'n_prototypes', 'priors', 'similarity']
+    ['aggregation', 'metric', 'n_prototypes', 'priors', 'shrinkage', 'similarity']
     """
     check_labels(classes)
     embedder = embedder_of(model, layer, tokenizer)

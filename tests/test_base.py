@@ -50,6 +50,7 @@ def fitted(tmp_path_factory):
         TreeEmbedder(forest).fit(X),
         CachedEmbedder(TreeEmbedder(forest), str(tmp_path_factory.mktemp("a"))).fit(X),
         *torch_embedders(X.astype(np.float32), y),
+        *text_embedders(),
     ]
     return {type(model).__name__: model for model in models}
 
@@ -65,6 +66,21 @@ def torch_embedders(X, y):
     network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
     net = NeuralNetClassifier(network, max_epochs=1, verbose=0, train_split=None)
     return [TorchEmbedder(network).fit(X), SkorchEmbedder(net.fit(X, y)).fit(X)]
+
+
+def text_embedders():
+    if importlib.util.find_spec("transformers") is None:
+        return []
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from sklearn_kmex.embedding import TextEmbedder
+
+    words = Tokenizer(WordLevel({"?": 0, "free": 1}, unk_token="?"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="?")
+    config = BertConfig(vocab_size=2, hidden_size=12, num_hidden_layers=1)
+    return [TextEmbedder(BertModel(config), tokenizer).fit(["free"])]
 
 
 def test_each_estimator_links_to_a_page_that_the_docs_write():
@@ -88,12 +104,12 @@ def test_a_class_of_somebody_else_links_nowhere():
 
 NAMES = ["KMExClassifier", "KMExClassifierCV", "RejectingClassifier"]
 NAMES += ["CachedEmbedder", "MLPEmbedder", "ScoreEmbedder", "TreeEmbedder"]
-NAMES += ["TorchEmbedder", "SkorchEmbedder"]
+NAMES += ["TorchEmbedder", "SkorchEmbedder", "TextEmbedder"]
 
 
 def model_of(fitted, name):
     if name not in fitted:
-        pytest.skip("torch is not installed")
+        pytest.skip("its packages are not installed")
     return fitted[name]
 
 

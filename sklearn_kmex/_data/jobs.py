@@ -126,7 +126,7 @@ def _make_parallel(n_jobs: int | None, in_turn: bool) -> Parallel:
     return Parallel(n_jobs=n_jobs)
 
 
-def _ignore(_: Any) -> None:
+def _ignore(*_: Any, **__: Any) -> None:
     """Do nothing; replaces the methods of a progress bar."""
 
 

@@ -154,10 +154,14 @@ def compare_held_out(
     classes and weights become one part.
     """
     pairs = zip(zip(*folds, strict=True), rules, strict=True)
-    each = [_rows_of(fold, len(folds[0]) * len(rule.owners)) for fold, rule in pairs]
-    rows, codes, weights = map(np.concatenate, zip(*each, strict=True))
-    if len(rows) == 0:
+    found_rows = [
+        (rule, _rows_of(fold, len(folds[0]) * len(rule.owners))) for fold, rule in pairs
+    ]
+    kept = [(rule, own) for rule, own in found_rows if len(own[0])]
+    if not kept:
         return []
+    rules, each = map(list, zip(*kept, strict=True))
+    rows, codes, weights = map(np.concatenate, zip(*each, strict=True))
     values = gather(X, rows - first_row)
     targets = teach(values)
     ends = np.cumsum([len(own) for own, *_ in each])

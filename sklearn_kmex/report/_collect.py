@@ -104,7 +104,7 @@ def collect(
         training_set = compare_training(psem, training, bar)
         chosen = choose_cases(answers)
         rows = [row for some in chosen.values() for row in some]
-        bar.set_description("SEMReport, explanations")
+        bar.set_description("SEMReport, explanations", refresh=False)
         explanation = explain(psem, take(samples.X, rows), relevance=relevance)
         about = psem, samples, answers, training_set, names
         found = describe_review(review, *about, bar)

@@ -22,10 +22,11 @@ from sklearn_kmex._draw.pictures import (
         ((1, 8, 6), (8, 6)),
         ((3, 8, 6), (8, 6, 3)),
         ((3, 8, 3), (3, 8, 3)),  # either; channels last comes first
-        ((8, 6, 5), None),
-        ((4, 8, 6), None),
+        ((8, 6, 5), (6, 25)),  # five of eight slices, side by side
+        ((4, 8, 6), (8, 24)),
+        ((2, 8, 6, 3), (8, 12, 3)),
         ((64,), None),
-        ((2, 8, 6, 3), None),
+        ((2, 2, 8, 6, 3), None),
     ],
 )
 def test_pictures_are_told_by_shape(shape, picture):

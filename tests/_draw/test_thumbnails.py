@@ -70,6 +70,6 @@ def test_what_is_no_picture_has_none(monkeypatch):
     table = np.zeros((2, 5))
     assert thumbnails(None, table) == [None, None]
     assert [some and len(some) for some in thumbnails(table, pictures)] == [None, 2]
-    assert thumbnails(pictures[:0], np.zeros((2, 2, 9, 9))) == [None, None]
+    assert thumbnails(pictures[:0], np.zeros((2, 2, 2, 2, 9, 9))) == [None, None]
     monkeypatch.setattr(_draw.pictures, "find_spec", lambda name: None)
     assert thumbnails(pictures) == [None]

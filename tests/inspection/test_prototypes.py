@@ -221,7 +221,11 @@ def test_small_cells_hold_no_text():
         (np.ones((3, 2)), None, "y must be given for a table"),
         (np.ones((3, 2)), [0, 0, 0], r"y must contain each class.*no row of \[1\]"),
         (np.ones((3, 2)), [0, 1], "inconsistent numbers of samples"),
-        (np.ones((3, 2, 3, 4, 5)), [0, 1, 1], "X must hold pictures, or rows of a tab"),
+        (
+            np.ones((3, 2, 3, 4, 5, 6)),
+            [0, 1, 1],
+            "X must hold pictures, or rows of a tab",
+        ),
     ],
 )
 def test_data_that_do_not_fit(X, y, message):
