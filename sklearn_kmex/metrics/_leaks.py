@@ -164,15 +164,19 @@ def leaks_of(
     Z_train: Any,
     Z_test: Any,
     image_shape: tuple[int, ...] | None = None,
+    n_compared: int = N_COMPARED,
 ) -> Leaks:
-    """Compare samples of known embeddings."""
+    """Compare samples of known embeddings.
+
+    `n_compared` training rows show how near rows are to each other by chance.
+    """
     n_train, n_test = len_of(X_train), len_of(X_test)
     if n_train < 20 or not n_test:
         raise ValueError(
             "find_leaks needs at least 20 training samples and a test sample; got "
             f"{n_train} and {n_test}."
         )
-    some = np.random.RandomState(SEED).permutation(n_train)[:N_COMPARED]
+    some = np.random.RandomState(SEED).permutation(n_train)[:n_compared]
     views = _views(X_train, X_test, Z_train, Z_test, image_shape)
     features = [
         pair

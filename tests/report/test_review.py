@@ -74,16 +74,34 @@ def test_without_groups_and_new_samples(iris_report):
 
 
 def test_warning_about_leaks():
-    leaks = {"n_leaks": 1, "n_expected": 0.2}
+    leaks = {"n_leaks": 1, "n_expected": 0.2, "n_compared": None}
     (found,) = leak_warnings(leaks)
     assert found.text == (
         "1 sample is equal or nearly equal to a training sample, more than chance "
         "explains: the figures are too optimistic."
     )
-    (found,) = leak_warnings({"n_leaks": 40, "n_expected": 12.3})
-    assert found.text.endswith("About 12 of them are so by chance.")
+    leaks = {"n_leaks": 40, "n_expected": 12.3, "n_compared": 1_000}
+    (found,) = leak_warnings(leaks)
+    assert found.text.endswith(
+        "About 12 of them are so by chance. 1,000 samples drawn at random were "
+        "compared; metrics.find_leaks compares all."
+    )
     assert not list(leak_warnings(None))
     assert not list(leak_warnings({"n_leaks": 0}))
+
+
+def test_of_many_samples_a_part_is_compared(monkeypatch):
+    monkeypatch.setattr("sklearn_kmex.report._leaks.MOST", 60)
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 5)), np.arange(200) % 2
+    samples = np.concatenate([X[:20], rng.normal(size=(80, 5))])
+    psem = KMExClassifier(2, random_state=0).fit(X, y)
+    report = SEMReport(psem, samples, y[:100], X_train=X, y_train=y)
+    leaks = report.to_dict()["leaks"]
+    assert leaks["n_compared"] == 60
+    assert 0 < leaks["n_leaks"] < 20
+    assert all(one["test_row"] == one["train_row"] for one in leaks["pairs"])
+    assert "60 test samples drawn at random were compared" in report.to_html()
 
 
 def test_a_table_shows_the_columns_that_changed(iris, iris_psem):
