@@ -29,7 +29,9 @@ STYLE = """<style>
 .kmex-cards > div { max-width: 12em; }
 div:has(> .kmex-cards) + div { margin-top: 0.5em; }
 .kmex-long { overflow-wrap: anywhere; }
-.kmex-table.kmex-table :is(th, td):has(.kmex-long) { min-width: 9em; }
+@media (min-width: 60em) {
+  .kmex-table.kmex-table :is(th, td):has(.kmex-long) { min-width: 9em; }
+}
 </style>"""
 
 

@@ -249,7 +249,8 @@ def test_links_open_the_part_that_holds_their_target(open_page, reports):
 def test_the_first_screen_answers_without_a_click(open_page, reports, name):
     page = open_page(reports[name], width=1280, height=1000)
     first = page.tab.locator(
-        ".tiles, .strip li, .first table tbody tr, .brief, .warnings li:nth-child(1)"
+        ".tiles, .first .strip li, .first table tbody tr, .first .brief, "
+        ".warnings li:nth-child(1)"
     )
     assert first.count() > 4
     for box in first.evaluate_all("all => all.map(one => one.getBoundingClientRect())"):
