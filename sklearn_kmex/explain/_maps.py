@@ -1,5 +1,6 @@
 """Relevance maps of an explanation: given, or computed from the network."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.samples import as_array, len_of, stacked
 from sklearn_kmex._model.functions import check_takes
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain._network import network_inputs
 from sklearn_kmex.explain._relevance import relevance
 from sklearn_kmex.explain._settings import METHODS
@@ -35,15 +37,19 @@ def _computed(
     """Compute a map of the decision, and maps that tell prototypes apart.
 
     The input of the network is kept if maps do not have the shape of samples, as after
-    a function that resizes them.
+    a function that resizes them. That their sums are off does not matter, as they are
+    only shown.
     """
-    maps = function(psem, X, "margin")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Maps do not sum", KMExWarning)
+        maps = function(psem, X, "margin")
+        apart = function(psem, X, "margin", prototypes=prototypes)
     samples = stacked(X, range(len_of(X)))
     fits = samples is not None and samples.shape == maps.shape
     return {
         "relevance": maps,
         "relevance_of": "margin",
-        "prototype_relevance": function(psem, X, "margin", prototypes=prototypes),
+        "prototype_relevance": apart,
         "inputs": None if fits else network_inputs(psem, X),
     }
 
