@@ -171,7 +171,7 @@ def encode(
 ) -> dict[str, str]:
     """Encode images as data URIs, with one scale for all, in the best size that fits.
 
-    Relevance maps are drawn over the images of the same keys, with one scale for all.
+    Relevance maps are drawn over the images of the same keys, each on its own scale.
     `uses` counts how often the page shows each image, `budget` are the bytes of all.
     """
     if not pictures:
