@@ -2,8 +2,8 @@
 
 The contestants are loops over the classes with scikit-learn's KMeans, and with faiss if
 it is installed. Each runs in a process of its own, with the file in the page cache and
-with the threads that OMP_NUM_THREADS allows; with `n_jobs`, in as many processes.
-Repeats alternate between the contestants. `--full` uses data of the size of ImageNet:
+one thread, then two; with `n_jobs=2`, in two processes of one thread. Ratios compare
+with KMeans of as many threads and processes. Repeats alternate between the contestants. `--full` uses data of the size of ImageNet:
 1.28 million x 2,048 float32 in 1,000 classes, which need 10.5 GB of disk during the
 run. Results are written to
 benchmarks/results/large.json, or large_full.json with `--full`.
@@ -95,8 +95,8 @@ def read_once(X, y):
 
 
 CONTESTANTS = {
-    "KMExClassifier (default)": kmex(),
-    "KMExClassifier (default), n_jobs=2": kmex(n_jobs=2),
+    "KMExClassifier": kmex(),
+    "KMExClassifier, n_jobs=2": kmex(n_jobs=2),
     "KMExClassifier, temperature=1.0": kmex(temperature=1.0),
     "KMExClassifier, n_init=1": kmex(n_init=1),
     "KMeans(n_init=1) of each class": kmeans(1),
@@ -157,14 +157,17 @@ def run_one(name, folder):
     print(json.dumps({"seconds": seconds, "MiB": peak[0], "inertia": of_centers}))
 
 
-def compare(names, folder, repeats):
+def compare(names, folder, repeats, threads):
     found = {name: [] for name in names}
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     for turn in range(repeats):
         for name in names:
-            print(f"  {turn + 1}/{repeats} {name}", flush=True)
+            print(f"  {turn + 1}/{repeats} {name}, threads: {threads}", flush=True)
             command = [sys.executable, __file__, "--one", name, "--folder", str(folder)]
-            printed = subprocess.run(command, capture_output=True, check=True).stdout
-            found[name].append(json.loads(printed))
+            ran = subprocess.run(
+                command, capture_output=True, check=True, env=os.environ | limits
+            )
+            found[name].append(json.loads(ran.stdout))
     return {
         name: {
             "seconds": statistics.median(run["seconds"] for run in runs),
@@ -175,11 +178,18 @@ def compare(names, folder, repeats):
     }
 
 
-def show(title, found, reference):
+def reference(name, found):
+    """Return the result of KMeans with as many processes, if it was measured."""
+    suffix = ", n_jobs=2" if "n_jobs" in name else ""
+    return found.get(f"KMeans(n_init=1) of each class{suffix}", found[name])
+
+
+def show(title, found):
     print(f"\n{title}\n{'':44}{'seconds':>9}{'ratio':>7}{'peak MiB':>10}{'inertia':>9}")
     for name, row in found.items():
-        cells = f"{row['seconds']:9.1f}{row['seconds'] / reference['seconds']:7.2f}"
-        more = row["inertia"] and row["inertia"] / reference["inertia"] - 1
+        peer = reference(name, found)
+        cells = f"{row['seconds']:9.1f}{row['seconds'] / peer['seconds']:7.2f}"
+        more = row["inertia"] and row["inertia"] / peer["inertia"] - 1
         print(f"{name:44}{cells}{row['MiB']:10.0f}{more or 0:9.2%}")
 
 
@@ -195,15 +205,17 @@ def main(full, repeats, names, folder, kept):
 
 def measure(full, repeats, names, folder):
     size = SIZES[full]
-    found = compare(names, folder, repeats)
-    title = f"fit, {size[0]} x {size[1]} from a file, {size[2]} classes"
-    show(title, found, found.get("KMeans(n_init=1) of each class", found[names[0]]))
+    found = {}
+    for threads in (1, 2):
+        chosen = [name for name in names if threads == 1 or "n_jobs" not in name]
+        found[threads] = compare(chosen, folder, repeats, threads)
+        title = f"fit, {size[0]} x {size[1]}, {size[2]} classes, threads: {threads}"
+        show(title, found[threads])
     result = {
         **dict(zip(("rows", "features", "classes"), size, strict=True)),
         "prototypes": N_PROTOTYPES,
         "repeats": repeats,
         "machine": machine(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "versions": {m.__name__: m.__version__ for m in (sklearn_kmex, sklearn, np)},
         "fit": found,
     }

@@ -101,22 +101,19 @@ def growth(result):
 
 def large(result):
     """Time and inertia relative to one restart of KMeans, and peak memory."""
-    one = result["fit"]["KMeans(n_init=1) of each class"]
 
-    def row(name, found):
-        more = found["inertia"] and f"{found['inertia'] / one['inertia'] - 1:+.2%}"
-        times = f"{found['seconds'] / one['seconds']:.2f}"
-        return [
-            name,
-            f"{found['seconds']:.1f}",
-            times,
-            f"{found['MiB']:.0f}",
-            more or "",
-        ]
+    def row(threads, name, found):
+        peer = ", n_jobs=2" if "n_jobs" in name else ""
+        peer = result["fit"][threads]["KMeans(n_init=1) of each class" + peer]
+        more = found["inertia"] and f"{found['inertia'] / peer['inertia'] - 1:+.2%}"
+        times = f"{found['seconds'] / peer['seconds']:.2f}"
+        seconds, memory = f"{found['seconds']:.1f}", f"{found['MiB']:.0f}"
+        return [name, threads, seconds, times, memory, more or ""]
 
     size = f"{result['rows']:,} x {result['features']:,}, {result['classes']:,} classes"
-    header = ["", "seconds", "ratio", "peak MiB", "inertia"]
-    rows = [row(*item) for item in result["fit"].items()]
+    header = ["", "threads", "seconds", "ratio", "peak MiB", "inertia"]
+    runs = [(t, *item) for t, found in result["fit"].items() for item in found.items()]
+    rows = [row(*run) for run in runs]
     return list_table(f"{size}, on {where(result)}", [header, *rows])
 
 
