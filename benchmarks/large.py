@@ -3,9 +3,10 @@
 The contestants are loops over the classes with scikit-learn's KMeans, and with faiss if
 it is installed. Each runs in a process of its own, with the file in the page cache and
 one thread, then two; with `n_jobs=2`, in two processes of one thread. Ratios compare
-with KMeans of as many threads and processes. Repeats alternate between the contestants. `--full` uses data of the size of ImageNet:
-1.28 million x 2,048 float32 in 1,000 classes, which need 10.5 GB of disk during the
-run. Results are written to
+with KMeans of as many threads and processes. Repeats alternate between the contestants.
+
+`--full` uses data of the size of ImageNet: 1.28 million x 2,048 float32 in 1,000
+classes, which need 10.5 GB of disk during the run. Results are written to
 benchmarks/results/large.json, or large_full.json with `--full`.
 """
 

@@ -22,6 +22,7 @@ from sklearn_kmex._data.arrays import (
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.kmeans import BatchedKMeans
+from sklearn_kmex._fit.seeding import Points
 from sklearn_kmex._fit.standard import (
     AS_NEAR,
     Standard,
@@ -115,14 +116,11 @@ def distinct_rows(rows: Rows) -> Rows:
     """Merge equal rows into the first of them, with the sum of their weights.
 
     A row of weight k is then the same input as k copies of it, and no two prototypes
-    can start from copies of one row. Only rows with equal sums are compared.
+    can start from copies of one row.
     """
-    if sparse.issparse(rows.values):  # equal rows must have equal sums
+    if sparse.issparse(rows.values):
         rows = rows._replace(values=canonical(rows.values))
-    xp, *_ = get_namespace_and_device(rows.values)
-    sums = np.asarray(to_numpy(xp.sum(rows.values, axis=1))).ravel()
-    _, group, sizes = np.unique(sums, return_inverse=True, return_counts=True)
-    alike = np.flatnonzero(sizes[group] > 1)
+    alike = _rows_of_equal_sums(rows.values)
     keys = row_keys(canonical(to_numpy(rows_at(rows.values, alike))))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     into = np.arange(len(rows.numbers))
@@ -132,6 +130,27 @@ def distinct_rows(rows: Rows) -> Rows:
     weights = np.bincount(into, weights=rows.weights).astype(np.float64)
     kept = np.unique(into)
     return rows._replace(weights=weights).take(kept)
+
+
+def _rows_of_equal_sums(values: Any) -> NDArray[np.intp]:
+    """Return the rows that may be equal to others: the sums of their columns are.
+
+    Wide rows are compared by the first columns before they are compared by all.
+    """
+    xp, *_ = get_namespace_and_device(values)
+    n_rows, n_columns = values.shape
+    alike, width = np.arange(n_rows), min(LEADING_COLUMNS**2, n_columns)
+    if sparse.issparse(values):
+        width = n_columns
+    while True:
+        some = values if len(alike) == n_rows else rows_at(values, alike)
+        some = some if width == n_columns else some[:, :width]
+        sums = np.asarray(to_numpy(xp.sum(some, axis=1))).ravel()
+        _, group, sizes = np.unique(sums, return_inverse=True, return_counts=True)
+        alike = alike[sizes[group] > 1]
+        if width == n_columns or not len(alike):
+            return alike
+        width = n_columns
 
 
 class Clustering(NamedTuple):
@@ -150,23 +169,24 @@ def cluster(
     k-means starts from `plan.start`, if given; other clusterers cannot. Only the
     built-in clusterer gets rows in their own library, all others NumPy arrays.
     """
-    values, center, scale = standardize(rows) if standard is None else standard
+    standard = standardize(rows) if standard is None else standard
+    values, center, scale, norms = standard
     model, start = clone(plan.clusterer), plan.start
     settings = model.get_params(deep=False)
     if "n_clusters" not in settings:
         raise ValueError(f"clusterer must have a parameter n_clusters; got {model!r}.")
-    model.set_params(n_clusters=n_clusters)
+    changes: dict[str, Any] = {"n_clusters": n_clusters}
     if settings.get("random_state", 0) is None:
-        model.set_params(random_state=plan.seed)
-    if not isinstance(model, BatchedKMeans):
-        values = to_numpy(values)
+        changes["random_state"] = plan.seed
     if start is not None and isinstance(model, TAKE_INIT):
         start = ((start - center) / scale).astype(center.dtype)
-        model.set_params(init=start, n_init=1)
-    with warnings.catch_warnings():
-        # `fit` itself warns of fewer clusters than requested, once for all classes.
-        warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
-        _fit_weighted(model, values, rows.weights)
+        changes |= {"init": start, "n_init": 1}
+    model.set_params(**changes)
+    if isinstance(model, BatchedKMeans) and norms is not None:
+        weights = asarray_like(rows.weights, values, values.dtype)
+        model.fit_points(Points(values, norms, weights))
+    else:
+        _fit_weighted(model, to_numpy(values), rows.weights)
     if not hasattr(model, "cluster_centers_"):
         raise ValueError(
             "clusterer must have cluster_centers_ after fit; "
@@ -181,15 +201,21 @@ def cluster(
 def _fit_weighted(model: BaseEstimator, values: Any, weights: NDArray) -> None:
     """Fit a clusterer; one without `sample_weight` gets integer weights as copies."""
     copies = weights / weights.min()
-    if has_fit_parameter(model, "sample_weight"):
-        model.fit(values, sample_weight=weights)
-    elif np.all(copies == np.rint(copies)):
-        model.fit(values[np.repeat(np.arange(len(copies)), copies.astype(np.intp))])
-    else:
+    weighted = has_fit_parameter(model, "sample_weight")
+    if not weighted and np.all(copies == np.rint(copies)):
+        values = values[np.repeat(np.arange(len(copies)), copies.astype(np.intp))]
+    elif not weighted:
         raise ValueError(
             f"clusterer must accept sample_weight in fit when rows are weighted; got "
             f"{model!r}. Leave sample_weight out, or use KMeans."
         )
+    with warnings.catch_warnings():
+        # `fit` itself warns of fewer clusters than requested, once for all classes.
+        warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
+        if weighted:
+            model.fit(values, sample_weight=weights)
+        else:
+            model.fit(values)
 
 
 def single_start(clusterer: BaseEstimator) -> BaseEstimator:

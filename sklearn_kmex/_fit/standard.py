@@ -20,6 +20,8 @@ from sklearn_kmex._data.arrays import (
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._model.similarity import squared_distances
 
+# Squared norms in this range are neither huge nor tiny in float32.
+MODERATE = 2.0**-40, 2.0**40
 # Relative difference up to which two squared distances count as equal.
 AS_NEAR = 1e-6
 # If more than this share of the distances are uncertain, all are computed in float64.
@@ -32,12 +34,13 @@ class Standard(NamedTuple):
     values: Any
     center: Any
     scale: float  # a power of two, so that the division is exact
+    norms: Any = None  # squared norms of the values, but of sparse rows
 
 
 def standardize(rows: Rows) -> Standard:
-    """Center and scale the rows. Sparse rows are not centered.
+    """Center the rows, and scale them if their squares are huge or tiny in float32.
 
-    Squares of float32 then neither overflow nor underflow.
+    Sparse rows are not centered, and always scaled.
     """
     if sparse.issparse(rows.values):
         of_dtype = rows.values.dtype.type
@@ -45,12 +48,16 @@ def standardize(rows: Rows) -> Standard:
         return Standard(rows.values / of_dtype(scale), of_dtype(0), scale)
     xp, *_ = get_namespace_and_device(rows.values)
     center = _rough_mean(rows)
-    values = rows.values - asarray_like(center, rows.values)
+    with np.errstate(over="ignore"):
+        values = rows.values - asarray_like(center, rows.values)
+        norms = squared_norms(values)
+    if MODERATE[0] <= float(xp.max(norms)) <= MODERATE[1]:
+        return Standard(values, center, 1.0, norms)
     farthest = max(float(xp.max(values)), -float(xp.min(values)))
     # The inverse of a smaller number would overflow.
     scale = max(power_of_two(farthest), float(xp.finfo(values.dtype).smallest_normal))
     values *= 1 / scale
-    return Standard(values, center, scale)
+    return Standard(values, center, scale, squared_norms(values))
 
 
 def power_of_two(value: float) -> float:
@@ -123,9 +130,9 @@ def _of_standard(
     rows: Rows, vectors: NDArray, standard: Standard
 ) -> NDArray[np.float64] | None:
     """Return distances from products of float32; None if too many are uncertain."""
-    values, center, scale = standard
+    values, center, scale, norms = standard
+    norms = to_numpy(norms).astype(np.float64)[:, np.newaxis]
     places = (vectors.astype(np.float64) - center) / scale
-    norms = to_numpy(squared_norms(values)).astype(np.float64)[:, np.newaxis]
     products = to_numpy(values @ asarray_like(places, values, values.dtype).T)
     squares = squared_norms(places)
     found = norms + squares - 2.0 * products
@@ -160,7 +167,7 @@ def means_of_members(
     if standard is None or sparse.issparse(standard.values):
         members = [np.flatnonzero(owner == j) for j in range(n_clusters)]
         return np.stack([weighted_mean(rows.take(own)) for own in members])
-    values, center, scale = standard
+    values, center, scale, _ = standard
     shares = (owner == np.arange(n_clusters)[:, np.newaxis]) * rows.weights
     shares /= shares.sum(axis=1, keepdims=True)
     means = to_numpy(asarray_like(shares, values, values.dtype) @ values)

@@ -21,7 +21,7 @@ from sklearn_kmex._data.arrays import (
     to_numpy,
 )
 from sklearn_kmex._data.rows import Rows, gather
-from sklearn_kmex._fit.kmeans import BatchedKMeans, move_each
+from sklearn_kmex._fit.kmeans import BatchedKMeans, lloyd_step
 from sklearn_kmex._fit.prototypes import (
     ClassPrototypes,
     Plan,
@@ -29,7 +29,7 @@ from sklearn_kmex._fit.prototypes import (
     class_prototypes,
     single_start,
 )
-from sklearn_kmex._fit.seeding import as_points
+from sklearn_kmex._fit.seeding import Points
 from sklearn_kmex._fit.standard import standardize
 from sklearn_kmex._model.rule import Rule
 from sklearn_kmex._model.similarity import class_scores, log_weights
@@ -103,26 +103,26 @@ def without_each(
 ) -> list[tuple[NDArray, NDArray[np.float64]]]:
     """Return prototypes of the rows without each part, and the weights of members.
 
-    The built-in k-means moves the prototypes of the whole class on these rows, those of
-    all folds at once.
+    Those of the built-in k-means are the prototypes of the whole class, moved to the
+    means of the rows that are nearest to them. Further steps change the temperature by
+    a few percent at most.
     """
     n_prototypes, start = plan.counts[0], whole.vectors
-    plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
     used = part != np.arange(N_FOLDS)[:, np.newaxis]
     plain = plan.prototype == "centroid" and plan.known is None
     plain &= plan.max_samples is None and not sparse.issparse(rows.values)
     if not plain or not isinstance(plan.clusterer, BatchedKMeans):
+        plan = plan._replace(clusterer=single_start(plan.clusterer), start=None)
         kept = [rows.take(np.flatnonzero(own)) for own in used]
         fitted = [class_prototypes(own, n_prototypes, plan) for own in kept]
         return [(each.vectors, each.counts) for each in fitted]
-    values, center, scale = standardize(rows)
+    values, center, scale, norms = standardize(rows)
     places = ((start.astype(np.float64) - center) / scale).astype(center.dtype)
     places = asarray_like(np.stack([places] * N_FOLDS), values)
-    points = as_points(values, rows.weights * used)
-    model = plan.clusterer
-    found, counts = map(to_numpy, move_each(points, places, model.max_iter, model.tol))
-    vectors = (found.astype(np.float64) * scale + center).astype(center.dtype)
-    counts = counts.astype(np.float64)
+    weights = asarray_like(rows.weights * used, values, values.dtype)
+    found, counts, *_ = lloyd_step(Points(values, norms, weights), places)
+    vectors = (to_numpy(found).astype(np.float64) * scale + center).astype(center.dtype)
+    counts = to_numpy(counts).astype(np.float64)
     return [(own[n > 0], n[n > 0]) for own, n in zip(vectors, counts, strict=True)]
 
 

@@ -16,7 +16,7 @@ class CentersGiven(BaseEstimator):
         self.n_clusters = n_clusters
 
     def fit(self, X, y=None, sample_weight=None):
-        self.cluster_centers_ = np.array([[0.0], [1e6], [3 / 8]])  # of rows over 8
+        self.cluster_centers_ = np.array([[0.0], [1e6], [3.0]])  # of centered rows
         return self
 
 

@@ -8,7 +8,6 @@ from scipy.spatial.distance import cdist
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit import standard as module
 from sklearn_kmex._fit.standard import (
-    Standard,
     distances,
     means_of_members,
     standardize,
@@ -85,10 +84,12 @@ def test_means_are_weighted(dtype):
     assert_allclose(means_of_members(rows, owner, 3, None), expected, rtol=2e-7)
 
 
-def test_rows_are_centered_and_smaller_than_one():
-    X, weights = float32_rows(1e6), np.linspace(1, 5, 500)
-    values, center, scale = standardize(rows_of(X, weights))
-    assert isinstance(standardize(rows_of(X)), Standard)
-    assert np.abs(values).max() < 1
+@pytest.mark.parametrize("unit", [1.0, 2.0**60, 2.0**-60, 2.0**100])
+def test_rows_are_centered_and_scaled_if_their_squares_need_it(unit):
+    X, weights = float32_rows(1e6) * np.float32(unit), np.linspace(1, 5, 500)
+    values, center, scale, norms = standardize(rows_of(X, weights))
+    assert (scale == 1) == (unit == 1)
+    assert unit == 1 or np.abs(values).max() < 1
     assert_allclose(center, weighted_mean(rows_of(X, weights)), rtol=1e-6)
     assert_array_equal(np.asarray(values * scale), X - center)
+    assert_allclose(norms, (values.astype(float) ** 2).sum(axis=1), rtol=1e-6)
