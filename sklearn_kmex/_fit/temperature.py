@@ -166,30 +166,35 @@ def compare_held_out(
     targets = teach(values)
     ends = np.cumsum([len(own) for own, *_ in each])
     parts = [slice(*ends_of) for ends_of in zip([0, *ends[:-1]], ends, strict=True)]
-    squared = _squared(rules, values, parts)
-    one = rules[0]
-    if all(
-        np.array_equal(rule.owners, one.owners)
-        and np.array_equal(rule.weights, one.weights)
-        for rule in rules
-    ):
-        xp, *_ = get_namespace_and_device(squared[0])
-        squared, parts, rules = [xp.concat(squared, axis=0)], [slice(None)], rules[:1]
     found = []
-    for rule, part, apart in zip(rules, parts, squared, strict=True):
+    for rule, apart in zip(rules, _squared(rules, values, parts), strict=True):
         deciding = _deciding(rule)
-        similar = rule.relative(reduce_columns(np.minimum, apart, deciding))
-        found.append(
-            HeldOut(
-                to_numpy(similar),
-                rule.owners[deciding],
-                rule.weights[deciding],
-                codes[part],
-                weights[part],
-                None if targets is None else targets[part],
-            )
+        least = reduce_columns(np.minimum, apart, deciding)
+        found.append((least, rule.owners[deciding], rule.weights[deciding]))
+    return [
+        HeldOut(
+            to_numpy(rules[0].relative(least)),
+            owners,
+            priors,
+            codes[part],
+            weights[part],
+            None if targets is None else targets[part],
         )
-    return [part for part in found if len(part.codes)]
+        for (least, owners, priors), part in zip(*_joined(found, parts), strict=True)
+    ]
+
+
+def _joined(
+    found: list[tuple[Any, NDArray, NDArray]], parts: list[slice]
+) -> tuple[list[tuple[Any, NDArray, NDArray]], list[slice]]:
+    """Join the rows of all folds if prototypes have the same owners and weights."""
+    _, owners, priors = found[0]
+    for _, *others in found[1:]:
+        if not all(map(np.array_equal, (owners, priors), others)):
+            return found, parts
+    xp, *_ = get_namespace_and_device(found[0][0])
+    every = xp.concat([least for least, *_ in found], axis=0)
+    return [(every, owners, priors)], [slice(None)]
 
 
 def _rows_of(

@@ -57,9 +57,9 @@ def squared_distances(X: Any, prototypes: Any, ties: bool = True) -> Any:
     cancelled = xp.any(least <= CANCELLED * largest)
     if not ties and not cancelled:
         return distances
-    near = _uncertain(distances, least, largest, X)
-    if cancelled:
-        near |= distances <= CANCELLED * (norms[:, None] + squares)
+    near = distances <= CANCELLED * (norms[:, None] + squares)
+    if ties:
+        near |= _uncertain(distances, least, largest, X)
     exact = list(_by_differences(X, whole, *xp.nonzero(near)))
     if exact:
         distances[near] = xp.concat(exact, axis=0)
