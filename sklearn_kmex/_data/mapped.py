@@ -39,8 +39,7 @@ class MappedArray:
     def __reduce__(self) -> tuple[Callable, tuple]:
         X: NDArray = self.X
         file: Any = file_behind(X)
-        start = X.__array_interface__["data"][0] - file.__array_interface__["data"][0]
-        place = X.shape, X.dtype, file.offset + start, X.strides
+        place = X.shape, X.dtype, _offset(X, file), X.strides
         return _map_again, (self.fit, str(file.filename), *place)
 
 
@@ -54,18 +53,38 @@ def _map_again(
 
 
 class ReadOnce(MappedArray):
-    """A mapped array in a worker process; pages are released after they were read.
+    """A mapped array in a worker process, whose pages do not stay in its memory.
 
-    Pages of the file count as memory of the process, and joblib restarts a process
-    whose memory grows. The operating system keeps released pages in its cache.
+    Mapped pages of a file count as memory of the process, and joblib restarts a process
+    whose memory grows.
     """
 
     def take(self, rows: NDArray) -> NDArray:
-        values = self.X[rows]
-        file: Any = file_behind(self.X)
+        X: NDArray = self.X
+        file: Any = file_behind(X)
+        if X[:1].flags.c_contiguous:
+            return check_values(_read_rows(X, file, rows))
+        values = X[rows]
         if hasattr(file.base, "madvise"):  # pragma: no branch, not on Windows
             file.base.madvise(mmap.MADV_DONTNEED)
         return check_values(values)
+
+
+def _read_rows(X: NDArray, file: Any, rows: NDArray) -> NDArray:
+    """Read rows from the file: faster than mapping and releasing its pages."""
+    values = np.empty((len(rows), X.shape[1]), X.dtype)
+    first, step = _offset(X, file), X.strides[0]
+    with open(file.filename, "rb", buffering=0) as source:
+        for row, place in zip(rows.tolist(), values, strict=True):
+            source.seek(first + row * step)
+            source.readinto(place)
+    return values
+
+
+def _offset(X: NDArray, file: Any) -> int:
+    """Return where an array begins in the file behind it."""
+    first, base = (a.__array_interface__["data"][0] for a in (X, file))
+    return int(file.offset + first - base)
 
 
 def check_values(values: NDArray) -> NDArray:
