@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sklearn_kmex._data.listed import listed
 from sklearn_kmex._model.matching import (
     BlackBoxError,
     Match,
@@ -107,7 +108,7 @@ class BlackBox:
         else:
             raise BlackBoxError(
                 f"{type(self.model).__name__} must predict its classes, "
-                f"{known.tolist()}; it predicts {np.setdiff1d(labels, known).tolist()}."
+                f"{listed(known)}; it predicts {listed(np.setdiff1d(labels, known))}."
             )
         names = known if self.given is None else self.given
         return outputs, match_outputs(names, len(known), self.labels)

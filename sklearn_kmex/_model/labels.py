@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._data.listed import listed
+
 
 def class_codes(
     classes: NDArray, labels: NDArray, name: str = "labels"
@@ -14,8 +16,8 @@ def class_codes(
     unknown = np.setdiff1d(labels, classes).tolist()
     if unknown:
         raise ValueError(
-            f"{name} must be among the classes of psem, {classes.tolist()}; unknown: "
-            f"{unknown}."
+            f"{name} must be among the classes of psem, {listed(classes)}; unknown: "
+            f"{listed(unknown)}."
         )
     order = np.argsort(classes, kind="stable")
     return order[np.searchsorted(classes, labels, sorter=order)]

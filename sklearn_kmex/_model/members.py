@@ -8,6 +8,7 @@ from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._data.arrays import rows_at
+from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.unit_rows import unit_rows
 from sklearn_kmex._model.answers import winners_of_rows
 from sklearn_kmex._model.labels import class_codes
@@ -67,7 +68,7 @@ def codes_of(sem: Any, labels: ArrayLike, n_rows: int, name: str) -> NDArray[np.
     if empty:
         raise ValueError(
             f"{name} must hold labels of training rows of psem, which has no "
-            f"prototypes of {empty}. Leave these rows out."
+            f"prototypes of {listed(empty)}. Leave these rows out."
         )
     return codes
 

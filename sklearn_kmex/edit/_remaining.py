@@ -9,6 +9,7 @@ from scipy import sparse
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import dense, rows_at, squared_norms
+from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.samples import (
     as_samples,
     chunk_rows,
@@ -63,7 +64,8 @@ def read_remaining(
     absent = np.setdiff1d(sem.prototype_classes_, sem.classes_[codes]).tolist()
     if absent:
         raise ValueError(
-            f"X_train must hold all training rows that remain; got none of {absent}."
+            "X_train must hold all training rows that remain; got none of "
+            f"{listed(absent)}."
         )
     for numbers in chunks(range(n_rows), chunk_rows(X_train)):
         with numbered(numbers):

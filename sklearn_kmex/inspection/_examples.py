@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.stats import percentileofscore
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._draw.pictures import Scale, channels_last, value_range
 from sklearn_kmex._model.protocol import find_sem
@@ -65,7 +66,8 @@ def _check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     missing = np.setdiff1d(owners, labels).tolist()
     if missing:
         raise ValueError(
-            f"y must contain each class with prototypes; it has no row of {missing}."
+            "y must contain each class with prototypes; it has no row of "
+            f"{listed(missing)}."
         )
     return labels
 
