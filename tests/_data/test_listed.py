@@ -5,7 +5,7 @@ import pytest
 
 from sklearn_kmex import KMExClassifier
 from sklearn_kmex._data.listed import listed
-from sklearn_kmex.edit import rename_classes
+from sklearn_kmex.edit import rename
 
 
 @pytest.mark.parametrize("values", [[0, 1], ["a"], np.array([1.5, 2]), range(20), []])
@@ -20,5 +20,5 @@ def test_a_message_about_many_classes_is_short():
         KMExClassifier(1).fit(X, y, sample_weight=weights)
     psem = KMExClassifier(1).fit(X, y)
     with pytest.raises(ValueError, match=r"\(1,000 in all\)") as caught:
-        rename_classes(psem, {5000: 1})
+        rename(psem, {5000: 1})
     assert len(str(caught.value)) < 300
