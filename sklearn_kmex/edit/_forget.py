@@ -15,14 +15,11 @@ from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._check import find_editable
 from sklearn_kmex.edit._remaining import (
-    Remaining,
     check_represented,
     read_remaining,
-    represent,
-    settled,
-    warn_if_moved,
+    with_rest,
 )
-from sklearn_kmex.edit._state import State, read_prototypes
+from sklearn_kmex.edit._state import read_prototypes
 from sklearn_kmex.edit._trail import Edit, apply_edit
 from sklearn_kmex.edit._without import scatter_without, without_members
 
@@ -36,7 +33,6 @@ def forget_rows(
     X_train: Any = None,
     y_train: ArrayLike | None = None,
     train_weight: ArrayLike | None = None,
-    settle: bool = False,
     reason: str | None = None,
     X_val: Any = None,
     y_val: ArrayLike | None = None,
@@ -161,7 +157,6 @@ def forget_rows(
     """
     sem, X_rows = find_editable(psem), as_samples(X_rows)
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
-    _check_settle(settle, X_train, medoid)
     codes = codes_of(sem, y_rows, len_of(X_rows), "y_rows")
     weights = check_weights(sample_weight, codes)
     gone = members_of(sem, embed(psem, X_rows), codes, weights)
@@ -169,7 +164,7 @@ def forget_rows(
     if X_train is not None:
         given = X_train, y_train, train_weight, len(codes)
         rest = read_remaining(psem, sem, *given)
-        after, n_seen = _with_rest(sem, after, rest, settle), len(rest.codes)
+        after, n_seen = with_rest(sem, state, after, rest), len(rest.codes)
     check_represented(after, medoid)
     moved = after.ids[(after.vectors != state.vectors[after.ids]).any(axis=1)]
     ids = np.union1d(gone.owners[weights > 0], moved)
@@ -181,31 +176,3 @@ def forget_rows(
             copy._scatter = scatter_without(copy._scatter, state, gone)
 
     return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
-
-
-def _check_settle(settle: bool, X_train: Any, medoid: bool) -> None:
-    """Refuse to let k-means go on without rows, or with medoids."""
-    if not settle:
-        return
-    if X_train is None:
-        raise ValueError(
-            "settle must be False without X_train: k-means needs the training rows "
-            "that remain. Pass X_train and y_train."
-        )
-    if medoid:
-        raise ValueError(
-            "settle must be False for a model fitted with prototype='medoid', whose "
-            "prototypes are no means. Fit again."
-        )
-
-
-def _with_rest(
-    sem: KMExClassifier, state: State, rest: Remaining, settle: bool
-) -> State:
-    """Return the state that follows from the training rows that remain."""
-    if settle:
-        state = settled(sem, state, rest)
-    else:
-        warn_if_moved(sem, state, rest)
-    state = represent(sem, state, rest)
-    return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state
