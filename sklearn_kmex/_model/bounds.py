@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils import assert_all_finite
 
-from sklearn_kmex._data.arrays import batches, rows_at, squared_norms
+from sklearn_kmex._data.arrays import batches, row_blocks, rows_at, squared_norms
 from sklearn_kmex._model.similarity import squared_distances
 
 # Relative error of squared distances in float64.
@@ -22,7 +22,7 @@ class Nearest(NamedTuple):
     owners: NDArray[np.intp]
     least: NDArray[np.float64]  # the row is at least so far from its prototype
     most: NDArray[np.float64]  # and at most so far
-    others: NDArray[np.float64]  # and at least so far from all others
+    others: NDArray[np.float64]  # (n_prototypes, n_rows), at least; inf for its own
 
 
 class Placed(NamedTuple):
@@ -39,24 +39,7 @@ class Placed(NamedTuple):
         places = (prototypes - center.astype(np.float64)).astype(dtype)
         return cls(prototypes, center, places, squared_norms(places)[:, np.newaxis])
 
-    def nearest(self, X: Any, numbers: NDArray[np.intp]) -> Nearest:
-        """Compare some rows; in float64 where rounding could matter."""
-        if sparse.issparse(X):
-            owners, own, others = self._exact(X, numbers)
-            error = EXACT * own
-        else:
-            with np.errstate(over="ignore", invalid="ignore"):
-                found, error = self._squared(rows_at(X, numbers))
-                owners, own, others = _two_least(found)
-                unsure = np.flatnonzero(~(others - own > 2 * error))
-            if len(unsure):
-                exact = self._exact(X, numbers[unsure])
-                owners[unsure], own[unsure], others[unsure] = exact
-                error[unsure] = EXACT * own[unsure]
-        least, others = np.maximum(own - error, 0), np.maximum(others - error, 0)
-        return Nearest(owners, *map(np.sqrt, (least, own + error, others)))
-
-    def _squared(self, rows: NDArray) -> tuple[NDArray, NDArray]:
+    def squared(self, rows: NDArray) -> tuple[NDArray, NDArray]:
         """Return squared distances, (n_prototypes, n_rows), and bounds of errors.
 
         A sum of n products has an error of at most n / 2 eps times the product of the
@@ -73,25 +56,51 @@ class Placed(NamedTuple):
         tiny = 4 * n_features * float(limits.smallest_normal)
         return found, (n_features + 8) * float(limits.eps) * farthest**2 + tiny
 
-    def _exact(self, X: Any, numbers: NDArray[np.intp]) -> tuple[NDArray, ...]:
-        rows = rows_at(X, numbers)
-        assert_all_finite(rows.data if sparse.issparse(rows) else rows, input_name="X")
-        return _two_least(squared_distances(rows, self.prototypes).T)
 
+def compare(
+    rows: Any, numbers: NDArray[np.intp], prototypes: NDArray, exact: bool = True
+) -> Nearest:
+    """Find the nearest of some prototypes for some rows, which are read once.
 
-def _two_least(squared: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the number of the least distance of each column, it, and the second."""
-    owners, each = squared.argmin(axis=0), np.arange(squared.shape[1])
-    own = squared[owners, each].astype(np.float64)
-    squared[owners, each] = np.inf
-    return owners, own, squared.min(axis=0).astype(np.float64)
-
-
-def compare(rows: Any, numbers: NDArray[np.intp], prototypes: NDArray) -> Nearest:
-    """Find the nearest of some prototypes for some rows, which are read once."""
+    Only rows for which rounding could matter are compared in float64, if `exact`.
+    """
+    if sparse.issparse(rows):
+        return _compare_exactly(rows, numbers, prototypes)
     placed = Placed.of(prototypes, rows.dtype)
     size = max(1, BLOCK_ELEMENTS // max(rows.shape[1], len(prototypes)))
-    parts = [
-        placed.nearest(rows, numbers[block]) for block in batches(len(numbers), size)
-    ]
-    return Nearest(*map(np.concatenate, zip(*parts, strict=True)))
+    blocks = batches(len(numbers), size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _joined(
+            [_bounds(*placed.squared(rows[numbers[block]])) for block in blocks]
+        )
+    unsure = ~(found.others.min(axis=0) > found.most)
+    if exact and unsure.any():
+        of_unsure = _compare_exactly(rows, numbers[unsure], prototypes)
+        for field, values in zip(found, of_unsure, strict=True):
+            field[..., unsure] = values
+    return found
+
+
+def _compare_exactly(
+    rows: Any, numbers: NDArray[np.intp], prototypes: NDArray
+) -> Nearest:
+    parts = []
+    for some in row_blocks(rows_at(rows, numbers), len(prototypes)):
+        assert_all_finite(some.data if sparse.issparse(some) else some, input_name="X")
+        squared = np.ascontiguousarray(squared_distances(some, prototypes).T)
+        parts.append(_bounds(squared, EXACT * squared.min(axis=0)))
+    return _joined(parts)
+
+
+def _bounds(squared: NDArray, error: NDArray) -> Nearest:
+    """Return what squared distances, (n_prototypes, n_rows), and their errors tell."""
+    owners, each = squared.argmin(axis=0), np.arange(squared.shape[1])
+    own = squared[owners, each]
+    others = np.sqrt(np.maximum(squared - error, 0.0))
+    others[owners, each] = np.inf
+    least = np.sqrt(np.maximum(own - error, 0.0))
+    return Nearest(owners, least, np.sqrt(own + error), others)
+
+
+def _joined(parts: list[Nearest]) -> Nearest:
+    return Nearest(*(np.concatenate(p, axis=-1) for p in zip(*parts, strict=True)))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
+from sklearn_kmex._data.arrays import rows_at
 from sklearn_kmex._data.unit_rows import unit_rows
 from sklearn_kmex._model.bounds import compare
 from sklearn_kmex._model.labels import class_codes
@@ -22,6 +23,9 @@ class Members(NamedTuple):
     rows: Any  # of length one if the metric is a cosine one
     owners: NDArray[np.intp]
     weights: NDArray[np.float64]
+
+    def take(self, some: NDArray[np.intp]) -> "Members":
+        return Members(rows_at(self.rows, some), self.owners[some], self.weights[some])
 
 
 def members_of(

@@ -119,10 +119,10 @@ def _of_class(
     kept = np.searchsorted(before.ids, after.ids)
     near, places = _renumbered(near, kept, len(before.ids)), before.vectors[kept]
     if settles:
-        after, near = settle(sem, group, near, places, after)
-        return represent(after, near, group).of(after.counts > 0), 0
-    near, changed = follow(group, near, places, after.vectors)
-    return represent(after, near, group), len(changed)
+        after, n_changed = settle(sem, group, near, places, after), 0
+    else:
+        n_changed = len(follow(group, near, places, after.vectors)[0])
+    return represent(after, near, group).of(after.counts > 0), n_changed
 
 
 def _renumbered(near: Nearest, kept: NDArray[np.intp], n_before: int) -> Nearest:
@@ -135,7 +135,7 @@ def _renumbered(near: Nearest, kept: NDArray[np.intp], n_before: int) -> Nearest
         np.where(lost, 0, owners),
         np.where(lost, 0.0, near.least),
         np.where(lost, np.inf, near.most),
-        near.others,
+        near.others[kept],
     )
 
 

@@ -1,8 +1,8 @@
 """k-means of one class goes on without the forgotten rows.
 
 A row is compared with the prototypes again only if another one may have become nearer
-than its own (Hamerly 2010, "Making k-means even faster"). The sums of members change by
-the rows that move.
+than its own (Elkan 2003, "Using the triangle inequality to accelerate k-means"). The
+sums of members change by the rows that move.
 """
 
 from typing import Any, NamedTuple
@@ -62,86 +62,73 @@ def scatter_about(center: NDArray, state: State) -> NDArray[np.float64]:
 
 
 def follow(
-    group: Group, near: Nearest, places: NDArray, vectors: NDArray
-) -> tuple[Nearest, NDArray[np.intp]]:
-    """Find the nearest prototypes after these have moved from `places` to `vectors`.
+    group: Group, near: Nearest, places: NDArray, vectors: NDArray, exact: bool = True
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Update what is nearest after prototypes have moved from `places` to `vectors`.
 
-    Also returns which rows have another one than before.
+    Returns which rows have another prototype now, and which one they had before.
     """
-    near = _loosened(near, np.sqrt(squared_norms(vectors - places)))
-    again = np.flatnonzero(near.others <= near.most)
-    if len(again) == 0:
-        return near, again
-    found = compare(group.rows, group.numbers[again], vectors)
-    changed = again[found.owners != near.owners[again]]
-    near = Nearest(*(field.copy() for field in near))
-    for field, values in zip(near, found, strict=True):
-        field[again] = values
-    return near, changed
-
-
-def _loosened(near: Nearest, shifts: NDArray[np.float64]) -> Nearest:
-    """Return bounds that hold after prototypes have moved as far as this."""
-    first, own = shifts.argmax(), shifts[near.owners]
-    second = np.delete(shifts, first).max(initial=0.0)
-    return Nearest(
-        near.owners,
-        np.maximum(near.least - own, 0.0),
-        near.most + own,
-        near.others - np.where(near.owners == first, second, shifts[first]),
-    )
+    shifts = np.sqrt(squared_norms(vectors - places.astype(np.float64)))
+    own = shifts[near.owners]
+    np.maximum(near.least - own, 0.0, out=near.least)
+    np.add(near.most, own, out=near.most)
+    np.subtract(near.others, shifts[:, np.newaxis], out=near.others)
+    again = np.flatnonzero(near.others.min(axis=0) <= near.most)
+    before = near.owners[again]
+    if len(again):
+        found = compare(group.rows, group.numbers[again], vectors, exact)
+        for field, values in zip(near, found, strict=True):
+            field[..., again] = values
+    changed = near.owners[again] != before
+    return again[changed], before[changed]
 
 
 def settle(
     sem: KMExClassifier, group: Group, near: Nearest, places: NDArray, state: State
-) -> tuple[State, Nearest]:
+) -> State:
     """Move prototypes on by k-means, from the means of the members that are left.
 
-    Rows were nearest at `places`, and k-means stops as in `fit`. A prototype that loses
-    all members stays where it is, with a count of 0.
+    `near` holds at `places`, and is updated. k-means stops as in `fit`. A prototype
+    that loses all members stays where it is, with a count of 0.
     """
-    thin = sparse.issparse(group.rows)
-    center = (0.0 if thin else 1.0) * places.mean(axis=0, dtype=np.float64)
+    scale = 0.0 if sparse.issparse(group.rows) else 1.0  # sparse rows are not centered
+    center = scale * places.mean(axis=0, dtype=np.float64)
     total, least = scatter_about(center, state), least_shift(state, sem.tol)
-    counts, means = state.counts, state.means.astype(np.float64)
-    sums, vectors = counts[:, np.newaxis] * (means - center), means
-    for n_iter in range(1, sem.max_iter + 1):
-        last = n_iter == sem.max_iter or squared_norms(vectors - places).sum() <= least
+    counts, vectors = state.counts, state.means.astype(np.float64)
+    sums, last, n_iter = counts[:, np.newaxis] * (vectors - center), False, 0
+    while not last:
+        n_iter += 1
+        shift = squared_norms(vectors - places).sum()
+        last = bool(shift <= least) or n_iter == sem.max_iter
         if last:
             vectors = vectors.astype(state.vectors.dtype)
-        owners = near.owners
-        near, changed = follow(group, near, places, vectors)
-        sums += _change(group, changed, owners, near.owners, center, len(counts))
+        moved = follow(group, near, places, vectors, exact=last)
+        sums += _change(group, *moved, near.owners, center, len(counts))
         counts = np.bincount(near.owners, group.weights, len(counts)).astype(np.float64)
-        divisor = np.where(counts > 0, counts, 1.0)[:, np.newaxis]
-        means = np.where(counts[:, np.newaxis] > 0, center + sums / divisor, vectors)
-        if last:
-            break
-        places, vectors = vectors, means
-    within = max(total - counts @ squared_norms(means - center), 0.0)
-    return state._replace(
-        vectors=vectors,
-        means=means.astype(vectors.dtype),
-        counts=counts,
-        within=within * counts / counts.sum(),
-    ), near
+        some = counts[:, np.newaxis] > 0
+        means = center + sums / np.where(some, counts[:, np.newaxis], 1.0)
+        places, vectors = vectors, np.where(some, means, vectors)
+    means = vectors.astype(state.means.dtype)
+    within = max(total - counts @ squared_norms(vectors - center), 0.0)
+    within = within * counts / counts.sum()
+    return state._replace(vectors=places, means=means, counts=counts, within=within)
 
 
 def _change(
     group: Group,
-    changed: NDArray[np.intp],
+    rows: NDArray[np.intp],
     before: NDArray[np.intp],
-    after: NDArray[np.intp],
+    owners: NDArray[np.intp],
     center: NDArray,
     n_prototypes: int,
 ) -> NDArray[np.float64]:
     """Return the change of the sums about a center by rows with another prototype."""
     sums = np.zeros((n_prototypes, len(center)))
-    for part in batches(len(changed), BLOCK_ROWS):
-        some = changed[part]
+    for part in batches(len(rows), BLOCK_ROWS):
+        some = rows[part]
         shares, each = np.zeros((n_prototypes, len(some))), np.arange(len(some))
-        shares[after[some], each] = group.weights[some]
-        shares[before[some], each] = -group.weights[some]
+        shares[owners[some], each] = group.weights[some]
+        shares[before[part], each] = -group.weights[some]
         sums += shares @ rows_at(group.rows, group.numbers[some])
         sums -= shares.sum(axis=1)[:, np.newaxis] * center
     return sums
