@@ -95,16 +95,15 @@ def with_rest(
     k-means goes on in the classes in which it had come to rest. Of the others, a
     warning says how many rows are now nearer to another prototype.
     """
-    parts, n_moved, moved = [], 0, []
+    parts, n_moved = [], np.zeros(len(sem.classes_), dtype=np.intp)
     for code in np.unique(rest.codes):
         label = sem.classes_[code]
         given = before.of(before.labels == label), after.of(after.labels == label)
-        state, n_changed = _of_class(sem, *given, rest.of_class(code))
+        state, n_moved[code] = _of_class(sem, *given, rest.of_class(code))
         parts.append(state)
-        if n_changed:
-            n_moved, moved = n_moved + n_changed, [*moved, label.item()]
-    if n_moved:
-        _warn_of_moved(n_moved, len(rest.codes), moved)
+    if n_moved.any():
+        labels = sem.classes_[n_moved > 0].tolist()
+        _warn_of_moved(n_moved.sum(), len(rest.codes), labels)
     state = State(*map(np.concatenate, zip(*parts, strict=True)))
     return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state
 
@@ -161,10 +160,11 @@ def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
     which = f"{labels[:10]}{' and others' if len(labels) > 10 else ''}"
     warnings.warn(
         f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
-        f"prototype of their class, of classes {which}. These prototypes are not "
-        "moved further, because they were not the means of the rows of X_train and "
-        "X_rows nearest to them: after an edit, for example, or if weights of rows are "
-        "missing. Fit again to let k-means move them.",
+        f"prototype of their class; they are of classes {which}. k-means does not go "
+        "on there, because not each prototype of psem was the mean of the rows of "
+        "X_train and X_rows nearest to it. Check that X_train is complete and that "
+        "weights are given as in fit. After an edit or partial_fit, or with medoids, "
+        "fit again if k-means is to go on.",
         KMExWarning,
         stacklevel=4,
     )
