@@ -39,11 +39,12 @@ def forget_rows(
 ) -> Any:
     """Remove training rows from a model, as if it had been fitted without them.
 
-    The prototype that a row belongs to becomes the mean of its other members. The
-    result is that of k-means from the same prototypes on the rows that remain, as long
-    as no other row moves to another prototype. A prototype without members left is
-    dropped. Counts, `inertia_`, and the weights that follow them, are those of the rows
-    that remain. The encoder, the temperature, the map of a Mahalanobis metric and the
+    The prototype that a row belongs to becomes the mean of its other members. With
+    `X_train`, k-means then goes on until no other row moves to another prototype: the
+    result is that of a fit that starts from the prototypes of `psem`, on the rows that
+    remain. Without it, no other row moves. A prototype without members left is dropped.
+    Counts, `inertia_`, and the weights that follow them, are those of the rows that
+    remain. The encoder, the temperature, the map of a Mahalanobis metric and the
     results of a search do not change.
 
     Read more in the :ref:`User Guide <forget>`.
@@ -67,23 +68,18 @@ def forget_rows(
         Their weights in `fit`. None is 1 for all rows.
 
     X_train : array-like, frame, list or Dataset, default=None
-        The training rows that remain, in the order in which they are kept. They are
-        embedded to find the training row that represents each prototype, and the rows
-        that are now nearer to another prototype. `prototype_indices_` are then row
-        numbers in `X_train`. With None, they stay numbers in the former training set,
-        and the number of a row that is forgotten becomes -1.
+        The training rows that remain, all of them, in the order in which they are kept.
+        They are embedded, k-means goes on with them, and one of them is found that
+        represents each prototype. `prototype_indices_` are then row numbers in
+        `X_train`. With None, k-means does not go on; `prototype_indices_` stay numbers
+        in the former training set, and the number of a row that is forgotten becomes
+        -1.
 
     y_train : array-like of shape (n_train,), default=None
         Labels of `X_train`; to be given with it.
 
     train_weight : array-like of shape (n_train,), default=None
-        Weights of `X_train` in `fit`, which only `settle` needs. None is 1 for all
-        rows.
-
-    settle : bool, default=False
-        Whether k-means continues from the moved prototypes until no row of `X_train`
-        moves to another prototype, for at most `max_iter` steps. This may take as long
-        as a fit, and moves other prototypes, too.
+        Weights of `X_train` in `fit`. None is 1 for all rows.
 
     reason : str, default=None
         Reason for the edit, for the log.
@@ -113,15 +109,14 @@ def forget_rows(
     ValueError
         If the rows cannot be training rows of `psem`, because more of them are nearest
         to a prototype than it has members; if a class would have no rows left; if
-        `X_train` has too many rows to be without them, or none of a class; if a
-        prototype is a medoid that is to be forgotten, and `X_train` is not given; or if
-        `settle` is True without `X_train`, or for medoids.
+        `X_train` has too many rows to be without them, or none of a class; or if a
+        prototype is a medoid that is to be forgotten, and `X_train` is not given.
 
     Warns
     -----
     KMExWarning
-        If rows of `X_train` are now nearer to another prototype of their class, so that
-        k-means would move the prototypes further, or if a prototype is left without a
+        If rows of `X_train` are now nearer to another prototype of their class, but
+        k-means does not go on there (see Notes), or if a prototype is left without a
         training row that represents it.
 
     See Also
@@ -135,9 +130,22 @@ def forget_rows(
     the other rows are not needed: without members of weight w and mean x, the mean m of
     members of weight n becomes (n m - w x) / (n - w). The cost is that of embedding
     the rows and of one product with the prototypes. A prototype that is not the mean of
-    its members, because k-means has not converged or it was edited, moves as far as the
-    mean does. A medoid stays, unless it is forgotten; then the row nearest to the mean
-    of the other members takes its place.
+    its members moves as far as the mean does. A medoid stays, unless it is forgotten;
+    then the row nearest to the mean of the other members takes its place.
+
+    With `X_train`, each row is compared with the prototypes of its class once, and
+    again only if the triangle inequality allows another one to have become nearer
+    [1]_. k-means stops as in `fit`, by `tol` and `max_iter`. It goes on in classes in
+    which it had come to rest: each prototype was the mean of the rows nearest to it, of
+    `X_train` and `X_rows` together. So it does not undo an edit, and does not go on
+    after `partial_fit`, with medoids, with `max_samples`, or if rows or weights are
+    missing.
+
+    References
+    ----------
+    .. [1] Elkan, C. (2003). Using the triangle inequality to accelerate k-means.
+           Proceedings of the 20th International Conference on Machine Learning,
+           147-153.
 
     Examples
     --------

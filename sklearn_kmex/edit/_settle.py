@@ -14,12 +14,15 @@ from scipy import sparse
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import batches, rows_at, squared_norms
 from sklearn_kmex._model.bounds import Nearest, compare
-from sklearn_kmex._model.members import ROUNDING
+from sklearn_kmex._model.members import ROUNDING, Members
 from sklearn_kmex.edit._state import State
+from sklearn_kmex.edit._without import sums_about
 
 # Prototypes are the means of their members if the sum of their squared distances from
 # these is at most this many times that at which k-means stops; at least this `tol`.
 STILL, LEAST_TOL = 10, 1e-4
+# Their members are known if at most this share of the weight is that of others.
+UNKNOWN = 1e-3
 BLOCK_ROWS = 1_024
 
 
@@ -43,10 +46,28 @@ def is_settled(
     left = np.zeros(len(before.ids))
     left[np.searchsorted(before.ids, after.ids)] = after.counts
     counts = np.bincount(near.owners, group.weights, len(left))
+    known = np.abs(counts - left).sum() <= UNKNOWN * before.counts.sum()
     apart = squared_norms(before.vectors - before.means.astype(np.float64)).sum()
     still = apart <= STILL * least_shift(before, max(sem.tol, LEAST_TOL))
-    known = np.abs(counts - left) <= ROUNDING * before.counts
-    return sem.prototype == "centroid" and bool(still and known.all())
+    return sem.prototype == "centroid" and bool(still and known)
+
+
+def _counted(state: State, group: Group, near: Nearest) -> State:
+    """Return a state of which the members are the rows nearest to each prototype.
+
+    An encoder may round a row differently in another batch, so that it is nearest to
+    another prototype than in `fit`.
+    """
+    counts = np.bincount(near.owners, group.weights, len(state.ids)).astype(np.float64)
+    if (abs(counts - state.counts) <= ROUNDING * state.counts).all():
+        return state
+    rows = rows_at(group.rows, group.numbers)
+    members = Members(rows, near.owners, group.weights)
+    sums, squared = sums_about(state.means, members)
+    moves = sums / np.where(counts > 0, counts, 1.0)[:, np.newaxis]
+    within = np.bincount(near.owners, group.weights * squared, len(counts))
+    within = np.maximum(within - counts * squared_norms(moves), 0.0)
+    return state._replace(means=state.means + moves, counts=counts, within=within)
 
 
 def least_shift(state: State, tol: float) -> float:
@@ -91,6 +112,7 @@ def settle(
     `near` holds at `places`, and is updated. k-means stops as in `fit`. A prototype
     that loses all members stays where it is, with a count of 0.
     """
+    dtype, state = state.vectors.dtype, _counted(state, group, near)
     scale = 0.0 if sparse.issparse(group.rows) else 1.0  # sparse rows are not centered
     center = scale * places.mean(axis=0, dtype=np.float64)
     total, least = scatter_about(center, state), least_shift(state, sem.tol)
@@ -101,14 +123,14 @@ def settle(
         shift = squared_norms(vectors - places).sum()
         last = bool(shift <= least) or n_iter == sem.max_iter
         if last:
-            vectors = vectors.astype(state.vectors.dtype)
+            vectors = vectors.astype(dtype)
         moved = follow(group, near, places, vectors, exact=last)
         sums += _change(group, *moved, near.owners, center, len(counts))
         counts = np.bincount(near.owners, group.weights, len(counts)).astype(np.float64)
         some = counts[:, np.newaxis] > 0
         means = center + sums / np.where(some, counts[:, np.newaxis], 1.0)
         places, vectors = vectors, np.where(some, means, vectors)
-    means = vectors.astype(state.means.dtype)
+    means = vectors.astype(dtype)
     within = max(total - counts @ squared_norms(vectors - center), 0.0)
     within = within * counts / counts.sum()
     return state._replace(vectors=places, means=means, counts=counts, within=within)

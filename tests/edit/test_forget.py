@@ -351,3 +351,23 @@ def test_after_other_edits_files_and_reports_work(tmp_path):
     again = load_psem(path)
     assert_array_equal(again.predict_proba(X), edited.predict_proba(X))
     assert again.edit_log_ == edited.edit_log_
+
+
+def test_an_encoder_may_round_rows_differently():
+    """A row between two prototypes is then nearest to the other one."""
+    rng = np.random.RandomState(0)
+    rows, labels = rng.normal(size=(4000, 2)), np.repeat([0, 1], [3900, 100])
+    psem = KMExClassifier({0: 5, 1: 1}, random_state=0).fit(rows, labels)
+    start, gone, kept = psem.prototypes_[:5], np.arange(200), np.arange(200, 4000)
+    squared = ((rows[200:3900, np.newaxis] - start) ** 2).sum(axis=2)
+    first, second = np.sort(squared, axis=1)[:, :2].T
+    row = (second - first).argmin()
+    own, other = np.argsort(squared[row])[:2]
+    rows = rows.copy()
+    rows[200 + row] += 1e-2 * (start[other] - start[own])
+    rest = {"X_train": rows[kept], "y_train": labels[kept]}
+    edited = forget(psem, gone, rows, labels, **rest)
+    again = KMeans(5, init=start, n_init=1).fit(rows[200:3900])
+    assert_allclose(edited.prototypes_[:5], again.cluster_centers_, atol=1e-9)
+    assert_allclose(edited.inertia_[0], again.inertia_)
+    assert_array_equal(edited.prototype_counts_[:5], np.bincount(again.labels_))
