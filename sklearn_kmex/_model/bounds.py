@@ -1,6 +1,6 @@
 """The nearest prototypes of rows, with bounds of the distances."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,38 +25,6 @@ class Nearest(NamedTuple):
     others: NDArray[np.float64]  # (n_prototypes, n_rows), at least; inf for its own
 
 
-class Placed(NamedTuple):
-    """Prototypes, and their places about their mean in the dtype of rows."""
-
-    prototypes: NDArray
-    center: NDArray
-    places: NDArray
-    squares: NDArray
-
-    @classmethod
-    def of(cls, prototypes: NDArray, dtype: Any) -> Self:
-        center = prototypes.mean(axis=0, dtype=np.float64).astype(dtype)
-        places = (prototypes - center.astype(np.float64)).astype(dtype)
-        return cls(prototypes, center, places, squared_norms(places)[:, np.newaxis])
-
-    def squared(self, rows: NDArray) -> tuple[NDArray, NDArray]:
-        """Return squared distances, (n_prototypes, n_rows), and bounds of errors.
-
-        A sum of n products has an error of at most n / 2 eps times the product of the
-        lengths. The rows are overwritten.
-        """
-        rows -= self.center
-        norms = squared_norms(rows)
-        found = np.ascontiguousarray((rows @ self.places.T).T)
-        found *= -2
-        found += self.squares
-        found += norms
-        limits, n_features = np.finfo(rows.dtype), rows.shape[1]
-        farthest = np.sqrt(norms, dtype=np.float64) + np.sqrt(self.squares.max())
-        tiny = 4 * n_features * float(limits.smallest_normal)
-        return found, (n_features + 8) * float(limits.eps) * farthest**2 + tiny
-
-
 def compare(
     rows: Any, numbers: NDArray[np.intp], prototypes: NDArray, exact: bool = True
 ) -> Nearest:
@@ -66,19 +34,42 @@ def compare(
     """
     if sparse.issparse(rows):
         return _compare_exactly(rows, numbers, prototypes)
-    placed = Placed.of(prototypes, rows.dtype)
-    size = max(1, BLOCK_ELEMENTS // max(rows.shape[1], len(prototypes)))
-    blocks = batches(len(numbers), size)
     with np.errstate(over="ignore", invalid="ignore"):
-        found = _joined(
-            [_bounds(*placed.squared(rows[numbers[block]])) for block in blocks]
-        )
+        found = _bounds(*_compare_roughly(rows, numbers, prototypes))
     unsure = ~(found.others.min(axis=0) > found.most)
     if exact and unsure.any():
         of_unsure = _compare_exactly(rows, numbers[unsure], prototypes)
         for field, values in zip(found, of_unsure, strict=True):
             field[..., unsure] = values
     return found
+
+
+def _compare_roughly(
+    rows: NDArray, numbers: NDArray[np.intp], prototypes: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Return squared distances in the dtype of the rows, and bounds of their errors.
+
+    A sum of n products has an error of at most n / 2 eps times the product of the
+    lengths.
+    """
+    n_features, n_prototypes, n_rows = rows.shape[1], len(prototypes), len(numbers)
+    center = prototypes.mean(axis=0, dtype=np.float64).astype(rows.dtype)
+    places = (prototypes - center.astype(np.float64)).astype(rows.dtype)
+    squared = np.empty((n_rows, n_prototypes), dtype=rows.dtype)
+    norms, squares = np.empty(n_rows, dtype=rows.dtype), squared_norms(places)
+    for block in batches(n_rows, max(1, BLOCK_ELEMENTS // n_features)):
+        apart = rows[numbers[block]]
+        apart -= center
+        norms[block] = squared_norms(apart)
+        squared[block] = apart @ places.T
+    squared *= -2
+    squared += squares
+    squared = np.ascontiguousarray(squared.T)
+    squared += norms
+    limits, farthest = np.finfo(rows.dtype), np.sqrt(norms, dtype=np.float64)
+    farthest += np.sqrt(squares.max())
+    error = (n_features + 8) * float(limits.eps) * farthest**2
+    return squared, error + 4 * n_features * float(limits.smallest_normal)
 
 
 def _compare_exactly(
