@@ -21,7 +21,7 @@ from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.validation import check_weights
 from sklearn_kmex._model.bounds import Nearest, compare
 from sklearn_kmex._model.members import Members, clustered_rows, codes_of
-from sklearn_kmex._model.rule import metric_of
+from sklearn_kmex._model.rule import metric_of, rule_of
 from sklearn_kmex._model.steps import embed, steps_before
 from sklearn_kmex.edit._settle import Group, follow, is_settled, settle
 from sklearn_kmex.edit._state import State
@@ -96,11 +96,12 @@ def with_rest(
     warning says how many rows are now nearer to another prototype.
     """
     parts, n_moved = [], np.zeros(len(sem.classes_), dtype=np.intp)
-    for code in np.unique(rest.codes):
-        label = sem.classes_[code]
-        given = before.of(before.labels == label), after.of(after.labels == label)
-        state, n_moved[code] = _of_class(sem, *given, rest.of_class(code))
-        parts.append(state)
+    of = rule_of(sem).owners
+    for code in np.unique(of):
+        old = before.of(_places(of[before.ids], code))
+        new = after.of(_places(of[after.ids], code))
+        part, n_moved[code] = _of_class(sem, old, new, rest.of_class(code))
+        parts.append(part)
     if n_moved.any():
         labels = sem.classes_[n_moved > 0].tolist()
         _warn_of_moved(n_moved.sum(), len(rest.codes), labels)
@@ -108,13 +109,18 @@ def with_rest(
     return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state
 
 
+def _places(sorted_codes: NDArray[np.intp], code: int) -> NDArray[np.intp]:
+    return np.arange(*np.searchsorted(sorted_codes, [code, code + 1]))
+
+
 def _of_class(
     sem: KMExClassifier, before: State, after: State, group: Group
 ) -> tuple[State, int]:
     """Return the state of one class, and how many rows a prototype lost to another."""
     near = compare(group.rows, group.numbers, before.vectors)
-    touched = not np.array_equal(before.counts, after.counts)
-    settles = touched and is_settled(sem, before, after, group, near)
+    if np.array_equal(before.counts, after.counts):
+        return represent(after, near, group), 0
+    settles = is_settled(sem, before, after, group, near)
     kept = np.searchsorted(before.ids, after.ids)
     near, places = _renumbered(near, kept, len(before.ids)), before.vectors[kept]
     if settles:
