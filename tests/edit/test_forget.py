@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_wine
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -371,3 +372,20 @@ def test_an_encoder_may_round_rows_differently():
     assert_allclose(edited.prototypes_[:5], again.cluster_centers_, atol=1e-9)
     assert_allclose(edited.inertia_[0], again.inertia_)
     assert_array_equal(edited.prototype_counts_[:5], np.bincount(again.labels_))
+
+
+def test_texts_of_a_pipeline():
+    labels, colors = np.arange(60) % 2, ["red", "blue", "low"]
+    texts = [f"{label} {colors[i % 3]} x{i % 7}" for i, label in enumerate(labels)]
+    psem = make_pipeline(
+        TfidfVectorizer(token_pattern=r"\w+"), KMExClassifier(2, random_state=0)
+    )
+    psem.fit(texts, labels)
+    edited = forget_rows(
+        psem, texts[:9], labels[:9], X_train=texts[9:], y_train=labels[9:]
+    )
+    rows = psem[0].transform(texts[9:]).toarray()
+    owners = owners_of(rows, labels[9:], edited[-1])
+    for k in range(4):
+        assert_allclose(edited[-1].prototypes_[k], rows[owners == k].mean(axis=0))
+    assert (edited[-1].prototype_counts_ == np.bincount(owners)).all()
