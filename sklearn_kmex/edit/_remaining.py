@@ -126,7 +126,9 @@ def _of_class(
     if settles:
         after, n_changed = settle(sem, group, near, places, after), 0
     else:
-        n_changed = len(follow(group, near, places, after.vectors)[0])
+        lost = np.isinf(near.most)
+        changed, _ = follow(group, near, places, after.vectors)
+        n_changed = np.count_nonzero(~lost[changed])
     return represent(after, near, group).of(after.counts > 0), n_changed
 
 

@@ -103,6 +103,10 @@ def test_predictions_are_those_of_k_means_from_the_same_prototypes(share, dtype)
         atol=1e-4,
     )
     assert np.mean(edited.predict(images) == again.predict(images)) >= 0.999
+    owners = owners_of(images[~gone], digits[~gone], edited)
+    apart = images[~gone] - edited.prototypes_[owners].astype(np.float64)
+    squared = np.where(owners == np.arange(50)[:, np.newaxis], (apart**2).sum(1), 1e9)
+    assert_array_equal(edited.prototype_indices_, squared.argmin(axis=1))
 
 
 def test_k_means_stops_as_in_fit():
@@ -201,13 +205,15 @@ def test_the_number_of_steps_is_limited():
     assert_allclose(edited.inertia_, [9 + 2 * (5 / 3) ** 2, 0])
 
 
-@pytest.mark.parametrize("why", ["edit", "weights", "part", "stream"])
+@pytest.mark.parametrize("why", ["edit", "weights", "part", "sample", "stream"])
 def test_k_means_does_not_go_on_from_what_it_did_not_find(why):
     """It would undo the edit, or move the prototypes to the means of other rows."""
     rng = np.random.RandomState(3)
     rows, labels = rng.normal(size=(300, 2)), np.tile([0, 1], 150)
     weights = rng.uniform(1, 5, 300) if why == "weights" else np.ones(300)
     psem = KMExClassifier(5, random_state=0)
+    if why == "sample":
+        psem.set_params(max_samples=0.3)
     if why == "stream":
         psem.partial_fit(rows[:150], labels[:150])
         psem.partial_fit(rows[150:], labels[150:])
@@ -279,6 +285,17 @@ def test_medoids():
     assert_array_equal(edited.prototypes_, X[kept][edited.prototype_indices_])
 
 
+def test_medoids_near_the_means_stay():
+    rows, labels = np.arange(4000.0)[:, np.newaxis] % 2000, np.repeat([0, 1], 2000)
+    psem = KMExClassifier(2, prototype="medoid", random_state=0).fit(rows, labels)
+    assert_allclose(psem.prototypes_, psem._member_means, atol=1)
+    gone = np.setdiff1d(np.arange(600), psem.prototype_indices_)
+    kept = np.setdiff1d(np.arange(4000), gone)
+    rest = {"X_train": rows[kept], "y_train": labels[kept]}
+    edited = forget_rows(psem, rows[gone], labels[gone], **rest)
+    assert_array_equal(edited.prototypes_, psem.prototypes_)
+
+
 def test_rows_that_cannot_be_training_rows():
     psem = KMExClassifier(3, random_state=0).fit(X, Y)
     twice = psem.prototype_counts_[0] + 1
@@ -346,6 +363,15 @@ def test_after_other_edits_files_and_reports_work(tmp_path):
     assert text.startswith("Forgot 6 training rows, members of prototypes ")
     undone = forget_rows(add_prototypes(psem, X[:1] + 5, 2), X[:1] + 5, [2])
     assert_array_equal(undone.prototypes_, psem.prototypes_)
+    # Other rows may be nearest to an added row; they return to their prototypes.
+    more = X[150:151] + 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        undone = forget_rows(
+            add_prototypes(psem, more, 2), more, [2], X_train=X, y_train=Y
+        )
+    assert_array_equal(undone.prototypes_, psem.prototypes_)
+    assert_array_equal(undone.prototype_indices_, psem.prototype_indices_)
     pytest.importorskip("skops")
     path = tmp_path / "psem.safetensors"
     save_psem(edited, path)
