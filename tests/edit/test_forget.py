@@ -360,7 +360,7 @@ def test_after_other_edits_files_and_reports_work(tmp_path):
     total = psem.prototype_counts_.sum() + 1 - 6
     assert edited.prototype_counts_.sum() == pytest.approx(total)
     text = SEMReport(edited, X, Y).to_dict()["edits"][-1]["text"]
-    assert text.startswith("Forgot 6 training rows, members of prototypes ")
+    assert text.startswith("Forgot 6 training rows, which changed prototypes ")
     undone = forget_rows(add_prototypes(psem, X[:1] + 5, 2), X[:1] + 5, [2])
     assert_array_equal(undone.prototypes_, psem.prototypes_)
     # Other rows may be nearest to an added row; they return to their prototypes.
