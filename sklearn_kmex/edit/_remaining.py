@@ -128,7 +128,7 @@ def _of_class(
     else:
         lost = np.isinf(near.most)
         changed, _ = follow(group, near, places, after.vectors)
-        n_changed = np.count_nonzero(~lost[changed])
+        n_changed = int(np.count_nonzero(~lost[changed]))
     return represent(after, near, group).of(after.counts > 0), n_changed
 
 
