@@ -50,8 +50,9 @@ confirmed = suspects[np.isin(suspects, mislabeled)]
 print(f"{len(confirmed)} of {len(suspects)} rows have a wrong label")
 
 # %%
-# The model forgets them. Only the prototypes that they belong to move, so this takes
-# milliseconds. The other training rows are given so that they represent the prototypes.
+# The model forgets them. Prototypes move to the means of their other members, and
+# k-means goes on from there with the training rows that remain. This takes
+# milliseconds.
 kept = np.setdiff1d(np.arange(len(X_train)), confirmed)
 edited = forget_rows(
     psem,

@@ -4,15 +4,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._data.arrays import rows_at
 from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.unit_rows import unit_rows
-from sklearn_kmex._model.answers import winners_of_rows
+from sklearn_kmex._model.bounds import compare
 from sklearn_kmex._model.labels import class_codes
-from sklearn_kmex._model.rule import Rule, metric_of, rule_of
+from sklearn_kmex._model.rule import metric_of, rule_of
 
 # Smaller shares of the weight of a prototype are rounding errors.
 ROUNDING = 1e-9
@@ -25,38 +25,29 @@ class Members(NamedTuple):
     owners: NDArray[np.intp]
     weights: NDArray[np.float64]
 
+    def take(self, some: NDArray[np.intp]) -> "Members":
+        return Members(rows_at(self.rows, some), self.owners[some], self.weights[some])
+
 
 def members_of(
     sem: Any, Z: Any, codes: NDArray[np.intp], weights: NDArray[np.float64]
 ) -> Members:
-    """Assign embeddings of training rows to the nearest prototype of their class."""
-    rows = clustered_rows(sem, Z)
-    owners = nearest_of_class(rows, codes, sem.prototypes_, rule_of(sem).owners)
+    """Assign embeddings of training rows to the nearest prototype of their class.
+
+    As in `fit`, the distance is Euclidean whatever metric decides.
+    """
+    rows, of = clustered_rows(sem, Z), rule_of(sem).owners
+    owners = np.empty(len(codes), dtype=np.intp)
+    for code in np.unique(codes):
+        mine, own = np.flatnonzero(codes == code), np.flatnonzero(of == code)
+        owners[mine] = own[compare(rows, mine, sem.prototypes_[own]).owners]
     return Members(rows, owners, weights)
 
 
 def clustered_rows(sem: Any, Z: Any) -> Any:
-    """Return embeddings as `fit` clusters them."""
-    rows = sem._check_input(Z, "fit")
+    """Return embeddings as `fit` clusters them; they need not be finite."""
+    rows = sem._check_input(Z, "fit", ensure_all_finite=False)
     return unit_rows(rows) if metric_of(sem).unit else rows
-
-
-def nearest_of_class(
-    rows: Any, codes: NDArray[np.intp], prototypes: NDArray, of: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Return the nearest prototype of the class of each row.
-
-    `of` holds the class codes of the prototypes. As in `fit`, the distance is Euclidean
-    whatever metric decides.
-    """
-    owners = np.empty(len(codes), dtype=np.intp)
-    for code in np.unique(codes):
-        mine, own = np.flatnonzero(codes == code), np.flatnonzero(of == code)
-        n_own = len(own)
-        each = Rule(prototypes[own], np.arange(n_own), n_own, np.ones(n_own))
-        nearest = winners_of_rows(rows_at(rows, mine), each, assert_all_finite)
-        owners[mine] = own[nearest]
-    return owners
 
 
 def codes_of(sem: Any, labels: ArrayLike, n_rows: int, name: str) -> NDArray[np.intp]:

@@ -15,14 +15,11 @@ from sklearn_kmex._model.rule import metric_of
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex.edit._check import find_editable
 from sklearn_kmex.edit._remaining import (
-    Remaining,
     check_represented,
     read_remaining,
-    represent,
-    settled,
-    warn_if_moved,
+    with_rest,
 )
-from sklearn_kmex.edit._state import State, read_prototypes
+from sklearn_kmex.edit._state import read_prototypes
 from sklearn_kmex.edit._trail import Edit, apply_edit
 from sklearn_kmex.edit._without import scatter_without, without_members
 
@@ -36,18 +33,18 @@ def forget_rows(
     X_train: Any = None,
     y_train: ArrayLike | None = None,
     train_weight: ArrayLike | None = None,
-    settle: bool = False,
     reason: str | None = None,
     X_val: Any = None,
     y_val: ArrayLike | None = None,
 ) -> Any:
     """Remove training rows from a model, as if it had been fitted without them.
 
-    The prototype that a row belongs to becomes the mean of its other members. The
-    result is that of k-means from the same prototypes on the rows that remain, as long
-    as no other row moves to another prototype. A prototype without members left is
-    dropped. Counts, `inertia_`, and the weights that follow them, are those of the rows
-    that remain. The encoder, the temperature, the map of a Mahalanobis metric and the
+    The prototype that a row belongs to becomes the mean of its other members. With
+    `X_train`, k-means then goes on until no other row moves to another prototype: the
+    result is that of a fit that starts from the prototypes of `psem`, on the rows that
+    remain. Without it, no other row moves. A prototype without members left is dropped.
+    Counts, `inertia_`, and the weights that follow them, are those of the rows that
+    remain. The encoder, the temperature, the map of a Mahalanobis metric and the
     results of a search do not change.
 
     Read more in the :ref:`User Guide <forget>`.
@@ -71,23 +68,18 @@ def forget_rows(
         Their weights in `fit`. None is 1 for all rows.
 
     X_train : array-like, frame, list or Dataset, default=None
-        The training rows that remain, in the order in which they are kept. They are
-        embedded to find the training row that represents each prototype, and the rows
-        that are now nearer to another prototype. `prototype_indices_` are then row
-        numbers in `X_train`. With None, they stay numbers in the former training set,
-        and the number of a row that is forgotten becomes -1.
+        The training rows that remain, all of them, in the order in which they are kept.
+        They are embedded, k-means goes on with them, and one of them is found that
+        represents each prototype. `prototype_indices_` are then row numbers in
+        `X_train`. With None, k-means does not go on; `prototype_indices_` stay numbers
+        in the former training set, and the number of a row that is forgotten becomes
+        -1.
 
     y_train : array-like of shape (n_train,), default=None
         Labels of `X_train`; to be given with it.
 
     train_weight : array-like of shape (n_train,), default=None
-        Weights of `X_train` in `fit`, which only `settle` needs. None is 1 for all
-        rows.
-
-    settle : bool, default=False
-        Whether k-means continues from the moved prototypes until no row of `X_train`
-        moves to another prototype, for at most `max_iter` steps. This may take as long
-        as a fit, and moves other prototypes, too.
+        Weights of `X_train` in `fit`. None is 1 for all rows.
 
     reason : str, default=None
         Reason for the edit, for the log.
@@ -117,15 +109,14 @@ def forget_rows(
     ValueError
         If the rows cannot be training rows of `psem`, because more of them are nearest
         to a prototype than it has members; if a class would have no rows left; if
-        `X_train` has too many rows to be without them, or none of a class; if a
-        prototype is a medoid that is to be forgotten, and `X_train` is not given; or if
-        `settle` is True without `X_train`, or for medoids.
+        `X_train` has too many rows to be without them, or none of a class; or if a
+        prototype is a medoid that is to be forgotten, and `X_train` is not given.
 
     Warns
     -----
     KMExWarning
-        If rows of `X_train` are now nearer to another prototype of their class, so that
-        k-means would move the prototypes further, or if a prototype is left without a
+        If rows of `X_train` are now nearer to another prototype of their class, but
+        k-means does not go on there (see Notes), or if a prototype is left without a
         training row that represents it.
 
     See Also
@@ -139,9 +130,22 @@ def forget_rows(
     the other rows are not needed: without members of weight w and mean x, the mean m of
     members of weight n becomes (n m - w x) / (n - w). The cost is that of embedding
     the rows and of one product with the prototypes. A prototype that is not the mean of
-    its members, because k-means has not converged or it was edited, moves as far as the
-    mean does. A medoid stays, unless it is forgotten; then the row nearest to the mean
-    of the other members takes its place.
+    its members moves as far as the mean does. A medoid stays, unless it is forgotten;
+    then the row nearest to the mean of the other members takes its place.
+
+    With `X_train`, each row is compared with the prototypes of its class once, and
+    again only if the triangle inequality allows another one to have become nearer
+    [1]_. k-means stops as in `fit`, by `tol` and `max_iter`. It goes on in classes in
+    which it had come to rest: each prototype was the mean of the rows nearest to it, of
+    `X_train` and `X_rows` together. So it does not undo an edit, and does not go on
+    after `partial_fit`, with medoids, with `max_samples`, or if rows or weights are
+    missing.
+
+    References
+    ----------
+    .. [1] Elkan, C. (2003). Using the triangle inequality to accelerate k-means.
+           Proceedings of the 20th International Conference on Machine Learning,
+           147-153.
 
     Examples
     --------
@@ -161,7 +165,6 @@ def forget_rows(
     """
     sem, X_rows = find_editable(psem), as_samples(X_rows)
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
-    _check_settle(settle, X_train, medoid)
     codes = codes_of(sem, y_rows, len_of(X_rows), "y_rows")
     weights = check_weights(sample_weight, codes)
     gone = members_of(sem, embed(psem, X_rows), codes, weights)
@@ -169,7 +172,7 @@ def forget_rows(
     if X_train is not None:
         given = X_train, y_train, train_weight, len(codes)
         rest = read_remaining(psem, sem, *given)
-        after, n_seen = _with_rest(sem, after, rest, settle), len(rest.codes)
+        after, n_seen = with_rest(sem, state, after, rest), len(rest.codes)
     check_represented(after, medoid)
     moved = after.ids[(after.vectors != state.vectors[after.ids]).any(axis=1)]
     ids = np.union1d(gone.owners[weights > 0], moved)
@@ -181,31 +184,3 @@ def forget_rows(
             copy._scatter = scatter_without(copy._scatter, state, gone)
 
     return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
-
-
-def _check_settle(settle: bool, X_train: Any, medoid: bool) -> None:
-    """Refuse to let k-means go on without rows, or with medoids."""
-    if not settle:
-        return
-    if X_train is None:
-        raise ValueError(
-            "settle must be False without X_train: k-means needs the training rows "
-            "that remain. Pass X_train and y_train."
-        )
-    if medoid:
-        raise ValueError(
-            "settle must be False for a model fitted with prototype='medoid', whose "
-            "prototypes are no means. Fit again."
-        )
-
-
-def _with_rest(
-    sem: KMExClassifier, state: State, rest: Remaining, settle: bool
-) -> State:
-    """Return the state that follows from the training rows that remain."""
-    if settle:
-        state = settled(sem, state, rest)
-    else:
-        warn_if_moved(sem, state, rest)
-    state = represent(sem, state, rest)
-    return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._data.arrays import dense, rows_at, squared_norms
+from sklearn_kmex._data.arrays import dense, rows_at
 from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.samples import (
     as_samples,
@@ -20,16 +20,13 @@ from sklearn_kmex._data.samples import (
 )
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.validation import check_weights
-from sklearn_kmex._model.members import (
-    Members,
-    clustered_rows,
-    codes_of,
-    nearest_of_class,
-)
+from sklearn_kmex._model.bounds import Nearest, compare
+from sklearn_kmex._model.members import Members, clustered_rows, codes_of
 from sklearn_kmex._model.rule import metric_of, rule_of
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import embed, steps_before
+from sklearn_kmex.edit._settle import Group, follow, is_settled, settle
 from sklearn_kmex.edit._state import State
-from sklearn_kmex.edit._without import squares_to, sums_about
+from sklearn_kmex.edit._without import squares_to
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -39,6 +36,11 @@ class Remaining(NamedTuple):
     rows: Any
     codes: NDArray[np.intp]  # of their classes
     weights: NDArray[np.float64]
+    shown: NDArray[np.bool_]  # whether a row may represent a prototype
+
+    def of_class(self, code: int) -> Group:
+        mine = np.flatnonzero(self.codes == code)
+        return Group(self.rows, mine, self.weights[mine], self.shown[mine])
 
 
 def read_remaining(
@@ -60,76 +62,122 @@ def read_remaining(
             f"got {n_rows} rows, and psem was fitted on {sem.n_samples_seen_}, of "
             f"which {n_gone} are to be forgotten."
         )
-    codes, parts = codes_of(sem, y_train, n_rows, "y_train"), []
+    codes = codes_of(sem, y_train, n_rows, "y_train")
     absent = np.setdiff1d(sem.prototype_classes_, sem.classes_[codes]).tolist()
     if absent:
         raise ValueError(
             "X_train must hold all training rows that remain; got none of "
             f"{listed(absent)}."
         )
-    for numbers in chunks(range(n_rows), chunk_rows(X_train)):
-        with numbered(numbers):
-            parts.append(clustered_rows(sem, embed(psem, take(X_train, numbers))))
-    stack = sparse.vstack if sparse.issparse(parts[0]) else np.concatenate
-    rows = sparse.csr_array(stack(parts)) if stack is sparse.vstack else stack(parts)
-    return Remaining(rows, codes, check_weights(weights, codes))
-
-
-def settled(sem: KMExClassifier, state: State, rest: Remaining) -> State:
-    """Move prototypes by k-means until no row moves to another one.
-
-    At most `max_iter` steps are taken. Prototypes that lose all members are left out.
-    """
-    of = np.searchsorted(sem.classes_, state.labels)
-    means = state.vectors.astype(np.float64)
-    owners = nearest_of_class(rest.rows, rest.codes, means, of)
-    for _ in range(sem.max_iter):
-        sums, squares = sums_about(means, Members(rest.rows, owners, rest.weights))
-        counts = np.bincount(owners, rest.weights, len(means)).astype(np.float64)
-        moves = sums / np.where(counts > 0, counts, np.inf)[:, np.newaxis]
-        means, before = means + moves, owners
-        owners = nearest_of_class(rest.rows, rest.codes, means, of)
-        if np.array_equal(owners, before):
-            break
-    vectors = means.astype(state.vectors.dtype)
-    return state._replace(
-        vectors=vectors,
-        means=vectors,
-        counts=counts,
-        within=np.maximum(squares - counts * squared_norms(moves), 0),
-    ).of(counts > 0)
-
-
-def represent(sem: KMExClassifier, state: State, rest: Remaining) -> State:
-    """Find the nearest of the remaining rows for each prototype."""
-    of = np.searchsorted(sem.classes_, state.labels)
-    owners = nearest_of_class(rest.rows, rest.codes, state.vectors, of)
-    squared = squares_to(state.vectors, Members(rest.rows, owners, rest.weights))
+    rows = _embedded(psem, sem, X_train)
+    shown = np.ones(n_rows, dtype=bool)
     if metric_of(sem).unit:
-        squared[largest_values(rest.rows) == 0] = np.inf
-    order = np.lexsort((squared, owners))
+        shown = largest_values(rows) > 0
+    return Remaining(rows, codes, check_weights(weights, codes), shown)
+
+
+def _embedded(psem: Any, sem: KMExClassifier, X: Any) -> Any:
+    """Return rows as they were clustered; those of a model are embedded in chunks."""
+    if not steps_before(psem):
+        return clustered_rows(sem, X)
+    parts = []
+    for numbers in chunks(range(len_of(X)), chunk_rows(X)):
+        with numbered(numbers):
+            parts.append(clustered_rows(sem, embed(psem, take(X, numbers))))
+    if sparse.issparse(parts[0]):
+        return sparse.csr_array(sparse.vstack(parts))
+    return np.concatenate(parts)
+
+
+def with_rest(
+    sem: KMExClassifier, before: State, after: State, rest: Remaining
+) -> State:
+    """Return the state that follows from the training rows that remain.
+
+    k-means goes on in the classes in which it had come to rest. Of the others, a
+    warning says how many rows are now nearer to another prototype.
+    """
+    parts, n_moved = [], np.zeros(len(sem.classes_), dtype=np.intp)
+    of = rule_of(sem).owners
+    for code in np.unique(of):
+        old = before.of(_places(of[before.ids], code))
+        new = after.of(_places(of[after.ids], code))
+        part, n_moved[code] = _of_class(sem, old, new, rest.of_class(code))
+        parts.append(part)
+    if n_moved.any():
+        labels = sem.classes_[n_moved > 0].tolist()
+        _warn_of_moved(n_moved.sum(), len(rest.codes), labels)
+    state = State(*map(np.concatenate, zip(*parts, strict=True)))
+    return state._replace(vectors=state.nearest) if sem.prototype == "medoid" else state
+
+
+def _places(sorted_codes: NDArray[np.intp], code: int) -> NDArray[np.intp]:
+    return np.arange(*np.searchsorted(sorted_codes, [code, code + 1]))
+
+
+def _of_class(
+    sem: KMExClassifier, before: State, after: State, group: Group
+) -> tuple[State, int]:
+    """Return the state of one class, and how many rows a prototype lost to another."""
+    near = compare(group.rows, group.numbers, before.vectors)
+    if np.array_equal(before.counts, after.counts):
+        return represent(after, near, group), 0
+    settles = is_settled(sem, before, after, group, near)
+    kept = np.searchsorted(before.ids, after.ids)
+    near, places = _renumbered(near, kept, len(before.ids)), before.vectors[kept]
+    if settles:
+        after, n_changed = settle(sem, group, near, places, after), 0
+    else:
+        lost = np.isinf(near.most)
+        changed, _ = follow(group, near, places, after.vectors)
+        n_changed = int(np.count_nonzero(~lost[changed]))
+    return represent(after, near, group).of(after.counts > 0), n_changed
+
+
+def _renumbered(near: Nearest, kept: NDArray[np.intp], n_before: int) -> Nearest:
+    """Renumber prototypes; nothing is known of the rows of those left out."""
+    numbers = np.full(n_before, -1)
+    numbers[kept] = np.arange(len(kept))
+    owners = numbers[near.owners]
+    lost = owners < 0
+    return Nearest(
+        np.where(lost, 0, owners),
+        np.where(lost, 0.0, near.least),
+        np.where(lost, np.inf, near.most),
+        near.others[kept],
+    )
+
+
+def represent(state: State, near: Nearest, group: Group) -> State:
+    """Find the nearest of the remaining rows for each prototype.
+
+    Only rows that may be the nearest are compared exactly.
+    """
+    reach = np.full(len(state.ids), np.inf)
+    np.minimum.at(reach, near.owners[group.shown], near.most[group.shown])
+    some = np.flatnonzero(group.shown & (near.least <= reach[near.owners]))
+    numbers, owners = group.numbers[some], near.owners[some]
+    members = Members(rows_at(group.rows, numbers), owners, group.weights[some])
+    order = np.lexsort((squares_to(state.vectors, members), owners))
     known, first = np.unique(owners[order], return_index=True)
-    nearest, rows = state.vectors.copy(), np.full(len(of), -1)
-    rows[known] = order[first]
-    nearest[known] = dense(rows_at(rest.rows, order[first]))
+    nearest, rows = state.vectors.copy(), np.full(len(state.ids), -1)
+    rows[known] = numbers[order[first]]
+    nearest[known] = dense(rows_at(group.rows, rows[known]))
     return state._replace(nearest=nearest, rows=rows)
 
 
-def warn_if_moved(sem: KMExClassifier, state: State, rest: Remaining) -> None:
-    """Warn of rows that belonged to another prototype before."""
-    of = np.searchsorted(sem.classes_, state.labels)
-    given = rest.rows, rest.codes
-    before = nearest_of_class(*given, sem.prototypes_, rule_of(sem).owners)
-    after = nearest_of_class(*given, state.vectors, of)
-    n_moved = np.count_nonzero(state.ids[after] != before)
-    if n_moved:
-        warnings.warn(
-            f"{n_moved} of {len(after)} training rows that remain are now nearer to "
-            "another prototype of their class: k-means would move the prototypes "
-            "further. Pass settle=True to let it.",
-            KMExWarning,
-            stacklevel=4,
-        )
+def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
+    which = f"{labels[:10]}{' and others' if len(labels) > 10 else ''}"
+    warnings.warn(
+        f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
+        f"prototype of their class; they are of classes {which}. k-means does not go "
+        "on there, because not each prototype of psem was the mean of the rows of "
+        "X_train and X_rows nearest to it. Check that X_train is complete and that "
+        "weights are given as in fit. After an edit or partial_fit, or with medoids, "
+        "fit again if k-means is to go on.",
+        KMExWarning,
+        stacklevel=4,
+    )
 
 
 def check_represented(state: State, medoid: bool) -> None:

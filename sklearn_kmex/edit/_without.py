@@ -14,7 +14,11 @@ from sklearn_kmex.edit._state import State
 # Rows at a smaller squared distance, as a share of their squared length, are the same
 # row: an encoder may round differently in another batch.
 SAME = 1e-10
-BLOCK_ROWS = 1_024
+# Such rows have the same distance from a point, up to this share of its length and of
+# theirs.
+ALIKE = 1e-4
+# Elements of a block of rows, which fit into the cache.
+BLOCK_ELEMENTS = 2**18
 
 
 def without_members(state: State, gone: Members, medoid: bool) -> State:
@@ -27,11 +31,12 @@ def without_members(state: State, gone: Members, medoid: bool) -> State:
     lost = np.bincount(gone.owners, gone.weights, len(state.ids))
     _check_members(lost, state)
     left = left_of(state.counts, lost)
-    sums, squares = sums_about(state.means, gone)
+    sums, squared = sums_about(state.means, gone)
     divisor = np.where(left > 0, left, np.inf)  # those without members are left out
     moves = -sums / divisor[:, np.newaxis]
     means = (state.means + moves).astype(state.means.dtype)
-    unknown = _are_removed(state, gone)
+    unknown = _are_removed(state, gone, squared)
+    squares = np.bincount(gone.owners, gone.weights * squared, len(left))
     vectors = (state.vectors + moves).astype(state.vectors.dtype)
     if medoid:
         vectors = np.where(unknown[:, np.newaxis], means, state.vectors)
@@ -64,7 +69,8 @@ def scatter_without(
 
 def _blocks(members: Members) -> Iterator[Members]:
     """Split members into blocks of dense rows."""
-    for part in batches(len(members.owners), BLOCK_ROWS):
+    size = max(1, BLOCK_ELEMENTS // members.rows.shape[1])
+    for part in batches(len(members.owners), size):
         rows = dense(members.rows[part])
         yield Members(rows, members.owners[part], members.weights[part])
 
@@ -72,14 +78,15 @@ def _blocks(members: Members) -> Iterator[Members]:
 def sums_about(
     means: NDArray, members: Members
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum the differences of members from given means, and their squares."""
-    sums, squares = np.zeros(means.shape), np.zeros(len(means))
+    """Sum the differences of members from given means, and square each of them."""
+    sums, squared = np.zeros(means.shape), []
+    means = means.astype(members.rows.dtype)
     for rows, owners, weights in _blocks(members):
-        apart = rows - means.astype(rows.dtype)[owners]
+        apart = rows - means[owners]
         cells = (weights.astype(rows.dtype), (owners, np.arange(len(owners))))
         sums += sparse.csr_array(cells, shape=(len(means), len(owners))) @ apart
-        squares += np.bincount(owners, weights * squared_norms(apart), len(means))
-    return sums, squares
+        squared.append(squared_norms(apart))
+    return sums, np.concatenate(squared)
 
 
 def squares_to(vectors: NDArray, members: Members) -> NDArray[np.float64]:
@@ -99,10 +106,17 @@ def _share_within(state: State, within: NDArray, left: NDArray) -> NDArray[np.fl
     return of_class[codes] * left / counts[codes]
 
 
-def _are_removed(state: State, gone: Members) -> NDArray[np.bool_]:
-    """Return whether the nearest training row of each prototype is removed."""
+def _are_removed(state: State, gone: Members, squared: NDArray) -> NDArray[np.bool_]:
+    """Return whether the nearest training row of each prototype is removed.
+
+    Only removed rows about as far from the mean, `squared`, as that row are compared.
+    """
+    known, lengths = np.sqrt(squared), np.sqrt(squared_norms(state.means))
+    known_of = np.sqrt(squared_norms(state.nearest - state.means))[gone.owners]
+    slack = ALIKE * (known + lengths[gone.owners])
+    some = np.flatnonzero(abs(known - known_of) <= slack)
     removed = np.zeros(len(state.ids), dtype=bool)
-    for rows, owners, _ in _blocks(gone):
+    for rows, owners, _ in _blocks(gone.take(some)):
         apart = squared_norms(rows - state.nearest[owners])
         removed[owners[apart <= SAME * squared_norms(rows)]] = True
     return removed & (state.rows >= 0)

@@ -37,7 +37,7 @@ def in_words(entry: dict[str, Any]) -> str:
         "merge_prototypes": f"Merged {before}, now {after}.",
         "relabel_prototypes": f"Moved {before} to class {label}, now {after}.",
         "add_prototypes": f"Added {after} of class {label}.",
-        "forget_rows": f"Forgot {rows}, members of {before}, now {after}.",
+        "forget_rows": f"Forgot {rows}, which changed {before}, now {after}.",
         "rename": f"Renamed classes: {listed(pairs, MOST) or 'none'}.",
     }
     unknown = f"{as_name(entry['what'])}: {before}, now {after}."
