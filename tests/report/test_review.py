@@ -66,6 +66,20 @@ def test_page(reviewed):
     assert "Too small to judge" in page
 
 
+def test_measures_that_differ_clearly_are_open():
+    report = grouped_report(30)
+    recall, *_ = (
+        one for one in report.to_dict()["groups"]["measures"] if one["label"] == "a"
+    )
+    clear = [row for row in recall["scores"] if (row["difference_high"] or 0) < 0]
+    assert len(clear) == 1  # 85 % against 100 %, and the other one for the others
+    page = report.to_html()
+    opened = "<details open><summary><bdi>Recall of a</bdi>: differs clearly for 2 groups"
+    assert opened in page
+    assert "<details><summary><bdi>Recall of a" not in page
+    assert "Recall of a</bdi>: no clear difference" in grouped_report(2).to_html()
+
+
 def test_without_groups_and_new_samples(iris_report):
     content = iris_report.to_dict()
     assert content["groups"] is content["drift"] is None
@@ -148,6 +162,8 @@ def test_the_first_page_names_a_group_that_is_clearly_worse():
     assert group["low"] < 0.7 < group["high"]
     assert group["difference_low"] < -0.3 < group["difference_high"] < 0
     assert "Lowest accuracy: sex = <i>f</i>" in page.text
+    (said,) = [one["text"] for one in content["warnings"] if "accuracy is" in one["text"]]
+    assert said.endswith("all other samples for sex = <i>f</i> (70.0 %).")
     assert "70.0 % of 100 samples of this group" in page.text
     assert "-30.0 percentage points compared to all other samples" in page.text
 
