@@ -128,10 +128,11 @@ def suspect_labels(findings: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
         "error_rate": findings.error_rate,
         "suspect_labels": [
             {
-                "row": row,
+                "training_row": row,
                 "label": by_label[label],
                 "suggested_label": by_label[other],
                 "suspicion": suspicion,
+                **dict.fromkeys(["text", "picture", "cells"]),
             }
             for row, label, other, suspicion in columns
         ],

@@ -35,13 +35,13 @@ def test_suspect_labels_are_those_of_the_audit(mislabelled):
     assert data["n_excess_labels"] == found.n_excess
     assert 0 < found.n_excess < 51  # the number of wrong labels
     assert len(data["suspect_labels"]) == min(20, found.n_excess)
-    wrong = [one["row"] % 25 == 0 for one in data["suspect_labels"]]
+    wrong = [one["training_row"] % 25 == 0 for one in data["suspect_labels"]]
     assert np.mean(wrong) >= 0.9
     for one, row, label, other, suspicion in zip(
         data["suspect_labels"], found.suspect_rows, found.suspect_labels,
         found.suggested_labels, found.suspicion, strict=False,
     ):  # fmt: skip
-        assert one["row"] == row
+        assert one["training_row"] == row
         assert (one["label"], one["suggested_label"]) == (str(label), str(other))
         assert one["suspicion"] == pytest.approx(suspicion)
 
