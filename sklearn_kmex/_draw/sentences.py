@@ -41,6 +41,11 @@ def explanation_lines(explanation: ExplanationLike, i: int) -> list[str]:
         f"Runner-up: class {text_of(explanation.runner_up[i])}, by a margin of "
         f"{explanation.margin[i]:.3g}; like {_where(other)}."
     )
+    if (nearest := evidence[0].prototype_label) != own.prototype_label:
+        lines.append(
+            f"The most similar prototype is of class {text_of(nearest)}, but the "
+            f"weights, or all prototypes together, decide for {label}."
+        )
     if explanation.reasons is not None:
         lines.append(f"Reasons: {text_of(explanation.reasons[i], 200)}.")
     return lines
@@ -89,7 +94,10 @@ def contrast_lines(contrast: ContrastLike, i: int) -> list[str]:
         if columns:
             lines.append(f"For {name}: {_and_more(columns, len(order), 'column')}.")
     if contrast.base[i]:
-        lines.append(f"When no column is known: {contrast.base[i]:+.3g}.")
+        lines.append(
+            f"The sum starts from {contrast.base[i]:+.3g}, the margin if no column is "
+            "known."
+        )
     if contrast.decided_by_weights[i]:
         lines.append("The weights of the prototypes decide.")
     if contrast.space != "input":
@@ -154,6 +162,9 @@ def audit_lines(found: Any) -> list[str]:
         for what, some in listed.items()
         if len(some)
     ]
+    if n_suspect := len(found.suspect_rows):
+        explained = f"{n_suspect - found.n_excess:,}" if found.n_excess else "all"
+        there.insert(1, f"Errors of the model explain {explained} of these labels.")
     absent = [what for what, some in listed.items() if not len(some)]
     return ["Audit", *there, *[f"{what}: none." for what in absent]]
 
@@ -218,14 +229,16 @@ def drift_lines(found: Any) -> list[str]:
         f"{what} {p_value:.3g}"
         for what, p_value in zip(found.tests.what, found.tests.p_value, strict=True)
     )
-    differ = "differ" if found.drifted else "do not differ"
+    result = "no difference was found between the new samples and the reference"
+    if found.drifted:
+        result = "the new samples differ from the reference"
     listed = {
         "Prototypes that decide a larger share": found.gained,
         "Prototypes that decide a smaller share": found.lost,
         "Rows least similar to any prototype": found.unfamiliar,
     }
     return [
-        f"Drift: the new samples {differ} from the reference.",
+        f"Drift: {result}.",
         f"Adjusted p-values: {tests}.",
         *[f"{k}: {listed_items(some)}." for k, some in listed.items() if len(some)],
     ]

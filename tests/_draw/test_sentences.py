@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sems import Prototypes
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.explain import (
     Explanation,
     contrast,
@@ -103,6 +104,23 @@ def test_a_contrast_that_weights_decide():
     assert "The weights of the prototypes decide." in str(found)
 
 
+def test_a_decision_against_the_most_similar_prototype_is_explained():
+    psem = KMExClassifier(1, priors=[0.999, 0.001], similarity="gaussian")
+    psem.fit([[0.0], [1], [9], [10]], ["a", "a", "b", "b"])
+    text = joined(str(explain(psem, [[5.05]])))
+    assert text.startswith("Sample 0: predicted a")
+    assert "The most similar prototype is of class b, but the weights, or" in text
+    assert "most similar prototype" not in str(explain(psem, [[1.0]]))
+
+
+def test_what_no_column_explains_is_said():
+    forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
+    found = contrast(make_kmex(forest, n_prototypes=2, random_state=0).fit(X, Y), X.iloc[[0]])
+    assert found.base[0]
+    said = f"The sum starts from {found.base[0]:+.3g}, the margin if no column is known"
+    assert said in joined(str(found))
+
+
 def test_counterfactuals_say_what_would_change_the_decision():
     found = counterfactuals(PSEM, X.iloc[:1], X_train=X, y_train=Y)
     text = joined(str(found))
@@ -129,7 +147,11 @@ def test_an_audit_says_what_it_found_and_what_not():
     psem = KMExClassifier(2, random_state=0).fit(X, labels)
     found = audit(psem, X, labels, X_test=X.iloc[:7])
     text = joined(str(found))
-    assert f"wrong ({len(found.suspect_rows)}): row 7 (label Virgi, more like S" in text
+    n_suspect = len(found.suspect_rows)
+    assert f"wrong ({n_suspect}): row 7 (label Virgi, more like S" in text
+    assert "Errors of the model explain all of these labels." in text
+    found.n_excess = 1
+    assert f"explain {n_suspect - 1} of these labels." in joined(str(found))
     assert "Test samples that are also in X (7): 0, 1, 2, 3, 4 and 2 more." in text
     assert "Prototypes outvoted by another class: none." in text
     assert "Test samples" not in str(audit(psem, X, labels))
@@ -178,7 +200,7 @@ def test_leaks_are_printed():
 def test_drift_is_printed():
     rows, y = load_iris(return_X_y=True)
     psem = KMExClassifier(2, random_state=0).fit(rows[::3], y[::3])
-    assert "the new samples do not differ" in str(drift(psem, rows[1::3], rows[2::3]))
+    assert "Drift: no difference was found" in str(drift(psem, rows[1::3], rows[2::3]))
     text = str(drift(psem, rows[1::3] + np.eye(4)[2], rows[2::3]))
     assert text.startswith("Drift: the new samples differ from the reference.")
     assert "Adjusted p-values: usage 0." in text
