@@ -62,6 +62,10 @@ def test_page(reviewed):
     assert "&lt;b&gt;dark&lt;/b&gt;" in page
     assert "<b>dark" not in page
     assert "They differ" in page
+    (middle,) = (
+        one for one in reviewed.to_dict()["drift"]["similarity"] if one["share"] == 0.5
+    )
+    assert f"<td>{middle['samples']:.3g}</td><td>{middle['new']:.3g}</td>" in page
     assert "nearly equal to a training sample" in page
     assert "Too small to judge" in page
 
@@ -164,7 +168,9 @@ def test_the_first_page_names_a_group_that_is_clearly_worse():
     assert group["low"] < 0.7 < group["high"]
     assert group["difference_low"] < -0.3 < group["difference_high"] < 0
     assert "Lowest accuracy: sex = <i>f</i>" in page.text
-    (said,) = [one["text"] for one in content["warnings"] if "accuracy is" in one["text"]]
+    (said,) = [
+        one["text"] for one in content["warnings"] if "accuracy is" in one["text"]
+    ]
     assert said.endswith("all other samples for sex = <i>f</i> (70.0 %).")
     assert "70.0 % of 100 samples of this group" in page.text
     assert "-30.0 percentage points compared to all other samples" in page.text
