@@ -83,8 +83,8 @@ def check_same_index(X: Any, groups: Any, name: str, of: str = "X") -> None:
             raise ValueError(
                 f"{name} must have the rows of {of} in the same order; got the label "
                 f"{given[row]!r} in the index of row {row}, where {of} has "
-                f"{wanted[row]!r}. Pass {name}.loc[{of}.index], or arrays to match rows "
-                "by position."
+                f"{wanted[row]!r}. Pass {name}.loc[{of}.index], or arrays to match "
+                "rows by position."
             )
 
 

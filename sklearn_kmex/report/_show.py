@@ -62,8 +62,8 @@ def show_samples(
     content["data"]["n_columns"] = None
     if table is not None:
         wanted = numbers_of(table.names, columns)
-        columns = show_values(content, psem, table, wanted, samples, training, answers)
-        show_brief_values(content, psem, table, training, columns[:N_BRIEF])
+        shown = show_values(content, psem, table, wanted, samples, training, answers)
+        show_brief_values(content, psem, table, training, shown[:N_BRIEF])
 
 
 def show_ids(

@@ -268,8 +268,8 @@ def data_warnings(content: dict[str, Any]) -> Iterator[Finding]:
     if data["n_excess_labels"]:
         yield Finding(
             f"About {counted(data['n_excess_labels'], 'training sample')} may have a "
-            "wrong label: more samples are most similar to another class than errors of "
-            "the model explain.",
+            "wrong label: more samples are most similar to another class than errors "
+            "of the model explain.",
             "Let an expert check those listed first; correct the labels and fit again.",
         )
     if not content["model"]["has_seed"]:

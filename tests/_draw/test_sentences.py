@@ -115,7 +115,8 @@ def test_a_decision_against_the_most_similar_prototype_is_explained():
 
 def test_what_no_column_explains_is_said():
     forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
-    found = contrast(make_kmex(forest, n_prototypes=2, random_state=0).fit(X, Y), X.iloc[[0]])
+    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, Y)
+    found = contrast(psem, X.iloc[[0]])
     assert found.base[0]
     said = f"The sum starts from {found.base[0]:+.3g}, the margin if no column is known"
     assert said in joined(str(found))

@@ -326,5 +326,5 @@ def test_rows_in_another_order_raise():
     X, sex = X.set_axis(index), sex.set_axis(index)
     assert names({"sex": sex}) == expected
     X = X.set_axis(pandas.date_range("2020", periods=4))
-    with pytest.raises(ValueError, match="got the label .* in the index of row 0"):
+    with pytest.raises(ValueError, match=r"got the label .* in the index of row 0"):
         names({"sex": sex})
