@@ -53,7 +53,7 @@ CONCERNS = (
     (
         "calibration",
         1,
-        "Predicted probabilities are higher above the accuracy than those of all other "
+        "Predicted probabilities exceed the accuracy by more than those of all other "
         "samples for {}.",
         "Do not compare probabilities between groups.",
     ),

@@ -222,11 +222,15 @@ def classes(labels: list[str]) -> str:
 
 
 def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[Finding]:
-    some = [str(card["prototype"]) for card in prototypes if card["warnings"]]
+    some = [card for card in prototypes if card["warnings"]]
+    n_unused = sum(card["usage"] == 0 for card in some)
+    decide = "decides" if n_unused == 1 else "decide"
+    unused = f" ({n_unused} of them {decide} no sample)" if n_unused else ""
     if some:
+        numbers = listed([card["prototype"] for card in some], 10)
         yield Finding(
-            f"There are warnings about {counted(len(some), 'prototype')}: "
-            f"{listed(some, 10)}.",
+            f"There are warnings about {counted(len(some), 'prototype')}{unused}: "
+            f"{numbers}.",
             "Look at each. Drop it (edit.drop_prototypes), give it another class "
             "(edit.relabel_prototypes), or keep it.",
         )

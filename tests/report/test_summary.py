@@ -220,7 +220,10 @@ def test_prototypes_with_warnings_are_listed(content):
     for card in cards:
         card["warnings"] = []
     assert not any("warnings about" in one for one in texts(content))
-    cards[4]["warnings"] = ["Ghost"]
+    cards[4] |= {"warnings": ["Ghost"], "usage": 0}
+    said = "There are warnings about 1 prototype (1 of them decides no sample): 4."
+    assert said in texts(content)
+    cards[4]["usage"] = 1
     assert "There are warnings about 1 prototype: 4." in texts(content)
     content["prototypes"] = [
         {**copy.deepcopy(cards[4]), "prototype": k} for k in range(12)
