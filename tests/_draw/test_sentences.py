@@ -5,6 +5,7 @@ import pytest
 from sems import Prototypes
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -46,6 +47,17 @@ def test_an_explanation_says_what_a_person_would():
     assert len(str(found).splitlines()) <= 10
     assert str(found).isascii()
     assert repr(found) == "Explanation(n_samples=1)"
+
+
+def test_training_texts_are_quoted():
+    texts = ["win a\nprize", "a prize now", "see you", "see you at home"]
+    psem = make_pipeline(TfidfVectorizer(), KMExClassifier(1, random_state=0))
+    psem.fit(texts, ["spam", "spam", "ham", "ham"])
+    text = joined(str(explain(psem, ["see you"], X_train=texts)))
+    shown = texts[psem[-1].prototype_indices_[0]]
+    assert f'of class ham, "{shown}" (similarity ' in text
+    assert 'of class spam, "win a prize" (sim' in text or '"a prize now" (sim' in text
+    assert '"' not in str(explain(psem, ["see you"]))
 
 
 def test_only_the_first_samples_are_written():
