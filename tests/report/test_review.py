@@ -212,3 +212,13 @@ def test_examples_of_new_images_stay_small():
     sizes = [len(uri) for key, uri in pictures if key.startswith("new-")]
     assert len(sizes) > 4
     assert sum(sizes) < 410_000
+
+
+def test_equal_rows_that_are_no_leak_may_be_copies():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 3, (400, 2)).astype(float), np.arange(400) % 2
+    psem = KMExClassifier(1, random_state=0).fit(X[:300], y[:300])
+    report = SEMReport(psem, X[300:], y[300:], X_train=X[:300], y_train=y[:300])
+    page = report.to_html()
+    assert "100 % of the training samples are equal to another one" in page
+    assert "If they are copies of one case, the figures of this report are too" in page
