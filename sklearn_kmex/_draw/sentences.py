@@ -6,9 +6,10 @@ import numpy as np
 
 from sklearn_kmex._draw.contrast import ContrastLike, by_size
 from sklearn_kmex._draw.counterfactuals import CounterfactualsLike
-from sklearn_kmex._draw.explanation import (
+from sklearn_kmex._draw.explained import (
     Evidence,
     ExplanationLike,
+    examples_of,
     members_of,
     typicality_of,
 )
@@ -30,17 +31,23 @@ def explanation_lines(explanation: ExplanationLike, i: int) -> list[str]:
     typical = text_of(typicality_of(explanation, i).replace("this class", label), 200)
     lines = [
         _prediction(explanation, i),
-        f"Looks like {_where(own)}{f', {typical}' if typical else ''}.",
+        f"Looks like {_where(own, explanation)}{f', {typical}' if typical else ''}.",
     ]
     if members := members_of(explanation, i):
         rows = listed_items([one.training_row for one in members])
         lines.append(f"Members of this prototype most like it: training rows {rows}.")
     if also := [one for one in evidence if not one.role]:
-        lines.append(f"Then like {'; '.join(map(_where, also))}.")
+        also_like = "; ".join(_where(one, explanation) for one in also)
+        lines.append(f"Then like {also_like}.")
     lines.append(
         f"Runner-up: class {text_of(explanation.runner_up[i])}, by a margin of "
-        f"{explanation.margin[i]:.3g}; like {_where(other)}."
+        f"{explanation.margin[i]:.3g}; like {_where(other, explanation)}."
     )
+    if (nearest := evidence[0].prototype_label) != own.prototype_label:
+        lines.append(
+            f"The most similar prototype is of class {text_of(nearest)}, but the "
+            f"weights, or all prototypes together, decide for {label}."
+        )
     if explanation.reasons is not None:
         lines.append(f"Reasons: {text_of(explanation.reasons[i], 200)}.")
     return lines
@@ -62,12 +69,19 @@ def _probability(value: float) -> str:
     return "above 0.999" if text == "1" and value < 1 else text
 
 
-def _where(one: Evidence) -> str:
-    """Name the training row of a prototype, its class and the similarity to it."""
+def _where(one: Evidence, explanation: ExplanationLike) -> str:
+    """Name the training row of a prototype, its class and the similarity to it.
+
+    A text is quoted.
+    """
+    example = examples_of(explanation, [one.prototype])
+    quoted = ""
+    if example is not None and isinstance(example[0], str):
+        quoted = f', "{text_of(example[0])}"'
     known = one.training_row >= 0
     what = f"training row {one.training_row}" if known else f"prototype {one.prototype}"
     label = text_of(one.prototype_label)
-    return f"{what} of class {label} (similarity {one.similarity:.3g})"
+    return f"{what} of class {label}{quoted} (similarity {one.similarity:.3g})"
 
 
 def contrast_lines(contrast: ContrastLike, i: int) -> list[str]:
@@ -89,7 +103,10 @@ def contrast_lines(contrast: ContrastLike, i: int) -> list[str]:
         if columns:
             lines.append(f"For {name}: {_and_more(columns, len(order), 'column')}.")
     if contrast.base[i]:
-        lines.append(f"When no column is known: {contrast.base[i]:+.3g}.")
+        lines.append(
+            f"The sum starts from {contrast.base[i]:+.3g}, the margin if no column is "
+            "known."
+        )
     if contrast.decided_by_weights[i]:
         lines.append("The weights of the prototypes decide.")
     if contrast.space != "input":
@@ -154,6 +171,9 @@ def audit_lines(found: Any) -> list[str]:
         for what, some in listed.items()
         if len(some)
     ]
+    if n_suspect := len(found.suspect_rows):
+        explained = f"{n_suspect - found.n_excess:,}" if found.n_excess else "all"
+        there.insert(1, f"Errors of the model explain {explained} of these labels.")
     absent = [what for what, some in listed.items() if not len(some)]
     return ["Audit", *there, *[f"{what}: none." for what in absent]]
 
@@ -218,14 +238,16 @@ def drift_lines(found: Any) -> list[str]:
         f"{what} {p_value:.3g}"
         for what, p_value in zip(found.tests.what, found.tests.p_value, strict=True)
     )
-    differ = "differ" if found.drifted else "do not differ"
+    result = "no difference was found between the new samples and the reference"
+    if found.drifted:
+        result = "the new samples differ from the reference"
     listed = {
         "Prototypes that decide a larger share": found.gained,
         "Prototypes that decide a smaller share": found.lost,
         "Rows least similar to any prototype": found.unfamiliar,
     }
     return [
-        f"Drift: the new samples {differ} from the reference.",
+        f"Drift: {result}.",
         f"Adjusted p-values: {tests}.",
         *[f"{k}: {listed_items(some)}." for k, some in listed.items() if len(some)],
     ]

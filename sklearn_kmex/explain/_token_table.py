@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._data.samples import as_samples
+from sklearn_kmex._draw.html import html_table
+from sklearn_kmex._draw.terminal import paragraphs
+from sklearn_kmex._draw.token_table import pairs_lines, pairs_table
 from sklearn_kmex._model.protocol import find_sem
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex._model.steps import embed, uncached_steps
@@ -103,6 +106,12 @@ class TokenTable:
         rows, parts = _words(self.texts[0], self.spans)
         columns, others = _words(self.texts[1], self.other_spans)
         return rows, columns, parts @ self.values @ others.T
+
+    def __str__(self) -> str:
+        return paragraphs([pairs_lines(self)])
+
+    def _repr_html_(self) -> str:
+        return html_table(pairs_table(self))
 
 
 def _words(text: str, spans: NDArray[np.intp]) -> tuple[list[str], NDArray[np.float64]]:

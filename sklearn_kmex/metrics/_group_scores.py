@@ -23,7 +23,12 @@ from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
 from sklearn_kmex._rejecting import accepted
 from sklearn_kmex.metrics._group_estimates import Measure, estimate
-from sklearn_kmex.metrics._grouping import Group, check_same_attributes, make_groups
+from sklearn_kmex.metrics._grouping import (
+    Group,
+    check_same_attributes,
+    check_same_index,
+    make_groups,
+)
 from sklearn_kmex.metrics._representation import represent
 from sklearn_kmex.utils import check_dependency
 
@@ -115,7 +120,8 @@ def group_scores(
     groups : frame, dict of array-like, Series or array-like
         Attributes that define groups, with a value for each sample: the columns of a
         frame, the entries of a dict, or one or several columns of an array. Missing
-        values are a group of their own. They need not be columns of X.
+        values are a group of their own. They need not be columns of X. They are
+        matched by position; the index of a frame or Series must not contradict X.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each sample. None means equal weights. Intervals are those of the
@@ -239,6 +245,8 @@ def group_scores(
     >>> found.scores.value[accuracy].round(2).tolist()
     [0.97, 0.94, 1.0]
     """
+    check_same_index(X, groups, "groups")
+    check_same_index(X_train, groups_train, "groups_train", "X_train")
     psem, X = of_one_state(psem), as_samples(X)
     labels, sem = column_or_1d(y), find_sem(psem)
     check_consistent_length(np.arange(len_of(X)), labels)

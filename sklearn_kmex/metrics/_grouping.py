@@ -68,6 +68,35 @@ def check_same_attributes(groups: Any, groups_train: Any) -> None:
         )
 
 
+def check_same_index(X: Any, groups: Any, name: str, of: str = "X") -> None:
+    """Refuse attributes whose index has other labels than that of X, or another order.
+
+    Rows are matched by position. An index that only counts the rows is not compared.
+    """
+    wanted = _labels_of(X)
+    columns = groups.values() if isinstance(groups, Mapping) else [groups]
+    for given in map(_labels_of, columns):
+        if wanted is None or given is None or len(wanted) != len(given):
+            continue
+        if len(differs := np.flatnonzero(wanted != given)):
+            row = differs[0]
+            raise ValueError(
+                f"{name} must have the rows of {of} in the same order; got the label "
+                f"{given[row]!r} in the index of row {row}, where {of} has "
+                f"{wanted[row]!r}. Pass {name}.loc[{of}.index], or arrays to match "
+                "rows by position."
+            )
+
+
+def _labels_of(frame: Any) -> NDArray[np.object_] | None:
+    """Return the labels of a frame or Series of pandas, if they do not only count."""
+    if not hasattr(frame, "iloc"):
+        return None
+    labels = np.empty(len(frame), dtype=object)
+    labels[:] = list(frame.index)
+    return None if np.array_equal(labels, np.arange(len(labels))) else labels
+
+
 def columns_of(groups: Any, name: str) -> dict[str, Any]:
     """Return attributes by name, of a frame, a dict, a Series or an array."""
     if hasattr(groups, "columns"):

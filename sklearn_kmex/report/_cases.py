@@ -145,7 +145,7 @@ def evidence_card(
         "label": by_label[np.asarray(label).item()],
         "similarity": as_number(similarity),
         "training_row": training_row if training_row >= 0 else None,
-        **dict.fromkeys(["row", "text", "picture"]),
+        **dict.fromkeys(["row", "text", "picture", "cells"]),
     }
 
 

@@ -15,8 +15,8 @@ from sklearn_kmex.metrics._drift import compare, use_of
 from sklearn_kmex.report._answers import Answers, in_blocks
 from sklearn_kmex.report._pictures import SampleSet, encode
 from sklearn_kmex.report._summary import Finding
-from sklearn_kmex.report._table import Table, as_table, cells_of
-from sklearn_kmex.report._text import as_cell, as_name, as_number, as_text, listed
+from sklearn_kmex.report._table import Table, as_table, cells_of, named_values
+from sklearn_kmex.report._text import as_number, as_text, listed
 
 N_PROTOTYPES = 5  # whose examples are shown
 N_COLUMNS = 8
@@ -118,10 +118,7 @@ def show_columns(
     """Show new samples by their values in some columns."""
     values = cells_of(table.cells, np.array([card["row"] for card in cards]))
     for card, row in zip(cards, values, strict=True):
-        card["columns"] = [
-            {"feature": as_name(table.names[j]), "value": as_cell(row[j])}
-            for j in columns
-        ]
+        card["columns"] = named_values(table.names, columns, row[columns])
 
 
 def changed_columns(new: Any, ref: Any) -> NDArray[np.intp]:

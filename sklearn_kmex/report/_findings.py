@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from sklearn_kmex.metrics import audit
 from sklearn_kmex.report._answers import Answers
-from sklearn_kmex.report._estimates import share
+from sklearn_kmex.report._estimates import share, wilson
 from sklearn_kmex.report._pictures import SampleSet
 
 # What `audit` reads of a model, beside its `transform`.
@@ -19,6 +19,7 @@ READ = (
     "temperature_",
 )
 N_SUSPECTS = 20
+N_CUTS = 50  # levels of suspicion
 LOW_PURITY = 0.5
 
 
@@ -41,9 +42,41 @@ def find_problems(
     if training is None or training.samples.y is None:
         found = audit_known(sem, answers.decision.similarities, labels)
         return Bunch(what="sample", **found)
-    error_rate = 1 - share(answers.correct)["low"]
-    found = audit_known(sem, training.similarities, training.samples.y, error_rate)
+    known = sem, training.similarities, training.samples.y
+    outvoted = audit_known(*known).outvoted_prototypes
+    suspicion = suspicion_of(answers, outvoted)
+    error_rate = share(suspicion > 0)["high"]
+    found = audit_known(*known, error_rate)
+    if len(outvoted):  # the probabilities are those of all prototypes together
+        beyond = excess_over(suspicion, found.suspicion, len(training.codes))
+        found.n_excess = min(found.n_excess, beyond)
     return Bunch(what="training sample", error_rate=error_rate, **found)
+
+
+def suspicion_of(answers: Answers, outvoted: NDArray[np.intp]) -> NDArray:
+    """Compute how much more similar samples are to another class, as the audit does."""
+    found = answers.decision
+    similar = found.similarities + found.shift
+    similar[:, outvoted] = -np.inf
+    own = found.owners == answers.codes[:, np.newaxis]
+    of_others = np.where(own, -np.inf, similar).max(axis=1)
+    best = np.where(own, similar, -np.inf).max(axis=1)
+    return np.where(np.isneginf(best), np.inf, of_others - best)
+
+
+def excess_over(reference: NDArray, suspicion: NDArray, n_rows: int) -> int:
+    """Count the suspect rows, of `n_rows`, that are more than those of a reference.
+
+    At each level of suspicion, the reference explains the upper end of its share, and
+    three standard deviations of chance.
+    """
+    if not len(suspicion):
+        return 0
+    n_found = np.unique(np.geomspace(1, len(suspicion), N_CUTS).round()).astype(int)
+    below = np.sort(reference).searchsorted(suspicion[n_found - 1])
+    size = np.asarray(len(reference))
+    expected = n_rows * wilson(size - below, size)[1]
+    return max(0, int(np.max(n_found - expected - 3 * np.sqrt(expected))))
 
 
 def audit_known(
@@ -95,10 +128,11 @@ def suspect_labels(findings: Bunch, by_label: dict[Any, str]) -> dict[str, Any]:
         "error_rate": findings.error_rate,
         "suspect_labels": [
             {
-                "row": row,
+                "training_row": row,
                 "label": by_label[label],
                 "suggested_label": by_label[other],
                 "suspicion": suspicion,
+                **dict.fromkeys(["text", "picture", "cells"]),
             }
             for row, label, other, suspicion in columns
         ],

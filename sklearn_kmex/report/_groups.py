@@ -14,7 +14,14 @@ from sklearn_kmex.metrics._representation import nearest_rows
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._findings import TrainingSet
 from sklearn_kmex.report._summary import Finding
-from sklearn_kmex.report._text import as_name, as_number, distinct, listed
+from sklearn_kmex.report._text import (
+    as_name,
+    as_number,
+    distinct,
+    listed,
+    percent,
+    points,
+)
 
 CROSSINGS, MIN_SIZE = 2, 30
 TITLES = {
@@ -31,8 +38,10 @@ CONCERNS = (
         "accuracy",
         -1,
         "The accuracy is lower than that of all other samples for {}.",
-        "Do not rely on the accuracy of all samples for these. Collect training "
-        "samples of them, or let people decide.",
+        "Do not rely on the accuracy of all samples for these. Compare recall as well: "
+        "accuracy also differs if a group has more samples of the difficult classes. "
+        "If recall is lower as well, collect training samples of them, or let people "
+        "decide.",
     ),
     (
         "recall",
@@ -44,7 +53,7 @@ CONCERNS = (
     (
         "calibration",
         1,
-        "Predicted probabilities are higher above the accuracy than those of all other "
+        "Predicted probabilities exceed the accuracy by more than those of all other "
         "samples for {}.",
         "Do not compare probabilities between groups.",
     ),
@@ -167,7 +176,11 @@ def group_warnings(groups: dict[str, Any] | None) -> Iterator[Finding]:
         for one in groups["measures"]:
             if one["measure"] != measure:
                 continue
-            worse = [row["group"] for row in one["scores"] if is_apart(row, sign)]
+            worse = [
+                f"{row['group']} ({amount(measure, row['value'])})"
+                for row in one["scores"]
+                if is_apart(row, sign)
+            ]
             title = one["title"][:1].lower() + one["title"][1:]
             parts = [title] if measure == "recall" else []
             if worse:
@@ -180,6 +193,11 @@ def group_warnings(groups: dict[str, Any] | None) -> Iterator[Finding]:
             "Decisions about them are explained by samples of other groups. Fit more "
             "prototypes, or add some of them (edit.add_prototypes).",
         )
+
+
+def amount(measure: str, value: float) -> str:
+    """Return a value of a measure as text, in per cent or percentage points."""
+    return f"{points(value)} points" if measure == "calibration" else percent(value)
 
 
 def worst_group(groups: dict[str, Any] | None) -> dict[str, Any] | None:

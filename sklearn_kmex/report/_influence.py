@@ -73,7 +73,7 @@ def influence_cards(
             "label": by_label[np.asarray(labels[owner]).item()],
             "effect": as_number(effect),
             "changes_decision": bool(found.margin[place] + effect < 0),
-            **dict.fromkeys(["id", "text", "picture"]),
+            **dict.fromkeys(["id", "text", "picture", "cells"]),
         }
         for row, owner, effect in zip(rows, owners, effects, strict=True)
         if row >= 0

@@ -58,7 +58,7 @@ def member_cards(
             {
                 "training_row": row,
                 "likeness": likeness,
-                **dict.fromkeys(["text", "picture"]),
+                **dict.fromkeys(["text", "picture", "cells"]),
             }
             for row, likeness in zip(*pair, strict=True)
             if row >= 0

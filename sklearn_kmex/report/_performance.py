@@ -95,15 +95,18 @@ def recall_of_classes(
 def of_classes(
     answers: Answers, names: list[str], recalls: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """List recall and precision of each class, and the recall of the black box."""
+    """List recall, specificity, precision and the recall of the black box by class."""
     n_classes, predicted = len(names), answers.decision.predicted
     hits = np.bincount(answers.codes[answers.correct], minlength=n_classes)
-    precisions = shares(hits, np.bincount(predicted, minlength=n_classes))
+    n_predicted = np.bincount(predicted, minlength=n_classes)
+    n_others = len(predicted) - np.bincount(answers.codes, minlength=n_classes)
+    specificities = shares(n_others - (n_predicted - hits), n_others)
+    precisions = shares(hits, n_predicted)
     of_black_box: list[Any] = [None] * n_classes
     if answers.black_box is not None:
         of_black_box = recall_of_classes(answers, answers.black_box, names)
-    columns = zip(names, recalls, precisions, of_black_box, strict=True)
-    keys = ("label", "recall", "precision", "black_box_recall")
+    keys = ("label", "recall", "specificity", "precision", "black_box_recall")
+    columns = zip(names, recalls, specificities, precisions, of_black_box, strict=True)
     return [dict(zip(keys, row, strict=True)) for row in columns]
 
 

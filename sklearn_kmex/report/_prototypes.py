@@ -74,7 +74,7 @@ def nearest_cards(
             "label": names[answers.codes[row]],
             "similarity": as_number(similarity),
             "typicality": known.share_below(owner, similarity),
-            **dict.fromkeys(["text", "picture"]),
+            **dict.fromkeys(["text", "picture", "cells"]),
         }
         for row, similarity in zip(rows, similar, strict=True)
     ]

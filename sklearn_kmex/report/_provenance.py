@@ -1,5 +1,6 @@
 """What is needed to reproduce a report: data, parameters, versions."""
 
+import ast
 import hashlib
 import platform
 import re
@@ -20,6 +21,7 @@ CORE = ("sklearn-kmex", "scikit-learn", "numpy", "scipy", "torch")
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # of an object, which changes each time
 LONGEST = 300  # characters of the value of a parameter
 LONGEST_MODEL = 4_000  # characters of the model as code
+ABRIDGED = "# The model in brief: parts of it cannot be written as code."
 
 
 def describe_rows(X: Any, y: Any, digests: Iterable[bytes]) -> dict[str, Any]:
@@ -97,6 +99,17 @@ def describe_system() -> dict[str, Any]:
     }
 
 
+def is_code(text: str) -> bool:
+    """Return whether a description of a model may be run, and leaves nothing out."""
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return not any(
+        isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree)
+    )
+
+
 def reproduce(psem: Any, with_training: bool) -> str:
     """Return code that makes the model and the report again."""
     packages = installed_versions()
@@ -104,11 +117,13 @@ def reproduce(psem: Any, with_training: bool) -> str:
     training = ", X_train=X_train, y_train=y_train" if with_training else ""
     log = getattr(find_sem(psem), "edit_log_", [])
     edited = ["# then the edits listed in the report, in this order"] if log else []
+    model = clipped(as_text(ADDRESS.sub("", repr(psem))), LONGEST_MODEL)
     return "\n".join(
         [
             f"pip install {' '.join(pins)}",
             "",
-            f"psem = {clipped(as_text(ADDRESS.sub('', repr(psem))), LONGEST_MODEL)}",
+            *([] if is_code(model) else [ABRIDGED]),
+            f"psem = {model}",
             "psem.fit(X_train, y_train)",
             *edited,
             f"SEMReport(psem, X, y{training})",

@@ -119,8 +119,9 @@ class SEMReport:
         :func:`~sklearn_kmex.explain.explain`. None shows none.
 
     groups : frame, dict of array-like, Series or array-like, default=None
-        Attributes of the samples, such as sex and age group. The page then shows how
-        the model does for each group, as :func:`~sklearn_kmex.metrics.group_scores`.
+        Attributes of the samples, such as sex and age group, matched by position. The
+        page then shows how the model does for each group, as
+        :func:`~sklearn_kmex.metrics.group_scores`.
 
     groups_train : frame, dict of array-like, Series or array-like, default=None
         The same attributes of the training samples. The page then shows which groups

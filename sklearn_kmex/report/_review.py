@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from sklearn_kmex._data.samples import len_of
+from sklearn_kmex.metrics._grouping import check_same_index
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._drift import describe_drift, drift_warnings, show_new
 from sklearn_kmex.report._findings import TrainingSet
@@ -31,7 +32,10 @@ class Review(NamedTuple):
     def check(self, samples: SampleSet, training: SampleSet | None) -> None:
         """Refuse what does not fit the samples."""
         n_train = None if training is None else len_of(training.X)
+        X_train = None if training is None else training.X
         check_groups(self.groups, len_of(samples.X), n_train)
+        check_same_index(samples.X, self.groups.samples, "groups")
+        check_same_index(X_train, self.groups.training, "groups_train", "X_train")
         if self.new is not None and self.n_new < 2:
             raise ValueError("X_new must hold at least two samples; got one.")
 

@@ -34,9 +34,9 @@ SIMILARITIES = {
 AGGREGATIONS = {
     "max": "The prototype with the highest{weighted} similarity decides: its class is "
     "predicted.",
-    "sum": "All prototypes of a class count: the class is predicted whose "
-    "prototypes{weighted} are most similar to the sample taken together. The most "
-    "similar ones count most.",
+    "sum": "All prototypes of a class count, the most similar ones most: their "
+    "similarities are combined{weighted} into a score of the class, and the class of "
+    "the highest score is predicted.",
 }
 WEIGHTS = {
     "uniform": "All prototypes have the same weight.",
@@ -105,7 +105,7 @@ def weighted(rule: Rule, equal: bool) -> str:
     """Return what the sentence about the aggregation says of unequal weights."""
     if equal:
         return ""
-    return " weighted" if rule.aggregation == "max" else ", weighted,"
+    return " weighted" if rule.aggregation == "max" else ", with weights,"
 
 
 def describe_search(sem: Any) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from sklearn_kmex.report._table import (
     cells_of,
     columns_note,
     leading_columns,
+    named_values,
     numbers_of,
     places_in_class,
 )
@@ -28,6 +29,7 @@ from sklearn_kmex.report._text import as_text
 from sklearn_kmex.report._words import show_words
 
 LONGEST = 400  # characters of a text
+N_BRIEF = 6  # columns of rows that are shown in one line
 # Bytes of a page, of a page without images and prototypes but with examples of new
 # samples, and of what it says about each prototype and class.
 PAGE, REST, OF_PROTOTYPE, OF_CLASS = 4_900_000, 700_000, 1_500, 1_000
@@ -60,7 +62,8 @@ def show_samples(
     content["data"]["n_columns"] = None
     if table is not None:
         wanted = numbers_of(table.names, columns)
-        show_values(content, psem, table, wanted, samples, training, answers)
+        shown = show_values(content, psem, table, wanted, samples, training, answers)
+        show_brief_values(content, psem, table, training, shown[:N_BRIEF])
 
 
 def show_ids(
@@ -73,12 +76,11 @@ def show_ids(
         if some is not None:
             for card, row in shown_rows(content, side):
                 card["id"] = some.id(row)
-    for suspect in content["data"]["suspect_labels"]:
-        suspect["id"] = None if training is None else training.id(suspect["row"])
 
 
 def all_cards(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the cards of prototypes and cases, and those inside them."""
+    """Yield the cards of prototypes and cases, those inside them, and suspects."""
+    yield from content["data"]["suspect_labels"]
     for prototype in content["prototypes"]:
         yield prototype
         yield from prototype["nearest"]
@@ -206,8 +208,11 @@ def show_values(
     samples: SampleSet,
     training: SampleSet | None,
     answers: Answers,
-) -> None:
-    """Fill in values of prototypes and cases, and contributions of columns."""
+) -> NDArray[np.intp]:
+    """Fill in values of prototypes and cases, and contributions of columns.
+
+    Returns the numbers of the columns.
+    """
     owners, codes = answers.decision.owners, answers.codes
     numbers = [case["row"] for case in content["cases"]]
     X_train = None if training is None else training.X
@@ -231,6 +236,28 @@ def show_values(
     if known is not None:
         for place, case in enumerate(content["cases"]):
             case |= contributions(found, place, table.names, wanted)
+    return columns
+
+
+def show_brief_values(
+    content: dict[str, Any],
+    psem: Any,
+    table: Table,
+    training: SampleSet | None,
+    columns: NDArray[np.intp],
+) -> None:
+    """Fill in some values of each sample and training sample named by its number."""
+    sides = {"sample": table}
+    if training is not None:
+        of_training = as_table(psem, training.X, table.names)
+        assert of_training is not None
+        sides["training"] = of_training
+    for side, some in sides.items():
+        cards = [one for one in shown_rows(content, side) if "cells" in one[0]]
+        rows = np.array([row for _, row in cards], dtype=np.intp)
+        cells = cells_of(some.cells, rows)[:, columns]
+        for (card, _), values in zip(cards, cells, strict=True):
+            card["cells"] = named_values(some.names, columns, values)
 
 
 def prototype_rows(

@@ -183,7 +183,8 @@ def comparison_warnings(performance: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "The model is less accurate than the black box, by "
             f"{points(-other['gap']['value']).lstrip('+')} percentage points.",
-            "Fit more prototypes (n_prototypes), or let KMExClassifierCV choose.",
+            "If this difference matters, fit again with more prototypes "
+            "(n_prototypes).",
         )
     if performance["black_box_doubt"] is not None:
         left_out = "" if other else "The model was not compared with its black box. "
@@ -203,7 +204,11 @@ def class_warnings(performance: dict[str, Any]) -> Iterator[Finding]:
             "Collect test samples of each class, or do not use the model for these.",
         )
     least = performance["accuracy"]["low"]
-    low = [one["label"] for one in known if one["recall"]["high"] < least]
+    low = [
+        f"{one['label']} ({percent(one['recall']['value'])})"
+        for one in sorted(known, key=lambda one: one["recall"]["value"])
+        if one["recall"]["high"] < least
+    ]
     if low:
         yield Finding(
             f"Recall is clearly lower than the accuracy for {classes(low)}.",
@@ -217,11 +222,15 @@ def classes(labels: list[str]) -> str:
 
 
 def prototype_warnings(prototypes: list[dict[str, Any]]) -> Iterator[Finding]:
-    some = [str(card["prototype"]) for card in prototypes if card["warnings"]]
+    some = [card for card in prototypes if card["warnings"]]
+    n_unused = sum(card["usage"] == 0 for card in some)
+    decide = "decides" if n_unused == 1 else "decide"
+    unused = f" ({n_unused} of them {decide} no sample)" if n_unused else ""
     if some:
+        numbers = listed([card["prototype"] for card in some], 10)
         yield Finding(
-            f"There are warnings about {counted(len(some), 'prototype')}: "
-            f"{listed(some, 10)}.",
+            f"There are warnings about {counted(len(some), 'prototype')}{unused}: "
+            f"{numbers}.",
             "Look at each. Drop it (edit.drop_prototypes), give it another class "
             "(edit.relabel_prototypes), or keep it.",
         )
@@ -237,11 +246,12 @@ def reliability_warnings(
     if not accuracy["low"] <= confidence <= accuracy["high"]:
         too = "high" if confidence > accuracy["high"] else "low"
         yield Finding(
-            f"Predicted probabilities are too {too}: their mean is "
+            f"Predicted probabilities are too {too} on average: their mean is "
             f"{percent(confidence)}, and {percent(accuracy['value'])} of the "
             "predictions are correct.",
-            "Do not read them as chances. Refit with temperature='auto', on training "
-            "samples of the kind that the model will meet.",
+            "Keep this difference in mind when you read them. To correct it, use a "
+            "CalibratedClassifierCV around the frozen model, fitted to held-out "
+            "samples.",
         )
 
 
@@ -262,8 +272,8 @@ def data_warnings(content: dict[str, Any]) -> Iterator[Finding]:
     if data["n_excess_labels"]:
         yield Finding(
             f"About {counted(data['n_excess_labels'], 'training sample')} may have a "
-            "wrong label: so many more are more similar to another class than the "
-            "errors of the model explain.",
+            "wrong label: more samples are most similar to another class than errors "
+            "of the model explain.",
             "Let an expert check those listed first; correct the labels and fit again.",
         )
     if not content["model"]["has_seed"]:

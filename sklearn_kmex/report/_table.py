@@ -67,6 +67,16 @@ def places_in_class(
     ]
 
 
+def named_values(
+    names: Sequence[str], columns: NDArray[np.intp], values: NDArray
+) -> list[dict[str, str]]:
+    """Describe a row by its values in some columns."""
+    return [
+        {"feature": as_name(names[column]), "value": as_cell(value)}
+        for column, value in zip(columns, values, strict=True)
+    ]
+
+
 def leading_columns(
     cells: Any, values: NDArray, contributions: NDArray | None, wanted: Sequence[int]
 ) -> NDArray[np.intp]:

@@ -74,6 +74,8 @@ def _shown(content: dict[str, Any], side: str) -> list[tuple[int, str]]:
         for case in cases
         for one in case["members"]
     ]
+    sides = [some for case in cases for some in (case["influence"] or {}).values()]
+    rows += [(one["training_row"], one["label"]) for some in sides for one in some]
     return [(row, name) for row, name in rows if row is not None]
 
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from sems import Prototypes
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex.explain import (
     Explanation,
     contrast,
@@ -45,6 +47,17 @@ def test_an_explanation_says_what_a_person_would():
     assert len(str(found).splitlines()) <= 10
     assert str(found).isascii()
     assert repr(found) == "Explanation(n_samples=1)"
+
+
+def test_training_texts_are_quoted():
+    texts = ["win a\nprize", "a prize now", "see you", "see you at home"]
+    psem = make_pipeline(TfidfVectorizer(), KMExClassifier(1, random_state=0))
+    psem.fit(texts, ["spam", "spam", "ham", "ham"])
+    text = joined(str(explain(psem, ["see you"], X_train=texts)))
+    shown = texts[psem[-1].prototype_indices_[0]]
+    assert f'of class ham, "{shown}" (similarity ' in text
+    assert 'of class spam, "win a prize" (sim' in text or '"a prize now" (sim' in text
+    assert '"' not in str(explain(psem, ["see you"]))
 
 
 def test_only_the_first_samples_are_written():
@@ -103,6 +116,24 @@ def test_a_contrast_that_weights_decide():
     assert "The weights of the prototypes decide." in str(found)
 
 
+def test_a_decision_against_the_most_similar_prototype_is_explained():
+    psem = KMExClassifier(1, priors=[0.999, 0.001], similarity="gaussian")
+    psem.fit([[0.0], [1], [9], [10]], ["a", "a", "b", "b"])
+    text = joined(str(explain(psem, [[5.05]])))
+    assert text.startswith("Sample 0: predicted a")
+    assert "The most similar prototype is of class b, but the weights, or" in text
+    assert "most similar prototype" not in str(explain(psem, [[1.0]]))
+
+
+def test_what_no_column_explains_is_said():
+    forest = RandomForestClassifier(5, random_state=0).fit(X, Y)
+    psem = make_kmex(forest, n_prototypes=2, random_state=0).fit(X, Y)
+    found = contrast(psem, X.iloc[[0]])
+    assert found.base[0]
+    said = f"The sum starts from {found.base[0]:+.3g}, the margin if no column is known"
+    assert said in joined(str(found))
+
+
 def test_counterfactuals_say_what_would_change_the_decision():
     found = counterfactuals(PSEM, X.iloc[:1], X_train=X, y_train=Y)
     text = joined(str(found))
@@ -129,7 +160,11 @@ def test_an_audit_says_what_it_found_and_what_not():
     psem = KMExClassifier(2, random_state=0).fit(X, labels)
     found = audit(psem, X, labels, X_test=X.iloc[:7])
     text = joined(str(found))
-    assert f"wrong ({len(found.suspect_rows)}): row 7 (label Virgi, more like S" in text
+    n_suspect = len(found.suspect_rows)
+    assert f"wrong ({n_suspect}): row 7 (label Virgi, more like S" in text
+    assert "Errors of the model explain all of these labels." in text
+    found.n_excess = 1
+    assert f"explain {n_suspect - 1} of these labels." in joined(str(found))
     assert "Test samples that are also in X (7): 0, 1, 2, 3, 4 and 2 more." in text
     assert "Prototypes outvoted by another class: none." in text
     assert "Test samples" not in str(audit(psem, X, labels))
@@ -178,7 +213,7 @@ def test_leaks_are_printed():
 def test_drift_is_printed():
     rows, y = load_iris(return_X_y=True)
     psem = KMExClassifier(2, random_state=0).fit(rows[::3], y[::3])
-    assert "the new samples do not differ" in str(drift(psem, rows[1::3], rows[2::3]))
+    assert "Drift: no difference was found" in str(drift(psem, rows[1::3], rows[2::3]))
     text = str(drift(psem, rows[1::3] + np.eye(4)[2], rows[2::3]))
     assert text.startswith("Drift: the new samples differ from the reference.")
     assert "Adjusted p-values: usage 0." in text

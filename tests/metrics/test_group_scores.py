@@ -301,3 +301,30 @@ def test_bare_categories_keep_their_order():
     sizes = pandas.Categorical(["small", "large"] * 3, ["small", "large", "none"])
     names = by_hand({"size": sizes}).groups.group.tolist()
     assert names == ["all samples", "size = small", "size = large"]
+
+
+def test_rows_in_another_order_raise():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"x": [1, 2, 9, 8]}, index=list("pqrs"))
+    y, sex = ["a", "a", "b", "b"], pandas.Series(list("fmfm"), X.index)
+
+    def names(groups, **how):
+        found = group_scores(MODEL, X, y, groups, min_size=1, **how)
+        return found.groups.group.tolist()
+
+    expected = names({"sex": sex.to_numpy()})
+    assert names({"sex": sex}) == names(sex.to_frame("sex")) == expected
+    assert names({"sex": sex.reset_index(drop=True)}) == expected
+    said = r"same order; got the label 's' in the index of row 0, where {} has 'p'"
+    for other in ({"sex": sex[::-1]}, sex[::-1].to_frame("sex"), sex[::-1]):
+        with pytest.raises(ValueError, match=said.format("X")):
+            names(other)
+    assert names({"sex": sex[::-1].loc[X.index]}) == expected
+    with pytest.raises(ValueError, match=said.format("X_train")):
+        names({"sex": sex}, groups_train={"sex": sex[::-1]}, X_train=X, y_train=y)
+    index = pandas.MultiIndex.from_product([["u", "v"], [1, 2]])
+    X, sex = X.set_axis(index), sex.set_axis(index)
+    assert names({"sex": sex}) == expected
+    X = X.set_axis(pandas.date_range("2020", periods=4))
+    with pytest.raises(ValueError, match=r"got the label .* in the index of row 0"):
+        names({"sex": sex})

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from pages import check_report
 from sems import Prototypes
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -114,3 +115,24 @@ def test_columns_that_decide_are_those_of_contrast(iris):
         values = {one["feature"]: one["value"] for one in case["contributions"]}
         sample = X_test.iloc[case["row"]]
         assert values == {name: f"{sample[name]:.4g}" for name in X_test.columns}
+
+
+def test_a_decision_against_the_most_similar_prototype_is_explained():
+    psem = KMExClassifier(1, priors=[0.999, 0.001], similarity="gaussian")
+    psem.fit([[0.0], [1], [9], [10]], ["a", "a", "b", "b"])
+    said = (
+        "The most similar prototype is of class b, but a has the highest score: "
+        "prototypes have different weights (How prototypes decide)."
+    )
+    _, page = check_report(SEMReport(psem, [[5.05]], ["a"]))
+    assert said in page.text
+    _, page = check_report(SEMReport(psem, [[1.0]], ["a"]))
+    assert "The most similar prototype is of class" not in page.text
+
+
+def test_only_equal_embeddings_have_a_likeness_of_1():
+    X, y = np.array([[1.0, 0], [1, 0.01], [0, 1], [0.01, 1]]), ["a", "a", "b", "b"]
+    psem = KMExClassifier(1, random_state=0).fit(X, y)
+    _, page = check_report(SEMReport(psem, X[:1], y[:1], X_train=X, y_train=y))
+    assert "training sample 0likeness 1.000" in page.text
+    assert "training sample 1likeness above 0.999" in page.text

@@ -11,6 +11,7 @@ from sklearn_kmex import KMExClassifier, KMExClassifierCV, RejectingClassifier
 from sklearn_kmex.edit import forget_rows, relabel_prototypes
 from sklearn_kmex.explain import influence
 from sklearn_kmex.report import SEMReport
+from sklearn_kmex.report._text import percent
 
 
 def report_of(psem, iris):
@@ -43,7 +44,8 @@ def test_the_rows_are_those_of_influence(digits):
             assert [one["label"] for one in cards] == y[rows].astype(str).tolist()
             assert {one["picture"] for one in cards} <= set(content["pictures"])
     first = cases[0]["influence"]["supporting"][0]
-    assert f"training sample {first['training_row']}{-first['effect']:.3g}" in page.text
+    share = percent(-first["effect"] / cases[0]["margin"])
+    assert f"training sample {first['training_row']}{share}" in page.text
 
 
 def test_a_row_without_which_the_decision_would_change():
@@ -78,6 +80,7 @@ def test_ids_and_texts():
     assert shown
     assert all(one["text"] == texts[one["training_row"]] for one in shown)
     assert "which supports the decision" not in page.text
+    assert {f"training-{one['training_row']}" for one in shown} <= set(content["words"])
 
 
 def test_labels_of_the_index(iris, iris_psem):
@@ -85,6 +88,24 @@ def test_labels_of_the_index(iris, iris_psem):
     content, _ = report_of(iris_psem, (X.set_axis(X.index + 1000), X_test, y, y_test))
     one = content["cases"][0]["influence"]["supporting"][0]
     assert one["id"] == str(X.index[one["training_row"]] + 1000)
+
+
+def test_rows_of_a_table_are_shown_by_values(iris, iris_psem):
+    X, X_test, y, y_test = iris
+    content, page = report_of(iris_psem, (X, X_test, y, y_test))
+    names = [one["feature"] for one in content["cases"][0]["columns"]]
+    for case in content["cases"]:
+        some = [*case["evidence"], *case["members"], *case["influence"]["supporting"]]
+        for one in some:
+            row = X.iloc[one["training_row"]]
+            assert [cell["feature"] for cell in one["cells"]] == names
+            assert [float(cell["value"]) for cell in one["cells"]] == [
+                row[name] for name in names
+            ]
+    nearest = content["prototypes"][0]["nearest"][0]
+    value = X_test.iloc[nearest["row"]][names[0]]
+    assert nearest["cells"][0] == {"feature": names[0], "value": f"{value:g}"}
+    assert f"{names[0]} = {value:g}" in page.text
 
 
 @pytest.mark.parametrize(

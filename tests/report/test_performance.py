@@ -63,6 +63,11 @@ def test_by_hand(answers):
     theirs = [one["black_box_recall"]["value"] for one in found["classes"]]
     assert recalls == [3 / 4, 1 / 4, None]
     assert precisions == [3 / 5, 1 / 2, 0]
+    others = [
+        (one["specificity"]["value"], one["specificity"]["n"])
+        for one in found["classes"]
+    ]
+    assert others == [(2 / 4, 4), (3 / 4, 4), (7 / 8, 8)]
     assert theirs == [3 / 4, 2 / 4, None]
     assert [one["precision"]["n"] for one in found["classes"]] == [5, 2, 1]
     assert found["confusions"] == [

@@ -9,7 +9,7 @@ from sems import Prototypes
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sklearn_kmex
 from sklearn_kmex import KMExClassifier, make_kmex
@@ -18,6 +18,7 @@ from sklearn_kmex.report._provenance import (
     describe_model,
     describe_rows,
     describe_system,
+    is_code,
     labels_hash,
     reproduce,
 )
@@ -136,3 +137,15 @@ def test_lines_to_repeat_it(iris_psem):
         "SEMReport(psem, X, y, X_train=X_train, y_train=y_train)",
     ]
     assert reproduce(iris_psem, with_training=False).endswith("SEMReport(psem, X, y)")
+
+
+def test_what_is_no_code_is_called_so(iris_psem):
+    said = "# The model in brief: parts of it cannot be written as code."
+    assert said not in reproduce(iris_psem, with_training=False)
+    for part in (np.log1p, lambda X: X):
+        psem = make_kmex(FunctionTransformer(part).fit([[1.0]]), n_prototypes=1)
+        psem.fit([[1.0], [2.0], [8.0], [9.0]], [0, 0, 1, 1])
+        lines = reproduce(psem, with_training=False).splitlines()
+        assert lines.index(said) < lines.index("psem.fit(X_train, y_train)")
+    assert not is_code("Pipeline(steps=[(...)])")
+    assert not is_code("Net( (0): Linear()")

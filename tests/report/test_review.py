@@ -62,8 +62,25 @@ def test_page(reviewed):
     assert "&lt;b&gt;dark&lt;/b&gt;" in page
     assert "<b>dark" not in page
     assert "They differ" in page
+    (middle,) = (
+        one for one in reviewed.to_dict()["drift"]["similarity"] if one["share"] == 0.5
+    )
+    assert f"<td>{middle['samples']:.3g}</td><td>{middle['new']:.3g}</td>" in page
     assert "nearly equal to a training sample" in page
     assert "Too small to judge" in page
+
+
+def test_measures_that_differ_clearly_are_open():
+    report = grouped_report(30)
+    recall, *_ = (
+        one for one in report.to_dict()["groups"]["measures"] if one["label"] == "a"
+    )
+    clear = [row for row in recall["scores"] if (row["difference_high"] or 0) < 0]
+    assert len(clear) == 1  # 85 % against 100 %, and the other one for the others
+    page, other = report.to_html(), grouped_report(2).to_html()
+    said = "<details{}>\n<summary><bdi>Recall of a</bdi>: {}</summary>"
+    assert said.format(" open", "differs clearly for 2 groups") in page
+    assert said.format("", "no clear difference") in other
 
 
 def test_without_groups_and_new_samples(iris_report):
@@ -126,6 +143,9 @@ def test_arguments_that_do_not_fit(iris, iris_psem):
         SEMReport(iris_psem, X_test, y_test, groups=["a", "b"])
     with pytest.raises(ValueError, match="groups_train needs X_train"):
         SEMReport(iris_psem, X_test, y_test, groups=y_test, groups_train=y_test)
+    shuffled = X_test.set_axis(X_test.index + 1)
+    with pytest.raises(ValueError, match="groups must have the rows of X in the same"):
+        SEMReport(iris_psem, X_test, y_test, groups={"long": shuffled.iloc[:, 0] > 6})
     with pytest.raises(ValueError, match="X_new must hold at least two samples"):
         SEMReport(iris_psem, X_test, y_test, X_new=X_test[:1])
 
@@ -148,6 +168,10 @@ def test_the_first_page_names_a_group_that_is_clearly_worse():
     assert group["low"] < 0.7 < group["high"]
     assert group["difference_low"] < -0.3 < group["difference_high"] < 0
     assert "Lowest accuracy: sex = <i>f</i>" in page.text
+    (said,) = [
+        one["text"] for one in content["warnings"] if "accuracy is" in one["text"]
+    ]
+    assert said.endswith("all other samples for sex = <i>f</i> (70.0 %).")
     assert "70.0 % of 100 samples of this group" in page.text
     assert "-30.0 percentage points compared to all other samples" in page.text
 
@@ -188,3 +212,13 @@ def test_examples_of_new_images_stay_small():
     sizes = [len(uri) for key, uri in pictures if key.startswith("new-")]
     assert len(sizes) > 4
     assert sum(sizes) < 410_000
+
+
+def test_equal_rows_that_are_no_leak_may_be_copies():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 3, (400, 2)).astype(float), np.arange(400) % 2
+    psem = KMExClassifier(1, random_state=0).fit(X[:300], y[:300])
+    report = SEMReport(psem, X[300:], y[300:], X_train=X[:300], y_train=y[:300])
+    page = report.to_html()
+    assert "100 % of the training samples are equal to another one" in page
+    assert "If they are copies of one case, the figures of this report are too" in page

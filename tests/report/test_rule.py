@@ -73,7 +73,7 @@ def test_weights(blobs):
         KMExClassifier(2, priors="prototype", aggregation="sum", **rule).fit(X, y)
     )
     assert "share of the training samples that it represents" in said
-    assert "whose prototypes, weighted, are most similar" in said
+    assert "similarities are combined, with weights, into a score of the class" in said
     given = KMExClassifier(1, priors=[0.2, 0.8], **rule).fit(X, y)
     assert describe_rule(given)["priors"] == "given"
     assert "The largest weight is 4 times the smallest." in texts(given)

@@ -131,9 +131,10 @@ def test_class_of_lowest_recall_is_named_unless_all_are_correct(content):
     assert (
         "Recall is lowest for class versicolor: 50.0 % (40.0 % to 60.0 %)."
     ) in summarize(content, ALL)
-    assert "Recall is clearly lower than the accuracy for class versicolor." in (
-        texts(content)
-    )
+    said = "Recall is clearly lower than the accuracy for class versicolor (50.0 %)."
+    assert said in texts(content)
+    classes[0]["recall"] = {"value": 0.0, "low": 0.0, "high": 0.1, "n": 20}
+    assert "for classes setosa (0 %), versicolor (50.0 %)." in " ".join(texts(content))
 
 
 def test_ghosts_are_counted(content):
@@ -173,7 +174,7 @@ def test_warning_about_probabilities_beyond_chance(content, confidence, said):
         []
         if said is None
         else [
-            f"Predicted probabilities are too {said}: their mean is "
+            f"Predicted probabilities are too {said} on average: their mean is "
             f"{100 * confidence:.1f} %, and 80.0 % of the predictions are correct."
         ]
     )
@@ -209,8 +210,8 @@ def test_warnings_about_data(content):
     before = texts(content)
     content["data"] |= {"n_excess_labels": 30, "n_suspect_labels": 90}
     assert [one for one in texts(content) if one not in before] == [
-        "About 30 training samples may have a wrong label: so many more are more "
-        "similar to another class than the errors of the model explain.",
+        "About 30 training samples may have a wrong label: more samples are most "
+        "similar to another class than errors of the model explain.",
     ]
 
 
@@ -219,7 +220,10 @@ def test_prototypes_with_warnings_are_listed(content):
     for card in cards:
         card["warnings"] = []
     assert not any("warnings about" in one for one in texts(content))
-    cards[4]["warnings"] = ["Ghost"]
+    cards[4] |= {"warnings": ["Ghost"], "usage": 0}
+    said = "There are warnings about 1 prototype (1 of them decides no sample): 4."
+    assert said in texts(content)
+    cards[4]["usage"] = 1
     assert "There are warnings about 1 prototype: 4." in texts(content)
     content["prototypes"] = [
         {**copy.deepcopy(cards[4]), "prototype": k} for k in range(12)
