@@ -1,5 +1,7 @@
 """Class labels: their codes and their kind."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ def class_codes(
 
     An error calls the labels by `name`, the parameter that holds them.
     """
-    unknown = np.setdiff1d(labels, classes).tolist()
+    unknown = _unknown(classes, labels)
     if unknown:
         raise ValueError(
             f"{name} must be among the classes of psem, {listed(classes)}; unknown: "
@@ -21,6 +23,15 @@ def class_codes(
         )
     order = np.argsort(classes, kind="stable")
     return order[np.searchsorted(classes, labels, sorter=order)]
+
+
+def _unknown(classes: NDArray, labels: NDArray) -> list[Any]:
+    """List labels that are not among the classes, also labels of several types."""
+    try:
+        return np.setdiff1d(labels, classes).tolist()
+    except TypeError:  # such as text and nan
+        known = set(classes.tolist())
+        return [one for one in dict.fromkeys(labels.tolist()) if one not in known]
 
 
 def known_codes(classes: NDArray, labels: NDArray) -> NDArray[np.intp]:

@@ -129,7 +129,8 @@ def _by_value(
     if cells.shape != (n_samples,):
         raise ValueError(
             f"{name} must have one value for each of the {n_samples} samples; got an "
-            f"array of shape {cells.shape} for {attribute!r}."
+            f"array of shape {cells.shape} for {attribute!r}. Pass the values, as "
+            "X[['sex', 'age_group']], not names of columns."
         )
     several = next((cell for cell in cells if np.ndim(cell)), None)
     if several is not None:
@@ -157,10 +158,14 @@ def _by_value(
 def _encode(cells: NDArray, column: Any) -> tuple[NDArray[np.intp], list[str]]:
     """Return codes and texts of values: in their order, or that of their categories."""
     texts = np.array([str(cell) for cell in cells], dtype=object)
+    categorical = getattr(column, "cat", column)
+    categories = getattr(categorical, "categories", None)  # pandas
+    if categories is not None:  # with missing values, cells may be of another type
+        names, codes = [str(one) for one in categories], np.asarray(categorical.codes)
+        texts = np.array(names, dtype=object)[codes[codes >= 0]]
     distinct = dict(zip(texts, cells, strict=True))
-    categories = getattr(getattr(column, "cat", column), "categories", None)  # pandas
     if categories is not None:
-        values = [text for text in map(str, categories) if text in distinct]
+        values = [name for name in dict.fromkeys(names) if name in distinct]
     else:
         try:
             values = sorted(distinct, key=distinct.__getitem__)

@@ -92,6 +92,16 @@ def test_any_container_of_groups():
     assert "group = missing" in found.groups.group
 
 
+def test_intervals_of_numbers_of_which_some_are_missing():
+    pd = pytest.importorskip("pandas")
+    ages = pd.cut(pd.Series([20, 70, np.nan, 40, 70, 20]), [0, 30, 100])
+    expected = ["age = (0, 30]", "age = (30, 100]", "age = missing"]
+    for groups in ({"age": ages}, {"age": ages.array}, pd.DataFrame({"age": ages})):
+        found = by_hand(groups)
+        assert found.groups.group.tolist()[1:] == expected
+        assert found.groups.n_samples.tolist()[1:] == [2, 3, 1]
+
+
 def test_polars():
     pl = pytest.importorskip("polars")
     found = by_hand(pl.DataFrame({"sex": ["f", "f", None, "m", "m", "m"]}))
@@ -188,6 +198,10 @@ def test_errors_name_the_value_and_the_remedy():
         group_scores(MODEL, X, y, {"age": many})
     with pytest.raises(ValueError, match=r"each of the 60 samples.*\(3,\)"):
         group_scores(MODEL, X, y, {"age": [1, 2, 3]})
+    with pytest.raises(ValueError, match=r"got .*\(2,\).* not names of columns"):
+        group_scores(MODEL, X, y, ["sex", "age"])
+    with pytest.raises(ValueError, match=r"y must be among .*unknown: \[nan\]"):
+        group_scores(MODEL, X, np.array([*y[:-1], np.nan], dtype=object), many % 2)
     with pytest.raises(ValueError, match="at least one attribute"):
         group_scores(MODEL, X, y, {})
     with pytest.raises(ValueError, match="got 'f1'"):
