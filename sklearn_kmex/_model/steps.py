@@ -84,6 +84,24 @@ def embed(psem: Any, X: Any) -> Any:
     return run_steps(steps_before(psem), X)
 
 
+def embeds_apart(psem: Any) -> bool:
+    """Whether `fit` embedded the training rows otherwise than new rows.
+
+    A forest embeds its own rows by the trees that do not know them.
+    """
+    return any(getattr(step, "out_of_bag_", False) for _, step in uncached_steps(psem))
+
+
+def embed_training(psem: Any, X: Any) -> Any:
+    """Embed all training rows, in their order, as `fit` did; None for other rows."""
+    for _, step in uncached_steps(psem):
+        apart = getattr(step, "out_of_bag_", False)
+        X = step._embed_known(X) if apart else step.transform(X)
+        if X is None:
+            return None
+    return X
+
+
 def compare(psem: Any, X: Any) -> Any:
     """Compute the similarity of each sample to each prototype."""
     return find_sem(psem).transform(embed(psem, X))

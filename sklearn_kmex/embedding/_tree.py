@@ -100,6 +100,10 @@ class TreeEmbedder(BaseEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during fit, if all of them are strings.
 
+    out_of_bag_ : bool
+        Whether `fit_transform` embedded the rows by the trees that do not know them.
+        Not set by `fit` alone.
+
     See Also
     --------
     MLPEmbedder : Embeds rows by a hidden layer of a network of scikit-learn.
@@ -194,18 +198,28 @@ class TreeEmbedder(BaseEmbedder):
                 "identity of a leaf has no mean over trees."
             )
         leaves = self._leaves(X)
-        embeddings = self._encode(leaves)
+        embeddings, self.out_of_bag_ = self._encode(leaves), False
         if self.leaves == "identity":
             return embeddings
         if self.out_of_bag:
             try:
                 drawn = bootstrap_mask(self.ensemble, leaves.nodes)
+                self.out_of_bag_ = True
                 return fill_with_means(embeddings, drawn)
             except NoOutOfBagError:
                 if required:
                     raise
         warn_if_sure(self.ensemble, embeddings)
         return embeddings
+
+    def _embed_known(self, X: Any) -> Any:
+        """Embed the rows of the forest as `fit_transform` did; None for other rows."""
+        leaves = self._leaves(self._check_input(X, reset=False))
+        try:
+            drawn = bootstrap_mask(self.ensemble, leaves.nodes)
+        except NoOutOfBagError:
+            return None
+        return fill_with_means(self._encode(leaves), drawn)
 
     def _check_input(self, X: Any, reset: bool) -> Any:
         self._check_ensemble()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
@@ -16,7 +17,8 @@ from sklearn_kmex._fit.validation import check_weights
 from sklearn_kmex._model.decision import decide
 from sklearn_kmex._model.members import Members, codes_of, members_of
 from sklearn_kmex._model.protocol import of_one_state
-from sklearn_kmex._model.steps import embed, find_kmex
+from sklearn_kmex._model.steps import embed, embed_training, embeds_apart, find_kmex
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain._influential_rows import Influence
 from sklearn_kmex.explain._removal import (
     Decided,
@@ -68,7 +70,9 @@ def influence(
         Samples whose decisions are explained, as `psem` takes them.
 
     X_train : array-like, frame, list or Dataset
-        Rows that `psem` was fitted on, or some of them. Each is embedded once.
+        Rows that `psem` was fitted on, or some of them. Each is embedded once. Behind
+        a forest that embeds its own rows by the trees that do not know them
+        (:ref:`embedding_trees`), pass all rows, in their order.
 
     y_train : array-like of shape (n_train,)
         Their labels in `fit`. If prototypes have been moved to another class since,
@@ -97,6 +101,12 @@ def influence(
     ValueError
         If the prototypes of `psem` are medoids, a label is not a class of `psem`, or
         shapes do not fit.
+
+    Warns
+    -----
+    KMExWarning
+        If rows cannot be embedded as in `fit`, because they are not all rows of a
+        forest, in their order. Effects are then rough.
 
     See Also
     --------
@@ -179,12 +189,28 @@ def _members(
     psem: Any, sem: Any, X_train: Any, codes: NDArray[np.intp], weights: NDArray
 ) -> Iterator[tuple[NDArray[np.intp], Members]]:
     """Yield numbers of training rows, and the prototypes that they belong to."""
+    known = embed_training(psem, X_train) if embeds_apart(psem) else None
+    if known is not None:
+        psem, X_train = sem, known
+    elif embeds_apart(psem):
+        _warn_of_forest(len(codes))
     size = min(chunk_rows(X_train), MOST_ROWS)
     for part in batches(len(codes), size):
         numbers = np.arange(len(codes))[part]
         with numbered(numbers.tolist()):
             Z = embed(psem, take(X_train, numbers))
         yield numbers, members_of(sem, Z, codes[part], weights[part])
+
+
+def _warn_of_forest(n_rows: int) -> None:
+    warnings.warn(
+        f"X_train has {n_rows} rows that are not those of the forest, all of them in "
+        "their order: the trees that do not know a row, which embedded it in fit, are "
+        "unknown. All trees embed it here, and effects are rough. Pass all training "
+        "rows, or embed them by TreeEmbedder(forest, out_of_bag=False) in fit.",
+        KMExWarning,
+        stacklevel=4,
+    )
 
 
 def _effects(

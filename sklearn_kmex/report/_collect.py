@@ -121,7 +121,7 @@ def collect(
     members = member_cards(find_sem(psem), answers, training_set, rows)
     known = known_rows(psem, answers, training_set)
     content["cases"] = case_cards(answers, chosen, explanation, names, members, known)
-    add_influence(content["cases"], find_sem(psem), answers, training_set, names)
+    add_influence(content["cases"], psem, answers, training_set, names)
     content["first"] = choose_first(content)
     show_samples(
         content, psem, samples, training, answers, explanation, feature_names, columns

@@ -6,6 +6,8 @@ import numpy as np
 
 from sklearn_kmex._data.samples import take
 from sklearn_kmex._model.labels import class_codes
+from sklearn_kmex._model.protocol import find_sem
+from sklearn_kmex._model.steps import embed_training, embeds_apart
 from sklearn_kmex.explain import Influence, influence
 from sklearn_kmex.report._answers import Answers
 from sklearn_kmex.report._findings import TrainingSet
@@ -17,7 +19,7 @@ SIDES = ("supporting", "opposing")
 
 def add_influence(
     cases: list[dict[str, Any]],
-    sem: Any,
+    psem: Any,
     answers: Answers,
     training: TrainingSet | None,
     names: list[str],
@@ -25,12 +27,16 @@ def add_influence(
     """Fill in the training samples of the largest effects on each decision."""
     for case in cases:
         case["influence"] = None
+    sem = find_sem(psem)
     if training is None or not holds_members(sem, answers, training):
+        return
+    Z = training.embeddings
+    if embeds_apart(psem) and (Z := embed_training(psem, training.samples.X)) is None:
         return
     found = influence(
         sem,
         take(answers.embeddings, [case["row"] for case in cases]),
-        training.embeddings,
+        Z,
         training.samples.y,
         n_rows=N_ROWS,
     )

@@ -7,16 +7,18 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sems import Prototypes
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier, edit
+from sklearn_kmex import KMExClassifier, RejectingClassifier, edit, make_kmex
 from sklearn_kmex._fit.validation import class_priors
 from sklearn_kmex._model.metric import METRICS
 from sklearn_kmex._model.rule import rule_of
 from sklearn_kmex.edit._state import copy_for_edit
+from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain import Influence, explain, influence
 
 X, Y = load_wine(return_X_y=True)
@@ -270,3 +272,19 @@ def test_prototypes_of_another_clusterer_count_as_well():
     clusterer = KMeans(n_init=1, tol=0, random_state=0)
     psem = KMExClassifier(2, clusterer=clusterer).fit(X, Y)
     assert (influence(psem, SAMPLES, X, Y).supporting_rows[:, 0] >= 0).all()
+
+
+def test_rows_of_a_forest_are_embedded_as_in_fit():
+    X, y = load_breast_cancer(return_X_y=True)
+    seen, new = slice(0, 300), slice(300, 320)
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(20))
+    psem = make_kmex(pipeline.fit(X[seen], y[seen]), n_prototypes=2)
+    Z = psem[:-1].fit_transform(X[seen])
+    psem.fit(X[seen], y[seen])
+    found = influence(psem, X[new], X[seen], y[seen], keep_effects=True)
+    by_hand = influence(
+        psem["kmex"], psem[:-1].transform(X[new]), Z, y[seen], keep_effects=True
+    )
+    assert_allclose(found.effects, by_hand.effects, atol=1e-12)
+    with pytest.warns(KMExWarning, match="299 rows .* Pass all training rows"):
+        influence(psem, X[new], X[1:300], y[1:300])
