@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.samples import as_samples, len_of
 from sklearn_kmex._fit.validation import check_weights
-from sklearn_kmex._model.members import codes_of, members_of
+from sklearn_kmex._model.members import (
+    check_spread,
+    codes_of,
+    members_of,
+    spread_of,
+)
 from sklearn_kmex._model.rule import metric_of
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import embed, embeds_apart
 from sklearn_kmex.edit._check import find_editable
 from sklearn_kmex.edit._remaining import (
     check_represented,
@@ -22,6 +28,7 @@ from sklearn_kmex.edit._remaining import (
 from sklearn_kmex.edit._state import read_prototypes
 from sklearn_kmex.edit._trail import Edit, apply_edit
 from sklearn_kmex.edit._without import scatter_without, without_members
+from sklearn_kmex.exceptions import KMExWarning
 
 
 def forget_rows(
@@ -108,16 +115,18 @@ def forget_rows(
 
     ValueError
         If the rows cannot be training rows of `psem`, because more of them are nearest
-        to a prototype than it has members; if a class would have no rows left; if
-        `X_train` has too many rows to be without them, or none of a class; or if a
+        to a prototype than it has members, or because they are farther from the
+        prototypes than all training rows of their class together; if a class would have
+        no rows left; if `X_train` has too many rows to be without them, or none of a class; or if a
         prototype is a medoid that is to be forgotten, and `X_train` is not given.
 
     Warns
     -----
     KMExWarning
         If rows of `X_train` are now nearer to another prototype of their class, but
-        k-means does not go on there (see Notes), or if a prototype is left without a
-        training row that represents it.
+        k-means does not go on there (see Notes); if a prototype is left without a
+        training row that represents it; or if `psem` is behind a forest that embedded
+        its own rows by the trees that do not know them (:ref:`embedding_trees`).
 
     See Also
     --------
@@ -163,17 +172,24 @@ def forget_rows(
     >>> entry["what"], entry["n_rows"], entry["reason"]
     ('forget_rows', 5, 'request 17')
     """
+    if X_train is None and (y_train is not None or train_weight is not None):
+        given = "train_weight" if y_train is None else "y_train"
+        raise ValueError(f"X_train must be given with {given}; got None.")
     sem, X_rows = find_editable(psem), as_samples(X_rows)
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
     codes = codes_of(sem, y_rows, len_of(X_rows), "y_rows")
     weights = check_weights(sample_weight, codes)
     gone = members_of(sem, embed(psem, X_rows), codes, weights)
+    if embeds_apart(psem):
+        _warn_of_forest()
+    else:
+        check_spread(sem, spread_of(sem, gone), "X_rows")
     after, n_seen = without_members(state, gone, medoid), sem.n_samples_seen_
     if X_train is not None:
         given = X_train, y_train, train_weight, len(codes)
         rest = read_remaining(psem, sem, *given)
         after, n_seen = with_rest(sem, state, after, rest), len(rest.codes)
-    check_represented(after, medoid)
+    check_represented(after, medoid, X_train is not None)
     moved = after.ids[(after.vectors != state.vectors[after.ids]).any(axis=1)]
     ids = np.union1d(gone.owners[weights > 0], moved)
     edit = Edit("forget_rows", ids, after, sem.classes_, n_rows=len(codes))
@@ -184,3 +200,15 @@ def forget_rows(
             copy._scatter = scatter_without(copy._scatter, state, gone)
 
     return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
+
+
+def _warn_of_forest() -> None:
+    warnings.warn(
+        "The forest of psem embedded its own rows in fit by the trees that do not know "
+        "them. Which trees these are is not known of X_rows: all trees embed them, and "
+        "prototypes move only roughly as they should. The forest itself still "
+        "remembers the rows. Fit both again without them, or use "
+        "TreeEmbedder(forest, out_of_bag=False) in fit.",
+        KMExWarning,
+        stacklevel=3,
+    )

@@ -21,12 +21,11 @@ from sklearn_kmex._data.samples import (
 from sklearn_kmex._data.unit_rows import largest_values
 from sklearn_kmex._fit.validation import check_weights
 from sklearn_kmex._model.bounds import Nearest, compare
-from sklearn_kmex._model.members import Members, clustered_rows, codes_of
+from sklearn_kmex._model.members import Members, clustered_rows, codes_of, squares_to
 from sklearn_kmex._model.rule import metric_of, rule_of
 from sklearn_kmex._model.steps import embed, steps_before
 from sklearn_kmex.edit._settle import Group, follow, is_settled, settle
 from sklearn_kmex.edit._state import State
-from sklearn_kmex.edit._without import squares_to
 from sklearn_kmex.exceptions import KMExWarning
 
 
@@ -180,7 +179,7 @@ def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
     )
 
 
-def check_represented(state: State, medoid: bool) -> None:
+def check_represented(state: State, medoid: bool, searched: bool) -> None:
     """Refuse medoids that are no training row; warn of prototypes without one."""
     unknown = np.flatnonzero(state.rows < 0).tolist()
     if not unknown:
@@ -192,10 +191,15 @@ def check_represented(state: State, medoid: bool) -> None:
             f"prototypes of psem, {which} after the edit: other training rows must "
             "take their place."
         )
+    reason = (
+        "because no row of X_train is nearest to them; their prototype_indices_ are "
+        "-1. Check that X_train is complete; drop_prototypes removes them."
+        if searched
+        else "because it was forgotten; their prototype_indices_ are -1. Pass X_train "
+        "and y_train to find others."
+    )
     warnings.warn(
-        f"No training row represents prototypes {which} any more, because it was "
-        "forgotten; their prototype_indices_ are -1. Pass X_train and y_train to find "
-        "others.",
+        f"No training row represents prototypes {which} any more, {reason}",
         KMExWarning,
         stacklevel=3,
     )

@@ -1,24 +1,17 @@
 """The state of prototypes without some members, from means and weights alone."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sklearn_kmex._data.arrays import batches, dense, squared_norms
+from sklearn_kmex._data.arrays import squared_norms
 from sklearn_kmex._data.listed import listed
-from sklearn_kmex._model.members import ROUNDING, Members, left_of
+from sklearn_kmex._model.members import ROUNDING, SAME, Members, blocks, left_of
 from sklearn_kmex.edit._state import State
 
-# Rows at a smaller squared distance, as a share of their squared length, are the same
-# row: an encoder may round differently in another batch.
-SAME = 1e-10
 # Such rows have the same distance from a point, up to this share of its length and of
 # theirs.
 ALIKE = 1e-4
-# Elements of a block of rows, which fit into the cache.
-BLOCK_ELEMENTS = 2**18
 
 
 def without_members(state: State, gone: Members, medoid: bool) -> State:
@@ -61,18 +54,10 @@ def scatter_without(
     """Subtract the products of removed rows about the mean of prototypes."""
     products, fourth = scatter
     center = state.means.mean(axis=0, dtype=np.float64)
-    for rows, _, weights in _blocks(gone):
+    for rows, _, weights in blocks(gone):
         rows = rows - center
         products = products - (rows.T * weights) @ rows
     return products, fourth
-
-
-def _blocks(members: Members) -> Iterator[Members]:
-    """Split members into blocks of dense rows."""
-    size = max(1, BLOCK_ELEMENTS // members.rows.shape[1])
-    for part in batches(len(members.owners), size):
-        rows = dense(members.rows[part])
-        yield Members(rows, members.owners[part], members.weights[part])
 
 
 def sums_about(
@@ -81,21 +66,12 @@ def sums_about(
     """Sum the differences of members from given means, and square each of them."""
     sums, squared = np.zeros(means.shape), []
     means = means.astype(members.rows.dtype)
-    for rows, owners, weights in _blocks(members):
+    for rows, owners, weights in blocks(members):
         apart = rows - means[owners]
         cells = (weights.astype(rows.dtype), (owners, np.arange(len(owners))))
         sums += sparse.csr_array(cells, shape=(len(means), len(owners))) @ apart
         squared.append(squared_norms(apart))
     return sums, np.concatenate(squared)
-
-
-def squares_to(vectors: NDArray, members: Members) -> NDArray[np.float64]:
-    """Return the squared distance of each member to the vector of its prototype."""
-    parts = [
-        squared_norms(rows - vectors.astype(np.float64)[owners])
-        for rows, owners, _ in _blocks(members)
-    ]
-    return np.concatenate(parts)
 
 
 def _share_within(state: State, within: NDArray, left: NDArray) -> NDArray[np.float64]:
@@ -116,7 +92,7 @@ def _are_removed(state: State, gone: Members, squared: NDArray) -> NDArray[np.bo
     slack = ALIKE * (known + lengths[gone.owners])
     some = np.flatnonzero(abs(known - known_of) <= slack)
     removed = np.zeros(len(state.ids), dtype=bool)
-    for rows, owners, _ in _blocks(gone.take(some)):
+    for rows, owners, _ in blocks(gone.take(some)):
         apart = squared_norms(rows - state.nearest[owners])
         removed[owners[apart <= SAME * squared_norms(rows)]] = True
     return removed & (state.rows >= 0)

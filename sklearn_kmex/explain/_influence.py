@@ -15,7 +15,13 @@ from sklearn_kmex._data.arrays import batches
 from sklearn_kmex._data.samples import as_samples, chunk_rows, len_of, numbered, take
 from sklearn_kmex._fit.validation import check_weights
 from sklearn_kmex._model.decision import decide
-from sklearn_kmex._model.members import Members, codes_of, members_of
+from sklearn_kmex._model.members import (
+    Members,
+    check_spread,
+    codes_of,
+    members_of,
+    spread_of,
+)
 from sklearn_kmex._model.protocol import of_one_state
 from sklearn_kmex._model.steps import embed, embed_training, embeds_apart, find_kmex
 from sklearn_kmex.exceptions import KMExWarning
@@ -99,8 +105,9 @@ def influence(
         If there is no `KMExClassifier` in `psem`.
 
     ValueError
-        If the prototypes of `psem` are medoids, a label is not a class of `psem`, or
-        shapes do not fit.
+        If the prototypes of `psem` are medoids, a label is not a class of `psem`,
+        shapes do not fit, or the rows of a class are farther from the prototypes than
+        in `fit`.
 
     Warns
     -----
@@ -189,17 +196,22 @@ def _members(
     psem: Any, sem: Any, X_train: Any, codes: NDArray[np.intp], weights: NDArray
 ) -> Iterator[tuple[NDArray[np.intp], Members]]:
     """Yield numbers of training rows, and the prototypes that they belong to."""
-    known = embed_training(psem, X_train) if embeds_apart(psem) else None
+    spread, apart = np.zeros(len(sem.classes_)), embeds_apart(psem)
+    known = embed_training(psem, X_train) if apart else None
     if known is not None:
         psem, X_train = sem, known
-    elif embeds_apart(psem):
+    elif apart:
         _warn_of_forest(len(codes))
     size = min(chunk_rows(X_train), MOST_ROWS)
     for part in batches(len(codes), size):
         numbers = np.arange(len(codes))[part]
         with numbered(numbers.tolist()):
             Z = embed(psem, take(X_train, numbers))
-        yield numbers, members_of(sem, Z, codes[part], weights[part])
+        members = members_of(sem, Z, codes[part], weights[part])
+        spread += spread_of(sem, members)
+        yield numbers, members
+    if known is not None or not apart:
+        check_spread(sem, spread, "X_train")
 
 
 def _warn_of_forest(n_rows: int) -> None:

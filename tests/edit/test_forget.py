@@ -10,13 +10,15 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_kmex import KMExClassifier, RejectingClassifier
+from sklearn_kmex import KMExClassifier, RejectingClassifier, make_kmex
 from sklearn_kmex._model.metric import METRICS
 from sklearn_kmex.edit import add_prototypes, drop_prototypes, forget_rows
+from sklearn_kmex.embedding import TreeEmbedder
 from sklearn_kmex.exceptions import KMExWarning
 from sklearn_kmex.explain import explain
 from sklearn_kmex.persistence import load_psem, save_psem
@@ -304,6 +306,11 @@ def test_rows_that_cannot_be_training_rows():
         forget_rows(psem, X[row], Y[row], sample_weight=[twice])
     with pytest.raises(ValueError, match=r"leave training rows .* none of \[2\]. Fit"):
         forget_rows(psem, X[Y == 2], Y[Y == 2])
+    with pytest.raises(ValueError, match=r"X_rows must .* class 1 .* scaled as in fit"):
+        forget_rows(psem, 100 * X[Y == 1][:1], [1])
+    for name in ("y_train", "train_weight"):
+        with pytest.raises(ValueError, match=f"X_train must be given with {name}"):
+            forget_rows(psem, X[:1], Y[:1], **{name: Y[1:]})
     with pytest.raises(ValueError, match="y_train must be given with X_train"):
         forget_rows(psem, X[:1], Y[:1], X_train=X[1:])
     with pytest.raises(ValueError, match=r"X_train must hold all .* none of \[0\]"):
@@ -415,3 +422,17 @@ def test_texts_of_a_pipeline():
     for k in range(4):
         assert_allclose(edited[-1].prototypes_[k], rows[owners == k].mean(axis=0))
     assert (edited[-1].prototype_counts_ == np.bincount(owners)).all()
+
+
+def test_a_forest_embeds_rows_by_other_trees_than_in_fit():
+    forest = RandomForestClassifier(10, random_state=0).fit(X, Y)
+    psem = make_kmex(forest, n_prototypes=1, random_state=0).fit(X, Y)
+    with pytest.warns(KMExWarning, match=r"forest .* only roughly .* out_of_bag=False"):
+        forget(psem, np.arange(3))
+    exact = make_pipeline(TreeEmbedder(forest, out_of_bag=False), KMExClassifier(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rest = {"X_train": X[3:], "y_train": Y[3:]}
+        edited = forget_rows(exact.fit(X, Y), X[:3], Y[:3], **rest)
+    mean = exact[0].transform(X[3:][Y[3:] == 0]).mean(axis=0)
+    assert_allclose(edited[-1].prototypes_[0], mean)

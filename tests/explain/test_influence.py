@@ -288,3 +288,10 @@ def test_rows_of_a_forest_are_embedded_as_in_fit():
     assert_allclose(found.effects, by_hand.effects, atol=1e-12)
     with pytest.warns(KMExWarning, match="299 rows .* Pass all training rows"):
         influence(psem, X[new], X[1:300], y[1:300])
+
+
+def test_rows_that_are_not_those_of_fit():
+    psem = KMExClassifier(2, random_state=0).fit(X, Y)
+    for rows, labels in ((3 * X, Y), (X, np.roll(Y, 60))):
+        with pytest.raises(ValueError, match=r"X_train must .* class .* scaled as in"):
+            influence(psem, SAMPLES, rows, labels)
