@@ -73,8 +73,10 @@ def spread_of(sem: Any, members: Members) -> NDArray[np.float64]:
     """Sum squared distances of members to their prototypes, for each class."""
     lengths = np.concatenate([squared_norms(rows) for rows, *_ in blocks(members)])
     apart = squares_to(sem.prototypes_, members) - SAME * lengths
+    found = np.zeros(len(sem.classes_))
     codes = rule_of(sem).owners[members.owners]
-    return np.bincount(codes, members.weights * apart.clip(0), len(sem.classes_))
+    np.add.at(found, codes, members.weights * apart.clip(0))
+    return found
 
 
 def check_spread(sem: Any, spread: NDArray[np.float64], name: str) -> None:

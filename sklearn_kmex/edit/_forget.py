@@ -117,8 +117,9 @@ def forget_rows(
         If the rows cannot be training rows of `psem`, because more of them are nearest
         to a prototype than it has members, or because they are farther from the
         prototypes than all training rows of their class together; if a class would have
-        no rows left; if `X_train` has too many rows to be without them, or none of a class; or if a
-        prototype is a medoid that is to be forgotten, and `X_train` is not given.
+        no rows left; if `X_train` has too many rows to be without them, or none of a
+        class; or if a prototype is a medoid that is to be forgotten, and `X_train` is
+        not given.
 
     Warns
     -----
@@ -172,9 +173,7 @@ def forget_rows(
     >>> entry["what"], entry["n_rows"], entry["reason"]
     ('forget_rows', 5, 'request 17')
     """
-    if X_train is None and (y_train is not None or train_weight is not None):
-        given = "train_weight" if y_train is None else "y_train"
-        raise ValueError(f"X_train must be given with {given}; got None.")
+    _check_given(X_train, y_train=y_train, train_weight=train_weight)
     sem, X_rows = find_editable(psem), as_samples(X_rows)
     state, medoid = read_prototypes(sem), sem.prototype == "medoid"
     codes = codes_of(sem, y_rows, len_of(X_rows), "y_rows")
@@ -200,6 +199,12 @@ def forget_rows(
             copy._scatter = scatter_without(copy._scatter, state, gone)
 
     return apply_edit(psem, edit, reason, X_val, y_val, adapt=adapt)
+
+
+def _check_given(X_train: Any, **others: Any) -> None:
+    named = [name for name, value in others.items() if value is not None]
+    if X_train is None and named:
+        raise ValueError(f"X_train must be given with {named[0]}; got None.")
 
 
 def _warn_of_forest() -> None:
