@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from sklearn_kmex.metrics._simultaneous import (
+    MOST_CORRELATED,
     Limits,
+    bonferroni,
     difference_limits,
     joint_level,
     mean_limits,
@@ -137,10 +139,12 @@ def _as_share(measure: Measure, cells: Cells, j: int) -> tuple[NDArray, NDArray]
 def _level(
     measures: list[Measure],
     cells: Cells,
-    correlation: NDArray,
+    correlation: NDArray | None,
     differences: bool = False,
 ) -> float:
     """Find the error of each interval at which all are right."""
+    if correlation is None:
+        return bonferroni(int(cells.known.sum()))
     successes = np.full(cells.mean.shape, np.nan)
     trials = successes.copy()
     if not differences:
@@ -157,9 +161,14 @@ def _correlation(
     members: NDArray,
     own: Cells,
     rest: Cells | None,
-) -> NDArray[np.float64]:
-    """Compute the correlation of the known estimates, or of differences to the rest."""
+) -> NDArray[np.float64] | None:
+    """Compute the correlation of the known estimates, or of differences to the rest.
+
+    None if there are too many.
+    """
     n_cells = own.known.size
+    if own.known.sum() > MOST_CORRELATED:
+        return None
     product = np.zeros((n_cells, n_cells))
     for some in gen_batches(len(values), max(1, BLOCK_ELEMENTS // n_cells)):
         of_group = members[some, :, None]

@@ -213,10 +213,11 @@ def group_scores(
     differences combine the limits of both sides [2]_. The error :math:`\alpha` of the
     single intervals, the same for all, is the 5 % quantile of the smallest p-value in
     8,000 correlated draws of all estimates, because groups overlap, and measures count
-    the same samples.
+    the same samples. Of more than 3,000 estimates, as with hundreds of classes, it is
+    5 % divided by their number.
 
     The cost is that of embedding X, and :math:`O(n m^2)` for the correlation of the m
-    estimates.
+    estimates, if there are at most 3,000.
 
     `MetricFrame` of fairlearn computes any metric by group, with bootstrap intervals
     for one value at a time, which have no width where all samples are correct. Use it
@@ -245,6 +246,7 @@ def group_scores(
     >>> found.scores.value[accuracy].round(2).tolist()
     [0.97, 0.94, 1.0]
     """
+    check_same_index(X, y, "y")
     check_same_index(X, groups, "groups")
     check_same_index(X_train, groups_train, "groups_train", "X_train")
     psem, X = of_one_state(psem), as_samples(X)

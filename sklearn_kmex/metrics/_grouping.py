@@ -69,7 +69,7 @@ def check_same_attributes(groups: Any, groups_train: Any) -> None:
 
 
 def check_same_index(X: Any, groups: Any, name: str, of: str = "X") -> None:
-    """Refuse attributes whose index has other labels than that of X, or another order.
+    """Refuse values whose index has other labels than that of X, or another order.
 
     Rows are matched by position. An index that only counts the rows is not compared.
     """

@@ -11,6 +11,7 @@ CONFIDENCE = 0.95
 N_DRAWS = 8_000  # of the largest error: 0.25 percentage points of the confidence
 N_STEPS = 50  # of bisection
 MOST_DISCRETE = 2_000  # trials above which a share counts as continuous
+MOST_CORRELATED = 3_000  # estimates, above which their correlation costs minutes
 RIDGE = 1e-9  # of correlations, which may be singular
 
 
@@ -62,6 +63,11 @@ def difference_limits(
     down = np.hypot(one - of_one.low, of_other.high - other)
     up = np.hypot(of_one.high - one, other - of_other.low)
     return Limits(one - other - down, one - other + up)
+
+
+def bonferroni(n_estimates: int) -> float:
+    """Return the error of each interval at which all hold, however correlated."""
+    return (1 - CONFIDENCE) / n_estimates
 
 
 def joint_level(correlation: NDArray, k: NDArray, n: NDArray) -> float:

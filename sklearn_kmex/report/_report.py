@@ -23,7 +23,7 @@ from sklearn_kmex.report._collect import check_arguments, collect
 from sklearn_kmex.report._groups import Attributes
 from sklearn_kmex.report._pictures import check_image_arguments, check_samples
 from sklearn_kmex.report._render import render_html, render_markdown
-from sklearn_kmex.report._review import Review
+from sklearn_kmex.report._review import Review, check_pairs
 from sklearn_kmex.report._text import as_name
 
 if TYPE_CHECKING:
@@ -196,6 +196,7 @@ class SEMReport:
         X_new: Any = None,
     ) -> None:
         check_image_arguments(images, image_shape)
+        check_pairs((X, y), (X_train, y_train), groups, groups_train)
         samples, training = check_samples(X, column_or_1d(y), images, image_shape), None
         if X_train is not None:
             if train_images is None and callable(images):

@@ -18,6 +18,21 @@ from sklearn_kmex.report._leaks import describe_leaks, leak_warnings
 from sklearn_kmex.report._pictures import SampleSet
 
 
+def check_pairs(
+    samples: tuple[Any, Any], training: tuple[Any, Any], groups: Any, groups_train: Any
+) -> None:
+    """Refuse labels of other samples or of none, and groups of training samples alone.
+
+    `samples` and `training` are X and y.
+    """
+    check_same_index(*samples, "y")
+    check_same_index(*training, "y_train", "X_train")
+    if training[0] is None and training[1] is not None:
+        raise ValueError("X_train must be given with y_train; got None.")
+    if groups is None and groups_train is not None:
+        raise ValueError("groups must be given with groups_train; got None.")
+
+
 class Review(NamedTuple):
     """What is given for a review beside the samples."""
 

@@ -8,7 +8,7 @@ from sems import Prototypes
 from sklearn.metrics import accuracy_score
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier
-from sklearn_kmex.metrics import group_scores
+from sklearn_kmex.metrics import _group_estimates, group_scores
 from sklearn_kmex.metrics._group_estimates import Measure, estimate
 from sklearn_kmex.metrics._simultaneous import (
     Limits,
@@ -334,6 +334,8 @@ def test_rows_in_another_order_raise():
         with pytest.raises(ValueError, match=said.format("X")):
             names(other)
     assert names({"sex": sex[::-1].loc[X.index]}) == expected
+    with pytest.raises(ValueError, match=r"y must have the rows of X in the same"):
+        group_scores(MODEL, X, pandas.Series(y, X.index)[::-1], sex)
     with pytest.raises(ValueError, match=said.format("X_train")):
         names({"sex": sex}, groups_train={"sex": sex[::-1]}, X_train=X, y_train=y)
     index = pandas.MultiIndex.from_product([["u", "v"], [1, 2]])
@@ -342,3 +344,17 @@ def test_rows_in_another_order_raise():
     X = X.set_axis(pandas.date_range("2020", periods=4))
     with pytest.raises(ValueError, match=r"got the label .* in the index of row 0"):
         names({"sex": sex})
+
+
+def test_many_classes_are_not_correlated(monkeypatch):
+    groups = {"sex": list("ffmm") * 50}
+    X, y = [[0]] * 200, ["a", "b"] * 100
+    few = group_scores(MODEL, X, y, groups).scores
+    monkeypatch.setattr(_group_estimates, "MOST_CORRELATED", 3)
+    many = group_scores(MODEL, X, y, groups).scores
+    n_known = np.count_nonzero(~np.isnan(few.value))
+    place = list(many.measure).index("accuracy")
+    n, k = many.n_samples[place], many.n_samples[place] * many.value[place]
+    expected = share_limits(np.array(k), np.array(n), 0.05 / n_known)
+    assert_allclose([many.low[place], many.high[place]], expected)
+    assert many.low[place] < few.low[place]

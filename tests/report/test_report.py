@@ -215,6 +215,8 @@ def test_class_names_and_feature_names(iris, iris_psem):
             "y must hold a label for each row of X; got 1 labels for 75",
         ),
         ({"y": None}, "y should be a 1d array"),
+        ({"y_train": ["setosa"] * 75}, "X_train must be given with y_train; got None"),
+        ({"groups_train": [0] * 75}, "groups must be given with groups_train; got"),
         (
             {"y": ["rose"] * 75},
             r"y must be among the classes .* unknown: \['rose'\]",
@@ -269,6 +271,19 @@ def test_training_rows_that_do_not_fit(iris, iris_psem, n_rows, labels, message)
     X, X_test, _, y = iris
     with pytest.raises(ValueError, match=message):
         SEMReport(iris_psem, X_test, y, X_train=X[:n_rows], y_train=labels)
+
+
+def test_labels_in_another_order_than_the_samples(iris, iris_psem):
+    pandas = pytest.importorskip("pandas")
+    X_train, X, _, y = iris
+    X, y = X.set_axis([f"r{row}" for row in range(75)]), np.asarray(y)
+    labels = pandas.Series(y, X.index)
+    SEMReport(iris_psem, X, labels)
+    with pytest.raises(ValueError, match=r"y must have the rows of X .* got the label"):
+        SEMReport(iris_psem, X, labels[::-1])
+    training = {"X_train": X_train.set_axis(X.index), "y_train": labels[::-1]}
+    with pytest.raises(ValueError, match=r"y_train must have the rows of X_train"):
+        SEMReport(iris_psem, X, labels, **training)
 
 
 def test_similarities_of_training_rows_that_are_no_numbers():
