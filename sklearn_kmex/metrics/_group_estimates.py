@@ -109,15 +109,17 @@ def _cells(
 def _limits(measures: list[Measure], cells: Cells, level: float) -> Limits:
     """Compute the limits of all measures in all groups at one level."""
     ends = np.empty((2, *cells.mean.shape))
-    for j, measure in enumerate(measures):
-        mean, n = cells.mean[:, j], cells.n[:, j]
-        if measure.kind == "mean":
-            ends[:, :, j] = mean_limits(mean, cells.error[:, j], n, level)
-            continue
-        low, high = share_limits(*_as_share(measure, cells, j), level)
-        at = cells.shift[:, j]
-        gap = measure.kind == "gap"
-        ends[:, :, j] = (at - high, at - low) if gap else (low, high)
+    kinds = np.array([measure.kind for measure in measures])
+    means, gaps = kinds == "mean", kinds == "gap"
+    known = cells.mean[:, means], cells.error[:, means], cells.n[:, means]
+    ends[:, :, means] = mean_limits(*known, level)
+    shares = np.flatnonzero(~means).tolist()
+    if shares:
+        counts = [_as_share(measures[j], cells, j) for j in shares]
+        k, n = np.stack(counts, axis=2)
+        ends[:, :, shares] = share_limits(k, n, level)
+    low, high = ends[:, :, gaps]
+    ends[:, :, gaps] = cells.shift[:, gaps] - high, cells.shift[:, gaps] - low
     return Limits(*ends)
 
 
