@@ -13,7 +13,7 @@ from sklearn_kmex._draw.sentences import drift_lines
 from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
-from sklearn_kmex._model.steps import embed
+from sklearn_kmex._model.steps import embed, embed_training, embeds_apart
 from sklearn_kmex.metrics._simultaneous import (
     difference_limits,
     joint_level,
@@ -26,6 +26,7 @@ N_TABLES = 2_000  # at random, of each test
 N_BINS = 40  # of similarities and probabilities
 N_EXAMPLES = 5
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+FEWEST = 2  # prototypes by which training samples are recognized
 SEEN = 0.5  # share of prototypes shown by the row that the training set has there
 
 
@@ -175,7 +176,13 @@ def drift(psem: Any, X_new: Any, X_ref: Any) -> Drift:
             )
     found, of_new = _use(psem, new)
     reference, of_ref = _use(psem, ref)
-    check_held_out(of_ref)
+    seen = embed_training(psem, ref) is not None if embeds_apart(psem) else False
+    if seen or holds_examples(of_ref):
+        raise ValueError(
+            "X_ref must hold samples that psem was not fitted to; these have the "
+            "training samples of its prototypes, in the same rows. Any new samples "
+            "would seem to drift. Pass the test set, or hold some samples out."
+        )
     return compare(found, of_new, reference)
 
 
@@ -195,18 +202,16 @@ def use_of(decision: Decision, proba: NDArray | None) -> Use:
     )
 
 
-def check_held_out(decision: Decision) -> None:
-    """Refuse the samples that the prototypes were found in as a reference."""
-    shown = decision.training_rows
-    if shown.min() < 0 or shown.max() >= len(decision.similarities):
-        return
-    nearest = decision.similarities.argmax(axis=0)
-    if np.mean(nearest == shown) >= SEEN:
-        raise ValueError(
-            "X_ref must hold samples that psem was not fitted to; these have the "
-            "training samples of its prototypes, in the same rows. Any new samples "
-            "would seem to drift. Pass the test set, or hold some samples out."
-        )
+def holds_examples(decision: Decision) -> bool:
+    """Whether samples are training samples, or the first of these, in their order.
+
+    Rows of equal similarity, as behind trees that are sure of them, show nothing.
+    """
+    shown, similar = decision.training_rows, decision.similarities
+    alone = np.sum(similar == similar.max(axis=0), axis=0) == 1
+    known = (shown >= 0) & (shown < len(similar)) & alone
+    same = np.sum((similar.argmax(axis=0) == shown)[known])
+    return bool(same >= max(FEWEST, SEEN * known.sum()))
 
 
 def compare(new: Use, of_new: Decision, ref: Use) -> Drift:

@@ -62,6 +62,7 @@ def describe_drift(
             {
                 "prototype": None if k is None else int(k),
                 "row": int(row),
+                "id": new.id(row),
                 **dict.fromkeys(["text", "picture", "columns"]),
             }
             for k, row in rows

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sems import Prototypes
+from sklearn.ensemble import RandomForestClassifier
 
-from sklearn_kmex import KMExClassifier
+from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.metrics import drift
 from sklearn_kmex.metrics._drift import holm, p_value
 
@@ -124,3 +125,16 @@ def test_frame(psem):
         "prototype", "prototype_class", "n_ref", "n_new", "difference", "low", "high",
     ]  # fmt: skip
     assert table["n_new"].sum() == 50
+
+
+def test_a_part_of_the_training_rows_and_those_of_a_forest_are_refused(psem):
+    X, y = draw(np.random.default_rng(0), 4000)
+    new, _ = draw(np.random.default_rng(1), 300)
+    with pytest.raises(ValueError, match="X_ref must hold samples that psem was not"):
+        drift(psem, new, X[:2000])
+    X, y = X[:400], y[:400]
+    forest = make_kmex(RandomForestClassifier(20, random_state=0).fit(X, y))
+    forest.fit(X, y)
+    with pytest.raises(ValueError, match="X_ref must hold samples that psem was not"):
+        drift(forest, new, X)
+    drift(forest, new[:150], new[150:])

@@ -125,8 +125,11 @@ def test_a_table_shows_the_columns_that_changed(iris, iris_psem):
     X, X_test, _, y_test = iris
     new = X_test.copy()
     new.iloc[:, 2] += 3
+    new = new.set_axis([f"case {row}" for row in range(len(new))])
     report = SEMReport(iris_psem, X_test, y_test, X_new=new, groups=y_test)
     example = report.to_dict()["drift"]["examples"][0]
+    assert example["id"] == f"case {example['row']}"
+    assert f"(id <bdi>case {example['row']}</bdi>)" in report.to_html()
     assert [one["feature"] for one in example["columns"]] == list(X.columns)
     assert example["picture"] is example["text"] is None
     assert report.to_dict()["groups"]["representation"] is None
