@@ -171,9 +171,9 @@ def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
         f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
         f"prototype of their class; they are of classes {which}. k-means does not go "
         "on there, because not each prototype of psem was the mean of the rows of "
-        "X_train and X_rows nearest to it. Check that X_train is complete and that "
-        "weights are given as in fit. After an edit or partial_fit, or with medoids, "
-        "fit again if k-means is to go on.",
+        "X_train and X_rows nearest to it. Check that these are all training rows, "
+        "each once, and that weights are given as in fit. After an edit or "
+        "partial_fit, or with medoids, fit again if k-means is to go on.",
         KMExWarning,
         stacklevel=4,
     )

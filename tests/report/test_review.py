@@ -83,6 +83,21 @@ def test_measures_that_differ_clearly_are_open():
     assert said.format("", "no clear difference") in other
 
 
+def test_of_many_classes_those_that_differ_are_shown():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(40), 30)
+    X = 100.0 * y[:, np.newaxis] + rng.normal(size=(1200, 1))
+    groups = np.arange(1200) % 2
+    psem = KMExClassifier(1).fit(X, y)
+    X[(y == 7) & (groups == 0)] += 100  # taken for class 8
+    page = SEMReport(psem, X, y, groups=groups).to_html()
+    assert "Recall of 7</bdi>: differs clearly for 2 groups" in page
+    assert "Recall of 9</bdi>" not in page
+    n_shown = page.count("<bdi>Recall of") + page.count("<bdi>Precision of")
+    assert 0 < n_shown < 4
+    assert f"{80 - n_shown} other values, recall or precision of a class" in page
+
+
 def test_without_groups_and_new_samples(iris_report):
     content = iris_report.to_dict()
     assert content["groups"] is content["drift"] is None
