@@ -25,6 +25,13 @@ def represent(
     if X is None:
         column = next(iter(columns_of(groups, "groups_train").values()))
         rows = np.asarray(getattr(sem, "prototype_indices_", -1))
+        n_rows = getattr(sem, "n_samples_seen_", len(column))
+        if len(column) > n_rows:
+            raise ValueError(
+                "groups_train must be given for the training samples, in the order in "
+                f"which psem was fitted to them; got {len(column)} values, and psem "
+                f"was fitted to {n_rows} samples."
+            )
         return describe(
             groups, len(column), rows, None, len(sem.prototypes_), crossings
         )

@@ -187,6 +187,9 @@ def test_representation():
     assert_array_equal(shown.representation.n_prototypes, table.n_prototypes)
     with pytest.raises(ValueError, match="groups_train must be given for the training"):
         group_scores(other, X, y, groups, groups_train=groups)
+    more = np.concatenate([groups, groups])
+    with pytest.raises(ValueError, match=rf"got {len(more)} values, .* to {len(y)} sa"):
+        group_scores(psem, X, y, groups, groups_train=more)
     with pytest.raises(ValueError, match="got 3 values"):
         group_scores(psem, X, y, groups, groups_train=groups[:3])
 
