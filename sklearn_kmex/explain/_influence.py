@@ -35,6 +35,8 @@ from sklearn_kmex.explain._removal import (
 )
 
 BLOCK_SAMPLES, MOST_ROWS = 1_024, 4_096
+SAME_WEIGHT = 1e-6  # share of the weight in `fit`, for rounding
+UNLIKE = 0.05  # share of the squared distances in `fit`; those of streams are near
 # Without a supporting row the margin is smaller.
 SIGNS = {"supporting": 1, "opposing": -1}
 
@@ -113,7 +115,8 @@ def influence(
     -----
     KMExWarning
         If rows cannot be embedded as in `fit`, because they are not all rows of a
-        forest, in their order. Effects are then rough.
+        forest, in their order, or if all rows are not as far from the prototypes as in
+        `fit`, for example without their weights. Effects are then rough.
 
     See Also
     --------
@@ -212,6 +215,27 @@ def _members(
         yield numbers, members
     if known is not None or not apart:
         check_spread(sem, spread, "X_train")
+        _warn_if_unlike(sem, spread, weights)
+
+
+def _warn_if_unlike(
+    sem: Any, spread: NDArray[np.float64], weights: NDArray[np.float64]
+) -> None:
+    """Warn if all training rows are not as heavy, or as far away, as in `fit`."""
+    if len(weights) != sem.n_samples_seen_ or getattr(sem, "edit_log_", None):
+        return
+    found = np.array([weights.sum(), spread.sum()])
+    known = np.array([sem.prototype_counts_.sum(), sem.inertia_.sum()])
+    if (np.abs(found - known) > known * (SAME_WEIGHT, UNLIKE)).any():
+        warnings.warn(
+            "X_train has as many rows as psem was fitted to, but their weights sum to "
+            f"{found[0]:.4g} (in fit: {known[0]:.4g}), and their squared distances "
+            f"from prototypes to {found[1]:.4g} (in fit: {known[1]:.4g}): effects are "
+            "rough. Check y_train and sample_weight, or whether a step transforms the "
+            "rows of fit otherwise than others, as TargetEncoder does.",
+            KMExWarning,
+            stacklevel=5,
+        )
 
 
 def _warn_of_forest(n_rows: int) -> None:

@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
 from sklearn_kmex import KMExClassifier, RejectingClassifier, edit, make_kmex
 from sklearn_kmex._fit.validation import class_priors
@@ -295,3 +295,23 @@ def test_rows_that_are_not_those_of_fit():
     for rows, labels in ((3 * X, Y), (X, np.roll(Y, 60))):
         with pytest.raises(ValueError, match=r"X_train must .* class .* scaled as in"):
             influence(psem, SAMPLES, rows, labels)
+
+
+def test_rows_that_are_not_weighted_or_transformed_as_in_fit():
+    weights = np.random.default_rng(0).uniform(0.01, 2, len(X))
+    psem = KMExClassifier(2, random_state=0).fit(X, Y, weights)
+    with pytest.warns(
+        KMExWarning, match=r"are rough\. Check y_train and sample_weight"
+    ):
+        influence(psem, SAMPLES, X, Y)
+    influence(psem, SAMPLES, X, Y, sample_weight=weights)
+    influence(psem, SAMPLES, X[:50], Y[:50], sample_weight=weights[:50])
+    stream = KMExClassifier(2, random_state=0)
+    for part in (slice(None, None, 2), slice(1, None, 2)):
+        stream.partial_fit(X[part], Y[part], classes=[0, 1, 2])
+    influence(stream, SAMPLES, X, Y)
+    kinds = np.random.default_rng(1).integers(0, 30, (len(X), 2))
+    encoded = make_pipeline(TargetEncoder(), KMExClassifier(2, random_state=0))
+    encoded.fit(kinds, Y)
+    with pytest.warns(KMExWarning, match="as TargetEncoder does"):
+        influence(encoded, kinds[:3], kinds, Y)
