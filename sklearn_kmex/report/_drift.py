@@ -41,8 +41,6 @@ def describe_drift(
     of_new = use_of(decision, class_probabilities(find_sem(psem), Z))
     found = compare(of_new, decision, use_of(answers.decision, answers.probabilities))
     by_label = answers.names(names)
-    rows = [(k, row) for k in found.gained[:N_PROTOTYPES] for row in found.examples[k]]
-    rows += [(None, row) for row in found.unfamiliar]
     return {
         "n_new": len_of(new.X),
         "drifted": found.drifted,
@@ -58,16 +56,23 @@ def describe_drift(
         "lost": found.lost.tolist(),
         "similarity": _quantiles(found.similarity),
         "probability": _quantiles(found.probability),
-        "examples": [
-            {
-                "prototype": None if k is None else int(k),
-                "row": int(row),
-                "id": new.id(row),
-                **dict.fromkeys(["text", "picture", "columns"]),
-            }
-            for k, row in rows
-        ],
+        "examples": _examples(found, new),
     }
+
+
+def _examples(found: Any, new: SampleSet) -> list[dict[str, Any]]:
+    """Describe new samples of prototypes that gained, and unfamiliar ones."""
+    rows = [(k, row) for k in found.gained[:N_PROTOTYPES] for row in found.examples[k]]
+    rows += [(None, row) for row in found.unfamiliar]
+    return [
+        {
+            "prototype": None if k is None else int(k),
+            "row": int(row),
+            "id": new.id(row),
+            **dict.fromkeys(["text", "picture", "columns"]),
+        }
+        for k, row in rows
+    ]
 
 
 def _rows_of(columns: Any) -> Iterator[tuple[Any, ...]]:
