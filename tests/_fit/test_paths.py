@@ -21,7 +21,8 @@ def paths_of(X, y, counts, weights=None):
     weights = np.ones(len(X)) if weights is None else weights
     rows = Rows(X[order], order, weights[order])
     plans = [Plan(ONCE, own, seed=3) for own in counts]
-    return small_paths(rows, y[order], plans)
+    used = [np.ones((1, n), dtype=bool) for n in np.bincount(y)]
+    return [path for (path,) in small_paths(rows, y[order], plans, used)]
 
 
 def inertia(X, vectors):
