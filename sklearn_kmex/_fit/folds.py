@@ -16,7 +16,7 @@ from sklearn_kmex._compat import _safe_indexing
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Rows, Training, map_batches
 from sklearn_kmex._fit.classes import fit_together
-from sklearn_kmex._fit.covariance import metric_map, scatter_of
+from sklearn_kmex._fit.covariance import Scatter, metric_map, scatter_of
 from sklearn_kmex._fit.paths import Members, small_paths
 from sklearn_kmex._fit.prototypes import Plan, single_start
 from sklearn_kmex._fit.small import share_of_batch
@@ -270,13 +270,34 @@ def _paths(
 
 
 def fold_metrics(
-    training: Training, split: Split, metric: str, shrinkages: Sequence[float | str]
-) -> list[Metric]:
-    """Return the metric of the training rows of a fold for each shrinkage."""
+    training: Training, splits: Sequence[Split], metric: str, shrinkages: Sequence[Any]
+) -> list[list[Metric]]:
+    """Return the metric of the training rows of each fold, for each shrinkage."""
     found = Metric(metric)
     if not found.mapped:
-        return [found] * len(shrinkages)
-    groups = [(rows, training.weights[rows]) for rows in split.groups]
-    scatter = scatter_of(training, groups)
-    covariances = map(scatter.covariance, shrinkages)
-    return [found._replace(map=metric_map(one)) for one in covariances]
+        return [[found] * len(splits) for _ in shrinkages]
+    groups = [(rows, training.weights[rows]) for rows in training.groups]
+    whole = scatter_of(training, groups)
+    scatters = [_scatter_of_fold(training, split, whole) for split in splits]
+    return [
+        [found._replace(map=metric_map(one.covariance(share))) for one in scatters]
+        for share in shrinkages
+    ]
+
+
+def _scatter_of_fold(training: Training, split: Split, whole: Scatter) -> Scatter:
+    """Return the scatter of the training rows of a fold.
+
+    If they are most of the rows, the others are taken from the scatter of the whole.
+    The mean fourth power is then that of the whole.
+    """
+    inside = np.zeros(training.X.shape[0], dtype=bool)
+    inside[np.concatenate(split.groups)] = True
+    rest = [rows[~inside[rows]] for rows in training.groups]
+    n_rest, n_rows = sum(map(len, rest)), sum(map(len, split.groups))
+    if n_rest >= n_rows or np.count_nonzero(inside) < n_rows:
+        rows_of = split.groups
+        return scatter_of(training, [(rows, training.weights[rows]) for rows in rows_of])
+    left = [(rows, training.weights[rows]) for rows in rest]
+    own = whole.merge(scatter_of(training, left, with_fourth=False), -1)
+    return own._replace(fourth=whole.fourth * own.mass.sum() / whole.mass.sum())

@@ -193,11 +193,8 @@ class Search(NamedTuple):
         better than that of Ledoit and Wolf.
         """
         compared = self._shrinkages(name)
-        of_folds = [
-            fold_metrics(training, split, name, compared) for split in self.splits
-        ]
-        by_shrinkage = map(list, zip(*of_folds, strict=True))
-        usual, *others = map(partial(Measured, name), compared, by_shrinkage)
+        of_folds = fold_metrics(training, self.splits, name, compared)
+        usual, *others = map(partial(Measured, name), compared, of_folds)
         if not others:
             return usual
         few = [[path[:1] for path in of_fold] for of_fold in paths]

@@ -99,8 +99,8 @@ class Stack(NamedTuple):
 
     folds: list[int]  # their numbers
     sizes: list[int]  # their rows
-    squared: NDArray[np.float64]  # (n_prototypes, n_rows)
-    least: NDArray[np.float64]  # (n_classes, n_rows), those of each class
+    squared: NDArray  # (n_prototypes, n_rows)
+    least: NDArray  # (n_classes, n_rows), those of each class
     owners: NDArray[np.intp]
     starts: NDArray[np.intp]
     codes: NDArray[np.intp]
