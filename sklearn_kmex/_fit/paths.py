@@ -109,16 +109,15 @@ def _of_folds(batch: Batch, weights: NDArray) -> Problems:
 
 def _path(problems: Problems, counts: list[int], plans: Sequence[Plan]) -> list[Found]:
     """Return what is found for each of the ascending counts."""
-    whole = _whole(problems)
-    found, max_iter = whole, plans[0].clusterer.max_iter
+    whole = found = _whole(problems)
     if counts[-1] > 1:
-        chances = np.stack([_chances(plan.seed, counts[-1]) for plan in plans])
-        chances = chances.repeat(problems.weights.shape[1], axis=2)
-        centers = seed_centers(problems, chances)
-        found = _moved(problems, centers, min(SEEDED_STEPS, max_iter))
+        rough = problems.astype(np.float32)
+        found = _seeded(rough, counts[-1], plans)
+        if _is_rough(problems, found):
+            found = _seeded(problems, counts[-1], plans)
+        else:
+            problems = rough
     levels = [found]
-    if not _is_rough(problems, found):
-        problems = problems.astype(np.float32)
     for count in counts[-2::-1]:
         if count == 1:
             found = whole
@@ -127,9 +126,17 @@ def _path(problems: Problems, counts: list[int], plans: Sequence[Plan]) -> list[
             means = found.means.reshape(-1, *shape[2:])
             centers = merge(means, found.counts.reshape(len(means), -1), count)
             centers = centers.reshape(*shape[:2], count, -1)
-            found = _moved(problems, centers, min(MERGED_STEPS, max_iter))
+            found = _moved(problems, centers, plans[0], MERGED_STEPS)
         levels.append(found)
     return levels[::-1]
+
+
+def _seeded(problems: Problems, count: int, plans: Sequence[Plan]) -> Found:
+    """Seed centers in each fold of each class, and move them."""
+    chances = np.stack([_chances(plan.seed, count) for plan in plans])
+    chances = chances.repeat(problems.weights.shape[1], axis=2)
+    centers = seed_centers(problems, chances)
+    return _moved(problems, centers, plans[0], SEEDED_STEPS)
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +151,7 @@ def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
     rng = np.random.RandomState(seed)
     chances[0, 0, 0] = rng.uniform()
     chances[1:] = rng.uniform(size=(n_clusters - 1, *shape[1:]))
-    return chances
+    return chances * (1 - 1e-6)  # below 1 in float32
 
 
 def _whole(problems: Problems) -> Found:
@@ -154,10 +161,10 @@ def _whole(problems: Problems) -> Found:
     return Found(means, means, mass)
 
 
-def _moved(problems: Problems, centers: NDArray, n_steps: int) -> Found:
+def _moved(problems: Problems, centers: NDArray, plan: Plan, most: int) -> Found:
     """Move centers some steps."""
     centers = centers.astype(problems.points.dtype)
-    for _ in range(n_steps):
+    for _ in range(min(most, plan.clusterer.max_iter)):
         centers, _ = assign(problems, centers)
     return Found(centers, *assign(problems, centers))
 

@@ -62,6 +62,13 @@ START = 12.0
 COVARIANCE_FEATURES = 4_096
 
 
+class Space(NamedTuple):
+    """Rows as metrics compare them, before their maps, and prototypes of the folds."""
+
+    training: Training
+    paths: list[list[list[Members]]]  # by fold, class and count
+
+
 class Measured(NamedTuple):
     """A metric in each fold."""
 
@@ -100,7 +107,7 @@ class Search(NamedTuple):
         """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
-        n_clustered = n_folds * len(spaces) * len(self._stages())
+        n_clustered = n_folds * len(spaces)
         with subtask(self.training.task, "choose", n_clustered) as task:
             return self._replace(training=self.training._replace(task=task))._run()
 
@@ -108,23 +115,17 @@ class Search(NamedTuple):
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, Measured] = {}
-        spaces: dict[bool, Training] = {}
+        spaces: dict[bool, Space] = {}
         left = dict.fromkeys(self.metrics, self.rules)
         for places in self._stages():
-            plans = self.estimator._plans(self.counts[:, places].tolist())
-            paths: dict[bool, list[list[list[Members]]]] = {}
             for metric, rules in left.items():
                 unit = Metric(metric).unit
-                if unit not in spaces:
-                    spaces[unit] = in_space(self.training, metric)
                 try:
-                    if unit not in paths:
-                        paths[unit] = fit_paths(spaces[unit], self.splits, plans)
+                    if unit not in spaces:
+                        spaces[unit] = self._cluster(metric)
                     if metric not in measures:
-                        measures[metric] = self._measure(
-                            spaces[unit], metric, paths[unit]
-                        )
-                    known = spaces[unit], measures[metric], paths[unit]
+                        measures[metric] = self._measure(spaces[unit], metric)
+                    known = spaces[unit], measures[metric]
                     tried.extend(self._try_metric(*known, rules, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
@@ -132,6 +133,12 @@ class Search(NamedTuple):
         order = self.metrics.index
         tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures
+
+    def _cluster(self, metric: str) -> Space:
+        """Find the prototypes of all folds and counts as a metric compares rows."""
+        training = in_space(self.training, metric)
+        plans = self.estimator._plans(self.counts.tolist())
+        return Space(training, fit_paths(training, self.splits, plans))
 
     def _stages(self) -> list[list[int]]:
         """Return the places of the counts that are compared together."""
@@ -186,20 +193,19 @@ class Search(NamedTuple):
         """Return the held-out rows of all folds."""
         return np.concatenate([split.held_out for split in self.splits])
 
-    def _measure(self, training: Training, name: str, paths: Any) -> Measured:
+    def _measure(self, space: Space, name: str) -> Measured:
         """Return a metric in each fold, with the shrinkage that decides better.
 
         They are compared with the first rule and count. The other one must be clearly
         better than that of Ledoit and Wolf.
         """
         compared = self._shrinkages(name)
-        of_folds = fold_metrics(training, self.splits, name, compared)
+        of_folds = fold_metrics(space.training, self.splits, name, compared)
         usual, *others = map(partial(Measured, name), compared, of_folds)
         if not others:
             return usual
-        few = [[path[:1] for path in of_fold] for of_fold in paths]
         tried = [
-            next(self._try_metric(training, one, few, self.rules[:1], [0]))
+            next(self._try_metric(space, one, self.rules[:1], [0]))
             for one in (usual, *others)
         ]
         means = self.fold_means(tried).mean(axis=1)
@@ -216,19 +222,23 @@ class Search(NamedTuple):
 
     def _try_metric(
         self,
-        training: Training,
+        space: Space,
         measured: Measured,
-        paths: Sequence[Sequence[Sequence[Members]]],
         rules: Sequence[tuple[str, str, Any]],
         places: Sequence[int],
     ) -> Iterator[Tried]:
         """Score candidates of a metric; distances are computed once a count.
 
         The temperature of a rule is looked for near that of the rule or count before.
-        `places` are those of the counts of `paths`.
         """
+        paths = [
+            [[path[place] for place in places] for path in of_fold]
+            for of_fold in space.paths
+        ]
         each = (self.splits, self.targets, measured.folds, paths)
-        folds = [ComparedFold.of(training, *fold) for fold in zip(*each, strict=True)]
+        folds = [
+            ComparedFold.of(space.training, *fold) for fold in zip(*each, strict=True)
+        ]
         near: dict[Any, float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
