@@ -110,10 +110,10 @@ def _in_float32(rows: NDArray, prototypes: NDArray) -> NDArray[np.float32] | Non
     with np.errstate(over="ignore", invalid="ignore"):
         Z, P = ((of - center).astype(np.float32) for of in (rows, prototypes))
         norms, squares = squared_norms(Z), squared_norms(P)
-        squared = P @ Z.T
-        squared *= -2
-        squared += squares[:, np.newaxis]
-        squared += norms
+        ones = np.ones_like(norms), np.ones_like(squares)
+        squared = np.column_stack([-2 * P, squares, ones[1]]) @ (
+            np.column_stack([Z, ones[0], norms]).T
+        )
         least, largest = squared.min(axis=0), norms + squares.max()
-        differ = squared.mean(axis=0).mean() - least.mean() > ROUGH * largest.mean()
+        differ = squared.mean() - least.mean() > ROUGH * largest.mean()
         return squared if differ and (least > ROUGH * largest).all() else None

@@ -23,7 +23,7 @@ from sklearn_kmex._fit.ward import merge
 TOGETHER = 2**19
 # Most steps from seeded centers, and from merged ones, which are nearly as good as
 # those where more steps end.
-SEEDED_STEPS, MERGED_STEPS = 5, 1
+SEEDED_STEPS, MERGED_STEPS = 3, 1
 
 
 class Members(NamedTuple):

@@ -117,7 +117,9 @@ class Search(NamedTuple):
         measures: dict[str, Measured] = {}
         spaces: dict[bool, Space] = {}
         left = dict.fromkeys(self.metrics, self.rules)
-        for places in self._stages():
+        for stage, places in enumerate(self._stages()):
+            if stage > 0:
+                left = self._left(tried)
             for metric, rules in left.items():
                 unit = Metric(metric).unit
                 try:
@@ -129,7 +131,6 @@ class Search(NamedTuple):
                     tried.extend(self._try_metric(*known, rules, places))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
-            left = self._left(tried)
         order = self.metrics.index
         tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures

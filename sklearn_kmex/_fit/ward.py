@@ -13,7 +13,7 @@ def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
     """
     means, weights = means.copy(), weights.astype(means.dtype)
     columns = means.any(axis=(0, 1))  # of words that no text of a class has, it is 0
-    if not columns.all():
+    if 2 * columns.sum() < len(columns):
         kept = merge(means[..., columns], weights, count)
         found = np.zeros((len(kept), count, means.shape[2]), means.dtype)
         found[..., columns] = kept
