@@ -297,7 +297,9 @@ def _scatter_of_fold(training: Training, split: Split, whole: Scatter) -> Scatte
     n_rest, n_rows = sum(map(len, rest)), sum(map(len, split.groups))
     if n_rest >= n_rows or np.count_nonzero(inside) < n_rows:
         rows_of = split.groups
-        return scatter_of(training, [(rows, training.weights[rows]) for rows in rows_of])
+        return scatter_of(
+            training, [(rows, training.weights[rows]) for rows in rows_of]
+        )
     left = [(rows, training.weights[rows]) for rows in rest]
     own = whole.merge(scatter_of(training, left, with_fourth=False), -1)
     return own._replace(fourth=whole.fourth * own.mass.sum() / whole.mass.sum())

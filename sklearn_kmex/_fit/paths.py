@@ -23,7 +23,7 @@ from sklearn_kmex._fit.ward import merge
 TOGETHER = 2**19
 # Most steps from seeded centers, and from merged ones, which are nearly as good as
 # those where more steps end.
-SEEDED_STEPS, MERGED_STEPS = 3, 1
+SEEDED_STEPS, MERGED_STEPS = 5, 1
 
 
 class Members(NamedTuple):
@@ -48,12 +48,12 @@ def small_paths(
     rows: Rows,
     owners: NDArray[np.intp],
     plans: Sequence[Plan],
-    used: Sequence[NDArray[np.bool_]],
+    used: Sequence[NDArray],
 ) -> list[list[list[Members]]]:
     """Find prototypes of each fold of each class, for each count of its plan.
 
-    `owners` are the numbers of the classes of the rows, ascending. `used` are the rows
-    of a class that each of its folds trains on: (n_folds, n_rows). The largest count is
+    `owners` are the numbers of the classes of the rows, ascending. `used` says how
+    often each fold of a class has its rows, (n_folds, n_rows). The largest count is
     clustered from one start; each smaller one starts from the prototypes of the next
     larger one, merged.
     """
