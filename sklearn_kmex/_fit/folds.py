@@ -262,8 +262,9 @@ def _paths(
     rows: Rows, owners: NDArray[np.intp], parts: Sequence[Part]
 ) -> list[list[list[Members]]]:
     """Find prototypes of the folds of a batch of parts, which may be a large class."""
-    plans, used = [part.plan for part in parts], [part.used for part in parts]
-    if used[0] is not None:
+    plans = [part.plan for part in parts]
+    used = [part.used for part in parts if part.used is not None]
+    if used:
         return small_paths(rows, owners, plans, used)
     found = fit_together(rows, owners, plans, len(plans))
     return [[[Members(p.vectors, p.counts) for p in path]] for path, _ in found]

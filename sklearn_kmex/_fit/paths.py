@@ -71,8 +71,8 @@ def small_paths(
     for codes in _alike(classes.sizes, counts, n_folds, values.shape[1]):
         batch = open_batch(classes, codes)
         problems = _of_folds(batch, weights[:, : n_folds[codes[0]]])
-        own = [plans[code] for code in codes]
-        levels = _path(problems, counts[codes[0]].tolist(), own)
+        alike = [plans[code] for code in codes]
+        levels = _path(problems, counts[codes[0]].tolist(), alike)
         members = [_members(batch, level) for level in levels]
         for code, *of_counts in zip(codes.tolist(), *members, strict=True):
             paths[code] = [list(path) for path in zip(*of_counts, strict=True)]

@@ -12,8 +12,8 @@ def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
     least `count` means.
     """
     means, weights = means.copy(), weights.astype(means.dtype)
-    columns = means.any(axis=(0, 1))  # of words that no text of a class has, it is 0
-    if 2 * columns.sum() < len(columns):
+    columns = means.any(axis=(0, 1))  # few, if these are words of texts
+    if 2 * np.count_nonzero(columns) < means.shape[2]:
         kept = merge(means[..., columns], weights, count)
         found = np.zeros((len(kept), count, means.shape[2]), means.dtype)
         found[..., columns] = kept
