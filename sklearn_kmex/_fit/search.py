@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_kmex._fit.candidates import (
     Candidate,
     as_text,
     distinct,
+    metrics_of,
     needs_all,
     with_given,
 )
@@ -41,7 +43,7 @@ from sklearn_kmex._fit.stacked import (
 from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
-from sklearn_kmex._model.metric import METRICS, Metric, has_direction
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.rule import prototype_weights
 from sklearn_kmex._model.similarity import relative_similarities
 
@@ -58,14 +60,13 @@ MUCH, FEW_ROWS = 0.6, 4
 SCORED_ROWS = 3_000
 # Usual inverse temperature, in the unit of scores.
 START = 12.0
-# With more features, "auto" does not try metrics with a covariance.
-COVARIANCE_FEATURES = 4_096
 
 
 class Space(NamedTuple):
     """Rows as metrics compare them, before their maps, and prototypes of the folds."""
 
     training: Training
+    places: list[int]  # of the counts that are clustered
     paths: list[list[list[Members]]]  # by fold, class and count
 
 
@@ -98,16 +99,18 @@ class Search(NamedTuple):
     rules: list[tuple[str, str, Any]]
     scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
     tolerance: float | str
+    per_class: bool  # whether classes may have different counts
 
     def run(self) -> tuple[list[Tried], list[str]]:
         """Return the scores of candidates, and why metrics have none.
 
         Of many counts, two are compared first. Metrics with rules that are clearly
-        worse for these are not tried for the others.
+        worse for these are not tried for larger counts, and those that are clearly
+        worse than the best then are not tried for smaller ones.
         """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
-        n_clustered = n_folds * len(spaces)
+        n_clustered = n_folds * len(spaces) * 2
         with subtask(self.training.task, "choose", n_clustered) as task:
             return self._replace(training=self.training._replace(task=task))._run()
 
@@ -116,41 +119,54 @@ class Search(NamedTuple):
         failures: list[str] = []
         measures: dict[str, Measured] = {}
         spaces: dict[bool, Space] = {}
+        near: dict[Any, float] = {}
         left = dict.fromkeys(self.metrics, self.rules)
-        for stage, places in enumerate(self._stages()):
+        stages = self._stages()
+        for stage, places in enumerate(stages):
+            clustered = places if stage == 2 else sorted(chain(*stages[:2]))
             if stage > 0:
-                left = self._left(tried)
+                left = self._near(tried, left)
             for metric, rules in left.items():
                 unit = Metric(metric).unit
                 try:
-                    if unit not in spaces:
-                        spaces[unit] = self._cluster(metric)
+                    if unit not in spaces or spaces[unit].places != clustered:
+                        spaces[unit] = self._cluster(metric, clustered)
                     if metric not in measures:
                         measures[metric] = self._measure(spaces[unit], metric)
                     known = spaces[unit], measures[metric]
-                    tried.extend(self._try_metric(*known, rules, places))
+                    tried.extend(self._try_metric(*known, rules, places, near))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
         order = self.metrics.index
         tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures
 
-    def _cluster(self, metric: str) -> Space:
-        """Find the prototypes of all folds and counts as a metric compares rows."""
+    def _cluster(self, metric: str, places: list[int]) -> Space:
+        """Find the prototypes of all folds as a metric compares rows."""
         training = in_space(self.training, metric)
-        plans = self.estimator._plans(self.counts.tolist())
-        return Space(training, fit_paths(training, self.splits, plans))
+        plans = self.estimator._plans(self.counts[:, places].tolist())
+        return Space(training, places, fit_paths(training, self.splits, plans))
 
     def _stages(self) -> list[list[int]]:
-        """Return the places of the counts that are compared together."""
+        """Return the places of the counts that are compared together.
+
+        If classes have counts of their own, small counts are needed, too.
+        """
         places = list(range(self.counts.shape[1]))
         if len(places) < MANY or len(self.metrics) * len(self.rules) == 1:
             return [places]
-        early = places[:: len(places) // 2][:2]
-        return [early, [place for place in places if place not in early]]
+        middle = len(places) // 2
+        if self.per_class:
+            return [[0, middle], places[1:middle] + places[middle + 1 :]]
+        return [[0, middle], places[middle + 1 :], places[1:middle]]
 
-    def _left(self, tried: Sequence[Tried]) -> dict[str, list[tuple[str, str, Any]]]:
-        """Return the rules of each metric that are not clearly worse than the best."""
+    def _near(
+        self, tried: Sequence[Tried], rules_of: dict[str, list[Any]]
+    ) -> dict[str, list[Any]]:
+        """Return the rules of each metric that are not clearly worse than the best.
+
+        They are judged by the counts of the first stage.
+        """
         if not tried:
             return {}
         means = self.fold_means(tried).mean(axis=1)
@@ -158,10 +174,15 @@ class Search(NamedTuple):
         margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
         least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
         near = means >= means[best] - np.maximum(CLEARLY * margin, least)
-        kept = {tried[i].candidate.family() for i in np.flatnonzero(near).tolist()}
+        early = self._stages()[0]
+        kept = {
+            one.candidate.family()
+            for one, good in zip(tried, near.tolist(), strict=True)
+            if good and one.candidate.place in early
+        }
         left = {
-            metric: [r for r in self.rules if Candidate(0, metric, *r).family() in kept]
-            for metric in self.metrics
+            metric: [r for r in rules if Candidate(0, metric, *r).family() in kept]
+            for metric, rules in rules_of.items()
         }
         return {metric: rules for metric, rules in left.items() if rules}
 
@@ -206,7 +227,7 @@ class Search(NamedTuple):
         if not others:
             return usual
         tried = [
-            next(self._try_metric(space, one, self.rules[:1], [0]))
+            next(self._try_metric(space, one, self.rules[:1], [0], {}))
             for one in (usual, *others)
         ]
         means = self.fold_means(tried).mean(axis=1)
@@ -227,20 +248,22 @@ class Search(NamedTuple):
         measured: Measured,
         rules: Sequence[tuple[str, str, Any]],
         places: Sequence[int],
+        near: dict[Any, float],
     ) -> Iterator[Tried]:
         """Score candidates of a metric; distances are computed once a count.
 
-        The temperature of a rule is looked for near that of the rule or count before.
+        The temperature of a rule is looked for near that of the rule or count before,
+        which is kept in `near`.
         """
+        indices = [space.places.index(place) for place in places]
         paths = [
-            [[path[place] for place in places] for path in of_fold]
+            [[path[index] for index in indices] for path in of_fold]
             for of_fold in space.paths
         ]
         each = (self.splits, self.targets, measured.folds, paths)
         folds = [
             ComparedFold.of(space.training, *fold) for fold in zip(*each, strict=True)
         ]
-        near: dict[Any, float] = {}
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
@@ -252,9 +275,10 @@ class Search(NamedTuple):
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
                     setting = Candidate(place, measured.name, *rule, measured.shrinkage)
-                    before = near.get(setting.family(), near.get(similarity))
+                    family = setting.family()
+                    before = near.get(family, near.get(family[:2]))
                     one = self._score(setting, compared, similar, before)
-                    near[setting.family()] = near[similarity] = one.temperature
+                    near[family] = near[family[:2]] = one.temperature
                     yield one
 
     def _score(
@@ -348,6 +372,7 @@ def open_search(
     counts: NDArray[np.intp],
     scoring: str = "neg_log_loss",
     tolerance: float | str = "standard_error",
+    per_class: bool = False,
 ) -> Search:
     """Prepare the comparison of all settings that the estimator leaves open."""
     if is_dask(training.X):
@@ -357,11 +382,11 @@ def open_search(
             "KMExClassifier."
         )
     opened = open_splits(training, splits, SCORED_ROWS)
-    metrics = _metrics(estimator.metric, training.X)
+    metrics = metrics_of(estimator.metric, training.X)
     given = [getattr(estimator, name) for name in PARAMETERS]
     all_rules = [with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(as_text, rule)): rule for rule in all_rules}.values())
-    how = (scoring, tolerance)
+    how = (scoring, tolerance, per_class)
     targets = [_targets(estimator.teacher, training, split) for split in opened]
     return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
 
@@ -372,15 +397,3 @@ def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
         return None
     rows = gather(training.X, split.held_out)
     return targets_of(teacher, training.classes, split.present, rows)
-
-
-def _metrics(given: str, X: Any) -> list[str]:
-    """Return the metrics to compare; "auto" leaves out those that X does not allow."""
-    if given != "auto":
-        return [given]
-    metrics = [Metric(name) for name in METRICS]
-    if hasattr(X, "tocsr") or X.shape[1] > COVARIANCE_FEATURES:
-        metrics = [metric for metric in metrics if not metric.mapped]
-    if not has_direction(X):
-        metrics = [metric for metric in metrics if not metric.unit]
-    return [metric.name for metric in metrics]

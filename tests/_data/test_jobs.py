@@ -79,7 +79,7 @@ def test_one_subtask_for_each_class(blobs, n_jobs):
     ("estimator", "n_folds", "times"),
     [
         (KMExClassifier("auto"), 3, 1),
-        (KMExClassifier("auto", similarity="auto"), 3, 1),
+        (KMExClassifier("auto", similarity="auto"), 3, 2),  # few prototypes last
         (KMExClassifierCV(2), 5, 2),  # rows as they are, and unit rows
         (KMExClassifierCV(2, metric="euclidean"), 5, 1),
     ],
