@@ -19,8 +19,9 @@ from sklearn_kmex._fit.prototypes import Plan
 from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
 from sklearn_kmex._fit.ward import merge
 
-# Values of the rows of classes that are clustered together, 4 MiB.
-TOGETHER = 2**19
+# Values of the rows of classes that are clustered together, 4 MiB. For few of them,
+# float32 is not faster.
+TOGETHER, FEW_VALUES = 2**19, 2**16
 # Most steps from seeded centers, and from merged ones, which are nearly as good as
 # those where more steps end.
 SEEDED_STEPS, MERGED_STEPS = 5, 1
@@ -111,9 +112,10 @@ def _path(problems: Problems, counts: list[int], plans: Sequence[Plan]) -> list[
     """Return what is found for each of the ascending counts."""
     whole = found = _whole(problems)
     if counts[-1] > 1:
-        rough = problems.astype(np.float32)
+        many = problems.points.size > FEW_VALUES
+        rough = problems.astype(np.float32) if many else problems
         found = _seeded(rough, counts[-1], plans)
-        if _is_rough(problems, found):
+        if many and _is_rough(problems, found):
             found = _seeded(problems, counts[-1], plans)
         else:
             problems = rough

@@ -1,5 +1,6 @@
 """The comparison of settings by the held-out rows of folds."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -53,6 +54,9 @@ LEAST_SHARE = 0.02
 # So many counts are not all compared with every metric and rule; those are left out
 # that are worse by so many standard errors with two of the counts.
 MANY, CLEARLY = 5, 2
+# The counts of the first two stages are clustered together if X has at most so many
+# values: few rules are left out after the first stage, and calls take most of the time.
+FEW_VALUES = 2**18
 # Shrinkage of the covariance that is compared with that of Ledoit and Wolf, if a fold
 # has fewer training rows for each feature.
 MUCH, FEW_ROWS = 0.6, 4
@@ -110,7 +114,7 @@ class Search(NamedTuple):
         """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
-        n_clustered = n_folds * len(spaces) * 2
+        n_clustered = n_folds * len(spaces) * len(self._stages())
         with subtask(self.training.task, "choose", n_clustered) as task:
             return self._replace(training=self.training._replace(task=task))._run()
 
@@ -121,9 +125,10 @@ class Search(NamedTuple):
         spaces: dict[bool, Space] = {}
         near: dict[Any, float] = {}
         left = dict.fromkeys(self.metrics, self.rules)
-        stages = self._stages()
+        stages, few = self._stages(), math.prod(self.training.X.shape) <= FEW_VALUES
         for stage, places in enumerate(stages):
-            clustered = places if stage == 2 else sorted(chain(*stages[:2]))
+            together = few and stage < 2
+            clustered = sorted(chain(*stages[:2])) if together else places
             if stage > 0:
                 left = self._near(tried, left)
             for metric, rules in left.items():
@@ -174,12 +179,9 @@ class Search(NamedTuple):
         margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
         least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
         near = means >= means[best] - np.maximum(CLEARLY * margin, least)
+        found = [tried[i].candidate for i in near.nonzero()[0].tolist()]
         early = self._stages()[0]
-        kept = {
-            one.candidate.family()
-            for one, good in zip(tried, near.tolist(), strict=True)
-            if good and one.candidate.place in early
-        }
+        kept = {one.family() for one in found if one.place in early}
         left = {
             metric: [r for r in rules if Candidate(0, metric, *r).family() in kept]
             for metric, rules in rules_of.items()
@@ -387,13 +389,11 @@ def open_search(
     all_rules = [with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(as_text, rule)): rule for rule in all_rules}.values())
     how = (scoring, tolerance, per_class)
-    targets = [_targets(estimator.teacher, training, split) for split in opened]
+    teach = partial(targets_of, estimator.teacher, training.classes)
+    targets = [
+        teach(split.present, gather(training.X, split.held_out))
+        if estimator.teacher is not None
+        else None
+        for split in opened
+    ]
     return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
-
-
-def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
-    """Return what a teacher says of the held-out rows of a fold, if there is one."""
-    if teacher is None:
-        return None
-    rows = gather(training.X, split.held_out)
-    return targets_of(teacher, training.classes, split.present, rows)
