@@ -76,7 +76,9 @@ def test_classes_of_any_size_counts_and_scale(dtype, scale):
     assert {one.vectors.dtype for path in found for one in path} == {np.dtype(dtype)}
 
 
-def test_clusters_that_are_too_tight_for_float32():
+@pytest.mark.parametrize("few", [0, paths.FEW_VALUES])
+def test_clusters_that_are_too_tight_for_float32(few, monkeypatch):
+    monkeypatch.setattr(paths, "FEW_VALUES", few)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(120, 2)) + 10 * rng.randint(3, size=(120, 1))
     X = np.concatenate([X, X + 1e8])

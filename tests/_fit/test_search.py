@@ -83,6 +83,13 @@ def test_classes_of_their_own_counts_need_all_counts(digits):
     assert all(own in ([1, 5], list(range(1, 10))) for own in counts.values())
 
 
+def test_settings_that_fail_are_not_tried_for_other_counts():
+    X, y = np.repeat(np.eye(2), 20, axis=0), np.repeat([0, 1], 20)
+    psem = KMExClassifierCV(6, metric="mahalanobis", random_state=0)
+    with pytest.raises(ValueError, match=r"All settings .* X must vary within a class"):
+        psem.fit(X, y)
+
+
 def test_one_setting_is_tried_for_all_counts_at_once(digits):
     X, _, y, _ = digits
     rule = {"metric": "cosine", "similarity": "log", "aggregation": "max"}
