@@ -14,20 +14,24 @@ from sklearn_kmex._draw.sentences import leaks_lines
 from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex.metrics._leak_chance import chances, claim
+from sklearn_kmex.metrics._cropped import are_large, nearest_parts
+from sklearn_kmex.metrics._leak_chance import chances, claim, without_copies
 from sklearn_kmex.metrics._near_rows import (
+    N_NEAREST,
     Columns,
+    Images,
     Nearest,
     as_columns,
     as_embeddings,
     as_images,
     candidates,
+    in_order,
 )
 from sklearn_kmex.utils import check_dependency
 
 N_COMPARED = 3_000  # training rows, to see how near rows are by chance
 SEED = 0
-NEAR_ZERO = 1e-6  # of the median distance: equal but for rounding
+N_CROPPED = 1_000  # of these, that are compared up to a crop
 
 
 class Leaks(Bunch):
@@ -187,20 +191,39 @@ def leaks_of(
     near_train = np.hstack([candidates(a[some], a, some) for a, b in features])
     nearest = {
         name: (
-            _nearest(test, training, near_test),
-            _nearest(training.take(some), training, near_train),
+            in_order(near_test, test.distances(training, near_test)),
+            in_order(near_train, training.take(some).distances(training, near_train)),
         )
         for name, (training, test) in views.items()
     }
     equal = [
-        np.logical_and.reduce([pair[side].distances == 0 for pair in nearest.values()])
-        for side in (0, 1)
+        np.logical_and.reduce(
+            [pair[k].distances[:, 0] == 0 for pair in nearest.values()]
+        )
+        for k in (0, 1)
     ]
+    nearest |= _parts(views, some[:N_CROPPED])
     steps = _steps(views)
     claims = [
-        _claims(name, *pair, equal[0], steps[name]) for name, pair in nearest.items()
+        _claims(name, *pair, equal[0], steps.get(name, 0.0))
+        for name, pair in nearest.items()
     ]
     return _joined(claims, equal)
+
+
+def _parts(
+    views: dict[str, tuple[Any, Any]], some: NDArray[np.intp]
+) -> dict[str, tuple[Nearest, Nearest]]:
+    """Compare images up to a crop and a reflection."""
+    training, test = views.get("content", (None, None))
+    if not isinstance(training, Images) or not are_large(training):
+        return {}
+    return {
+        "crop": (
+            nearest_parts(test, training, None),
+            nearest_parts(training.take(some), training, some),
+        )
+    }
 
 
 def _steps(views: dict[str, tuple[Any, Any]]) -> dict[str, float]:
@@ -235,28 +258,20 @@ def _views(
     return views
 
 
-def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
-    """Return the nearest of the candidates of each row."""
-    distances = rows.distances(training, near)
-    best = distances.argmin(axis=1)
-    at = np.arange(len(best)), best
-    found = distances[at]
-    zero = NEAR_ZERO * np.median(found)
-    return Nearest(near[at], np.where(found <= zero, 0.0, found))
-
-
 def _claims(
     name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_], step: float
 ) -> tuple[Bunch, float]:
     """Return the pairs that chance does not explain, and how many it does."""
-    chance = chances(test.distances, within.distances, step)
-    rows, n_expected = claim(test.distances, within.distances, chance)
+    distances = test.distances[:, 0]
+    known = without_copies(within.distances[:, :N_NEAREST])
+    chance = chances(distances, known, step)
+    rows, n_expected = claim(distances, known, chance)
     pairs = Bunch(
         test_row=rows,
-        train_row=test.rows[rows],
+        train_row=test.rows[rows, 0],
         kind=np.where(equal[rows], "equal", "near"),
         found_by=np.full(len(rows), name),
-        distance=test.distances[rows],
+        distance=distances[rows],
         chance=chance[rows],
     )
     return pairs, n_expected
