@@ -10,6 +10,7 @@ from sklearn.utils import gen_batches
 
 from sklearn_kmex.metrics._near_rows import (
     HALF,
+    ROUNDING,
     Images,
     Nearest,
     centered,
@@ -122,7 +123,7 @@ def align(
         )
         nearest = np.minimum(nearest, apart)
         place = place.moved(_solved(columns, target))
-    return np.maximum(nearest, 0).astype(np.float64), best
+    return np.where(nearest < ROUNDING, 0, nearest).astype(np.float64), best
 
 
 def _derivatives(seen: NDArray) -> NDArray:

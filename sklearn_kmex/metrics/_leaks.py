@@ -182,6 +182,26 @@ def leaks_of(
         )
     some = np.random.RandomState(SEED).permutation(n_train)[:n_compared]
     views = _views(X_train, X_test, Z_train, Z_test, image_shape)
+    nearest = _nearest(views, some)
+    equal = [
+        np.logical_and.reduce(
+            [pair[k].distances[:, 0] == 0 for pair in nearest.values()]
+        )
+        for k in (0, 1)
+    ]
+    parts = _parts(views, some[:N_CROPPED])
+    claims, left = [], np.arange(n_test)
+    for name, step in _steps(views).items():
+        if name in nearest | parts:
+            claims.append(_claims(name, left, *(nearest | parts)[name], equal[0], step))
+            left = np.setdiff1d(left, claims[-1][0].test_row)
+    return _joined(claims, equal)
+
+
+def _nearest(
+    views: dict[str, tuple[Any, Any]], some: NDArray[np.intp]
+) -> dict[str, tuple[Nearest, Nearest]]:
+    """Return what is nearest to test rows and to some training rows, in each view."""
     features = [
         pair
         for training, test in views.values()
@@ -189,26 +209,13 @@ def leaks_of(
     ]
     near_test = np.hstack([candidates(b, a, None) for a, b in features])
     near_train = np.hstack([candidates(a[some], a, some) for a, b in features])
-    nearest = {
+    return {
         name: (
             in_order(near_test, test.distances(training, near_test)),
             in_order(near_train, training.take(some).distances(training, near_train)),
         )
         for name, (training, test) in views.items()
     }
-    equal = [
-        np.logical_and.reduce(
-            [pair[k].distances[:, 0] == 0 for pair in nearest.values()]
-        )
-        for k in (0, 1)
-    ]
-    nearest |= _parts(views, some[:N_CROPPED])
-    steps = _steps(views)
-    claims = [
-        _claims(name, *pair, equal[0], steps.get(name, 0.0))
-        for name, pair in nearest.items()
-    ]
-    return _joined(claims, equal)
 
 
 def _parts(
@@ -227,11 +234,14 @@ def _parts(
 
 
 def _steps(views: dict[str, tuple[Any, Any]]) -> dict[str, float]:
-    """Return the smallest differences; those of embeddings of a table are unknown."""
+    """Return the smallest differences; those of embeddings of a table are unknown.
+
+    The last views are judged by the rows that the first ones left.
+    """
     content = views.get("content", (None, None))[0]
-    if not isinstance(content, Columns):
-        return dict.fromkeys(views, 0.0)
-    return {"content": content.step, "embedding": np.inf}
+    if isinstance(content, Columns):
+        return {"content": content.step, "embedding": np.inf}
+    return {"content": 0.0, "crop": 0.0, "embedding": 0.0}
 
 
 def _views(
@@ -259,34 +269,39 @@ def _views(
 
 
 def _claims(
-    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_], step: float
+    name: str,
+    left: NDArray[np.intp],
+    test: Nearest,
+    within: Nearest,
+    equal: NDArray[np.bool_],
+    step: float,
 ) -> tuple[Bunch, float]:
-    """Return the pairs that chance does not explain, and how many it does."""
-    distances = test.distances[:, 0]
+    """Return pairs of rows left that chance does not explain, and how many it does."""
+    distances = test.distances[left, 0]
     known = without_copies(within.distances[:, :N_NEAREST])
     chance = chances(distances, known, step)
-    rows, n_expected = claim(distances, known, chance)
+    found, n_expected = claim(distances, known, chance)
+    rows = left[found]
     pairs = Bunch(
         test_row=rows,
         train_row=test.rows[rows, 0],
         kind=np.where(equal[rows], "equal", "near"),
         found_by=np.full(len(rows), name),
-        distance=distances[rows],
-        chance=chance[rows],
+        distance=distances[found],
+        chance=chance[found],
     )
     return pairs, n_expected
 
 
 def _joined(found: list[tuple[Bunch, float]], equal: list[NDArray[np.bool_]]) -> Leaks:
-    """Join the pairs of several comparisons; the first names a test row."""
+    """Join the pairs of several comparisons."""
     joined = {
         name: np.concatenate([pairs[name] for pairs, _ in found])
         for name in found[0][0]
     }
-    first = np.unique(joined["test_row"], return_index=True)[1]
-    first = first[np.argsort(joined["chance"][first], kind="stable")]
+    order = np.argsort(joined["chance"], kind="stable")
     return Leaks(
-        pairs=Bunch(**{name: column[first] for name, column in joined.items()}),
+        pairs=Bunch(**{name: column[order] for name, column in joined.items()}),
         n_expected=max(expected for _, expected in found),
         equal=Bunch(
             test_share=float(equal[0].mean()), train_share=float(equal[1].mean())
