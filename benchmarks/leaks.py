@@ -2,9 +2,9 @@
 
 One in ten test rows is replaced by a copy of a training row: saved as JPEG of quality
 75, moved by 2 pixels, cropped, mirrored, or with one number changed by 1 %; or the
-training row is replaced by a crop of the test row. Beside these, clean test rows, halves
-of training sets, and training sets in which every row occurs twice. Results are written
-to `benchmarks/results/leaks.json`.
+training row is replaced by a crop of the test row. Beside these, clean test rows,
+halves of training sets, and training sets in which every row occurs twice. Results are
+written to `benchmarks/results/leaks.json`.
 """
 
 import io

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ N_FOUND = 4  # candidates that are aligned in half the size
 N_BEST = 2  # of these, aligned in full
 ROUGH_STEPS, STEPS = 5, 3  # of alignments in half the size, and in full
 LONGEST = 0.1  # step, of half a side
-RIDGE = 1e-3
+RIDGE = 1e-3  # of the least squares
 PAIRS = 1_024  # aligned at once
 TILE = 512, 2_048  # queries and training images compared at once
 
@@ -96,7 +97,9 @@ def _aligned(
         place = Place(*(field[some].reshape(-1, 2) for field in start))
         whole = np.where(is_part, theirs, ours)
         distance, (scale, offset) = align(whole, part, place, n_steps)
-        distances.append(distance), scales.append(scale), offsets.append(offset)
+        distances.append(distance)
+        scales.append(scale)
+        offsets.append(offset)
     place = Place(
         *(np.concatenate(field).reshape(*shape, 2) for field in (scales, offsets))
     )
@@ -146,6 +149,7 @@ def _derivatives(seen: NDArray) -> NDArray:
 
 
 def _solved(columns: NDArray, target: NDArray) -> NDArray:
+    """Return the steps that bring the images nearest to the targets."""
     gram = columns @ columns.transpose(0, 2, 1)
     size = np.einsum("ijj->ij", gram)
     size += RIDGE * size + 1e-6 * size.max(axis=1, keepdims=True) + 1e-12
@@ -155,6 +159,7 @@ def _solved(columns: NDArray, target: NDArray) -> NDArray:
 
 
 def _places(n_pixels: int) -> NDArray[np.float32]:
+    """Return the centres of pixels, where the side runs from -1 to 1."""
     return ((2 * np.arange(n_pixels) + 1) / n_pixels - 1).astype(np.float32)
 
 
@@ -203,12 +208,20 @@ def _waves(n_pixels: int, scale: float) -> tuple[NDArray, NDArray]:
     return ((turns * window) @ sampling).astype(np.complex64), sampling.mean(axis=0)
 
 
-def _unmirrored(waves: NDArray) -> NDArray[np.float32]:
-    """Return spectra as rows; of two values that mirroring swaps, the larger first."""
+def _extended(waves: NDArray, square_at: int) -> NDArray[np.float32]:
+    """Return spectra as rows, of which products are minus half a squared distance.
+
+    Of two values that mirroring swaps, the larger comes first. Of the last two columns,
+    `square_at` holds minus half the square, the other 1.
+    """
     pair = waves[:, 1:FREQUENCIES], waves[:, FREQUENCIES:]
-    return np.concatenate(
+    folded = np.concatenate(
         [waves[:, :1], np.maximum(*pair), np.minimum(*pair)], axis=1
     ).reshape(len(waves), -1)
+    rows = np.ones((len(folded), folded.shape[1] + 2), dtype=np.float32)
+    rows[:, :-2] = folded
+    rows[:, square_at] = -0.5 * np.sum(folded**2, axis=1)
+    return rows
 
 
 def _search(queries: Images, training: Images, numbers: NDArray | None) -> Found:
@@ -218,8 +231,7 @@ def _search(queries: Images, training: Images, numbers: NDArray | None) -> Found
         {scale: spectra(one.values, scale) for scale in SCALES}
         for one in (queries, training)
     )
-    pairs = [(_unmirrored(ours[a]), _unmirrored(theirs[b])) for a, b in views]
-    rows = _nearest_of_views(pairs, numbers)
+    rows = _nearest_of_views(ours, theirs, views, numbers)
     order = [0, *range(FREQUENCIES, 2 * FREQUENCIES - 1), *range(1, FREQUENCIES)]
     apart = [
         np.sum((one[:, np.newaxis] - theirs[b][rows]) ** 2, axis=(2, 3))
@@ -232,31 +244,28 @@ def _search(queries: Images, training: Images, numbers: NDArray | None) -> Found
 
 
 def _nearest_of_views(
-    pairs: list[tuple[NDArray, NDArray]], numbers: NDArray | None
+    ours: dict[float, NDArray],
+    theirs: dict[float, NDArray],
+    views: list[tuple[float, float]],
+    numbers: NDArray | None,
 ) -> NDArray[np.intp]:
-    """Return the rows that are nearest to each query in any pair of features."""
-    views = [
-        (
-            np.column_stack([a, np.ones(len(a), a.dtype), -0.5 * np.sum(a**2, axis=1)]),
-            np.column_stack([b, -0.5 * np.sum(b**2, axis=1), np.ones(len(b), b.dtype)]),
-        )
-        for a, b in pairs
-    ]
+    """Return the training rows that are nearest to each query in any view.
+
+    One matrix product for each view gives minus half the squared distances.
+    """
+    queries = {scale: _extended(one, -2) for scale, one in ours.items()}
+    training = {scale: _extended(one, -1) for scale, one in theirs.items()}
+    n_queries, n_train = len(queries[1.0]), len(training[1.0])
     found = []
-    n_queries, n_train = (len(side) for side in pairs[0])
     for some in gen_batches(n_queries, TILE[0]):
         rows, scores = [], []
         for tile in gen_batches(n_train, TILE[1]):
-            near = views[0][0][some] @ views[0][1][tile].T
-            for ours, theirs in views[1:]:
-                np.maximum(near, ours[some] @ theirs[tile].T, out=near)
+            products = (queries[a][some] @ training[b][tile].T for a, b in views)
+            near = reduce(np.maximum, products)
             if numbers is not None:
                 near[numbers[some, np.newaxis] == np.arange(n_train)[tile]] = -np.inf
-            best = (
-                np.argpartition(near, -N_FOUND, axis=1)[:, -N_FOUND:]
-                if near.shape[1] > N_FOUND
-                else np.broadcast_to(np.arange(near.shape[1]), near.shape)
-            )
+            n_found = min(N_FOUND, near.shape[1])
+            best = np.argpartition(near, -n_found, axis=1)[:, -n_found:]
             rows.append(best + tile.start)
             scores.append(np.take_along_axis(near, best, axis=1))
         best = np.argsort(-np.hstack(scores), axis=1, kind="stable")[:, :N_FOUND]

@@ -51,12 +51,12 @@ def chances(
 def without_copies(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance of each training row to the nearest that is no copy of it.
 
-    `distances` are those to other training rows, (n_rows, n_found), the smallest first;
-    infinite if unknown.
-    If rows are drawn independently, the number of others that are as near as a limit is
-    a mixture of Poisson distributions. Then, by the inequality of Cauchy and Schwarz,
-    ``p[t]**2 <= (t + 1) / t * p[t - 1] * p[t + 1]`` for the probabilities of t others.
-    Where nearly all rows have exactly t, this does not hold, and these are copies.
+    `distances` are those to other training rows, (n_rows, n_found), the smallest first,
+    and infinite if unknown. If rows are drawn independently, the number of others that
+    are nearer than a limit follows a mixture of Poisson distributions. By the
+    inequality of Cauchy and Schwarz, the probabilities p[t] of t others then obey
+    ``p[t]**2 <= (t + 1) / t * p[t - 1] * p[t + 1]``. Where too many rows have exactly t
+    others, these are copies. The limit and t of the largest excess are taken.
     """
     n_rows = len(distances)
     n_found = np.isfinite(distances).sum(axis=1).min()

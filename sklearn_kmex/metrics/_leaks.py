@@ -96,7 +96,8 @@ def find_leaks(
         pairs : :class:`~sklearn.utils.Bunch`
             Arrays of the same length, one entry for each test sample that leaked, the
             least likely by chance first: `test_row`; `train_row`, the training sample
-            that it is nearest to; `kind`, "equal" or "near"; `found_by`, "content" or
+            that it is nearest to; `kind`, "equal" or "near"; `found_by`, "content",
+            "crop" (content of which one is a part of the other, or mirrored) or
             "embedding"; `distance`; and `chance`, the share of training samples that
             are as near to another training sample, in [0, 1].
         n_expected : float
@@ -125,19 +126,25 @@ def find_leaks(
     -----
     Embeddings are compared by their Euclidean distance. Images are compared in grey, at
     about 32 pixels on each side, by 1 minus their correlation, with one of them moved
-    by up to 3 of these pixels. Rows of tables are compared by the sum over columns of
-    the difference, relative to the larger of the two values and of the standard
-    deviation; values that are not numbers differ by 0 or 1. Other data, such as texts,
-    are compared by embedding.
+    by up to 3 of these pixels. Images of at least 8 pixels on each side are also
+    compared where one is a part of the other, of at least 70 % of each side, that was
+    brought to the same size, and may be mirrored left to right. Candidates have similar
+    spectra, and are aligned by least squares. Rows of tables are compared by the sum
+    over columns of the difference, relative to the larger of the two values and of the
+    standard deviation; values that are not numbers differ by 0 or 1. Other data, such
+    as texts, are compared by embedding.
 
-    The chance p of a distance d is the share of 3,000 training samples that have
-    another training sample at a distance of at most d. Below the smallest distances, it
-    is extrapolated by a power of d. A pair is listed if :math:`p n_{test} \leq 0.01`,
-    or if at least twice as many test samples are as near as expected by chance, by a
-    binomial test at the level of 1 %. In the second case, up to 1 % of the test samples
-    are listed by chance; `n_expected` estimates how many. The method is our own. Images
-    that were cropped, mirrored or rotated are found only if
-    the embedding hardly changes.
+    The chance p of a distance d is the share of 3,000 training samples (1,000 for
+    parts of images) that have another training sample at a distance of at most d. Below
+    the smallest distances, it is extrapolated by a power of d. A pair is listed if
+    :math:`p n_{test} \leq 0.01`, or if at least twice as many test samples are as near
+    as expected by chance, by a binomial test at the level of 1 %. In the second case,
+    up to 1 % of the test samples are listed by chance; `n_expected` estimates how many.
+    Test samples that one comparison names are left out of the next.
+
+    If too many training samples have exactly one other sample as near (or exactly two
+    or three, which is not seen in images) for samples that are drawn independently,
+    these others are copies, and do not count. The method is our own.
 
     The cost is that of embedding both sets, and of O(n_test * n_train * n_features)
     for distances, in blocks.
