@@ -54,6 +54,11 @@ class Found(NamedTuple):
     is_part: NDArray[np.bool_]  # the row is the part, the candidate the whole
     mirrored: NDArray[np.bool_]
 
+    def take(self, at: tuple[NDArray, NDArray]) -> Found:
+        """Select candidates."""
+        rows, scale, is_part, mirrored = self
+        return Found(rows[at], scale[at], is_part[at], mirrored[at])
+
 
 def are_large(images: Images) -> bool:
     """Whether a part of these images shows anything."""
@@ -69,14 +74,13 @@ def nearest_parts(
     aligned in half the size first.
     """
     found = _search(queries, training, numbers)
-    small = (Images(reduced(one.values, HALF)) for one in (queries, training))
+    small = [Images(reduced(one.values, HALF)) for one in (queries, training)]
     scale = np.repeat(found.scale[..., np.newaxis], 2, axis=-1)
     start = Place(scale, np.zeros_like(scale))
-    rough, place = _aligned(*small, found, start, ROUGH_STEPS)
+    rough, place = _aligned(small[0], small[1], found, start, ROUGH_STEPS)
     best = np.argsort(rough, axis=1, kind="stable")[:, :N_BEST]
     at = np.arange(len(best))[:, np.newaxis], best
-    chosen = Found(*(field[at] for field in found))
-    start = Place(*(field[at] for field in place))
+    chosen, start = found.take(at), Place(place.scale[at], place.offset[at])
     return in_order(chosen.rows, _aligned(queries, training, chosen, start, STEPS)[0])
 
 

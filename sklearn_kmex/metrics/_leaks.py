@@ -142,9 +142,9 @@ def find_leaks(
     up to 1 % of the test samples are listed by chance; `n_expected` estimates how many.
     Test samples that one comparison names are left out of the next.
 
-    If too many training samples have exactly one other sample as near (or exactly two
-    or three, which is not seen in images) for samples that are drawn independently,
-    these others are copies, and do not count. The method is our own.
+    If more training samples have exactly one other sample as near than samples that
+    are drawn independently can have, these others are copies, and do not count; outside
+    the content of images, also exactly two or three. The method is our own.
 
     The cost is that of embedding both sets, and of O(n_test * n_train * n_features)
     for distances, in blocks.
