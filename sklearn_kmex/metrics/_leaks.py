@@ -140,7 +140,8 @@ def find_leaks(
     :math:`p n_{test} \leq 0.01`, or if at least twice as many test samples are as near
     as expected by chance, by a binomial test at the level of 1 %. In the second case,
     up to 1 % of the test samples are listed by chance; `n_expected` estimates how many.
-    Test samples that one comparison names are left out of the next.
+    The comparison with the smallest share of pairs by chance lists them first, and the
+    others are judged by the remaining test samples.
 
     If more training samples have exactly one other sample as near than samples that
     are drawn independently can have, these others are copies, and do not count; outside
@@ -196,13 +197,35 @@ def leaks_of(
         )
         for k in (0, 1)
     ]
-    parts = _parts(views, some[:N_CROPPED])
-    claims, left = [], np.arange(n_test)
-    for name, step in _steps(views).items():
-        if name in nearest | parts:
-            claims.append(_claims(name, left, *(nearest | parts)[name], equal[0], step))
-            left = np.setdiff1d(left, claims[-1][0].test_row)
-    return _joined(claims, equal)
+    nearest |= _parts(views, some[:N_CROPPED])
+    return _joined(_all_claims(nearest, equal[0], _steps(views)), equal)
+
+
+def _all_claims(
+    nearest: dict[str, tuple[Nearest, Nearest]],
+    equal: NDArray[np.bool_],
+    steps: dict[str, float],
+) -> list[tuple[Bunch, float]]:
+    """Return pairs by each view; that with the fewest by chance names rows first."""
+    claims, left = [], np.arange(len(equal))
+    views = dict(nearest)
+    while views:
+        found = {
+            name: _claims(name, left, *pair, equal, steps[name])
+            for name, pair in views.items()
+        }
+        by_chance = {
+            name: expected / len(pairs.test_row)
+            for name, (pairs, expected) in found.items()
+            if len(pairs.test_row)
+        }
+        if not by_chance:
+            return claims or list(found.values())
+        best = min(by_chance, key=lambda name: by_chance[name])
+        claims.append(found[best])
+        left = np.setdiff1d(left, found[best][0].test_row)
+        del views[best]
+    return claims
 
 
 def _nearest(
@@ -241,10 +264,7 @@ def _parts(
 
 
 def _steps(views: dict[str, tuple[Any, Any]]) -> dict[str, float]:
-    """Return the smallest differences; those of embeddings of a table are unknown.
-
-    The last views are judged by the rows that the first ones left.
-    """
+    """Return the smallest differences; those of embeddings of a table are unknown."""
     content = views.get("content", (None, None))[0]
     if isinstance(content, Columns):
         return {"content": content.step, "embedding": np.inf}
