@@ -207,7 +207,8 @@ def _all_claims(
     steps: dict[str, float],
 ) -> list[tuple[Bunch, float]]:
     """Return pairs by each view; that with the fewest by chance names rows first."""
-    claims, left = [], np.arange(len(equal))
+    claims: list[tuple[Bunch, float]] = []
+    left = np.arange(len(equal))
     views = dict(nearest)
     while views:
         found = {
