@@ -106,8 +106,11 @@ def numeric(X):
 
 
 def plant(X, X_test, change, of_training):
-    """Return training and test rows, of which the first are copies of training rows."""
-    rng = np.random.RandomState(0)
+    """Return training and test rows, of which the first are copies of training rows.
+
+    Training rows are not changed where `find_leaks` draws its reference, by seed 0.
+    """
+    rng = np.random.RandomState(int(of_training))
     n_copies = round(SHARE * len(X_test)) if change is not None else 0
     copied = rng.choice(len(X), n_copies, replace=False)
     X, X_test = X.copy(), X_test.copy()
