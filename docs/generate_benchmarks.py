@@ -129,7 +129,7 @@ def max_samples(result):
 
 
 def leaks(result):
-    """Share of planted copies that are found, and of other test rows that are listed."""
+    """Share of planted copies that are found, and of other rows that are listed."""
     rows = [
         [name, f"{found['recall']:.1%}", f"{found['false']:.1%}"]
         for name, found in result.items()
