@@ -128,6 +128,40 @@ def max_samples(result):
     return list_table(caption, [["`max_samples`", *titles], *rows])
 
 
+def leaks(result):
+    """Share of planted copies that are found, and of other rows that are listed."""
+    rows = [
+        [name, f"{found['recall']:.1%}", f"{found['false']:.1%}"]
+        for name, found in result.items()
+        if found["recall"] is not None
+    ]
+    caption = "Copies in one of ten test rows"
+    return list_table(caption, [["", "found", "others listed"], *rows])
+
+
+def forget(result):
+    """Predictions equal to those of a refit, and time as a share of a fit."""
+
+    def row(name, share, data):
+        found, fit = data[share], data["fit_seconds"]
+        return [
+            name,
+            f"{float(share):.0%}",
+            f"{found['same_predictions']:.2%}",
+            f"{found['seconds'] / fit:.1%}",
+            f"{found['same_with_rest']:.2%}",
+            f"{found['seconds_with_rest'] / fit:.1%}",
+        ]
+
+    rows = [
+        row(name, share, data)
+        for name, data in result["data"].items()
+        for share in ("0.01", "0.1")
+    ]
+    header = ["", "removed", "rows alone", "of a fit", "with `X_train`", "of a fit"]
+    return list_table(f"Equal predictions, on {where(result)}", [header, *rows])
+
+
 def protoselect(result):
     rows = []
     for size, found in result["rows"].items():
@@ -456,9 +490,11 @@ TABLES = {
     "kmeans.fit": fit,
     "kmeans.predict": predict,
     "inertia": inertia,
+    "forget": forget,
     "growth": growth,
     "large": large,
     "large_full": large,
+    "leaks": leaks,
     "max_samples": max_samples,
     "metric.fit": partial(metric_times, action="fit"),
     "metric.predict": partial(metric_times, action="predict"),

@@ -358,9 +358,9 @@ class KMExClassifierCV(KMExClassifier):
         counts = np.tile(numbers, (len(training.classes), 1))
         if counts.dtype.kind == "f":
             counts = counts_by_share(training, numbers)
-        how = self.scoring, self.tolerance
+        how = self.scoring, self.tolerance, self.per_class
         search = open_search(self, training, folds, counts, *how)
-        chosen = choose(search, numbers.tolist(), self.per_class)
+        chosen = choose(search, numbers.tolist())
         return self._set_choice(chosen)
 
     def get_metadata_routing(self) -> MetadataRouter:

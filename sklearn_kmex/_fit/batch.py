@@ -158,12 +158,18 @@ def seed_centers(problems: Problems, chances: NDArray) -> NDArray:
         apart = _relative(problems, drawn.reshape(n_problems, -1))
         apart = apart.reshape(n_problems, n_restarts, n_drawn, -1)
         np.minimum(apart, closest[:, :, np.newaxis], out=apart)
-        left = apart.reshape(n_problems, n_restarts * n_drawn, -1)
-        left = (left @ weights.transpose(0, 2, 1)).reshape(drawn.shape)
-        best = left.argmin(axis=2)
+        best = _sums_of(apart, weights).argmin(axis=2)
         chosen[..., place] = drawn[each, restart, best]
         closest = apart[each, restart, best]
     return points[each[..., np.newaxis], chosen, :-1]
+
+
+def _sums_of(apart: NDArray, weights: NDArray) -> NDArray:
+    """Return weighted sums over rows: (n_problems, n_restarts, n_drawn)."""
+    if weights.shape[1] > 1:
+        return (apart @ weights[..., np.newaxis])[..., 0]
+    left = apart.reshape(len(apart), -1, apart.shape[3])
+    return (left @ weights.transpose(0, 2, 1)).reshape(apart.shape[:3])
 
 
 def _draw(mass: NDArray, chances: NDArray) -> NDArray[np.intp]:

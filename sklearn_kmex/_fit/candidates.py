@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from sklearn_kmex._model.metric import METRICS, Metric, has_direction
+
 # How prototypes decide: similarity, aggregation and priors, the paper's first. Others
 # are not needed: they are as good or worse on all data sets of the guide.
 PARAMETERS = ("similarity", "aggregation", "priors")
@@ -11,6 +13,9 @@ RULES = (
     ("gaussian", "sum", "uniform"),
     ("gaussian", "sum", "prototype"),
 )
+
+# With more features, "auto" does not try metrics with a covariance.
+COVARIANCE_FEATURES = 4_096
 
 
 class Candidate(NamedTuple):
@@ -62,3 +67,15 @@ def needs_all(rule: tuple[str, str, Any]) -> bool:
 def as_text(value: Any) -> str:
     """Return a parameter as a text, so that arrays can be compared."""
     return value if isinstance(value, str) else repr(value)
+
+
+def metrics_of(given: str, X: Any) -> list[str]:
+    """Return the metrics to compare; "auto" leaves out those that X does not allow."""
+    if given != "auto":
+        return [given]
+    metrics = [Metric(name) for name in METRICS]
+    if hasattr(X, "tocsr") or X.shape[1] > COVARIANCE_FEATURES:
+        metrics = [metric for metric in metrics if not metric.mapped]
+    if not has_direction(X):
+        metrics = [metric for metric in metrics if not metric.unit]
+    return [metric.name for metric in metrics]

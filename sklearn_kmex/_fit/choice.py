@@ -24,7 +24,7 @@ class Choice(NamedTuple):
     results: dict[str, Any]
 
 
-def choose(search: Search, numbers: Sequence[Any], per_class: bool = False) -> Choice:
+def choose(search: Search, numbers: Sequence[Any]) -> Choice:
     """Choose the plainest candidate whose mean score is within the tolerance.
 
     "standard_error" is the one-standard-error rule (Breiman et al. 1984) for paired
@@ -51,7 +51,7 @@ def choose(search: Search, numbers: Sequence[Any], per_class: bool = False) -> C
     index = int(plainest)
     chosen = tried[index].candidate
     places = np.full(len(search.counts), chosen.place)
-    if per_class:
+    if search.per_class:
         known, tables, start = _tables(search, tried, index)
         equal = int(np.searchsorted(known, chosen.place))
         places = known[fewest(tables, start, equal, search.scoring)]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._compat import get_namespace_and_device
-from sklearn_kmex._data.arrays import map_blocks, to_numpy
+from sklearn_kmex._data.arrays import map_blocks, squared_norms, to_numpy
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._fit.folds import Split
 from sklearn_kmex._fit.paths import Members
@@ -15,6 +15,9 @@ from sklearn_kmex._fit.temperature import HeldOut
 from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.similarity import squared_distances
 
+# Smaller squared distances, and differences of them, are too rough in float32, as
+# shares of the squared norms.
+ROUGH = 1e-3
 # Distances of the rows of a fold that are computed at once, 32 MiB.
 MOST_DISTANCES = 2**22
 
@@ -22,7 +25,7 @@ MOST_DISTANCES = 2**22
 class ComparedFold(NamedTuple):
     """Held-out rows and prototypes of a fold in the space of a metric."""
 
-    squared: Callable[[int], NDArray[np.float64]]  # distances by count
+    squared: Callable[[int], NDArray]  # distances by count
     owners: list[NDArray[np.intp]]  # positions among the classes of the fold
     counts: list[NDArray[np.float64]]
     codes: NDArray[np.intp]
@@ -74,21 +77,43 @@ class ComparedFold(NamedTuple):
         )
 
 
-def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray[np.float64]]:
+def _squared(rows: Any, placed: list[Any]) -> Callable[[int], NDArray]:
     """Return a function of squared distances to the prototypes of one of several sets.
 
     Those to few prototypes are computed at once.
     """
-
-    def to(some: Any) -> NDArray[np.float64]:
-        squared = map_blocks(
-            lambda block: squared_distances(block, some, ties=False), rows, len(some)
-        )
-        return to_numpy(squared).astype(np.float64, copy=False)
-
     if sum(map(len, placed)) * rows.shape[0] > MOST_DISTANCES:
-        return lambda place: to(placed[place])
+        return lambda place: _distances(rows, placed[place]).T
     xp, *_ = get_namespace_and_device(placed[0])
     ends = np.cumsum([len(some) for some in placed])
-    parts = np.split(np.ascontiguousarray(to(xp.concat(placed, axis=0)).T), ends[:-1])
+    parts = np.split(_distances(rows, xp.concat(placed, axis=0)), ends[:-1])
     return lambda place: parts[place].T
+
+
+def _distances(rows: Any, prototypes: Any) -> NDArray:
+    """Return squared distances, (n_prototypes, n_rows), in float32 if that will do."""
+    if isinstance(rows, np.ndarray):
+        found = _in_float32(rows, prototypes)
+        if found is not None:
+            return found
+    squared = map_blocks(
+        lambda block: squared_distances(block, prototypes, ties=False),
+        rows,
+        len(prototypes),
+    )
+    return np.ascontiguousarray(to_numpy(squared).T, dtype=np.float64)
+
+
+def _in_float32(rows: NDArray, prototypes: NDArray) -> NDArray[np.float32] | None:
+    """Return squared distances, or None if they, or how they differ, are too rough."""
+    center = prototypes.mean(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        Z, P = ((of - center).astype(np.float32) for of in (rows, prototypes))
+        norms, squares = squared_norms(Z), squared_norms(P)
+        ones = np.ones_like(norms), np.ones_like(squares)
+        squared = np.column_stack([-2 * P, squares, ones[1]]) @ (
+            np.column_stack([Z, ones[0], norms]).T
+        )
+        least, largest = squared.min(axis=0), norms + squares.max()
+        differ = squared.mean() - least.mean() > ROUGH * largest.mean()
+        return squared if differ and (least > ROUGH * largest).all() else None

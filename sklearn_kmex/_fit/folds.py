@@ -3,7 +3,7 @@
 import math
 import reprlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -15,8 +15,8 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn_kmex._compat import _safe_indexing
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Rows, Training, map_batches
-from sklearn_kmex._fit.classes import fit_together, fits_batch
-from sklearn_kmex._fit.covariance import metric_map, scatter_of
+from sklearn_kmex._fit.classes import fit_together
+from sklearn_kmex._fit.covariance import Scatter, metric_map, scatter_of
 from sklearn_kmex._fit.paths import Members, small_paths
 from sklearn_kmex._fit.prototypes import Plan, single_start
 from sklearn_kmex._fit.small import share_of_batch
@@ -186,51 +186,121 @@ def in_space(training: Training, metric: str) -> Training:
     return training._replace(X=prepare(X))
 
 
+class Part(NamedTuple):
+    """Folds of a class that are clustered together."""
+
+    folds: list[int]
+    code: int
+    rows: NDArray[np.intp]  # of any of the folds
+    used: NDArray | None  # how often each fold has them; None if there is one fold
+    plan: Plan
+    share: float  # of a batch
+
+
 def fit_paths(
     training: Training, splits: Sequence[Split], plans: Sequence[Plan]
 ) -> list[list[list[Members]]]:
     """Find prototypes of each class of each fold, for all counts of its plan.
 
     The clusterer runs once for each, since prototypes of a fold are only compared.
-    Small classes are clustered together.
+    Small classes are clustered together, and the folds of a small class, too.
     """
     clusterer = single_start(plans[0].clusterer)
-    once = [plan._replace(clusterer=clusterer) for plan in plans]
-    of_folds = training._replace(
-        groups=[rows for split in splits for rows in split.groups],
-        names=[
-            f"fold-{k}-{training.names[code]}"
-            for k, split in enumerate(splits)
-            for code in split.present
-        ],
-    )
-    of_class = [once[code] for split in splits for code in split.present]
-    shares = [
-        share_of_batch(len(rows), training.X, plan)
-        for rows, plan in zip(of_folds.groups, of_class, strict=True)
+    rows_of: list[dict[int, NDArray[np.intp]]] = [{} for _ in plans]
+    for fold, split in enumerate(splits):
+        for code, rows in zip(split.present.tolist(), split.groups, strict=True):
+            rows_of[code][fold] = rows
+    parts = [
+        part
+        for code, plan in enumerate(plans)
+        for part in _parts(
+            training.X, rows_of[code], code, plan._replace(clusterer=clusterer)
+        )
     ]
-    found = iter(map_batches(_paths, of_folds, of_class, shares))
-    return [[next(found) for _ in split.present] for split in splits]
+    of_parts = training._replace(
+        groups=[part.rows for part in parts],
+        names=[f"{_name(part.folds)}-{training.names[part.code]}" for part in parts],
+    )
+    found = map_batches(_paths, of_parts, parts, [part.share for part in parts])
+    paths = {
+        (fold, part.code): path
+        for part, of_folds in zip(parts, found, strict=True)
+        for fold, path in zip(part.folds, of_folds, strict=True)
+    }
+    return [
+        [paths[fold, code] for code in split.present.tolist()]
+        for fold, split in enumerate(splits)
+    ]
+
+
+def _name(folds: Sequence[int]) -> str:
+    first, last = folds[0], folds[-1]
+    return f"fold-{first}" if first == last else f"folds-{first}-to-{last}"
+
+
+def _parts(
+    X: Any, rows_of: dict[int, NDArray[np.intp]], code: int, plan: Plan
+) -> Iterator[Part]:
+    """Yield the parts of a class, given its rows in each fold.
+
+    If the class is large, each fold is one.
+    """
+    folds, most = list(rows_of), max(map(len, rows_of.values()), default=1)
+    share = share_of_batch(most, X, plan)
+    size = max(1, int(1 / share)) if plan.prototype == "centroid" else 1
+    for start in range(0, len(folds), size):
+        some = folds[start : start + size]
+        rows, used = rows_of[some[0]], None
+        if size > 1:
+            rows = np.unique(np.concatenate([rows_of[fold] for fold in some]))
+            places = [np.searchsorted(rows, rows_of[fold]) for fold in some]
+            used = np.stack([np.bincount(own, minlength=len(rows)) for own in places])
+        yield Part(some, code, rows, used, plan, share * len(some))
 
 
 def _paths(
-    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
-) -> list[list[Members]]:
-    """Find prototypes of the classes of a batch, which may be one large class."""
-    if plans[0].prototype == "centroid" and fits_batch(rows, plans):
-        return small_paths(rows, owners, plans)
+    rows: Rows, owners: NDArray[np.intp], parts: Sequence[Part]
+) -> list[list[list[Members]]]:
+    """Find prototypes of the folds of a batch of parts, which may be a large class."""
+    plans = [part.plan for part in parts]
+    used = [part.used for part in parts if part.used is not None]
+    if used:
+        return small_paths(rows, owners, plans, used)
     found = fit_together(rows, owners, plans, len(plans))
-    return [[Members(p.vectors, p.counts) for p in path] for path, _ in found]
+    return [[[Members(p.vectors, p.counts) for p in path]] for path, _ in found]
 
 
 def fold_metrics(
-    training: Training, split: Split, metric: str, shrinkages: Sequence[float | str]
-) -> list[Metric]:
-    """Return the metric of the training rows of a fold for each shrinkage."""
+    training: Training, splits: Sequence[Split], metric: str, shrinkages: Sequence[Any]
+) -> list[list[Metric]]:
+    """Return the metric of the training rows of each fold, for each shrinkage."""
     found = Metric(metric)
     if not found.mapped:
-        return [found] * len(shrinkages)
-    groups = [(rows, training.weights[rows]) for rows in split.groups]
-    scatter = scatter_of(training, groups)
-    covariances = map(scatter.covariance, shrinkages)
-    return [found._replace(map=metric_map(one)) for one in covariances]
+        return [[found] * len(splits) for _ in shrinkages]
+    groups = [(rows, training.weights[rows]) for rows in training.groups]
+    whole = scatter_of(training, groups)
+    scatters = [_scatter_of_fold(training, split, whole) for split in splits]
+    return [
+        [found._replace(map=metric_map(one.covariance(share))) for one in scatters]
+        for share in shrinkages
+    ]
+
+
+def _scatter_of_fold(training: Training, split: Split, whole: Scatter) -> Scatter:
+    """Return the scatter of the training rows of a fold.
+
+    If they are most of the rows, the others are taken from the scatter of the whole.
+    The mean fourth power is then that of the whole.
+    """
+    inside = np.zeros(training.X.shape[0], dtype=bool)
+    inside[np.concatenate(split.groups)] = True
+    rest = [rows[~inside[rows]] for rows in training.groups]
+    n_rest, n_rows = sum(map(len, rest)), sum(map(len, split.groups))
+    if n_rest >= n_rows or np.count_nonzero(inside) < n_rows:
+        rows_of = split.groups
+        return scatter_of(
+            training, [(rows, training.weights[rows]) for rows in rows_of]
+        )
+    left = [(rows, training.weights[rows]) for rows in rest]
+    own = whole.merge(scatter_of(training, left, with_fourth=False), -1)
+    return own._replace(fourth=whole.fourth * own.mass.sum() / whole.mass.sum())

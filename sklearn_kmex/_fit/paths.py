@@ -1,7 +1,8 @@
 """Prototypes of small classes in the folds of a search, for several counts at once.
 
 They are only compared with held-out rows. Therefore each class is clustered from one
-start, and the rows nearest to its prototypes are not looked for.
+start, and the rows nearest to its prototypes are not looked for. The folds of a class
+share its rows, with weights of 0 for those that a fold does not train on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,16 +14,17 @@ from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
-from sklearn_kmex._fit.batch import ROUGH, Problems, assign, move, seed_centers
+from sklearn_kmex._fit.batch import ROUGH, Problems, assign, seed_centers
 from sklearn_kmex._fit.prototypes import Plan
 from sklearn_kmex._fit.small import ALIKE, Batch, distinct_of_each, open_batch
 from sklearn_kmex._fit.ward import merge
 
-# Values of the rows of classes that are clustered together, 4 MiB.
-TOGETHER = 2**19
+# Values of the rows of classes that are clustered together, 4 MiB. For few of them,
+# float32 is not faster.
+TOGETHER, FEW_VALUES = 2**19, 2**16
 # Most steps from seeded centers, and from merged ones, which are nearly as good as
 # those where more steps end.
-SEEDED_STEPS, MERGED_STEPS = 5, 2
+SEEDED_STEPS, MERGED_STEPS = 5, 1
 
 
 class Members(NamedTuple):
@@ -33,76 +35,110 @@ class Members(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Standardized centers of one class, the means of their members, and weights."""
+    """Standardized centers in each fold of each class, for one count.
 
-    centers: NDArray[np.float64]
-    means: NDArray[np.float64]
-    counts: NDArray[np.float64]
+    A center may have no members: the classes and folds have different rows.
+    """
+
+    centers: NDArray  # (n_classes, n_folds, n_clusters, n_features)
+    means: NDArray  # of the members
+    counts: NDArray  # (n_classes, n_folds, n_clusters), weights of the members
 
 
 def small_paths(
-    rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan]
-) -> list[list[Members]]:
-    """Find prototypes of each class, for each count of its plan.
+    rows: Rows,
+    owners: NDArray[np.intp],
+    plans: Sequence[Plan],
+    used: Sequence[NDArray],
+) -> list[list[list[Members]]]:
+    """Find prototypes of each fold of each class, for each count of its plan.
 
-    `owners` are the numbers of the classes of the rows, ascending. The largest count is
+    `owners` are the numbers of the classes of the rows, ascending. `used` says how
+    often each fold of a class has its rows, (n_folds, n_rows). The largest count is
     clustered from one start; each smaller one starts from the prototypes of the next
     larger one, merged.
     """
-    classes = distinct_of_each(rows._replace(values=to_numpy(rows.values)), owners)
-    paths: list[list[Members]] = [[] for _ in plans]
-    for codes in _alike(classes.sizes, rows.values.shape[1]):
+    n_folds = np.array([len(own) for own in used])
+    weights = np.zeros((len(owners), n_folds.max()))
+    for code, own in enumerate(used):
+        weights[owners == code, : len(own)] = own.T
+    weights *= rows.weights[:, np.newaxis]
+    values = to_numpy(rows.values)
+    classes = distinct_of_each(rows._replace(values=values, weights=weights), owners)
+    weights = classes.rows.weights
+    classes = classes._replace(rows=classes.rows._replace(weights=weights.sum(axis=1)))
+    counts = np.minimum([plan.counts for plan in plans], classes.sizes[:, np.newaxis])
+    paths: list[list[list[Members]]] = [[] for _ in plans]
+    for codes in _alike(classes.sizes, counts, n_folds, values.shape[1]):
         batch = open_batch(classes, codes)
-        own = [plans[code] for code in codes]
-        for place, found in enumerate(_path(batch, classes.sizes[codes], own)):
-            center, scale = batch.center[place, 0], batch.scale[place, 0]
-            paths[codes[place]] = [
-                Members(
-                    (one.centers * scale + center).astype(classes.rows.values.dtype),
-                    one.counts * batch.unit[place, 0],
-                )
-                for one in found
-            ]
+        problems = _of_folds(batch, weights[:, : n_folds[codes[0]]])
+        alike = [plans[code] for code in codes]
+        levels = _path(problems, counts[codes[0]].tolist(), alike)
+        members = [_members(batch, level) for level in levels]
+        for code, *of_counts in zip(codes.tolist(), *members, strict=True):
+            paths[code] = [list(path) for path in zip(*of_counts, strict=True)]
     return paths
 
 
-def _alike(sizes: NDArray[np.intp], n_features: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of classes with like numbers of rows."""
-    order = np.argsort(-sizes, kind="stable")
+def _alike(
+    sizes: NDArray[np.intp],
+    counts: NDArray[np.intp],
+    n_folds: NDArray[np.intp],
+    n_features: int,
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of classes with equal counts and like numbers of rows."""
+    keys = np.column_stack([n_folds, counts])
+    order = np.lexsort((-sizes, *keys.T))
     while len(order):
-        most = sizes[order[0]]
-        n_alike = np.count_nonzero(ALIKE * sizes[order] >= most)
-        n_taken = min(n_alike, max(1, TOGETHER // (most * n_features)))
+        most, key = sizes[order[0]], keys[order[0]]
+        alike = (keys[order] == key).all(axis=1) & (ALIKE * sizes[order] >= most)
+        width = n_features + key[0] * key[-1]
+        n_taken = min(
+            int(np.append(alike, False).argmin()), max(1, TOGETHER // (most * width))
+        )
         yield order[:n_taken]
         order = order[n_taken:]
 
 
-def _path(
-    batch: Batch, sizes: NDArray[np.intp], plans: Sequence[Plan]
-) -> list[list[Found]]:
-    """Return what is found for each class, for each of its counts, ascending."""
-    counts = np.minimum([plan.counts for plan in plans], sizes[:, np.newaxis])
-    problems, whole = batch.problems, _whole(batch.problems)
-    found = whole.copy()
-    seeds = np.array([plan.seed for plan in plans])
-    for count in np.unique(counts[:, -1]).tolist():
-        own = np.flatnonzero(counts[:, -1] == count)
-        if count > 1:
-            chances = np.stack([_chances(int(seed), count) for seed in seeds[own]])
-            centers = seed_centers(_take(problems, own), chances)[:, 0]
-            found |= _moved(problems, own, centers, plans[0], SEEDED_STEPS)
+def _of_folds(batch: Batch, weights: NDArray) -> Problems:
+    """Return the rows of classes with the weights of each fold."""
+    points, norms, whole, weighted = batch.problems
+    own = weights[batch.positions] * (whole[:, 0] > 0)[..., np.newaxis] / batch.unit
+    shared = own.shape[2] > 1
+    return Problems(points, norms, own.swapaxes(1, 2), points if shared else weighted)
+
+
+def _path(problems: Problems, counts: list[int], plans: Sequence[Plan]) -> list[Found]:
+    """Return what is found for each of the ascending counts."""
+    whole = found = _whole(problems)
+    if counts[-1] > 1:
+        many = problems.points.size > FEW_VALUES
+        rough = problems.astype(np.float32) if many else problems
+        found = _seeded(rough, counts[-1], plans)
+        if many and _is_rough(problems, found):
+            found = _seeded(problems, counts[-1], plans)
+        else:
+            problems = rough
     levels = [found]
-    if not _is_rough(problems, found):
-        problems = problems.astype(np.float32)
-    for wanted in counts[:, -2::-1].T:
-        more = np.array([len(found[i].counts) for i in range(len(plans))]) > wanted
-        found = found | {i: whole[i] for i in np.flatnonzero(wanted == 1).tolist()}
-        for count in np.unique(wanted[more & (wanted > 1)]).tolist():
-            own = np.flatnonzero(more & (wanted == count))
-            centers = merge(*_padded([found[i] for i in own.tolist()]), count)
-            found |= _moved(problems, own, centers, plans[0], MERGED_STEPS)
+    for count in counts[-2::-1]:
+        if count == 1:
+            found = whole
+        elif count < found.counts.shape[2]:
+            shape = found.means.shape
+            means = found.means.reshape(-1, *shape[2:])
+            centers = merge(means, found.counts.reshape(len(means), -1), count)
+            centers = centers.reshape(*shape[:2], count, -1)
+            found = _moved(problems, centers, plans[0], MERGED_STEPS)
         levels.append(found)
-    return [[level[i] for level in levels[::-1]] for i in range(len(plans))]
+    return levels[::-1]
+
+
+def _seeded(problems: Problems, count: int, plans: Sequence[Plan]) -> Found:
+    """Seed centers in each fold of each class, and move them."""
+    chances = np.stack([_chances(plan.seed, count) for plan in plans])
+    chances = chances.repeat(problems.weights.shape[1], axis=2)
+    centers = seed_centers(problems, chances)
+    return _moved(problems, centers, plans[0], SEEDED_STEPS)
 
 
 @lru_cache(maxsize=1024)
@@ -117,49 +153,44 @@ def _chances(seed: int, n_clusters: int) -> NDArray[np.float64]:
     rng = np.random.RandomState(seed)
     chances[0, 0, 0] = rng.uniform()
     chances[1:] = rng.uniform(size=(n_clusters - 1, *shape[1:]))
-    return chances
+    return chances * (1 - 1e-6)  # below 1 in float32
 
 
-def _take(problems: Problems, own: NDArray[np.intp]) -> Problems:
-    """Return some of the problems, in ascending order; all are not copied."""
-    return problems if len(own) == len(problems.norms) else problems.take(own)
+def _whole(problems: Problems) -> Found:
+    """Return the mean of the rows of each fold."""
+    mass = problems.weights.sum(axis=2, keepdims=True)
+    means = (problems.weights @ problems.points[..., :-1] / mass)[:, :, np.newaxis]
+    return Found(means, means, mass)
 
 
-def _whole(problems: Problems) -> dict[int, Found]:
-    """Return the mean of each class, which is 0."""
-    masses = problems.weights.sum(axis=2)
-    zeros = np.zeros((1, problems.points.shape[2] - 1))
-    return {i: Found(zeros, zeros, mass) for i, mass in enumerate(masses)}
+def _moved(problems: Problems, centers: NDArray, plan: Plan, most: int) -> Found:
+    """Move centers some steps."""
+    centers = centers.astype(problems.points.dtype)
+    for _ in range(min(most, plan.clusterer.max_iter)):
+        centers, _ = assign(problems, centers)
+    return Found(centers, *assign(problems, centers))
 
 
-def _is_rough(problems: Problems, found: dict[int, Found]) -> bool:
+def _is_rough(problems: Problems, found: Found) -> bool:
     """Return whether float32 is too rough for the clusters of a class."""
-    squares = [of.counts @ (of.means**2).sum(axis=1) for _, of in sorted(found.items())]
-    norms, weights = problems.norms, problems.weights[:, 0]
-    left = (norms * weights).sum(axis=1) - squares
-    return bool((left <= ROUGH * weights.sum(axis=1) * norms.max(axis=1)).any())
+    norms, weights = problems.norms, problems.weights
+    gained = ((found.means**2).sum(axis=3) * found.counts).sum(axis=2)
+    left = (weights @ norms[..., np.newaxis])[..., 0] - gained
+    largest = weights.sum(axis=2) * norms.max(axis=1, keepdims=True)
+    return bool((left <= ROUGH * largest).any())
 
 
-def _moved(
-    problems: Problems, own: NDArray[np.intp], centers: NDArray, plan: Plan, most: int
-) -> dict[int, Found]:
-    """Move the centers of some classes at most so many steps; drop empty ones."""
-    problems, model = _take(problems, own), plan.clusterer
-    start = centers[:, np.newaxis].astype(problems.points.dtype)
-    moved, *_ = move(problems, start, min(most, model.max_iter), model.tol)
-    means, weights = assign(problems, moved)
-    found = list(map(Found, moved[:, 0], means[:, 0], weights[:, 0]))
-    if not weights.all():
-        found = [Found(*(field[of.counts > 0] for field in of)) for of in found]
-    return dict(zip(own.tolist(), found, strict=True))
-
-
-def _padded(found: Sequence[Found]) -> tuple[NDArray, NDArray]:
-    """Return means and weights as arrays; what is added has weight 0."""
-    most = max(len(one.counts) for one in found)
-    means = np.zeros((len(found), most, found[0].means.shape[1]))
-    weights = np.zeros((len(found), most))
-    for i, one in enumerate(found):
-        means[i, : len(one.counts)] = one.means
-        weights[i, : len(one.counts)] = one.counts
-    return means, weights
+def _members(batch: Batch, found: Found) -> list[list[Members]]:
+    """Return the prototypes of each fold of each class, without those of no rows."""
+    vectors = batch.to_rows(found.centers)
+    counts = found.counts.astype(np.float64) * batch.unit
+    kept = counts > 0
+    return [
+        [Members(*pair) for pair in zip(*of_class, strict=True)]
+        if own.all()
+        else [
+            Members(of[some], n[some])
+            for of, n, some in zip(*of_class, own, strict=True)
+        ]
+        for *of_class, own in zip(vectors, counts, kept, strict=True)
+    ]

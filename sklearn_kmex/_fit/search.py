@@ -1,7 +1,9 @@
 """The comparison of settings by the held-out rows of folds."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from sklearn_kmex._fit.candidates import (
     Candidate,
     as_text,
     distinct,
+    metrics_of,
     needs_all,
     with_given,
 )
@@ -41,7 +44,7 @@ from sklearn_kmex._fit.stacked import (
 from sklearn_kmex._fit.teacher import targets_of
 from sklearn_kmex._fit.temperature import HeldOut, fit_temperature
 from sklearn_kmex._fit.validation import class_priors
-from sklearn_kmex._model.metric import METRICS, Metric, has_direction
+from sklearn_kmex._model.metric import Metric
 from sklearn_kmex._model.rule import prototype_weights
 from sklearn_kmex._model.similarity import relative_similarities
 
@@ -51,6 +54,9 @@ LEAST_SHARE = 0.02
 # So many counts are not all compared with every metric and rule; those are left out
 # that are worse by so many standard errors with two of the counts.
 MANY, CLEARLY = 5, 2
+# The counts of the first two stages are clustered together if X has at most so many
+# values: few rules are left out after the first stage, and calls take most of the time.
+FEW_VALUES = 2**18
 # Shrinkage of the covariance that is compared with that of Ledoit and Wolf, if a fold
 # has fewer training rows for each feature.
 MUCH, FEW_ROWS = 0.6, 4
@@ -58,8 +64,14 @@ MUCH, FEW_ROWS = 0.6, 4
 SCORED_ROWS = 3_000
 # Usual inverse temperature, in the unit of scores.
 START = 12.0
-# With more features, "auto" does not try metrics with a covariance.
-COVARIANCE_FEATURES = 4_096
+
+
+class Space(NamedTuple):
+    """Rows as metrics compare them, before their maps, and prototypes of the folds."""
+
+    training: Training
+    places: list[int]  # of the counts that are clustered
+    paths: list[list[list[Members]]]  # by fold, class and count
 
 
 class Measured(NamedTuple):
@@ -91,12 +103,14 @@ class Search(NamedTuple):
     rules: list[tuple[str, str, Any]]
     scoring: str  # "neg_log_loss", "accuracy" or "balanced_accuracy"
     tolerance: float | str
+    per_class: bool  # whether classes may have different counts
 
     def run(self) -> tuple[list[Tried], list[str]]:
         """Return the scores of candidates, and why metrics have none.
 
         Of many counts, two are compared first. Metrics with rules that are clearly
-        worse for these are not tried for the others.
+        worse for these are not tried for larger counts, and those that are clearly
+        worse than the best then are not tried for smaller ones.
         """
         n_folds = sum(len(split.present) for split in self.splits)
         spaces = {Metric(metric).unit for metric in self.metrics}
@@ -108,41 +122,56 @@ class Search(NamedTuple):
         tried: list[Tried] = []
         failures: list[str] = []
         measures: dict[str, Measured] = {}
-        spaces: dict[bool, Training] = {}
+        spaces: dict[bool, Space] = {}
+        near: dict[Any, float] = {}
         left = dict.fromkeys(self.metrics, self.rules)
-        for places in self._stages():
-            plans = self.estimator._plans(self.counts[:, places].tolist())
-            paths: dict[bool, list[list[list[Members]]]] = {}
+        stages, few = self._stages(), math.prod(self.training.X.shape) <= FEW_VALUES
+        for stage, places in enumerate(stages):
+            together = few and stage < 2
+            clustered = sorted(chain(*stages[:2])) if together else places
+            if stage > 0:
+                left = self._near(tried, left)
             for metric, rules in left.items():
                 unit = Metric(metric).unit
-                if unit not in spaces:
-                    spaces[unit] = in_space(self.training, metric)
                 try:
-                    if unit not in paths:
-                        paths[unit] = fit_paths(spaces[unit], self.splits, plans)
+                    if unit not in spaces or spaces[unit].places != clustered:
+                        spaces[unit] = self._cluster(metric, clustered)
                     if metric not in measures:
-                        measures[metric] = self._measure(
-                            spaces[unit], metric, paths[unit]
-                        )
-                    known = spaces[unit], measures[metric], paths[unit]
-                    tried.extend(self._try_metric(*known, rules, places))
+                        measures[metric] = self._measure(spaces[unit], metric)
+                    known = spaces[unit], measures[metric]
+                    tried.extend(self._try_metric(*known, rules, places, near))
                 except ValueError as error:
                     failures.append(f"metric={metric!r}: {error}")
-            left = self._left(tried)
         order = self.metrics.index
         tried.sort(key=lambda one: (order(one.candidate.metric), one.candidate.place))
         return tried, failures
 
+    def _cluster(self, metric: str, places: list[int]) -> Space:
+        """Find the prototypes of all folds as a metric compares rows."""
+        training = in_space(self.training, metric)
+        plans = self.estimator._plans(self.counts[:, places].tolist())
+        return Space(training, places, fit_paths(training, self.splits, plans))
+
     def _stages(self) -> list[list[int]]:
-        """Return the places of the counts that are compared together."""
+        """Return the places of the counts that are compared together.
+
+        If classes have counts of their own, small counts are needed, too.
+        """
         places = list(range(self.counts.shape[1]))
         if len(places) < MANY or len(self.metrics) * len(self.rules) == 1:
             return [places]
-        early = places[:: len(places) // 2][:2]
-        return [early, [place for place in places if place not in early]]
+        middle = len(places) // 2
+        if self.per_class:
+            return [[0, middle], places[1:middle] + places[middle + 1 :]]
+        return [[0, middle], places[middle + 1 :], places[1:middle]]
 
-    def _left(self, tried: Sequence[Tried]) -> dict[str, list[tuple[str, str, Any]]]:
-        """Return the rules of each metric that are not clearly worse than the best."""
+    def _near(
+        self, tried: Sequence[Tried], rules_of: dict[str, list[Any]]
+    ) -> dict[str, list[Any]]:
+        """Return the rules of each metric that are not clearly worse than the best.
+
+        They are judged by the counts of the first stage.
+        """
         if not tried:
             return {}
         means = self.fold_means(tried).mean(axis=1)
@@ -150,10 +179,12 @@ class Search(NamedTuple):
         margin = self.margin(self.standard_errors(tried, tried[best]), means[best])
         least = 0.0 if isinstance(self.tolerance, str) else self.tolerance
         near = means >= means[best] - np.maximum(CLEARLY * margin, least)
-        kept = {tried[i].candidate.family() for i in np.flatnonzero(near).tolist()}
+        found = [tried[i].candidate for i in near.nonzero()[0].tolist()]
+        early = self._stages()[0]
+        kept = {one.family() for one in found if one.place in early}
         left = {
-            metric: [r for r in self.rules if Candidate(0, metric, *r).family() in kept]
-            for metric in self.metrics
+            metric: [r for r in rules if Candidate(0, metric, *r).family() in kept]
+            for metric, rules in rules_of.items()
         }
         return {metric: rules for metric, rules in left.items() if rules}
 
@@ -186,23 +217,19 @@ class Search(NamedTuple):
         """Return the held-out rows of all folds."""
         return np.concatenate([split.held_out for split in self.splits])
 
-    def _measure(self, training: Training, name: str, paths: Any) -> Measured:
+    def _measure(self, space: Space, name: str) -> Measured:
         """Return a metric in each fold, with the shrinkage that decides better.
 
         They are compared with the first rule and count. The other one must be clearly
         better than that of Ledoit and Wolf.
         """
         compared = self._shrinkages(name)
-        of_folds = [
-            fold_metrics(training, split, name, compared) for split in self.splits
-        ]
-        by_shrinkage = map(list, zip(*of_folds, strict=True))
-        usual, *others = map(partial(Measured, name), compared, by_shrinkage)
+        of_folds = fold_metrics(space.training, self.splits, name, compared)
+        usual, *others = map(partial(Measured, name), compared, of_folds)
         if not others:
             return usual
-        few = [[path[:1] for path in of_fold] for of_fold in paths]
         tried = [
-            next(self._try_metric(training, one, few, self.rules[:1], [0]))
+            next(self._try_metric(space, one, self.rules[:1], [0], {}))
             for one in (usual, *others)
         ]
         means = self.fold_means(tried).mean(axis=1)
@@ -219,20 +246,26 @@ class Search(NamedTuple):
 
     def _try_metric(
         self,
-        training: Training,
+        space: Space,
         measured: Measured,
-        paths: Sequence[Sequence[Sequence[Members]]],
         rules: Sequence[tuple[str, str, Any]],
         places: Sequence[int],
+        near: dict[Any, float],
     ) -> Iterator[Tried]:
         """Score candidates of a metric; distances are computed once a count.
 
-        The temperature of a rule is looked for near that of the rule or count before.
-        `places` are those of the counts of `paths`.
+        The temperature of a rule is looked for near that of the rule or count before,
+        which is kept in `near`.
         """
+        indices = [space.places.index(place) for place in places]
+        paths = [
+            [[path[index] for index in indices] for path in of_fold]
+            for of_fold in space.paths
+        ]
         each = (self.splits, self.targets, measured.folds, paths)
-        folds = [ComparedFold.of(training, *fold) for fold in zip(*each, strict=True)]
-        near: dict[Any, float] = {}
+        folds = [
+            ComparedFold.of(space.training, *fold) for fold in zip(*each, strict=True)
+        ]
         for index, place in enumerate(places):
             compared = [fold.distances(index) for fold in folds]
             single = all(len(set(p.owners)) == len(p.owners) for p in compared)
@@ -244,9 +277,10 @@ class Search(NamedTuple):
                 similar = Similar.of(stacks, similarity, self.estimator.epsilon, whole)
                 for rule in own:
                     setting = Candidate(place, measured.name, *rule, measured.shrinkage)
-                    before = near.get(setting.family(), near.get(similarity))
+                    family = setting.family()
+                    before = near.get(family, near.get(family[:2]))
                     one = self._score(setting, compared, similar, before)
-                    near[setting.family()] = near[similarity] = one.temperature
+                    near[family] = near[family[:2]] = one.temperature
                     yield one
 
     def _score(
@@ -340,6 +374,7 @@ def open_search(
     counts: NDArray[np.intp],
     scoring: str = "neg_log_loss",
     tolerance: float | str = "standard_error",
+    per_class: bool = False,
 ) -> Search:
     """Prepare the comparison of all settings that the estimator leaves open."""
     if is_dask(training.X):
@@ -349,30 +384,16 @@ def open_search(
             "KMExClassifier."
         )
     opened = open_splits(training, splits, SCORED_ROWS)
-    metrics = _metrics(estimator.metric, training.X)
+    metrics = metrics_of(estimator.metric, training.X)
     given = [getattr(estimator, name) for name in PARAMETERS]
     all_rules = [with_given(rule, given) for rule in RULES]
     rules = list({tuple(map(as_text, rule)): rule for rule in all_rules}.values())
-    how = (scoring, tolerance)
-    targets = [_targets(estimator.teacher, training, split) for split in opened]
+    how = (scoring, tolerance, per_class)
+    teach = partial(targets_of, estimator.teacher, training.classes)
+    targets = [
+        teach(split.present, gather(training.X, split.held_out))
+        if estimator.teacher is not None
+        else None
+        for split in opened
+    ]
     return Search(estimator, training, opened, targets, counts, metrics, rules, *how)
-
-
-def _targets(teacher: Any, training: Training, split: Split) -> NDArray | None:
-    """Return what a teacher says of the held-out rows of a fold, if there is one."""
-    if teacher is None:
-        return None
-    rows = gather(training.X, split.held_out)
-    return targets_of(teacher, training.classes, split.present, rows)
-
-
-def _metrics(given: str, X: Any) -> list[str]:
-    """Return the metrics to compare; "auto" leaves out those that X does not allow."""
-    if given != "auto":
-        return [given]
-    metrics = [Metric(name) for name in METRICS]
-    if hasattr(X, "tocsr") or X.shape[1] > COVARIANCE_FEATURES:
-        metrics = [metric for metric in metrics if not metric.mapped]
-    if not has_direction(X):
-        metrics = [metric for metric in metrics if not metric.unit]
-    return [metric.name for metric in metrics]

@@ -150,7 +150,8 @@ def distinct_of_each(rows: Rows, owners: NDArray[np.intp]) -> Classes:
         into = np.arange(len(owners))
         into[alike] = alike[first[inverse]]
         kept = into == np.arange(len(owners))
-        weights = np.bincount(into, rows.weights, len(into)).astype(np.float64)
+        weights = np.zeros_like(rows.weights, dtype=np.float64)
+        np.add.at(weights, into, rows.weights)
         rows, owners = rows._replace(weights=weights).take(kept), owners[kept]
         order = (np.cumsum(kept) - 1)[order[kept[order]]]
     sizes = np.bincount(owners)

@@ -99,8 +99,8 @@ class Stack(NamedTuple):
 
     folds: list[int]  # their numbers
     sizes: list[int]  # their rows
-    squared: NDArray[np.float64]  # (n_prototypes, n_rows)
-    least: NDArray[np.float64]  # (n_classes, n_rows), those of each class
+    squared: NDArray  # (n_prototypes, n_rows)
+    least: NDArray  # (n_classes, n_rows), those of each class
     owners: NDArray[np.intp]
     starts: NDArray[np.intp]
     codes: NDArray[np.intp]
@@ -221,7 +221,8 @@ class Similar(NamedTuple):
 
 def _rough(values: NDArray, unit: float) -> NDArray[np.float32]:
     """Divide similarities by a unit, in float32."""
-    return np.maximum(values / (unit or 1.0), LEAST).astype(np.float32)
+    values = (values / (unit or 1.0)).astype(np.float32, copy=False)
+    return np.maximum(values, np.float32(LEAST), out=values)
 
 
 def reduce_rows(ufunc: np.ufunc, values: NDArray, starts: NDArray[np.intp]) -> NDArray:

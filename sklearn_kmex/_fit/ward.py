@@ -4,38 +4,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def merge(means: NDArray, weights: NDArray, count: int) -> NDArray[np.float64]:
+def merge(means: NDArray, weights: NDArray, count: int) -> NDArray:
     """Merge the means of each problem until `count` are left.
 
     They are an array of shape (n_problems, n_means, n_features), and their weights one
     of (n_problems, n_means). A mean of weight 0 is none. Each problem must have at
     least `count` means.
     """
-    means, weights = means.astype(np.float64), weights.astype(np.float64)
-    columns = means.any(axis=(0, 1))  # of words that no text of a class has, it is 0
-    if not columns.all():
+    means, weights = means.copy(), weights.astype(means.dtype)
+    columns = means.any(axis=(0, 1))  # few, if these are words of texts
+    if 2 * np.count_nonzero(columns) < means.shape[2]:
         kept = merge(means[..., columns], weights, count)
-        found = np.zeros((len(kept), count, means.shape[2]))
+        found = np.zeros((len(kept), count, means.shape[2]), means.dtype)
         found[..., columns] = kept
         return found
-    squared = np.stack(
-        [
-            ((means - one[:, np.newaxis]) ** 2).sum(axis=2)
-            for one in means.swapaxes(0, 1)
-        ],
-        axis=1,
-    )
+    apart = (means - one[:, np.newaxis] for one in means.swapaxes(0, 1))
+    squared = np.stack([np.einsum("pid,pid->pi", of, of) for of in apart], axis=1)
     while len(going := np.flatnonzero((weights > 0).sum(axis=1) > count)):
         one, other = _cheapest(squared[going], weights[going])
         both = weights[going, one] + weights[going, other]
         share = (weights[going, one] / both)[:, np.newaxis]
-        merged = share * means[going, one] + (1 - share) * means[going, other]
-        means[going, one], weights[going, one] = merged, both
-        weights[going, other] = 0
-        apart = ((means[going] - merged[:, np.newaxis]) ** 2).sum(axis=2)
-        squared[going, one] = squared[going, :, one] = apart
+        rest, between = 1 - share, squared[going, one, other][:, np.newaxis]
+        moved = share * squared[going, one] + rest * squared[going, other]
+        moved -= share * rest * between
+        squared[going, one] = squared[going, :, one] = moved
+        means[going, one] = share * means[going, one] + rest * means[going, other]
+        weights[going, one], weights[going, other] = both, 0
     left = np.argsort(weights == 0, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(means, left[..., np.newaxis], axis=1)
+    return means[np.arange(len(means))[:, np.newaxis], left]
 
 
 def _cheapest(

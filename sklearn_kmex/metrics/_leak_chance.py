@@ -10,6 +10,9 @@ LEVEL = 0.01  # chance of a claim without leaks
 SHARES = (0.0005, 0.001, *(k / 1_000 for k in range(2, 11)))  # of training rows
 EXCESS = 2.0  # times as many as within the training set
 TAIL, FEWEST = 0.01, 10  # smallest distances that the tail is estimated from
+GAP, SURE = 2.0, 1e-6  # ratio of distances, and its chance, between copies and others
+QUANTILES = np.linspace(0.05, 1, 20)  # of distances at which copies are counted
+UNSEEN = 5  # rows by which a count of few rows may be too small
 
 
 class Claims(NamedTuple):
@@ -45,6 +48,32 @@ def chances(
     return np.where(distances < edge, np.maximum(share, tail), share)
 
 
+def without_copies(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of each training row to the nearest that is no copy of it.
+
+    `distances` are those to other training rows, (n_rows, n_found), the smallest first,
+    and infinite if unknown. If rows are drawn independently, the number of others that
+    are nearer than a limit follows a mixture of Poisson distributions. By the
+    inequality of Cauchy and Schwarz, the probabilities p[t] of t others then obey
+    ``p[t]**2 <= (t + 1) / t * p[t - 1] * p[t + 1]``. Where too many rows have exactly t
+    others, these are copies. The limit and t of the largest excess are taken.
+    """
+    n_rows = len(distances)
+    n_found = np.isfinite(distances).sum(axis=1).min()
+    counts, most = np.zeros(n_rows, dtype=np.intp), 0.0
+    for limit in np.unique([0.0, *np.quantile(distances[:, 0], QUANTILES)]):
+        n_near = np.sum(distances <= limit, axis=1)
+        for times in range(1, n_found):
+            exact = np.mean(n_near == times)
+            fewer = np.mean(n_near == times - 1) + UNSEEN / n_rows
+            more = np.mean(n_near > times) + UNSEEN / n_rows
+            by_chance = (EXCESS * (times + 1) / times * fewer * more) ** 0.5
+            if exact - by_chance > most:
+                most = exact - by_chance
+                counts = np.minimum(n_near, times)
+    return distances[np.arange(n_rows), counts]
+
+
 def claim(distances: NDArray, known: NDArray, chance: NDArray) -> Claims:
     """Find test rows that chance does not explain, one by one or by their number."""
     n_rows = len(distances)
@@ -63,8 +92,21 @@ def claim(distances: NDArray, known: NDArray, chance: NDArray) -> Claims:
 
 
 def _edges(known: NDArray) -> list[float]:
-    """Return distances at which the numbers of near rows are compared."""
+    """Return distances at which the numbers of near rows are compared.
+
+    Below a gap, training rows are copies, and do not count among those near by chance.
+    """
     ranked = np.sort(known)
-    edges = [ranked[max(int(share * len(ranked)), 1) - 1] for share in SHARES]
-    rare = [edge for edge in edges if np.mean(known <= edge) <= SHARES[-1]]
+    usual = ranked[_n_below_gap(ranked) :]
+    edges = [usual[max(int(share * len(usual)), 1) - 1] for share in SHARES]
+    rare = [edge for edge in edges if np.mean(usual <= edge) <= SHARES[-1]]
     return sorted({0.0, *map(float, rare)})
+
+
+def _n_below_gap(ranked: NDArray) -> int:
+    """Count the distances below a gap that is too wide for a power law."""
+    n_below = np.arange(1, len(ranked))
+    lower, upper = ranked[:-1], ranked[1:]
+    needed = np.maximum(GAP, SURE ** (-1 / n_below))
+    found = np.flatnonzero(upper > needed * lower)
+    return int(n_below[found[-1]]) if len(found) else 0

@@ -14,20 +14,24 @@ from sklearn_kmex._draw.sentences import leaks_lines
 from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._model.protocol import find_sem, of_one_state
 from sklearn_kmex._model.steps import embed
-from sklearn_kmex.metrics._leak_chance import chances, claim
+from sklearn_kmex.metrics._cropped import are_large, nearest_parts
+from sklearn_kmex.metrics._leak_chance import chances, claim, without_copies
 from sklearn_kmex.metrics._near_rows import (
+    N_NEAREST,
     Columns,
+    Images,
     Nearest,
     as_columns,
     as_embeddings,
     as_images,
     candidates,
+    in_order,
 )
 from sklearn_kmex.utils import check_dependency
 
 N_COMPARED = 3_000  # training rows, to see how near rows are by chance
 SEED = 0
-NEAR_ZERO = 1e-6  # of the median distance: equal but for rounding
+N_CROPPED = 1_000  # of these, that are compared up to a crop
 
 
 class Leaks(Bunch):
@@ -92,7 +96,8 @@ def find_leaks(
         pairs : :class:`~sklearn.utils.Bunch`
             Arrays of the same length, one entry for each test sample that leaked, the
             least likely by chance first: `test_row`; `train_row`, the training sample
-            that it is nearest to; `kind`, "equal" or "near"; `found_by`, "content" or
+            that it is nearest to; `kind`, "equal" or "near"; `found_by`, "content",
+            "crop" (content of which one is a part of the other, or mirrored) or
             "embedding"; `distance`; and `chance`, the share of training samples that
             are as near to another training sample, in [0, 1].
         n_expected : float
@@ -121,19 +126,26 @@ def find_leaks(
     -----
     Embeddings are compared by their Euclidean distance. Images are compared in grey, at
     about 32 pixels on each side, by 1 minus their correlation, with one of them moved
-    by up to 3 of these pixels. Rows of tables are compared by the sum over columns of
-    the difference, relative to the larger of the two values and of the standard
-    deviation; values that are not numbers differ by 0 or 1. Other data, such as texts,
-    are compared by embedding.
+    by up to 3 of these pixels. Images of at least 8 pixels on each side are also
+    compared where one is a part of the other, of at least 70 % of each side, that was
+    brought to the same size, and may be mirrored left to right. Candidates have similar
+    spectra, and are aligned by least squares. Rows of tables are compared by the sum
+    over columns of the difference, relative to the larger of the two values and of the
+    standard deviation; values that are not numbers differ by 0 or 1. Other data, such
+    as texts, are compared by embedding.
 
-    The chance p of a distance d is the share of 3,000 training samples that have
-    another training sample at a distance of at most d. Below the smallest distances, it
-    is extrapolated by a power of d. A pair is listed if :math:`p n_{test} \leq 0.01`,
-    or if at least twice as many test samples are as near as expected by chance, by a
-    binomial test at the level of 1 %. In the second case, up to 1 % of the test samples
-    are listed by chance; `n_expected` estimates how many. The method is our own. Images
-    that were cropped, mirrored or rotated are found only if
-    the embedding hardly changes.
+    The chance p of a distance d is the share of 3,000 training samples (1,000 for
+    parts of images) that have another training sample at a distance of at most d. Below
+    the smallest distances, it is extrapolated by a power of d. A pair is listed if
+    :math:`p n_{test} \leq 0.01`, or if at least twice as many test samples are as near
+    as expected by chance, by a binomial test at the level of 1 %. In the second case,
+    up to 1 % of the test samples are listed by chance; `n_expected` estimates how many.
+    The comparison with the smallest share of pairs by chance lists them first, and the
+    others are judged by the remaining test samples.
+
+    If more training samples have exactly one other sample as near than samples that
+    are drawn independently can have, these others are copies, and do not count; outside
+    the content of images, also exactly two or three. The method is our own.
 
     The cost is that of embedding both sets, and of O(n_test * n_train * n_features)
     for distances, in blocks.
@@ -178,6 +190,49 @@ def leaks_of(
         )
     some = np.random.RandomState(SEED).permutation(n_train)[:n_compared]
     views = _views(X_train, X_test, Z_train, Z_test, image_shape)
+    nearest = _nearest(views, some)
+    equal = [
+        np.logical_and.reduce(
+            [pair[k].distances[:, 0] == 0 for pair in nearest.values()]
+        )
+        for k in (0, 1)
+    ]
+    nearest |= _parts(views, some[:N_CROPPED])
+    return _joined(_all_claims(nearest, equal[0], _steps(views)), equal)
+
+
+def _all_claims(
+    nearest: dict[str, tuple[Nearest, Nearest]],
+    equal: NDArray[np.bool_],
+    steps: dict[str, float],
+) -> list[tuple[Bunch, float]]:
+    """Return pairs by each view; that with the fewest by chance names rows first."""
+    claims: list[tuple[Bunch, float]] = []
+    left = np.arange(len(equal))
+    views = dict(nearest)
+    while views:
+        found = {
+            name: _claims(name, left, *pair, equal, steps[name])
+            for name, pair in views.items()
+        }
+        by_chance = {
+            name: expected / len(pairs.test_row)
+            for name, (pairs, expected) in found.items()
+            if len(pairs.test_row)
+        }
+        if not by_chance:
+            return claims or list(found.values())
+        best = min(by_chance, key=lambda name: by_chance[name])
+        claims.append(found[best])
+        left = np.setdiff1d(left, found[best][0].test_row)
+        del views[best]
+    return claims
+
+
+def _nearest(
+    views: dict[str, tuple[Any, Any]], some: NDArray[np.intp]
+) -> dict[str, tuple[Nearest, Nearest]]:
+    """Return what is nearest to test rows and to some training rows, in each view."""
     features = [
         pair
         for training, test in views.values()
@@ -185,30 +240,36 @@ def leaks_of(
     ]
     near_test = np.hstack([candidates(b, a, None) for a, b in features])
     near_train = np.hstack([candidates(a[some], a, some) for a, b in features])
-    nearest = {
+    return {
         name: (
-            _nearest(test, training, near_test),
-            _nearest(training.take(some), training, near_train),
+            in_order(near_test, test.distances(training, near_test)),
+            in_order(near_train, training.take(some).distances(training, near_train)),
         )
         for name, (training, test) in views.items()
     }
-    equal = [
-        np.logical_and.reduce([pair[side].distances == 0 for pair in nearest.values()])
-        for side in (0, 1)
-    ]
-    steps = _steps(views)
-    claims = [
-        _claims(name, *pair, equal[0], steps[name]) for name, pair in nearest.items()
-    ]
-    return _joined(claims, equal)
+
+
+def _parts(
+    views: dict[str, tuple[Any, Any]], some: NDArray[np.intp]
+) -> dict[str, tuple[Nearest, Nearest]]:
+    """Compare images up to a crop and a reflection."""
+    training, test = views.get("content", (None, None))
+    if not isinstance(training, Images) or not are_large(training):
+        return {}
+    return {
+        "crop": (
+            nearest_parts(test, training, None),
+            nearest_parts(training.take(some), training, some),
+        )
+    }
 
 
 def _steps(views: dict[str, tuple[Any, Any]]) -> dict[str, float]:
     """Return the smallest differences; those of embeddings of a table are unknown."""
     content = views.get("content", (None, None))[0]
-    if not isinstance(content, Columns):
-        return dict.fromkeys(views, 0.0)
-    return {"content": content.step, "embedding": np.inf}
+    if isinstance(content, Columns):
+        return {"content": content.step, "embedding": np.inf}
+    return {"content": 0.0, "crop": 0.0, "embedding": 0.0}
 
 
 def _views(
@@ -235,43 +296,40 @@ def _views(
     return views
 
 
-def _nearest(rows: Any, training: Any, near: NDArray[np.intp]) -> Nearest:
-    """Return the nearest of the candidates of each row."""
-    distances = rows.distances(training, near)
-    best = distances.argmin(axis=1)
-    at = np.arange(len(best)), best
-    found = distances[at]
-    zero = NEAR_ZERO * np.median(found)
-    return Nearest(near[at], np.where(found <= zero, 0.0, found))
-
-
 def _claims(
-    name: str, test: Nearest, within: Nearest, equal: NDArray[np.bool_], step: float
+    name: str,
+    left: NDArray[np.intp],
+    test: Nearest,
+    within: Nearest,
+    equal: NDArray[np.bool_],
+    step: float,
 ) -> tuple[Bunch, float]:
-    """Return the pairs that chance does not explain, and how many it does."""
-    chance = chances(test.distances, within.distances, step)
-    rows, n_expected = claim(test.distances, within.distances, chance)
+    """Return pairs of rows left that chance does not explain, and how many it does."""
+    distances = test.distances[left, 0]
+    known = without_copies(within.distances[:, :N_NEAREST])
+    chance = chances(distances, known, step)
+    found, n_expected = claim(distances, known, chance)
+    rows = left[found]
     pairs = Bunch(
         test_row=rows,
-        train_row=test.rows[rows],
+        train_row=test.rows[rows, 0],
         kind=np.where(equal[rows], "equal", "near"),
         found_by=np.full(len(rows), name),
-        distance=test.distances[rows],
-        chance=chance[rows],
+        distance=distances[found],
+        chance=chance[found],
     )
     return pairs, n_expected
 
 
 def _joined(found: list[tuple[Bunch, float]], equal: list[NDArray[np.bool_]]) -> Leaks:
-    """Join the pairs of several comparisons; the first names a test row."""
+    """Join the pairs of several comparisons."""
     joined = {
         name: np.concatenate([pairs[name] for pairs, _ in found])
         for name in found[0][0]
     }
-    first = np.unique(joined["test_row"], return_index=True)[1]
-    first = first[np.argsort(joined["chance"][first], kind="stable")]
+    order = np.argsort(joined["chance"], kind="stable")
     return Leaks(
-        pairs=Bunch(**{name: column[first] for name, column in joined.items()}),
+        pairs=Bunch(**{name: column[order] for name, column in joined.items()}),
         n_expected=max(expected for _, expected in found),
         equal=Bunch(
             test_share=float(equal[0].mean()), train_share=float(equal[1].mean())

@@ -23,15 +23,36 @@ FREQUENCIES = 6  # of each axis, in the spectrum
 LEVELS = 4  # dimensions for the values of a column that is not numeric
 N_DIRECTIONS = 64  # of candidates, where there are more than twice as many features
 ROUNDING = 1e-5  # of correlations
+NEAR_ZERO = 1e-6  # of the median distance: equal but for rounding
 BLOCK = 128
 IMAGES_AT_ONCE = 1_024
 
 
 class Nearest(NamedTuple):
-    """The nearest training row of each row, and its distance."""
+    """Training rows of each row, (n_rows, n_found), the nearest first."""
 
     rows: NDArray[np.intp]
-    distances: NDArray[np.float64]
+    distances: NDArray[np.float64]  # infinite for those found twice
+
+
+def in_order(rows: NDArray[np.intp], distances: NDArray[np.float64]) -> Nearest:
+    """Sort training rows by their distance, which is 0 where only rounding differs."""
+    apart = np.where(repeated(rows), np.inf, distances)
+    order = np.argsort(apart, axis=1, kind="stable")
+    apart = np.take_along_axis(apart, order, axis=1)
+    zero = NEAR_ZERO * np.median(apart[np.isfinite(apart)])
+    return Nearest(
+        np.take_along_axis(rows, order, axis=1), np.where(apart <= zero, 0.0, apart)
+    )
+
+
+def repeated(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Mark the training rows that stand further left for the same row."""
+    order = np.argsort(rows, axis=1, kind="stable")
+    ranked = np.take_along_axis(rows, order, axis=1)
+    again = np.zeros(rows.shape, dtype=bool)
+    np.put_along_axis(again, order[:, 1:], ranked[:, 1:] == ranked[:, :-1], axis=1)
+    return again
 
 
 def candidates(
@@ -153,6 +174,7 @@ class Images:
             return self._compared(training, rows)
         small = [Images(reduced(one.values, HALF)) for one in (self, training)]
         rough = small[0]._compared(small[1], rows)
+        rough[repeated(rows)] = np.inf
         best = np.argsort(rough, axis=1, kind="stable")[:, :N_BEST]
         found = np.full(rows.shape, np.inf)
         near = self._compared(training, np.take_along_axis(rows, best, axis=1))

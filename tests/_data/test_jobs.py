@@ -79,7 +79,7 @@ def test_one_subtask_for_each_class(blobs, n_jobs):
     ("estimator", "n_folds", "times"),
     [
         (KMExClassifier("auto"), 3, 1),
-        (KMExClassifier("auto", similarity="auto"), 3, 2),  # two counts, then all
+        (KMExClassifier("auto", similarity="auto"), 3, 2),  # few prototypes last
         (KMExClassifierCV(2), 5, 2),  # rows as they are, and unit rows
         (KMExClassifierCV(2, metric="euclidean"), 5, 1),
     ],
@@ -88,9 +88,17 @@ def test_the_folds_that_are_compared(blobs, estimator, n_folds, times, n_jobs):
     recorder = Recorder()
     estimator = clone(estimator).set_params(n_init=1, n_jobs=n_jobs)
     estimator.set_callbacks(recorder).fit(*blobs)
-    folds = [f"fold-{k}-class-{c}" for k in range(n_folds) for c in range(3)] * times
+    folds = [f"folds-0-to-{n_folds - 1}-class-{c}" for c in range(3)] * times
     assert recorder.names("begin") == ["fit", "choose", *folds, *CLASSES]
     assert recorder.names("end") == [*folds, "choose", *CLASSES, "fit"]
+
+
+def test_medoids_are_found_in_each_fold_alone(blobs):
+    recorder = Recorder()
+    psem = KMExClassifierCV(2, cv=2, metric="euclidean", prototype="medoid", n_init=1)
+    psem.set_callbacks(recorder).fit(*blobs)
+    folds = [f"fold-{k}-class-{c}" for c in range(3) for k in range(2)]
+    assert recorder.names("begin") == ["fit", "choose", *folds, *CLASSES]
 
 
 def test_shares_and_merges_take_no_further_subtasks(blobs):

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.preprocessing import normalize
 
 from sklearn_kmex import KMExClassifier, KMExClassifierCV
-from sklearn_kmex._fit import compared_fold, folds, small
+from sklearn_kmex._fit import compared_fold, folds, paths, small
 
 
 def scores(X, y, **settings):
@@ -27,6 +27,7 @@ def test_distances_to_one_count_at_a_time_give_the_same_scores(digits, monkeypat
 
 def test_classes_clustered_alone_give_the_same_scores(digits, monkeypatch):
     X, _, y, _ = digits
+    monkeypatch.setattr(paths, "MERGED_STEPS", 2)  # large classes take all steps
     together, _ = scores(X[:400], y[:400], metric="euclidean")
     monkeypatch.setattr(small, "SMALL", 0)
     alone, _ = scores(X[:400], y[:400], metric="euclidean")
@@ -42,22 +43,51 @@ def test_rows_of_length_one_are_made_by_those_who_read_them(digits, monkeypatch)
     assert also == chosen
 
 
-def test_settings_that_are_clearly_worse_are_tried_for_two_counts(digits):
-    X, _, y, _ = digits
-    psem = KMExClassifierCV(6, cv=3, random_state=0).fit(X, y)
+def counts_of(psem):
+    """Return the counts that were tried with each metric and rule."""
     counts = defaultdict(list)
     for one in psem.cv_results_["params"]:
-        counts[one["metric"], one["similarity"], one["priors"]].append(
-            one["n_prototypes"]
-        )
-    early, every = [1, 4], list(range(1, 7))
-    assert len(counts) == 12
-    assert {tuple(own) for own in counts.values()} == {tuple(early), tuple(every)}
+        setting = one["metric"], one["similarity"], one["priors"]
+        counts[setting].append(one["n_prototypes"])
     best = psem.best_params_
-    assert counts[best["metric"], best["similarity"], best["priors"]] == every
+    return counts, counts[best["metric"], best["similarity"], best["priors"]]
+
+
+def test_settings_that_are_clearly_worse_are_tried_for_two_counts(digits):
+    X, _, y, _ = digits
+    psem = KMExClassifierCV(9, cv=3, random_state=0).fit(X, y)
+    counts, of_best = counts_of(psem)
+    assert len(counts) == 12
+    few, large = [1, 5], [1, 5, 6, 7, 8, 9]  # fewer than 5 are clearly worse
+    every = list(range(1, 10))
+    assert all(own in (few, large, every) for own in counts.values())
+    assert few in counts.values()
+    assert large in counts.values()
+    assert of_best == every
     # All of them are tried if all are good enough.
     patient = KMExClassifierCV(6, cv=3, tolerance=100.0, random_state=0).fit(X, y)
     assert len(patient.cv_results_["params"]) == 12 * 6
+
+
+def test_small_counts_are_tried_if_they_may_be_good_enough(digits):
+    X, _, y, _ = digits
+    settings = {"cv": 3, "random_state": 0, "scoring": "accuracy"}
+    psem = KMExClassifierCV(8, **settings).fit(X[:400], y[:400])
+    assert counts_of(psem)[1] == list(range(1, 9))
+
+
+def test_classes_of_their_own_counts_need_all_counts(digits):
+    X, _, y, _ = digits
+    psem = KMExClassifierCV(9, cv=3, per_class=True, random_state=0).fit(X, y)
+    counts, _ = counts_of(psem)
+    assert all(own in ([1, 5], list(range(1, 10))) for own in counts.values())
+
+
+def test_settings_that_fail_are_not_tried_for_other_counts():
+    X, y = np.repeat(np.eye(2), 20, axis=0), np.repeat([0, 1], 20)
+    psem = KMExClassifierCV(6, metric="mahalanobis", random_state=0)
+    with pytest.raises(ValueError, match=r"All settings .* X must vary within a class"):
+        psem.fit(X, y)
 
 
 def test_one_setting_is_tried_for_all_counts_at_once(digits):

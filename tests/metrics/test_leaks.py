@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from scipy.ndimage import affine_transform
 from sems import Prototypes
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -13,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_kmex import KMExClassifier, make_kmex
 from sklearn_kmex.metrics import find_leaks
-from sklearn_kmex.metrics._leak_chance import chances, claim
+from sklearn_kmex.metrics._leak_chance import chances, claim, without_copies
 
 
 def flat(X):
@@ -63,6 +64,92 @@ def test_copies_of_images(images, psem, change, n_copies):
         find_leaks(psem, flat(X), flat(planted), image_shape=(32, 32)).pairs.kind[0]
         == kind
     )
+
+
+def cut(image, share, shift=(0.5, 0.5)):
+    """Cut a share of each side out, where `shift` says, and scale back."""
+    size = np.array(image.shape)
+    corner = (1 - share) * size * shift + share / 2 - 0.5
+    return affine_transform(image.astype(float), [share] * 2, corner, order=1)
+
+
+def mirror(image):
+    return image[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: cut(image, 0.9),
+        lambda image: cut(image, 0.84, (0.1, 0.7)),
+        mirror,
+        lambda image: mirror(cut(image, 0.9)),
+    ],
+)
+def test_crops_and_mirrored_images(images, psem, change):
+    X, _, X_test = images
+    some = np.arange(40)
+    copies = np.array([change(one) for one in X[100:140]])
+    planted, cropped = X_test.astype(float), X.astype(float)
+    planted[:40] = copies
+    cropped[100:140] = copies
+    whole = np.concatenate([X[100:140], X_test[40:]]).astype(float)
+    for training, test in ((X, planted), (cropped, whole)):
+        found = find_leaks(psem, training, test)
+        named = dict(zip(found.pairs.test_row, found.pairs.train_row, strict=True))
+        assert np.mean([named.get(i) == 100 + i for i in some]) >= 0.97
+        assert sum(row >= 40 for row in named) <= 0.01 * len(X_test)
+        assert "crop" in found.pairs.found_by
+        assert found.equal.test_share == 0
+
+
+def test_one_mirrored_image(images, psem):
+    X, _, X_test = images
+    found = find_leaks(psem, X, np.concatenate([X_test, X[7:8, :, ::-1]]))
+    assert found.pairs.test_row.tolist() == [len(X_test)]
+    assert found.pairs.train_row.tolist() == [7]
+    assert found.pairs.kind.tolist() == ["near"]
+
+
+def test_images_too_small_to_be_cropped_are_compared_otherwise():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6, 7))
+    psem = make_pipeline(FunctionTransformer(flat), KMExClassifier(2, random_state=0))
+    psem.fit(X[:80], np.arange(80) % 2)
+    found = find_leaks(psem, X[:80], np.concatenate([X[80:], X[3:4], X[4:5, :, ::-1]]))
+    assert found.pairs.train_row.tolist() == [3]
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_every_training_row_occurs_more_than_once(images, psem, times):
+    X, _, X_test = images
+    repeated = np.concatenate([X] * times)
+    assert len(find_leaks(psem, repeated, X_test).pairs.test_row) == 0
+    planted = np.concatenate([[jpeg(one) for one in X[:3]], X_test])
+    found = find_leaks(psem, repeated, planted)
+    assert sorted(found.pairs.test_row) == [0, 1, 2]
+    assert sorted(found.pairs.train_row % len(X)) == [0, 1, 2]
+    assert found.equal.train_share == 1
+
+
+def test_rows_that_were_doubled_before_the_split():
+    rng = np.random.default_rng(3)
+    X = np.repeat(rng.normal(size=(1500, 5)), 2, axis=0)
+    X = X[rng.permutation(3000)]
+    psem = KMExClassifier(2, random_state=0).fit(X[:2000], np.arange(2000) % 2)
+    found = find_leaks(psem, X[:2000], X[2000:])
+    assert len(found.pairs.test_row) == round(found.equal.test_share * 1000)
+    assert found.equal.test_share == pytest.approx(found.equal.train_share, abs=0.04)
+    assert found.equal.test_share > 0.6
+
+
+def test_equal_people_of_a_doubled_coarse_table_are_no_leak():
+    rng = np.random.default_rng(0)
+    table = people(rng, 3000, fine=False)
+    doubled = table[:2000].loc[np.repeat(np.arange(2000), 2)]
+    found = find_leaks(Anyone(), doubled, table[2000:])
+    assert len(found.pairs.test_row) == 0
+    assert found.equal.train_share == 1
 
 
 def test_no_leaks_in_other_images(images, psem):
@@ -171,6 +258,32 @@ def test_chances_by_hand():
     assert chances(np.array([0.0]), equal) == pytest.approx(50 / 1050)
     nothing = claim(known[:100] + 0.4, known, chances(known[:100] + 0.4, known))
     assert len(nothing.rows) == 0
+
+
+def test_copies_among_training_rows_by_hand():
+    rng = np.random.default_rng(0)
+    # In a plane, numbers of neighbours are those of a Poisson distribution.
+    by_chance = np.sqrt(np.cumsum(rng.exponential(size=(2000, 4)), axis=1))
+    assert np.array_equal(without_copies(by_chance), by_chance[:, 0])
+    twins = np.column_stack([rng.random(2000) * 1e-3, by_chance[:, :3]])
+    assert np.array_equal(without_copies(twins), by_chance[:, 0])
+    some = np.where(np.arange(2000)[:, np.newaxis] < 600, twins, by_chance)
+    assert np.mean(without_copies(some) == by_chance[:, 0]) > 0.98
+    # Rows of coarse tables have no, one or several equals.
+    numbers = rng.poisson(rng.exponential(size=2000))
+    coarse = (np.arange(4) >= numbers[:, np.newaxis]).astype(float)
+    assert np.array_equal(without_copies(coarse), coarse[:, 0])
+    assert without_copies(np.zeros((2000, 4))).max() == 0
+
+
+def test_few_copies_among_training_rows_do_not_hide_others():
+    known = np.concatenate([np.linspace(1e-4, 1e-3, 30), np.linspace(1, 9, 1970)])
+    clean = np.concatenate([np.linspace(1e-4, 1e-3, 7), np.linspace(1.1, 9, 493)])
+    assert len(claim(clean, known, chances(clean, known)).rows) == 0
+    leaked = np.concatenate([clean, np.full(40, 0.01)])
+    found = claim(leaked, known, chances(leaked, known))
+    assert found.rows.tolist() == [*range(7), *range(500, 540)]
+    assert found.n_expected == pytest.approx(540 * 31 / 2000)
 
 
 def test_few_rows_and_frame(psem, images):
