@@ -37,7 +37,7 @@ def test_samples_are_compared_with_training_rows_of_the_class(iris_report, iris_
     assert "Weight" not in page
     stands = [card["n_training_rows"] for card in content["prototypes"]]
     assert stands == iris_psem.prototype_counts_.astype(int).tolist()
-    assert f"It stands for {stands[0]} training rows." in page
+    assert f"It stands for {stands[0]} training samples." in page
 
 
 def test_weighted_rows_are_no_number_of_rows(iris):
@@ -49,7 +49,7 @@ def test_weighted_rows_are_no_number_of_rows(iris):
     cards = report.to_dict()["prototypes"]
     assert {card["n_training_rows"] for card in cards} == {None}
     total = f"{cards[0]['weight']:,.6g}"
-    assert f"It stands for training rows of a total weight of {total}." in (
+    assert f"It stands for training samples of a total weight of {total}." in (
         report.to_html()
     )
 
