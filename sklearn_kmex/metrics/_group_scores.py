@@ -121,7 +121,8 @@ def group_scores(
         Attributes that define groups, with a value for each sample: the columns of a
         frame, the entries of a dict, or one or several columns of an array. Missing
         values are a group of their own. They need not be columns of X. They are
-        matched by position; the index of a frame or Series must not contradict X.
+        matched by position; the index of a frame or Series must not have the labels of
+        that of X in another order.
 
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each sample. None means equal weights. Intervals are those of the

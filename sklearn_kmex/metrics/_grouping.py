@@ -1,5 +1,6 @@
 """Groups of samples by one or several attributes, and their crossings."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any, NamedTuple
@@ -69,16 +70,18 @@ def check_same_attributes(groups: Any, groups_train: Any) -> None:
 
 
 def check_same_index(X: Any, groups: Any, name: str, of: str = "X") -> None:
-    """Refuse values whose index has other labels than that of X, or another order.
+    """Refuse values whose index has the labels of that of X in another order.
 
-    Rows are matched by position. An index that only counts the rows is not compared.
+    Rows are matched by position. An index of other labels, or one that only counts the
+    rows, says nothing about the order.
     """
     wanted = _labels_of(X)
     columns = groups.values() if isinstance(groups, Mapping) else [groups]
     for given in map(_labels_of, columns):
         if wanted is None or given is None or len(wanted) != len(given):
             continue
-        if len(differs := np.flatnonzero(wanted != given)):
+        differs = np.flatnonzero(wanted != given)
+        if len(differs) and Counter(wanted) == Counter(given):
             row = differs[0]
             raise ValueError(
                 f"{name} must have the rows of {of} in the same order; got the label "

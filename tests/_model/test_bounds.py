@@ -39,7 +39,8 @@ def test_bounds(dtype, scale, offset, monkeypatch):
 
 def test_rows_that_rounding_could_move_are_compared_exactly():
     places = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]], dtype=np.float32)
-    rows = np.array([[1.0, 1000.0], [np.nextafter(np.float32(1), 2), 1000]], np.float32)
+    one, two = np.float32(1), np.float32(2)
+    rows = np.array([[one, 1000], [np.nextafter(one, two), 1000]], np.float32)
     found = compare(rows, np.arange(2), places)
     assert_array_equal(found.owners, [2, 2])
     near = compare(rows, np.arange(2), places[:2])

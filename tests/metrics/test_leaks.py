@@ -70,7 +70,7 @@ def cut(image, share, shift=(0.5, 0.5)):
     """Cut a share of each side out, where `shift` says, and scale back."""
     size = np.array(image.shape)
     corner = (1 - share) * size * shift + share / 2 - 0.5
-    return affine_transform(image.astype(float), [share] * 2, corner, order=1)
+    return affine_transform(image.astype(float), share * np.eye(2), corner, order=1)
 
 
 def mirror(image):

@@ -279,6 +279,7 @@ def test_labels_in_another_order_than_the_samples(iris, iris_psem):
     X, y = X.set_axis([f"r{row}" for row in range(75)]), np.asarray(y)
     labels = pandas.Series(y, X.index)
     SEMReport(iris_psem, X, labels)
+    SEMReport(iris_psem, X, labels.set_axis(range(5, 80)))  # says nothing of the order
     with pytest.raises(ValueError, match=r"y must have the rows of X .* got the label"):
         SEMReport(iris_psem, X, labels[::-1])
     training = {"X_train": X_train.set_axis(X.index), "y_train": labels[::-1]}

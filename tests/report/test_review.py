@@ -161,7 +161,7 @@ def test_arguments_that_do_not_fit(iris, iris_psem):
         SEMReport(iris_psem, X_test, y_test, groups=["a", "b"])
     with pytest.raises(ValueError, match="groups_train needs X_train"):
         SEMReport(iris_psem, X_test, y_test, groups=y_test, groups_train=y_test)
-    shuffled = X_test.set_axis(X_test.index + 1)
+    shuffled = X_test.set_axis(X_test.index[::-1])
     with pytest.raises(ValueError, match="groups must have the rows of X in the same"):
         SEMReport(iris_psem, X_test, y_test, groups={"long": shuffled.iloc[:, 0] > 6})
     with pytest.raises(ValueError, match="X_new must hold at least two samples"):
