@@ -17,6 +17,7 @@ from sklearn_kmex._compat import (
     RealNotInt,
     StrOptions,
     _fit_context,
+    few_blas_threads,
 )
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Training, open_task
@@ -382,7 +383,10 @@ class KMExClassifier(PrototypeStream):
         """Run the steps of a fit; return the numbers of prototypes asked for."""
         self._start_anew()
         check_teacher(self.teacher, training)
-        with open_task(self, training, self._searches()) as training:
+        with (
+            few_blas_threads(training.X),
+            open_task(self, training, self._searches()) as training,
+        ):
             counts = choose(training)  # of prototypes, for each class
             training = training._replace(prepare=preparation(self.metric_))
             plans = self._plans([[n] for n in counts])  # how each class is clustered

@@ -5,6 +5,7 @@ No other file may use either.
 
 import copy
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,10 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.parallel import (
+    _get_threadpool_controller,
+    _threadpool_controller_decorator,
+)
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
@@ -73,6 +78,7 @@ __all__ = [
     "_max_precision_float_dtype",
     "_safe_indexing",
     "check_same_namespace",
+    "few_blas_threads",
     "fit_request",
     "get_namespace_and_device",
     "has_callbacks",
@@ -81,6 +87,7 @@ __all__ = [
     "histogram_input",
     "histogram_nodes",
     "histogram_trees",
+    "one_blas_thread",
     "one_hot_codes",
     "open_fit_task",
     "selected_columns",
@@ -88,6 +95,12 @@ __all__ = [
     "validate_parameter_constraints",
     "validate_params",
 ]
+
+# Decorates functions of products of small matrices, which several threads slow down,
+# most of all where other programs run.
+one_blas_thread = _threadpool_controller_decorator(limits=1, user_api="blas")
+# Values up to which one thread is faster, or hardly slower.
+FEW_VALUES = 2**20
 
 # Attributes by which `_fit_context` tears callbacks down after `fit`.
 CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
@@ -101,6 +114,12 @@ def get_namespace_and_device(array: Any) -> tuple[Any, bool, Any]:
     if type(array) is np.ndarray:
         return _of_numpy()
     return _namespace_and_device(array)
+
+
+def few_blas_threads(X: Any) -> Any:
+    """Return a context manager that limits BLAS to one thread if X is small."""
+    limits = 1 if math.prod(X.shape) <= FEW_VALUES else None
+    return _get_threadpool_controller().limit(limits=limits, user_api="blas")
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_kmex._compat import one_blas_thread
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._fit.batch import ROUGH, Problems, assign, seed_centers
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     counts: NDArray  # (n_classes, n_folds, n_clusters), weights of the members
 
 
+@one_blas_thread
 def small_paths(
     rows: Rows,
     owners: NDArray[np.intp],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_kmex._compat import one_blas_thread
 from sklearn_kmex._data.arrays import to_numpy
 from sklearn_kmex._data.rows import Rows
 from sklearn_kmex._data.unit_rows import largest_values
@@ -89,6 +90,7 @@ def is_safe(values: Any) -> bool:
     return max(float(values.max()), -float(values.min())) < SAFE
 
 
+@one_blas_thread
 def fit_small(
     rows: Rows, owners: NDArray[np.intp], plans: Sequence[Plan], n_classes: int
 ) -> list[tuple[list[ClassPrototypes], list[Fold]]]:
