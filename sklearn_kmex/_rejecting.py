@@ -381,11 +381,10 @@ def _of_embeddings(psem: Any) -> RejectingClassifier | None:
 
 def threshold(known: NDArray, weights: NDArray, quantile: float) -> float:
     """Return the score below which the typicality is at most the quantile."""
-    mass = np.cumsum(weights)
     most = quantile * (np.sum(weights) + 1) - 1
     if most < 0:
         return -np.inf
-    return float(known[np.searchsorted(mass, most, side="right")])
+    return float(known[np.searchsorted(np.cumsum(weights), most, side="right")])
 
 
 def _check_reject_label(label: Any, classes: NDArray) -> None:

@@ -238,5 +238,5 @@ def test_equal_rows_that_are_no_leak_may_be_copies():
     psem = KMExClassifier(1, random_state=0).fit(X[:300], y[:300])
     report = SEMReport(psem, X[300:], y[300:], X_train=X[:300], y_train=y[:300])
     page = report.to_html()
-    assert "100 % of the training samples are equal to another one" in page
-    assert "If they are copies of one case, the figures of this report are too" in page
+    assert "Equal to another training sample: 100 % of the training samples." in page
+    assert "If the samples are copies of the same one, the accuracy for new" in page
