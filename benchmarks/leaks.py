@@ -41,7 +41,7 @@ def shift(image, rng):
 
 
 def centered_crop(image, rng):
-    """Cut out nine tenths of each side at the centre, and scale back."""
+    """Cut out nine tenths of each side at the center, and scale back."""
     height, width = image.shape[:2]
     sides = round(0.9 * height), round(0.9 * width)
     return cut(image, (height - sides[0]) // 2, (width - sides[1]) // 2, *sides)

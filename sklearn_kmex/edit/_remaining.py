@@ -166,14 +166,13 @@ def represent(state: State, near: Nearest, group: Group) -> State:
 
 
 def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
-    which = f"{labels[:10]}{' and others' if len(labels) > 10 else ''}"
     warnings.warn(
         f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
-        f"prototype of their class; they are of classes {which}. k-means does not go "
-        "on there, because not each prototype of psem was the mean of the rows of "
-        "X_train and X_rows nearest to it. Check that these are all training rows, "
-        "each once, and that weights are given as in fit. After an edit or "
-        "partial_fit, or with medoids, fit again if k-means is to go on.",
+        f"prototype of their class; they are of classes {listed(labels)}. k-means "
+        "does not go on there, because some prototypes of psem were not the mean of "
+        "the nearest rows of X_train and X_rows. Check that these are all training "
+        "rows, each once, and that weights are given as in fit. After an edit or "
+        "partial_fit, or with medoids, fit again to let k-means go on.",
         KMExWarning,
         stacklevel=4,
     )
@@ -184,12 +183,11 @@ def check_represented(state: State, medoid: bool, searched: bool) -> None:
     unknown = np.flatnonzero(state.rows < 0).tolist()
     if not unknown:
         return
-    which = f"{unknown[:10]}{' and others' if len(unknown) > 10 else ''}"
     if medoid:
         raise ValueError(
             "X_train and y_train must be given, because rows to forget are themselves "
-            f"prototypes of psem, {which} after the edit: other training rows must "
-            "take their place."
+            f"prototypes of psem, {listed(unknown)} after the edit: other "
+            "training rows must take their place."
         )
     reason = (
         "because no row of X_train is nearest to them; their prototype_indices_ are "
@@ -199,7 +197,7 @@ def check_represented(state: State, medoid: bool, searched: bool) -> None:
         "and y_train to find others."
     )
     warnings.warn(
-        f"No training row represents prototypes {which} any more, {reason}",
+        f"No training row represents prototypes {listed(unknown)} any more, {reason}",
         KMExWarning,
         stacklevel=3,
     )

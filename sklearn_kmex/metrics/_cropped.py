@@ -36,7 +36,7 @@ class Place(NamedTuple):
     """Where a part lies in a whole, whose sides run from -1 to 1."""
 
     scale: NDArray  # (..., 2): height and width
-    offset: NDArray  # (..., 2): of the centre
+    offset: NDArray  # (..., 2): of the center
 
     def moved(self, step: NDArray) -> Place:
         """Return the next place, inside the whole; steps are in units of the part."""
@@ -163,7 +163,7 @@ def _solved(columns: NDArray, target: NDArray) -> NDArray:
 
 
 def _places(n_pixels: int) -> NDArray[np.float32]:
-    """Return the centres of pixels, where the side runs from -1 to 1."""
+    """Return the centers of pixels, where the side runs from -1 to 1."""
     return ((2 * np.arange(n_pixels) + 1) / n_pixels - 1).astype(np.float32)
 
 
@@ -186,7 +186,7 @@ def zoomed(images: NDArray, place: Place) -> NDArray[np.float32]:
 
 
 def spectra(images: NDArray, scale: float) -> NDArray[np.float32]:
-    """Return low frequencies of the centre, (n, 2 * FREQUENCIES - 1, FREQUENCIES).
+    """Return low frequencies of the center, (n, 2 * FREQUENCIES - 1, FREQUENCIES).
 
     They hardly change with a shift. The sine window fades the margin, where a part
     ends elsewhere.
@@ -203,7 +203,7 @@ def spectra(images: NDArray, scale: float) -> NDArray[np.float32]:
 
 
 def _waves(n_pixels: int, scale: float) -> tuple[NDArray, NDArray]:
-    """Return windowed waves and the mean, of the centre of a side."""
+    """Return windowed waves and the mean, of the center of a side."""
     numbers = np.array([*range(FREQUENCIES), *range(-1, -FREQUENCIES, -1)])
     sampling = _sampling(n_pixels, np.array([scale]), np.zeros(1))[0]
     places = np.arange(n_pixels)
