@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_kmex._base import KMExBaseEstimator, new_state, of_one_fit
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions, _fit_context
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._fit.held_out import check_targets, hold_out, predict_and_score
 from sklearn_kmex._fit.metadata import routed_params, router_of
 from sklearn_kmex._model.labels import class_codes, kind_of
@@ -396,5 +396,5 @@ def _check_reject_label(label: Any, classes: NDArray) -> None:
     if kinds not in ("ii", "ff", "if", "UU") or known:
         raise ValueError(
             "reject_label must be of the type of the classes, but not one of them, "
-            f"{listed(classes)}; got {label!r}."
+            f"{brief(classes)}; got {label!r}."
         )

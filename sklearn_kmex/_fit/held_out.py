@@ -19,7 +19,7 @@ from sklearn_kmex._compat import (
     _safe_indexing,
     fit_request,
 )
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._fit.folds import split_rows, usable_folds
 from sklearn_kmex._fit.metadata import is_routed
 from sklearn_kmex._fit.validation import check_classes, check_labels, check_weights
@@ -123,7 +123,7 @@ def _check_known(y: NDArray, classes: NDArray) -> None:
     if unknown:
         raise ValueError(
             "y must contain only classes of the frozen estimator, "
-            f"{listed(np.asarray(classes))}; got also {listed(unknown)}. Leave rows "
+            f"{brief(np.asarray(classes))}; got also {brief(unknown)}. Leave rows "
             "of other classes out."
         )
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._data.arrays import to_numpy
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.rows import Training, gather
 from sklearn_kmex._model.matching import Match, check_match, match_outputs
 
@@ -74,7 +74,7 @@ def _matched(
     missing = classes[np.setdiff1d(np.arange(len(classes)), match.places)].tolist()
     if missing:
         raise ValueError(
-            f"teacher must know all classes of y; it does not know {listed(missing)}. "
+            f"teacher must know all classes of y; it does not know {brief(missing)}. "
             "Leave these out of X and y, or use teacher=None."
         )
     return chances, match

@@ -16,8 +16,8 @@ from sklearn.utils.validation import (
 
 from sklearn_kmex._compat import _check_sample_weight
 from sklearn_kmex._data.arrays import kept_dtypes, to_numpy
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.chunked import check_known_chunks, in_memory, is_dask
-from sklearn_kmex._data.listed import listed
 from sklearn_kmex._data.mapped import file_behind
 from sklearn_kmex._data.rows import Training, split_by_class
 from sklearn_kmex._model.rule import Rule
@@ -143,7 +143,7 @@ def check_classes(y: NDArray) -> NDArray:
     classes = np.unique(y)
     if len(classes) < 2:
         raise ValueError(
-            f"y must contain at least 2 classes; got 1 class: {listed(classes)}."
+            f"y must contain at least 2 classes; got 1 class: {brief(classes)}."
         )
     return classes
 
@@ -162,7 +162,7 @@ def check_stream_classes(
         if closed and not np.array_equal(given, labels[0]):
             raise ValueError(
                 "classes must be those of the first call to partial_fit, "
-                f"{listed(labels[0])}; got {listed(given)}."
+                f"{brief(labels[0])}; got {brief(given)}."
             )
         labels.append(given)
         closed = True
@@ -172,8 +172,8 @@ def check_stream_classes(
         new = np.setdiff1d(every, allowed).tolist()
         if new:
             raise ValueError(
-                f"y must contain only the labels given as classes, {listed(allowed)}; "
-                f"got also {listed(new)}. Give all labels in the first call to "
+                f"y must contain only the labels given as classes, {brief(allowed)}; "
+                f"got also {brief(new)}. Give all labels in the first call to "
                 "partial_fit."
             )
     return every
@@ -186,7 +186,7 @@ def _check_no_class_is_empty(training: Training) -> None:
     if empty:
         raise ValueError(
             "sample_weight must be positive for a row of each class; it is zero for "
-            f"all rows of {listed(empty)}. Leave these classes out of X and y."
+            f"all rows of {brief(empty)}. Leave these classes out of X and y."
         )
 
 
@@ -234,7 +234,7 @@ def class_priors(priors: str | ArrayLike, mass: ArrayLike) -> NDArray[np.float64
         )
     if not (given > 0).all() or not np.isclose(given.sum(), 1):
         raise ValueError(
-            f"priors must be positive and sum to 1; got {listed(given)}. Divide them "
+            f"priors must be positive and sum to 1; got {brief(given)}. Divide them "
             "by their sum, and leave classes that never occur out of X and y."
         )
     return given / given.sum()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.matching import (
     BlackBoxError,
     Match,
@@ -108,7 +108,7 @@ class BlackBox:
         else:
             raise BlackBoxError(
                 f"{type(self.model).__name__} must predict its classes, "
-                f"{listed(known)}; it predicts {listed(np.setdiff1d(labels, known))}."
+                f"{brief(known)}; it predicts {brief(np.setdiff1d(labels, known))}."
             )
         names = known if self.given is None else self.given
         return outputs, match_outputs(names, len(known), self.labels)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from sklearn_kmex._data.arrays import map_blocks
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.predictor import PrototypePredictor
 from sklearn_kmex._model.protocol import find_sem
@@ -42,7 +42,7 @@ class Decision(NamedTuple):
         if not allowed.any(axis=1).all():
             raise ValueError(
                 "psem must have prototypes of each class to compare; a class of "
-                f"{listed(self.classes)} has none."
+                f"{brief(self.classes)} has none."
             )
         weighted = self.similarities + self.shift
         return np.where(allowed, weighted, -np.inf).argmax(axis=1)

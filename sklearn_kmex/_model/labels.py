@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 
 
 def class_codes(
@@ -18,8 +18,8 @@ def class_codes(
     unknown = _unknown(classes, labels)
     if unknown:
         raise ValueError(
-            f"{name} must be among the classes of psem, {listed(classes)}; unknown: "
-            f"{listed(unknown)}."
+            f"{name} must be among the classes of psem, {brief(classes)}; unknown: "
+            f"{brief(unknown)}."
         )
     order = np.argsort(classes, kind="stable")
     return order[np.searchsorted(classes, labels, sorter=order)]

@@ -9,7 +9,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._data.arrays import batches, dense, rows_at, squared_norms
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.unit_rows import unit_rows
 from sklearn_kmex._model.bounds import compare
 from sklearn_kmex._model.labels import class_codes
@@ -114,7 +114,7 @@ def codes_of(sem: Any, labels: ArrayLike, n_rows: int, name: str) -> NDArray[np.
     if empty:
         raise ValueError(
             f"{name} must hold labels of training rows of psem, which has no "
-            f"prototypes of {listed(empty)}. Leave these rows out."
+            f"prototypes of {brief(empty)}. Leave these rows out."
         )
     return codes
 

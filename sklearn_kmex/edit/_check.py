@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.labels import kind_of
 from sklearn_kmex._model.protocol import levels
 from sklearn_kmex._model.steps import find_kmex
@@ -40,7 +40,7 @@ def check_ids(prototypes: ArrayLike, state: State) -> NDArray[np.intp]:
     if len(unknown):
         raise ValueError(
             f"prototypes must be numbers of prototypes of psem, 0 to {last}; got "
-            f"{listed(unknown)}. Edits change the numbers; see edit_log_."
+            f"{brief(unknown)}. Edits change the numbers; see edit_log_."
         )
     return ids.astype(np.intp)
 
@@ -52,7 +52,7 @@ def check_class_remains(ids: NDArray, state: State, remedy: str) -> None:
     if emptied:
         raise ValueError(
             "prototypes must leave at least one prototype to each class; without "
-            f"{listed(ids)}, there would be none of {listed(emptied)}. {remedy}"
+            f"{brief(ids)}, there would be none of {brief(emptied)}. {remedy}"
         )
 
 
@@ -64,7 +64,7 @@ def check_label(label: Any, classes: NDArray) -> NDArray:
     same = given.ndim == 1 and kind_of(given) == kind_of(classes)
     if not same or label != label:  # nan
         raise ValueError(
-            f"label must be of the type of the classes of psem, {listed(classes)}; "
+            f"label must be of the type of the classes of psem, {brief(classes)}; "
             f"got {label!r} of type {type(label).__name__}."
         )
     return given
@@ -75,5 +75,5 @@ def check_classes_alike(labels: NDArray, classes: NDArray, name: str) -> None:
     if kind_of(labels) != kind_of(classes):
         raise ValueError(
             f"{name} must hold labels of the type of the classes of psem, "
-            f"{listed(classes)}; got {labels[:1].tolist()} of dtype {labels.dtype}."
+            f"{brief(classes)}; got {labels[:1].tolist()} of dtype {labels.dtype}."
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex.edit._check import check_ids, find_editable
 from sklearn_kmex.edit._state import State, combine, read_prototypes
 from sklearn_kmex.edit._trail import Edit, apply_edit
@@ -109,7 +109,7 @@ def check_several_of_one_class(ids: NDArray[np.intp], state: State) -> None:
     if len(ids) < 2 or len(labels) > 1:
         raise ValueError(
             "prototypes must be at least two different prototypes of one class; got "
-            f"{listed(ids)} of {listed(labels)}. Use relabel_prototypes to move them "
+            f"{brief(ids)} of {brief(labels)}. Use relabel_prototypes to move them "
             "to one class."
         )
 

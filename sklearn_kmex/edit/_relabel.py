@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex.edit._check import (
     check_class_remains,
     check_ids,
@@ -108,7 +108,7 @@ def relabel_prototypes(
     new = check_label(label, sem.classes_)
     if not np.isin(new, sem.classes_).all():
         raise ValueError(
-            f"label must be a class of psem, one of {listed(sem.classes_)}; got "
+            f"label must be a class of psem, one of {brief(sem.classes_)}; got "
             f"{label!r}. Use add_prototypes for a new class."
         )
     moving = ids[state.labels[ids] != new]

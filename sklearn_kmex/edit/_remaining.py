@@ -9,7 +9,7 @@ from scipy import sparse
 
 from sklearn_kmex._classifier import KMExClassifier
 from sklearn_kmex._data.arrays import dense, rows_at
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.samples import (
     as_samples,
     chunk_rows,
@@ -66,7 +66,7 @@ def read_remaining(
     if absent:
         raise ValueError(
             "X_train must hold all training rows that remain; got none of "
-            f"{listed(absent)}."
+            f"{brief(absent)}."
         )
     rows = _embedded(psem, sem, X_train)
     shown = np.ones(n_rows, dtype=bool)
@@ -168,7 +168,7 @@ def represent(state: State, near: Nearest, group: Group) -> State:
 def _warn_of_moved(n_moved: int, n_rows: int, labels: list[Any]) -> None:
     warnings.warn(
         f"{n_moved} of {n_rows} training rows that remain are now nearer to another "
-        f"prototype of their class; they are of classes {listed(labels)}. k-means "
+        f"prototype of their class; they are of classes {brief(labels)}. k-means "
         "does not go on there, because some prototypes of psem were not the mean of "
         "the nearest rows of X_train and X_rows. Check that these are all training "
         "rows, each once, and that weights are given as in fit. After an edit or "
@@ -186,7 +186,7 @@ def check_represented(state: State, medoid: bool, searched: bool) -> None:
     if medoid:
         raise ValueError(
             "X_train and y_train must be given, because rows to forget are themselves "
-            f"prototypes of psem, {listed(unknown)} after the edit: other "
+            f"prototypes of psem, {brief(unknown)} after the edit: other "
             "training rows must take their place."
         )
     reason = (
@@ -197,7 +197,7 @@ def check_represented(state: State, medoid: bool, searched: bool) -> None:
         "and y_train to find others."
     )
     warnings.warn(
-        f"No training row represents prototypes {listed(unknown)} any more, {reason}",
+        f"No training row represents prototypes {brief(unknown)} any more, {reason}",
         KMExWarning,
         stacklevel=3,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_kmex._classifier import KMExClassifier
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.labels import kind_of
 from sklearn_kmex.edit._check import find_editable
 from sklearn_kmex.edit._state import read_prototypes
@@ -99,25 +99,25 @@ def new_labels(names: Mapping[Any, Any], classes: NDArray) -> NDArray:
     old = classes.tolist()
     if not isinstance(names, Mapping):
         raise TypeError(
-            f"names must be a dict of new labels by old ones, {listed(old)}; got "
+            f"names must be a dict of new labels by old ones, {brief(old)}; got "
             f"{names!r} of type {type(names).__name__}. Pass, for example, "
             f"{{{old[0]!r}: 'name'}}."
         )
     unknown = [name for name in names if name not in old]
     if unknown or not names:
         raise ValueError(
-            f"names must give new labels to classes of psem, {listed(old)}; got "
-            f"{listed(unknown)}."
+            f"names must give new labels to classes of psem, {brief(old)}; got "
+            f"{brief(unknown)}."
         )
     new = [names.get(label, label) for label in old]
     if not _are_of_one_type(new):
         raise ValueError(
-            f"names must give all classes labels of one type; got {listed(new)}. "
-            f"Rename all classes, {listed(old)}, each to a number or a text."
+            f"names must give all classes labels of one type; got {brief(new)}. "
+            f"Rename all classes, {brief(old)}, each to a number or a text."
         )
     if len(set(new)) < len(new):
         raise ValueError(
-            f"names must give all classes different labels; got {listed(new)}. To "
+            f"names must give all classes different labels; got {brief(new)}. To "
             "move prototypes to another class, use relabel_prototypes."
         )
     return np.array(new, dtype=object if classes.dtype == object else None)

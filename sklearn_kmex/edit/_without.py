@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_kmex._data.arrays import squared_norms
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.members import ROUNDING, SAME, Members, blocks, left_of
 from sklearn_kmex.edit._state import State
 
@@ -118,5 +118,5 @@ def _check_classes(before: State, after: State) -> None:
     if emptied:
         raise ValueError(
             "X_rows must leave training rows to each class; without them, there would "
-            f"be none of {listed(emptied)}. Fit again without the class."
+            f"be none of {brief(emptied)}. Fit again without the class."
         )

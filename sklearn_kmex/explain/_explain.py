@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.samples import as_samples, len_of, stacked, texts_at
 from sklearn_kmex._model.decision import Decision, class_probabilities, decide
 from sklearn_kmex._model.protocol import find_sem, of_one_state
@@ -226,7 +226,7 @@ def _examples(
         raise ValueError(
             "X_train must hold the rows that psem was fitted on; got "
             f"{len_of(X_train)} rows, and the prototypes are represented by the rows "
-            f"{listed(np.unique(rows))} (-1 is unknown)."
+            f"{brief(np.unique(rows))} (-1 is unknown)."
         )
     return {"example_prototypes": ids, "examples": _kept(X_train, rows)}
 

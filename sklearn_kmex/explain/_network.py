@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.samples import len_of, sample, stacked
 from sklearn_kmex._model.black_box import output_classes
 from sklearn_kmex._model.matching import match_outputs, some
@@ -52,7 +52,7 @@ class FoundNetwork(NamedTuple):
         unknown = np.setdiff1d(codes, places)
         if len(unknown):
             raise ValueError(
-                f"The black box has no output for {listed(classes[unknown])}; its "
+                f"The black box has no output for {brief(classes[unknown])}; its "
                 f"outputs are {some(self.known)}."
             )
         outputs = np.full(len(classes), -1)

@@ -8,7 +8,7 @@ from sklearn.utils import check_array, column_or_1d, gen_batches
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._data.arrays import map_blocks
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.samples import as_samples, chunk_rows, chunks, len_of, take
 from sklearn_kmex._model.decision import Decision
 from sklearn_kmex._model.labels import class_codes
@@ -44,7 +44,7 @@ def nearest_rows(
     if len(absent):
         raise ValueError(
             "y_train must contain each runner-up; it has no row of "
-            f"{listed(found.classes[absent])}."
+            f"{brief(found.classes[absent])}."
         )
     rule = rule_of(find_sem(psem))
     nearest = np.full(len(found.predicted), -1)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from sklearn_kmex._compat import HasMethods, Interval, StrOptions
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._model.decision import Decision
 from sklearn_kmex._model.labels import class_codes
 from sklearn_kmex._model.steps import predict
@@ -179,7 +179,7 @@ def explained_codes(
     unknown = given[~np.isin(given, classes)].ravel()
     if len(unknown):
         raise ValueError(
-            f"labels must be among the classes {listed(classes)}; got "
+            f"labels must be among the classes {brief(classes)}; got "
             f"{unknown[0].item()!r}."
         )
     return np.broadcast_to(class_codes(classes, given), n_samples).copy()

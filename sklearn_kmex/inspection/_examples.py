@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.stats import percentileofscore
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._data.samples import as_array, as_samples, len_of, stacked
 from sklearn_kmex._draw.pictures import Scale, channels_last, value_range
 from sklearn_kmex._model.protocol import find_sem
@@ -67,7 +67,7 @@ def _check_labels(labels: NDArray | None, owners: NDArray) -> NDArray:
     if missing:
         raise ValueError(
             "y must contain each class with prototypes; it has no row of "
-            f"{listed(missing)}."
+            f"{brief(missing)}."
         )
     return labels
 

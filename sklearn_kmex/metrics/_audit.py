@@ -12,7 +12,7 @@ from sklearn.utils import Bunch, check_array, column_or_1d
 from sklearn.utils.validation import check_consistent_length
 
 from sklearn_kmex._compat import Interval, validate_params
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex._draw.sentences import audit_lines
 from sklearn_kmex._draw.terminal import paragraphs
 from sklearn_kmex._fit.merging import pairs_within_classes
@@ -254,7 +254,7 @@ def _compare(psem: Any, sem: Any, X: ArrayLike, y: ArrayLike) -> Reference:
     if len(unknown):
         raise ValueError(
             "y must contain only classes that have prototypes, "
-            f"{listed(classes)}; got {listed(unknown)} as well."
+            f"{brief(classes)}; got {brief(unknown)} as well."
         )
     similarities = check_array(compare(psem, X), dtype=[np.float64, np.float32])
     check_consistent_length(similarities, labels)

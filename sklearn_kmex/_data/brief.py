@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 SHOWN, WHOLE = 5, 20
 
 
-def listed(values: NDArray | Sequence[Any]) -> str:
+def brief(values: NDArray | Sequence[Any]) -> str:
     """Return a list as text: whole, or its first values and their number.
 
-    >>> listed([0, 1, 2])
+    >>> brief([0, 1, 2])
     '[0, 1, 2]'
-    >>> listed(range(1000))
+    >>> brief(range(1000))
     '[0, 1, 2, 3, 4, ...] (1,000 in all)'
     """
     items = values.tolist() if hasattr(values, "tolist") else list(values)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from sklearn_kmex import KMExClassifier
-from sklearn_kmex._data.listed import listed
+from sklearn_kmex._data.brief import brief
 from sklearn_kmex.edit import rename
 
 
 @pytest.mark.parametrize("values", [[0, 1], ["a"], np.array([1.5, 2]), range(20), []])
 def test_a_short_list_is_shown_whole(values):
-    assert listed(values) == str(np.asarray(values).tolist())
+    assert brief(values) == str(np.asarray(values).tolist())
 
 
 def test_a_message_about_many_classes_is_short():
